@@ -1,0 +1,39 @@
+package crdt
+
+// Replica names one incarnation of one node: random, made at its start, never
+// reused. 0 is no replica.
+type Replica uint64
+
+// Key is a client under a limit: a keyed 128-bit hash, so it has a fixed size and
+// does not reveal the client.
+type Key struct{ Hi, Lo uint64 }
+
+// MaxTotal is the largest P or N that a counter may reach in one window, and
+// MaxCells the largest number of replicas that one client's window holds: their
+// product fits in 63 bits, so no sum of counters overflows.
+const (
+	MaxTotal = 1 << 53
+	MaxCells = 1 << 10
+)
+
+// Count is a PN-counter's pair of totals: P cost admitted, N cost given back. Both
+// only grow. Invariant: N <= P <= MaxTotal. The zero Count is empty.
+type Count struct{ P, N uint64 }
+
+// Valid reports whether c keeps the invariant, which a peer's bytes may not.
+func (c Count) Valid() bool { return c.N <= c.P && c.P <= MaxTotal }
+
+// Net is P - N, at least 0.
+func (c Count) Net() uint64 { return c.P - c.N }
+
+// join is the pointwise maximum, and what that added to c.
+func (c Count) join(o Count) (joined, gain Count) {
+	joined = Count{P: max(c.P, o.P), N: max(c.N, o.N)}
+	return joined, Count{P: joined.P - c.P, N: joined.N - c.N}
+}
+
+// cell is one other replica's counters in the two live windows.
+type cell struct {
+	replica Replica
+	count   [2]Count // cur, prev
+}

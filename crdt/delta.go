@@ -1,0 +1,41 @@
+package crdt
+
+// Part is what one replica says of one window: its own totals, and the window's
+// origin as that replica knows it (Never if it knows none).
+type Part struct {
+	Origin int64
+	Count  Count
+}
+
+// Empty reports whether p says nothing.
+func (p Part) Empty() bool { return p.Origin == Never && p.Count == Count{} }
+
+// Row is one client's line in a Delta, with the window that starts at the delta's
+// Start and the one before it. Both windows travel in every row: with the current
+// one alone, losing the last message of a window would be a leak that no later
+// delta mends.
+type Row struct {
+	Key       Key
+	Cur, Prev Part
+}
+
+// Delta carries one replica's totals for many clients of one limit. Totals are
+// absolute, so a delta may be lost, repeated or overtaken.
+type Delta struct {
+	Limit    string
+	Revision Stamp // of the limit's policy, under which costs were counted
+	Reset    Stamp // the rows' clients were last reset then; zero if never
+	Replica  Replica
+	Width    int64 // of a window, nanoseconds
+	Start    int64 // of the current window, unix nanoseconds, a multiple of Width
+	Rows     []Row
+}
+
+// Stamp is the stamp that the rows' states carry: the later of the revision's and
+// the reset's.
+func (d *Delta) Stamp() Stamp {
+	if d.Reset.Compare(d.Revision) > 0 {
+		return d.Reset
+	}
+	return d.Revision
+}

@@ -1,0 +1,57 @@
+package crdt
+
+import "math/bits"
+
+// Partitions is the number of parts that keys are divided into: the grain of
+// digests and of repair.
+const Partitions = 256
+
+// Partition is the part that k belongs to.
+func (k Key) Partition() int { return int(k.Hi >> 56) }
+
+// Digest sums the counters of one replica in one window over many clients, so that
+// two nodes can compare what they know of that replica in eight bytes. It is linear:
+// growing a counter by g adds g times a weight that depends on the client, its
+// stamp and the window, so it is kept up to date without knowing what was there
+// before, in any order. Different states collide with probability about 2^-64.
+// Origins need no digest: a replica raises an origin only in a row whose P grows.
+type Digest uint64
+
+// Grow adds to d that the counters of client k in the window that starts at start,
+// under stamp s, grew by gain.
+func (d *Digest) Grow(k Key, s Stamp, start int64, gain Count) {
+	if gain == (Count{}) {
+		return
+	}
+	w := weight(k, s, start)
+	*d += Digest(gain.P*w + gain.N*bits.RotateLeft64(w, 32))
+}
+
+// Shrink takes away what Grow added, for a client that was replaced or dropped.
+func (d *Digest) Shrink(k Key, s Stamp, start int64, loss Count) {
+	if loss == (Count{}) {
+		return
+	}
+	w := weight(k, s, start)
+	*d -= Digest(loss.P*w + loss.N*bits.RotateLeft64(w, 32))
+}
+
+// weight mixes its arguments into an odd number, so that no gain is annihilated.
+// k is a keyed hash already; the rest only has to be spread (the finaliser of
+// SplitMix64, Steele, Lea and Flood, OOPSLA 2014).
+func weight(k Key, s Stamp, start int64) uint64 {
+	x := k.Lo ^ bits.RotateLeft64(k.Hi, 23)
+	x = mix(x + uint64(start))
+	if s != (Stamp{}) {
+		x = mix(x + uint64(s.At))
+		x = mix(x + uint64(s.By))
+	}
+	return x | 1
+}
+
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

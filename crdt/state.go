@@ -1,0 +1,274 @@
+package crdt
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Never is the origin that a window without one has: before all instants. End caps
+// a folded origin, so that adding a drain time to it cannot overflow.
+const (
+	Never = math.MinInt64 / 2
+	End   = math.MaxInt64 / 2
+)
+
+// Frame is how a limit lays out its windows, and what it knows of policy: the time
+// in which a cost drains.
+type Frame struct {
+	Width int64                   // of a window, nanoseconds, > 0
+	Drain func(cost uint64) int64 // monotone, Drain(0) = 0, at most End
+}
+
+// Start is the start of the window that t falls into.
+func (f *Frame) Start(t int64) int64 {
+	s := t - t%f.Width
+	if s > t {
+		s -= f.Width
+	}
+	return s
+}
+
+// The two live windows, as indices.
+const (
+	cur  = 0
+	prev = 1
+)
+
+// State is one replica's copy of one client: see the package comment. Make one
+// with New. Invariant: carry is O_prev + D(C_prev), Never if the previous window
+// has no origin.
+type State struct {
+	start  int64
+	origin [2]int64
+	net    [2]int64 // C before the maximum with 0: the sum of P_j - N_j over all replicas
+	carry  int64
+	own    [2]Count // this replica's counters
+	sent   [2]Count // what of own was last put into a delta
+	others []cell
+}
+
+// New is the state of a client of whom nothing is known, in the window that starts
+// at start.
+func New(start int64) State {
+	return State{start: start, origin: [2]int64{Never, Never}, carry: Never}
+}
+
+// Start is the start of the current window.
+func (s *State) Start() int64 { return s.start }
+
+// Base is where the current window's count begins to drain: the later of its
+// origin and the previous window's TAT. TAT = Base + D(Count).
+func (s *State) Base() int64 { return max(s.origin[cur], s.carry) }
+
+// Count is C of the current window.
+func (s *State) Count() uint64 { return uint64(max(0, s.net[cur])) }
+
+// CountPrevious is C of the previous window.
+func (s *State) CountPrevious() uint64 { return uint64(max(0, s.net[prev])) }
+
+// TAT is the theoretical arrival time, Never for an unknown client.
+func (s *State) TAT(f *Frame) int64 { return min(End, s.Base()+f.Drain(s.Count())) }
+
+// Held reports whether anything was counted in either live window.
+func (s *State) Held() bool {
+	if s.own != ([2]Count{}) {
+		return true
+	}
+	return len(s.others) > 0
+}
+
+// Roll moves the state forward to the window that starts at start, folding what
+// leaves the two live windows into the previous window's origin. It does nothing if
+// the state is there already or further. Rolling in one step or in many gives the
+// same state.
+func (s *State) Roll(f *Frame, start int64) {
+	switch steps := (start - s.start) / f.Width; {
+	case steps <= 0:
+		return
+	case steps == 1:
+		s.origin = [2]int64{cur: Never, prev: s.Base()}
+		s.net = [2]int64{prev: s.net[cur]}
+		s.own = [2]Count{prev: s.own[cur]}
+		s.sent = [2]Count{prev: s.sent[cur]}
+		s.age()
+	default:
+		s.origin = [2]int64{cur: Never, prev: s.TAT(f)}
+		s.net, s.own, s.sent, s.others = [2]int64{}, [2]Count{}, [2]Count{}, nil
+	}
+	s.start = start
+	s.refold(f)
+}
+
+// age shifts the other replicas' cells by one window and drops the empty ones.
+func (s *State) age() {
+	kept := s.others[:0]
+	for _, c := range s.others {
+		if c.count[cur] != (Count{}) {
+			kept = append(kept, cell{c.replica, [2]Count{prev: c.count[cur]}})
+		}
+	}
+	if len(kept) == 0 {
+		kept = nil
+	}
+	s.others = kept
+}
+
+func (s *State) refold(f *Frame) {
+	s.carry = s.origin[prev]
+	if s.carry > Never {
+		s.carry = min(End, s.carry+f.Drain(s.CountPrevious()))
+	}
+}
+
+// Raise moves the current window's origin up to at least o.
+func (s *State) Raise(o int64) { s.origin[cur] = max(s.origin[cur], o) }
+
+// RaisePrevious moves the previous window's origin up to at least o: how a life
+// that continues another one starts with what was used in it.
+func (s *State) RaisePrevious(f *Frame, o int64) {
+	if o > s.origin[prev] {
+		s.origin[prev] = min(o, End)
+		s.refold(f)
+	}
+}
+
+// Admit adds cost to this replica's P in the current window. The total saturates
+// at MaxTotal.
+func (s *State) Admit(cost uint64) {
+	cost = min(cost, MaxTotal-s.own[cur].P)
+	s.own[cur].P += cost
+	s.net[cur] += int64(cost)
+	s.Raise(s.start)
+}
+
+// GiveBack adds cost to this replica's N in the live window that starts at start,
+// at most what it admitted there, and returns what was added: 0 if that window is
+// not held any more.
+func (s *State) GiveBack(f *Frame, start int64, cost uint64) uint64 {
+	w := cur
+	if start != s.start {
+		if start != s.start-f.Width {
+			return 0
+		}
+		w = prev
+	}
+	cost = min(cost, s.own[w].Net())
+	s.own[w].N += cost
+	s.net[w] -= int64(cost)
+	if w == prev {
+		s.refold(f)
+	}
+	return cost
+}
+
+// Unsent is the cost admitted by this replica in the live windows that no delta
+// has carried yet.
+func (s *State) Unsent() uint64 {
+	return s.own[cur].P - s.sent[cur].P + s.own[prev].P - s.sent[prev].P
+}
+
+// Pending reports whether anything of this replica's is not in a delta yet.
+func (s *State) Pending() bool { return s.own != s.sent }
+
+// Gain is what a step added to counters of the current and the previous window.
+type Gain struct{ Cur, Prev Count }
+
+// Own is this replica's row (without its key): its totals of both windows, with
+// the origins that it knows.
+func (s *State) Own() Row {
+	return Row{
+		Cur:  Part{Origin: s.origin[cur], Count: s.own[cur]},
+		Prev: Part{Origin: s.origin[prev], Count: s.own[prev]},
+	}
+}
+
+// Sent notes that Own went into a delta, and returns what is new in it.
+func (s *State) Sent() Gain {
+	g := Gain{
+		Cur:  Count{P: s.own[cur].P - s.sent[cur].P, N: s.own[cur].N - s.sent[cur].N},
+		Prev: Count{P: s.own[prev].P - s.sent[prev].P, N: s.own[prev].N - s.sent[prev].N},
+	}
+	s.sent = s.own
+	return g
+}
+
+// Rows calls yield with each replica's row (without its key), this one's as self
+// first, then the others in the order of their names. Rows that say nothing are
+// left out, but for a client without counters the first one carries its origins.
+func (s *State) Rows(self Replica, yield func(Replica, Row)) {
+	own := s.Own()
+	if !own.Cur.Empty() || !own.Prev.Empty() {
+		yield(self, own)
+	}
+	slices.SortFunc(s.others, func(a, b cell) int { return cmp.Compare(a.replica, b.replica) })
+	for _, c := range s.others {
+		yield(c.replica, s.row(c.count))
+	}
+}
+
+// RowOf is the row (without its key) of one other replica, and whether there is one.
+func (s *State) RowOf(r Replica) (Row, bool) {
+	if i := s.find(r); i >= 0 {
+		return s.row(s.others[i].count), true
+	}
+	return Row{}, false
+}
+
+func (s *State) row(c [2]Count) Row {
+	return Row{
+		Cur:  Part{Origin: s.origin[cur], Count: c[cur]},
+		Prev: Part{Origin: s.origin[prev], Count: c[prev]},
+	}
+}
+
+// Merge takes over what another replica's row says, of the window that starts at
+// start and the one before, and returns what it added to that replica's counters:
+// the first part for the window at start, the second for the one before. What the
+// row says of windows that are folded already is ignored. The caller has checked
+// that the counts are valid, that start is not further ahead than it tolerates, and
+// that replica is not its own.
+func (s *State) Merge(f *Frame, replica Replica, start int64, row Row) Gain {
+	s.Roll(f, start)
+	switch s.start - start {
+	case 0:
+		g := Gain{
+			Cur:  s.join(f, cur, replica, row.Cur),
+			Prev: s.join(f, prev, replica, row.Prev),
+		}
+		s.refold(f)
+		return g
+	case f.Width:
+		g := Gain{Cur: s.join(f, prev, replica, row.Cur)}
+		s.refold(f)
+		return g
+	default:
+		return Gain{}
+	}
+}
+
+// join merges one window's part. The caller refolds.
+func (s *State) join(f *Frame, w int, replica Replica, p Part) Count {
+	s.origin[w] = min(End, max(s.origin[w], p.Origin))
+	if p.Count == (Count{}) {
+		return Count{}
+	}
+	i := s.find(replica)
+	if i < 0 {
+		if len(s.others) >= MaxCells {
+			return Count{}
+		}
+		i = len(s.others)
+		s.others = append(s.others, cell{replica: replica})
+	}
+	c := &s.others[i].count[w]
+	joined, gain := c.join(p.Count)
+	*c = joined
+	s.net[w] += int64(gain.P) - int64(gain.N)
+	s.origin[w] = max(s.origin[w], s.start-int64(w)*f.Width)
+	return gain
+}
+
+func (s *State) find(r Replica) int {
+	return slices.IndexFunc(s.others, func(c cell) bool { return c.replica == r })
+}

@@ -1,0 +1,31 @@
+// Package gcra decides whether a request conforms to a rate limit. It is pure
+// arithmetic on integer nanoseconds: no clock, no lock, no I/O, no goroutine.
+//
+// # Model
+//
+// A [Policy] allows Limit units of cost per Window, with up to Burst units at
+// once. GCRA, the Generic Cell Rate Algorithm (ITU-T I.371 Annex A, ATM Forum
+// Traffic Management 4.0), keeps one number per client, the theoretical arrival
+// time TAT: the instant at which the client's bucket is full again. A request of
+// cost c at time t moves it to new = max(t, TAT) + D(c) and conforms if and only
+// if new - t <= D(Burst), where D(c) = ceil(c·Window/Limit) is the time in which c
+// units drain. It is the token bucket and the leaky bucket (as a meter) in one
+// integer.
+//
+// # Counters instead of a TAT
+//
+// The callers of this package do not store a TAT, because two replicas' TATs
+// cannot be merged without losing admissions. They store an origin and a count,
+// both of which merge, and TAT = Base + D(Count) is computed from them: see
+// [Level]. The sum is drained as a whole, never as a sum of rounded emission
+// intervals, so a decision is off by less than one nanosecond however many units
+// were admitted, and rates far above 1e9 per second work.
+//
+// # Which call
+//
+// [New] checks a policy and returns a [GCRA]. [GCRA.Admit] answers yes or no and
+// is all that the hot path needs; [GCRA.Explain] turns the same level into the
+// numbers that a client is told (remaining, retry after, reset after).
+//
+// All types are values or immutable after New, and safe for concurrent use.
+package gcra

@@ -1,0 +1,44 @@
+package gcra
+
+import (
+	"math"
+	"math/bits"
+)
+
+// Forever is the largest time that this package computes with, in nanoseconds:
+// results beyond it saturate here, so that sums of two of them cannot overflow.
+const Forever = math.MaxInt64 / 2
+
+// rate converts between units of cost and nanoseconds, exactly, on 128 bits.
+type rate struct{ limit, window uint64 } // window in nanoseconds, both > 0
+
+// drain is D(c) = ceil(c·window/limit), saturating at Forever.
+func (r rate) drain(c uint64) int64 {
+	hi, lo := bits.Mul64(c, r.window)
+	if hi >= r.limit {
+		return Forever
+	}
+	q, rem := bits.Div64(hi, lo, r.limit)
+	if q >= Forever {
+		return Forever
+	}
+	if rem > 0 {
+		q++
+	}
+	return int64(q)
+}
+
+// units is floor(d·limit/window): how many units drain in d nanoseconds. It is
+// drain's adjoint: drain(c) <= d if and only if c <= units(d). Saturates at
+// math.MaxInt64; a negative d holds no units.
+func (r rate) units(d int64) uint64 {
+	if d <= 0 {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(d), r.limit)
+	if hi >= r.window {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, r.window)
+	return min(q, math.MaxInt64)
+}
