@@ -1,0 +1,145 @@
+# Everything that this project does, locally and in CI, is a target here. `make` alone lists them.
+
+SHELL         := bash
+.SHELLFLAGS   := -eu -o pipefail -c
+MAKEFLAGS     += --warn-undefined-variables --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+GO    ?= go
+BIN   := $(CURDIR)/.bin
+# Packages of this module; nested modules under integration/ are their own projects.
+PKGS  ?= ./...
+
+# Pinned tools. Renovating one is a commit that changes its version here: the stamp below carries the version in its name, so
+# a new version rebuilds the tool and an unchanged one does not.
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT         := $(BIN)/golangci-lint
+GOLANGCI_LINT_STAMP   := $(BIN)/.golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+# Knobs, each also an argument: make fuzz FUZZTIME=5m
+TEST_TIMEOUT ?= 5m
+RACE_TIMEOUT ?= 10m
+LONG_TIMEOUT ?= 60m
+FUZZTIME     ?= 30s
+BENCH        ?= .
+BENCHTIME    ?= 1s
+SEEDS        ?= 1000
+LOG          ?=
+ARGS         ?=
+
+##@ Build and run
+
+.PHONY: build
+build: ## Build ratelimitd and ratelimitctl into .bin/, static and without local paths
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/ ./cmd/ratelimitd ./cmd/ratelimitctl
+
+.PHONY: run
+run: ## Run one daemon on 127.0.0.1:8080 (ARGS="-limit 10 -window 1s" to change it)
+	$(GO) run ./cmd/ratelimitd $(ARGS)
+
+.PHONY: demo
+demo: ## Run three nodes under load on this machine and print what was admitted against the bound
+	$(GO) run ./cmd/ratelimitd -demo $(ARGS)
+
+.PHONY: load
+load: ## Put load on a running daemon (ARGS are those of `ratelimitctl load`)
+	$(GO) run ./cmd/ratelimitctl load $(ARGS)
+
+.PHONY: replay
+replay: ## Replay an access log against a limit: make replay LOG=access.log (without LOG: a generated sample)
+	$(GO) run ./cmd/ratelimitctl replay $(if $(LOG),-log '$(LOG)') $(ARGS)
+
+.PHONY: sim
+sim: ## Simulate SEEDS random clusters with faults and check the error bound in each
+	$(GO) run ./cmd/ratelimitctl sim -seeds $(SEEDS) $(ARGS)
+
+##@ Test
+
+.PHONY: test
+test: ## Run all tests; needs nothing but Go
+	$(GO) test -timeout $(TEST_TIMEOUT) $(PKGS)
+
+.PHONY: race
+race: ## Run all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout $(RACE_TIMEOUT) $(PKGS)
+
+.PHONY: integration
+integration: ## Run the multi-node tests over real NATS, uncached; a skipped test is a failure
+	@mkdir -p $(BIN)
+	$(GO) test -count=1 -v -timeout $(RACE_TIMEOUT) ./integration/... | tee $(BIN)/integration.out | grep -v -E '^=== (RUN|PAUSE|CONT|NAME)'
+	@if grep -E '^ *--- SKIP' $(BIN)/integration.out; then echo 'skipped tests prove nothing: see above' >&2; exit 1; fi
+
+.PHONY: long
+long: ## Run the long comparisons of the decision functions (up to an hour)
+	RATELIMIT_LONG=1 $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run Long ./gcra
+
+.PHONY: fuzz
+fuzz: ## Fuzz every Fuzz function of every package for FUZZTIME each
+	@targets=$$($(GO) test -list '^Fuzz' $(PKGS) | awk '/^Fuzz/ { f[n++] = $$1 } $$1 == "ok" { for (i = 0; i < n; i++) print $$2 "," f[i]; n = 0 }'); \
+	if [ -z "$$targets" ]; then echo 'no Fuzz function found' >&2; exit 1; fi; \
+	for target in $$targets; do \
+		echo "==> $${target#*,} in $${target%,*} for $(FUZZTIME)"; \
+		$(GO) test -run '^$$' -fuzz "^$${target#*,}\$$" -fuzztime $(FUZZTIME) "$${target%,*}"; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks that match BENCH, with allocations
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(PKGS)
+
+.PHONY: cover
+cover: ## Measure coverage over all packages; the report is .bin/coverage.html
+	@mkdir -p $(BIN)
+	$(GO) test -timeout $(RACE_TIMEOUT) -covermode atomic -coverpkg ./... -coverprofile $(BIN)/coverage.out $(PKGS)
+	$(GO) tool cover -html $(BIN)/coverage.out -o $(BIN)/coverage.html
+	$(GO) tool cover -func $(BIN)/coverage.out | tail -n 1
+
+##@ Keep in order
+
+.PHONY: check
+check: lint test tidy-check ## What every commit passes: lint, test, tidy module files
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT_STAMP) ## Check the linters' configuration, then the code, formatting and layers included
+	$(GOLANGCI_LINT) config verify
+	$(GOLANGCI_LINT) run $(PKGS)
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT_STAMP) ## Format the code (gofumpt, gci)
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: tidy
+tidy: ## Bring go.mod and go.sum in line with the imports
+	$(GO) mod tidy
+
+.PHONY: tidy-check
+tidy-check: ## Fail if `make tidy` would change anything or a module is not what go.sum says
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+.PHONY: clean
+clean: ## Remove built programs, tools and reports
+	rm -rf $(BIN)
+
+##@ Continuous integration
+
+.PHONY: ci-setup
+ci-setup: $(GOLANGCI_LINT_STAMP) ## Fetch the modules and build the pinned tools: the only step of CI that needs a network
+	$(GO) mod download
+
+.PHONY: ci
+ci: lint tidy-check race integration ## What a change must pass, after `make test` and `make ci-setup`
+
+$(GOLANGCI_LINT_STAMP):
+	@mkdir -p $(BIN)
+	GOBIN=$(BIN) GOFLAGS= $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	@rm -f $(BIN)/.golangci-lint-*
+	@touch $@
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s SEEDS=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(SEEDS)' '$(PKGS)'
