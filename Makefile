@@ -68,7 +68,7 @@ race: ## Run all tests under the race detector (needs a C compiler)
 .PHONY: integration
 integration: ## Run the multi-node tests over real NATS, uncached; a skipped test is a failure
 	@mkdir -p $(BIN)
-	$(GO) test -count=1 -v -timeout $(RACE_TIMEOUT) ./integration/... | tee $(BIN)/integration.out | grep -v -E '^=== (RUN|PAUSE|CONT|NAME)'
+	$(GO) test -count=1 -v -timeout $(RACE_TIMEOUT) ./integration/... | tee $(BIN)/integration.out | grep -v -E '^=== (RUN|PAUSE|CONT|NAME)|^ +--- PASS'
 	@if grep -E '^ *--- SKIP' $(BIN)/integration.out; then echo 'skipped tests prove nothing: see above' >&2; exit 1; fi
 
 .PHONY: long
