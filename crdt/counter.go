@@ -9,11 +9,12 @@ type Replica uint64
 type Key struct{ Hi, Lo uint64 }
 
 // MaxTotal is the largest P or N that a counter may reach in one window, and
-// MaxCells the largest number of replicas that one client's window holds: their
-// product fits in 63 bits, so no sum of counters overflows.
+// MaxCells the largest number of other replicas that one client's windows hold:
+// (MaxCells + 1) * MaxTotal, with a cost of up to MaxTotal on top, fits in 64 bits,
+// so no sum of counters overflows.
 const (
-	MaxTotal = 1 << 53
-	MaxCells = 1 << 10
+	MaxTotal = 1 << 54
+	MaxCells = 1<<10 - 2
 )
 
 // Count is a PN-counter's pair of totals: P cost admitted, N cost given back. Both

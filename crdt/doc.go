@@ -28,7 +28,8 @@
 // Replicas exchange [Delta] values: absolute totals of one replica, with the
 // origins that it knows. Merging takes the maximum of each O, P_j and N_j, so it is
 // commutative, associative, idempotent and monotone: deltas may be lost, repeated
-// and reordered, and replicas that have merged the same ones hold the same state.
+// and reordered, and replicas that have merged the same ones, each while its
+// windows were live, hold the same state.
 //
 // # Windows end
 //

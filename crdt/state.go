@@ -41,7 +41,7 @@ const (
 type State struct {
 	start  int64
 	origin [2]int64
-	net    [2]int64 // C before the maximum with 0: the sum of P_j - N_j over all replicas
+	net    [2]uint64 // C: the sum of P_j - N_j over all replicas, none of which is negative
 	carry  int64
 	own    [2]Count // this replica's counters
 	sent   [2]Count // what of own was last put into a delta
@@ -62,10 +62,10 @@ func (s *State) Start() int64 { return s.start }
 func (s *State) Base() int64 { return max(s.origin[cur], s.carry) }
 
 // Count is C of the current window.
-func (s *State) Count() uint64 { return uint64(max(0, s.net[cur])) }
+func (s *State) Count() uint64 { return s.net[cur] }
 
 // CountPrevious is C of the previous window.
-func (s *State) CountPrevious() uint64 { return uint64(max(0, s.net[prev])) }
+func (s *State) CountPrevious() uint64 { return s.net[prev] }
 
 // TAT is the theoretical arrival time, Never for an unknown client.
 func (s *State) TAT(f *Frame) int64 { return min(End, s.Base()+f.Drain(s.Count())) }
@@ -88,13 +88,13 @@ func (s *State) Roll(f *Frame, start int64) {
 		return
 	case steps == 1:
 		s.origin = [2]int64{cur: Never, prev: s.Base()}
-		s.net = [2]int64{prev: s.net[cur]}
+		s.net = [2]uint64{prev: s.net[cur]}
 		s.own = [2]Count{prev: s.own[cur]}
 		s.sent = [2]Count{prev: s.sent[cur]}
 		s.age()
 	default:
 		s.origin = [2]int64{cur: Never, prev: s.TAT(f)}
-		s.net, s.own, s.sent, s.others = [2]int64{}, [2]Count{}, [2]Count{}, nil
+		s.net, s.own, s.sent, s.others = [2]uint64{}, [2]Count{}, [2]Count{}, nil
 	}
 	s.start = start
 	s.refold(f)
@@ -121,8 +121,8 @@ func (s *State) refold(f *Frame) {
 	}
 }
 
-// Raise moves the current window's origin up to at least o.
-func (s *State) Raise(o int64) { s.origin[cur] = max(s.origin[cur], o) }
+// Raise moves the current window's origin up to at least o, which is capped at End.
+func (s *State) Raise(o int64) { s.origin[cur] = max(s.origin[cur], min(o, End)) }
 
 // RaisePrevious moves the previous window's origin up to at least o: how a life
 // that continues another one starts with what was used in it.
@@ -138,7 +138,7 @@ func (s *State) RaisePrevious(f *Frame, o int64) {
 func (s *State) Admit(cost uint64) {
 	cost = min(cost, MaxTotal-s.own[cur].P)
 	s.own[cur].P += cost
-	s.net[cur] += int64(cost)
+	s.net[cur] += cost
 	s.Raise(s.start)
 }
 
@@ -155,7 +155,7 @@ func (s *State) GiveBack(f *Frame, start int64, cost uint64) uint64 {
 	}
 	cost = min(cost, s.own[w].Net())
 	s.own[w].N += cost
-	s.net[w] -= int64(cost)
+	s.net[w] -= cost
 	if w == prev {
 		s.refold(f)
 	}
@@ -194,11 +194,12 @@ func (s *State) Sent() Gain {
 }
 
 // Rows calls yield with each replica's row (without its key), this one's as self
-// first, then the others in the order of their names. Rows that say nothing are
-// left out, but for a client without counters the first one carries its origins.
+// first, then the others in the order of their names. Every row carries the state's
+// origins, so a row without counts is left out, except that of a client without
+// counters who has origins: it is self's.
 func (s *State) Rows(self Replica, yield func(Replica, Row)) {
 	own := s.Own()
-	if !own.Cur.Empty() || !own.Prev.Empty() {
+	if s.own != ([2]Count{}) || len(s.others) == 0 && (!own.Cur.Empty() || !own.Prev.Empty()) {
 		yield(self, own)
 	}
 	slices.SortFunc(s.others, func(a, b cell) int { return cmp.Compare(a.replica, b.replica) })
@@ -264,11 +265,27 @@ func (s *State) join(f *Frame, w int, replica Replica, p Part) Count {
 	c := &s.others[i].count[w]
 	joined, gain := c.join(p.Count)
 	*c = joined
-	s.net[w] += int64(gain.P) - int64(gain.N)
+	s.net[w] += gain.P - gain.N // modulo 1<<64: the sum is not negative
 	s.origin[w] = max(s.origin[w], s.start-int64(w)*f.Width)
 	return gain
 }
 
 func (s *State) find(r Replica) int {
 	return slices.IndexFunc(s.others, func(c cell) bool { return c.replica == r })
+}
+
+// Clone is a copy that shares nothing with s.
+func (s *State) Clone() State {
+	c := *s
+	c.others = slices.Clone(s.others)
+	return c
+}
+
+// Carried calls yield with what messages carried of each replica's counters: this
+// one's (named self) as last sent, the others' as merged.
+func (s *State) Carried(self Replica, yield func(Replica, Gain)) {
+	yield(self, Gain{Cur: s.sent[cur], Prev: s.sent[prev]})
+	for _, c := range s.others {
+		yield(c.replica, Gain{Cur: c.count[cur], Prev: c.count[prev]})
+	}
 }

@@ -18,8 +18,12 @@
 // cannot be merged without losing admissions. They store an origin and a count,
 // both of which merge, and TAT = Base + D(Count) is computed from them: see
 // [Level]. The sum is drained as a whole, never as a sum of rounded emission
-// intervals, so a decision is off by less than one nanosecond however many units
-// were admitted, and rates far above 1e9 per second work.
+// intervals, and rates far above 1e9 per second work. Where Window/Limit is a whole
+// number of nanoseconds every decision is the textbook's. Where it is not, a request
+// may pass less than 2 ns early (the TAT and D(Burst) are each rounded by less than
+// one) and may have to wait less than 1 ns more for each drained sum that its TAT
+// consists of: one for each counting window of the busy period, however many units
+// were admitted.
 //
 // # Which call
 //

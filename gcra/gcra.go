@@ -15,6 +15,8 @@ const Never = math.MinInt64 / 2
 // period, or the TAT with which earlier windows were left; Never for a client that
 // was never seen. Count is the net cost admitted since. The zero Level is a client
 // whose bucket was full in 1970, which decides as an unknown one.
+//
+// Instants are unix nanoseconds from 0 on (1970): sums with an earlier t may overflow.
 type Level struct {
 	Base  int64
 	Count uint64

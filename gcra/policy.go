@@ -7,19 +7,23 @@ import (
 )
 
 // Ranges of a policy's fields. MaxUnits is the largest integer that survives a
-// trip through JSON; MaxDepth keeps t + D(Burst) far away from the end of int64
-// nanoseconds (year 2262) for any t that a clock shows.
+// trip through JSON. MaxRate, in units per second, bounds what can be admitted in
+// a counting window of a minute, or of 15 seconds if Window is shorter: Burst plus
+// what drains meanwhile, at most 1<<54. MaxDepth keeps t + D(Burst) below Forever
+// (February 2116), where origins saturate, until 2106.
 const (
 	MaxUnits  = 1 << 53
+	MaxRate   = 1 << 49
 	MinWindow = time.Millisecond
 	MaxWindow = 366 * 24 * time.Hour
-	MaxDepth  = 100 * MaxWindow
+	MaxDepth  = 10 * MaxWindow
 )
 
 // Policy is one rate limit: Limit units of cost per Window, and at most Burst of
 // them at once. The zero Policy is not valid: a rate has no sensible default.
 type Policy struct {
-	// Limit is how many units drain per Window, 1 to MaxUnits.
+	// Limit is how many units drain per Window, 1 to MaxUnits, and at most MaxRate
+	// per second.
 	Limit int64
 	// Window is the time in which Limit units drain, MinWindow to MaxWindow.
 	Window time.Duration
@@ -69,6 +73,9 @@ func (p Policy) Validate() error {
 	}
 	if len(faults) == 0 {
 		r := rate{limit: uint64(p.Limit), window: uint64(p.Window)}
+		if r.units(int64(time.Second)) > MaxRate {
+			refuse("limit", p.Limit, "must be at most %d per second, not per %v", int64(MaxRate), p.Window)
+		}
 		if burst := p.WithDefaults().Burst; r.drain(uint64(burst)) > int64(MaxDepth) {
 			refuse("burst", burst, "would take longer than %v to drain at %d per %v", MaxDepth, p.Limit, p.Window)
 		}
