@@ -1,0 +1,211 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// Config is what a node is made from. The zero value of a field means its default;
+// only a limit has none: at least one must be given.
+type Config struct {
+	// Name is the node's name: 1 to 64 of A-Z, a-z, 0-9, _ and -. Default is the
+	// host's name, dots replaced. Unique in the cluster, or status gets confusing;
+	// counts never do.
+	Name string
+	// Cluster names the nodes that count together. Default "default".
+	Cluster string
+	// ClusterKey is a secret that all nodes of a cluster share: it tags messages
+	// and hashes client ids. The default is public, so set one.
+	ClusterKey []byte
+
+	// Limit, Window, Burst and MaxOvershoot are the limit named "default", see
+	// Policy. Limit 0 means that there is none of that name, unless in Limits.
+	Limit        int64
+	Window       time.Duration
+	Burst        int64
+	MaxOvershoot float64
+	// Limits are further limits by name.
+	Limits map[string]Policy
+
+	// NATS is how to reach the other nodes. The zero value is a node alone.
+	NATS NATS
+	// Transport replaces NATS, for tests and for many nodes in one process.
+	Transport Transport
+	// SubjectPrefix is what all subjects begin with. Default "ratelimit".
+	SubjectPrefix string
+	// Flush is how long an admission may wait before peers are told, unless its
+	// client is hot. Default 50 ms, at most 200 ms.
+	Flush time.Duration
+
+	// MaxClients caps the clients held at once, over all limits; about 250 bytes
+	// each. Default 10,000,000. OnFull says what becomes of unknown ones then.
+	MaxClients int
+	OnFull     OnFull
+	// ClockTolerance is how far ahead of this node's clock a peer's may be before
+	// what it says is refused. Default 1 s; at most a quarter of a window counts.
+	ClockTolerance time.Duration
+
+	// Logger gets changes of state and degradation, never single requests, never a
+	// client's id. Default: nothing is logged.
+	Logger *slog.Logger
+	// Now replaces the clock, for tests. It may be called concurrently. Readings
+	// that step back are held.
+	Now func() time.Time
+}
+
+// NATS is a way to reach a cluster's other nodes.
+type NATS struct {
+	// URL is one or more server URLs, separated by commas. The node connects by
+	// itself, never gives up, and closes the connection in Close.
+	URL string
+	// Options are added to the node's own, for credentials and TLS.
+	Options []nats.Option
+	// Conn is a connection of the caller's instead, which may serve other things
+	// too; it stays open. Give it MaxReconnects(-1), or the node is cut off for good
+	// after a minute without a server.
+	Conn *nats.Conn
+}
+
+// Transport carries messages between nodes; see Memory for one without a network.
+type Transport = deltasync.Transport
+
+// Memory is a network within the process: nodes whose Config.Transport comes from
+// the same Memory form a cluster.
+type Memory = deltasync.Memory
+
+// OnFull says what becomes of unknown clients when the client table is full.
+type OnFull uint8
+
+// The choices. No client that is held is ever evicted to make room: whoever could
+// make the limiter forget a client would have no limit.
+const (
+	// FullShare lets them share a fixed number of ordinary entries: it can only
+	// deny too much.
+	FullShare OnFull = iota
+	// FullOpen lets them pass, uncounted by any limit.
+	FullOpen
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxClients     = 10_000_000
+	DefaultClockTolerance = time.Second
+	mostClients           = 1 << 31
+)
+
+// withDefaults fills c in, and reports every fault at once.
+func (c Config) withDefaults() (Config, error) {
+	var faults []error
+	refuse := func(field string, value any, reason string) {
+		faults = append(faults, &FieldError{Field: field, Value: value, Reason: reason})
+	}
+	if c.Name == "" {
+		c.Name = hostName()
+	}
+	if c.Cluster == "" {
+		c.Cluster = "default"
+	}
+	if c.SubjectPrefix == "" {
+		c.SubjectPrefix = "ratelimit"
+	}
+	if c.Flush == 0 {
+		c.Flush = deltasync.DefaultInterval
+	}
+	if c.MaxClients == 0 {
+		c.MaxClients = DefaultMaxClients
+	}
+	if c.ClockTolerance == 0 {
+		c.ClockTolerance = DefaultClockTolerance
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	const names = "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"
+	if !deltasync.ValidName(c.Name) {
+		refuse("name", c.Name, names)
+	}
+	if !deltasync.ValidName(c.Cluster) {
+		refuse("cluster", c.Cluster, names)
+	}
+	for token := range strings.SplitSeq(c.SubjectPrefix, ".") {
+		if !deltasync.ValidName(token) {
+			refuse("subject_prefix", c.SubjectPrefix, "must be tokens of A-Z, a-z, 0-9, _ and -, separated by dots")
+			break
+		}
+	}
+	if c.Flush < 0 || c.Flush > deltasync.MaxInterval {
+		refuse("flush", c.Flush, fmt.Sprintf("must be above 0 and at most %v", deltasync.MaxInterval))
+	}
+	if c.MaxClients < 1 || c.MaxClients > mostClients {
+		refuse("max_clients", c.MaxClients, fmt.Sprintf("must be from 1 to %d", int64(mostClients)))
+	}
+	if c.ClockTolerance < 0 {
+		refuse("clock_tolerance", c.ClockTolerance, "must not be negative")
+	}
+	if c.OnFull > FullOpen {
+		refuse("on_full", c.OnFull, "must be FullShare or FullOpen")
+	}
+	if c.NATS.URL != "" && c.NATS.Conn != nil {
+		refuse("nats", c.NATS.URL, "give a URL or a connection, not both")
+	}
+	if c.Transport != nil && (c.NATS.URL != "" || c.NATS.Conn != nil) {
+		refuse("transport", "set", "give a transport or NATS, not both")
+	}
+	limits, err := c.policies()
+	c.Limits = limits
+	return c, errors.Join(errors.Join(faults...), err)
+}
+
+// policies is all limits by name, validated.
+func (c Config) policies() (map[string]Policy, error) {
+	all := maps.Clone(c.Limits)
+	if all == nil {
+		all = map[string]Policy{}
+	}
+	var faults []error
+	if c.Limit != 0 || c.Window != 0 || c.Burst != 0 {
+		if _, twice := all[DefaultLimit]; twice {
+			faults = append(faults, &FieldError{Field: "limits.default", Value: "set", Reason: "is given twice: by limit and window, and in limits"})
+		}
+		all[DefaultLimit] = Policy{Limit: c.Limit, Window: c.Window, Burst: c.Burst, MaxOvershoot: c.MaxOvershoot}
+	}
+	if len(all) == 0 {
+		faults = append(faults, &FieldError{Field: "limit", Value: 0, Reason: "give at least one limit: a rate has no default"})
+	}
+	if len(all) > MaxLimits {
+		faults = append(faults, &FieldError{Field: "limits", Value: len(all), Reason: fmt.Sprintf("at most %d", MaxLimits)})
+	}
+	for name, p := range all {
+		if err := errors.Join(validLimitName(name), p.Validate()); err != nil {
+			faults = append(faults, fmt.Errorf("limit %q: %w", name, err))
+		}
+	}
+	return all, errors.Join(faults...)
+}
+
+// hostName is the host's name as one token.
+func hostName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "node"
+	}
+	token := []byte(host)
+	for i, b := range token {
+		if !deltasync.ValidName(string(b)) {
+			token[i] = '-'
+		}
+	}
+	if len(token) == 0 {
+		return "node"
+	}
+	return string(token[:min(len(token), 64)])
+}

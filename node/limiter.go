@@ -1,0 +1,33 @@
+package node
+
+// Limiter is one named limit of a node. It follows changes of the limit's policy.
+// Safe for concurrent use.
+type Limiter struct {
+	node  *Node
+	name  string
+	limit *limit // nil: there was none when it was looked up
+}
+
+// known is the limit, nil if there still is none of that name.
+func (l *Limiter) known() *limit {
+	if l.limit == nil {
+		return l.node.limits.get(l.name)
+	}
+	return l.limit
+}
+
+// Allow takes one unit for the client and reports whether the request may pass. It
+// never blocks, never fails and allocates nothing.
+func (l *Limiter) Allow(clientID string) bool {
+	return l.node.decide(l.known(), clientID, 1, false).Allowed
+}
+
+// Take asks for cost units, all or none.
+func (l *Limiter) Take(clientID string, cost int64) Decision {
+	return l.node.decide(l.known(), clientID, cost, true)
+}
+
+// Peek tells what Take would say of cost units, and takes nothing.
+func (l *Limiter) Peek(clientID string, cost int64) Decision {
+	return l.node.peek(l.known(), clientID, cost)
+}

@@ -1,0 +1,320 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// RateLimiter is the least that a service needs of a limiter. *Node (for the limit
+// "default") and *Limiter satisfy it.
+type RateLimiter interface {
+	Allow(clientID string) bool
+}
+
+var (
+	_ RateLimiter = (*Node)(nil)
+	_ RateLimiter = (*Limiter)(nil)
+)
+
+// Node is one member of a cluster of rate limiters. Make one with Open. All methods
+// are safe for concurrent use.
+type Node struct {
+	cfg     Config
+	replica crdt.Replica
+	hash    deltasync.Secret
+	now     func() int64
+	log     *slog.Logger
+	alone   bool
+
+	limits   *registry
+	def      *Limiter // the limit "default"
+	table    *table
+	view     view
+	degraded atomic.Bool
+	ahead    atomic.Int64
+
+	resets struct {
+		mu    sync.Mutex
+		list  []clientReset
+		fresh bool
+	}
+
+	overflowed atomic.Uint64
+	refusals   [reasonEnd]atomic.Uint64
+	drops      [dropEnd]atomic.Uint64
+	latency    latency
+	sweepTurn  int
+
+	protocol protocol
+	conn     *nats.Conn // own, nil if the caller's or none
+	clock    *clock     // nil if Config.Now is used
+	stop     chan struct{}
+	keeper   sync.WaitGroup
+	closing  sync.Once
+	closed   atomic.Bool
+}
+
+// view is what decisions need to know of the cluster, readable without a lock.
+type view struct {
+	peers atomic.Int32
+	delay atomic.Int64
+}
+
+// protocol is the running sync engine: a Loop in a real node, a Stepper in
+// simulation.
+type protocol interface {
+	Urgent()
+	Status() deltasync.Status
+	Ready() bool
+	Close() error
+}
+
+// Open starts a node. It returns after validation: it neither waits for the network
+// nor fails because NATS is away; see Ready. The error joins every fault of cfg,
+// each a *FieldError where one field is to blame. ctx bounds Open itself, not the
+// node.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	n, err := build(cfg, randomReplica())
+	if err != nil {
+		return nil, err
+	}
+	transport := n.cfg.Transport
+	if transport == nil && (n.cfg.NATS.URL != "" || n.cfg.NATS.Conn != nil) {
+		if transport, err = n.connect(); err != nil {
+			return nil, err
+		}
+	}
+	n.alone = transport == nil
+	loop, err := deltasync.NewLoop(n.engineConfig(), store{n}, transport, n.now, n.log)
+	if err != nil {
+		if n.conn != nil {
+			n.conn.Close()
+		}
+		return nil, fmt.Errorf("node: %w", err)
+	}
+	n.protocol = loop
+	n.keeper.Add(1)
+	go n.keep()
+	return n, nil
+}
+
+// build makes a node that nothing drives yet.
+func build(cfg Config, replica crdt.Replica) (*Node, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("node: configuration: %w", err)
+	}
+	key := cfg.ClusterKey
+	if len(key) == 0 {
+		key = []byte(deltasync.DefaultClusterKey)
+	}
+	n := &Node{
+		cfg: cfg, replica: replica, log: cfg.Logger, stop: make(chan struct{}),
+		hash:     deltasync.NewSecret(key, "client hash"),
+		protocol: unborn{},
+	}
+	if n.limits, err = newRegistry(cfg.Limits); err != nil {
+		return nil, fmt.Errorf("node: configuration: %w", err)
+	}
+	n.table = newTable(cfg.MaxClients, len(cfg.Limits))
+	n.def = n.Limiter(DefaultLimit)
+	if cfg.Now != nil {
+		n.now = (&fixedClock{now: cfg.Now}).Now
+	} else {
+		n.clock = newClock()
+		n.now = n.clock.Now
+	}
+	return n, nil
+}
+
+// unborn stands in until the protocol runs.
+type unborn struct{}
+
+func (unborn) Urgent()                  {}
+func (unborn) Status() deltasync.Status { return deltasync.Status{} }
+func (unborn) Ready() bool              { return false }
+func (unborn) Close() error             { return nil }
+
+func (n *Node) engineConfig() deltasync.Config {
+	return deltasync.Config{
+		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
+		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Seed: uint64(n.replica),
+	}
+}
+
+// randomReplica is a new incarnation's number.
+func randomReplica() crdt.Replica {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return crdt.Replica(binary.LittleEndian.Uint64(b[:]) | 1)
+}
+
+// connect makes the transport over NATS.
+func (n *Node) connect() (Transport, error) {
+	if conn := n.cfg.NATS.Conn; conn != nil {
+		return deltasync.NATS(conn), nil
+	}
+	opts := append([]nats.Option{
+		nats.Name("ratelimiter " + n.cfg.Name),
+		// Be patient for ever, and look again every second: being away is normal.
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(time.Second),
+		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
+		nats.Timeout(2 * time.Second),
+		// Stale deltas are worth nothing; repair catches up.
+		nats.ReconnectBufSize(-1),
+		// Notice a half-open connection within seconds, not minutes.
+		nats.PingInterval(2 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.NoEcho(),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			subject := ""
+			if sub != nil {
+				subject = sub.Subject
+			}
+			n.log.Warn("NATS", "error", err, "subject", subject)
+		}),
+	}, n.cfg.NATS.Options...)
+	conn, err := nats.Connect(n.cfg.NATS.URL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("node: connect to NATS at %s: %w", n.cfg.NATS.URL, err)
+	}
+	if !conn.IsConnected() {
+		n.log.Warn("NATS cannot be reached: deciding alone until it can", "url", n.cfg.NATS.URL)
+	}
+	n.conn = conn
+	return deltasync.NATS(conn), nil
+}
+
+// keep does the housekeeping, once a second.
+func (n *Node) keep() {
+	defer n.keeper.Done()
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-n.stop:
+			return
+		case <-ticker.C:
+			n.housekeep()
+		}
+	}
+}
+
+func (n *Node) housekeep() {
+	if n.clock != nil {
+		ahead := n.clock.keep()
+		n.ahead.Store(int64(ahead))
+		if ahead > n.cfg.ClockTolerance {
+			n.log.Warn("this node's time is ahead of the wall clock and is being slowed down; peers may refuse what it says: restart the node if the wall clock is right", "ahead", ahead)
+		}
+	}
+	n.sweep(n.now())
+	status := n.protocol.Status()
+	if bad := n.judge(&status); bad != n.degraded.Swap(bad) {
+		if bad {
+			n.log.Warn("degraded: not all peers can be heard; decisions go on, the error bound is wider")
+		} else {
+			n.log.Info("not degraded any more")
+		}
+	}
+}
+
+func (n *Node) loopUrgent() { n.protocol.Urgent() }
+
+// Allow takes one unit for the client from the limit "default" and reports whether
+// the request may pass. It never blocks, never fails and allocates nothing. An
+// empty client id is denied.
+func (n *Node) Allow(clientID string) bool { return n.def.Allow(clientID) }
+
+// Take asks the limit "default" for cost units.
+func (n *Node) Take(clientID string, cost int64) Decision { return n.def.Take(clientID, cost) }
+
+// Do is the one decision that all doors use.
+func (n *Node) Do(r Request) Decision {
+	if r.Cost == 0 {
+		r.Cost = 1
+	}
+	l := n.limits.get(r.Limit)
+	if r.Peek {
+		return n.peek(l, r.Client, r.Cost)
+	}
+	return n.decide(l, r.Client, r.Cost, true)
+}
+
+// Lookup returns the limiter of that name, and whether there is one.
+func (n *Node) Lookup(name string) (*Limiter, bool) {
+	l := n.limits.get(name)
+	return &Limiter{node: n, name: name, limit: l}, l != nil
+}
+
+// Limiter returns the limiter of that name. If there is none it denies everything,
+// with ReasonUnknownLimit; Lookup asks first.
+func (n *Node) Limiter(name string) *Limiter {
+	l, _ := n.Lookup(name)
+	return l
+}
+
+func (n *Node) known(name string) (*limit, error) {
+	if l := n.limits.get(name); l != nil {
+		return l, nil
+	}
+	return nil, fmt.Errorf("%w: %q", ErrUnknownLimit, name)
+}
+
+// Limits returns the policies in force, by name, with their defaults filled in.
+func (n *Node) Limits() map[string]Policy {
+	now := n.now()
+	out := map[string]Policy{}
+	for _, l := range n.limits.all() {
+		out[l.name] = l.at(now).policy
+	}
+	return out
+}
+
+// Ready returns nil once the node has joined its cluster, ErrJoining before that
+// and ErrClosed after Close. Decisions are made all the while.
+func (n *Node) Ready() error {
+	switch {
+	case n.closed.Load():
+		return ErrClosed
+	case !n.protocol.Ready():
+		return ErrJoining
+	}
+	return nil
+}
+
+// Close tells the peers what they do not know yet, says bye and stops, within 5 s.
+// Decisions go on from what is known. It is idempotent.
+func (n *Node) Close() error {
+	var err error
+	n.closing.Do(func() {
+		n.closed.Store(true)
+		close(n.stop)
+		n.keeper.Wait()
+		err = n.protocol.Close()
+		if n.conn != nil {
+			n.conn.Close()
+		}
+	})
+	if errors.Is(err, nats.ErrTimeout) {
+		return fmt.Errorf("node: close: NATS did not take the last messages in time: %w", err)
+	}
+	return err
+}

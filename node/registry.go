@@ -1,0 +1,235 @@
+package node
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// MaxLimits caps the named limits of a node.
+const MaxLimits = 1024
+
+// changeLead is how far ahead a changed limit takes effect, so that every node
+// knows of it by then and all change at the same instant.
+const changeLead = 250 * time.Millisecond
+
+// keepRevisions is how many revisions of a limit are remembered, for deltas that
+// are still counted under them.
+const keepRevisions = 8
+
+// registry is the node's limits: what the configuration says, shadowed by what was
+// set since on any node. Reading is wait-free; changes are a copy of the map.
+type registry struct {
+	byName atomic.Pointer[map[string]*limit]
+
+	mu      sync.Mutex // guards what follows, and changes
+	base    map[string]Policy
+	set     map[string]deltasync.Register
+	changed []string
+}
+
+func newRegistry(base map[string]Policy) (*registry, error) {
+	g := &registry{base: base, set: map[string]deltasync.Register{}}
+	limits := map[string]*limit{}
+	for _, name := range slices.Sorted(maps.Keys(base)) {
+		l := newLimit(name, len(limits))
+		r, err := l.newRevision(base[name], crdt.Stamp{}, nil)
+		if err != nil {
+			return nil, err
+		}
+		l.newest.Store(r)
+		limits[name] = l
+	}
+	g.byName.Store(&limits)
+	return g, nil
+}
+
+func (g *registry) get(name string) *limit {
+	if name == "" {
+		name = DefaultLimit
+	}
+	return (*g.byName.Load())[name]
+}
+
+// all lists the limits in the order of their names.
+func (g *registry) all() []*limit {
+	limits := slices.Collect(maps.Values(*g.byName.Load()))
+	slices.SortFunc(limits, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
+	return limits
+}
+
+// validLimitName reports whether a limit may have this name, which metrics and
+// messages carry.
+func validLimitName(name string) error {
+	if !deltasync.ValidName(strings.ReplaceAll(name, ".", "-")) {
+		return &FieldError{Field: "name", Value: name, Reason: "must be 1 to 64 of A-Z, a-z, 0-9, _, - and ."}
+	}
+	return nil
+}
+
+// merge takes over a register entry if its stamp is higher than the one held.
+func (g *registry) merge(r deltasync.Register) error {
+	if err := validLimitName(r.Name); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if held, ok := g.set[r.Name]; ok && held.Stamp.Compare(r.Stamp) >= 0 {
+		return nil
+	}
+	policy, keep, err := g.policy(r)
+	if err != nil {
+		return err
+	}
+	limits := *g.byName.Load()
+	l := limits[r.Name]
+	if l == nil && keep {
+		if len(limits) >= MaxLimits {
+			return ErrTooManyLimits
+		}
+		l = newLimit(r.Name, len(limits))
+	}
+	if l != nil && keep {
+		rev, err := l.newRevision(policy, r.Stamp, l.newest.Load().truncated(keepRevisions-1))
+		if err != nil {
+			return err
+		}
+		l.newest.Store(rev)
+		next := maps.Clone(limits)
+		next[r.Name] = l
+		g.byName.Store(&next)
+	}
+	g.set[r.Name] = r
+	g.changed = append(g.changed, r.Name)
+	return nil
+}
+
+// policy is what a register entry stands for: a deleted one uncovers the base. A
+// limit that has no base keeps its last policy until the restart, since clients are
+// counted under it: keep is false then.
+func (g *registry) policy(r deltasync.Register) (p Policy, keep bool, err error) {
+	if len(r.Value) == 0 {
+		p, keep = g.base[r.Name]
+		return p, keep, nil
+	}
+	if err := json.Unmarshal(r.Value, &p); err != nil {
+		return p, false, fmt.Errorf("node: limit %s: %w", r.Name, err)
+	}
+	return p, true, p.Validate()
+}
+
+// truncated is the chain from r on, at most n long.
+func (r *revision) truncated(n int) *revision {
+	if r == nil || n == 0 {
+		return nil
+	}
+	c := r
+	for i := 1; i < n && c.before != nil; i++ {
+		c = c.before
+	}
+	if c.before == nil {
+		return r
+	}
+	// Entries point at revisions, so these are shared and never cut: copy.
+	kept := *r
+	kept.before = r.before.truncated(n - 1)
+	return &kept
+}
+
+// Registers implements deltasync.Store.
+func (n store) Registers() []deltasync.Register {
+	g := n.limits
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := slices.Collect(maps.Values(g.set))
+	slices.SortFunc(out, func(a, b deltasync.Register) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// RegistersDigest implements deltasync.Store.
+func (n store) RegistersDigest() crdt.Digest {
+	g := n.limits
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var d crdt.Digest
+	for name, r := range g.set {
+		hi, lo := n.hash.Hash128([]byte(name))
+		d.Grow(crdt.Key{Hi: hi, Lo: lo}, r.Stamp, 0, crdt.Count{P: 1})
+	}
+	return d
+}
+
+// MergeRegisters implements deltasync.Store.
+func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
+	for _, r := range regs {
+		if r.Stamp.At > now+int64(changeLead)+int64(n.cfg.ClockTolerance) {
+			n.drops[dropFuture].Add(1)
+			continue
+		}
+		if err := n.limits.merge(r); err != nil {
+			n.drops[dropLimit].Add(1)
+			n.log.Warn("limit from a peer refused", "limit", r.Name, "error", err)
+		}
+	}
+}
+
+// ChangedRegisters implements deltasync.Store.
+func (n store) ChangedRegisters() []deltasync.Register {
+	g := n.limits
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []deltasync.Register
+	for _, name := range g.changed {
+		if r := g.set[name]; r.Stamp.By == n.replica {
+			out = append(out, r)
+		}
+	}
+	g.changed = nil
+	return out
+}
+
+// SetLimit makes or changes a limit on every node of the cluster, without a
+// restart. All nodes change at the same instant, shortly after the call, and what
+// clients have used stays used. The error is Policy.Validate's, or about the name.
+func (n *Node) SetLimit(name string, p Policy) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	value, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("node: limit %s: %w", name, err)
+	}
+	return n.setRegister(name, value)
+}
+
+// DeleteLimit takes back what SetLimit said on any node: the limit is again what
+// the configuration says. It is refused for a limit that is not configured.
+func (n *Node) DeleteLimit(name string) error {
+	if _, ok := n.limits.base[name]; !ok {
+		return fmt.Errorf("%w: %q is not in the configuration, so there is nothing to return to", ErrUnknownLimit, name)
+	}
+	return n.setRegister(name, nil)
+}
+
+func (n *Node) setRegister(name string, value []byte) error {
+	if err := validLimitName(name); err != nil {
+		return err
+	}
+	at := n.now() + int64(changeLead)
+	n.limits.mu.Lock()
+	if held := n.limits.set[name]; held.Stamp.At >= at {
+		at = held.Stamp.At + 1
+	}
+	n.limits.mu.Unlock()
+	err := n.limits.merge(deltasync.Register{Name: name, Stamp: crdt.Stamp{At: at, By: n.replica}, Value: value})
+	n.loopUrgent()
+	return err
+}

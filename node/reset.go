@@ -1,0 +1,125 @@
+package node
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// mostResets caps the resets that are remembered for repetition; at the cap a
+// further one is refused.
+const mostResets = 1 << 10
+
+// Reset gives a client its whole burst back under a limit ("" is "default"), on
+// every node: a new life for its state, which replaces the old one wherever it
+// arrives, and which messages from before cannot bring back. It reaches peers that
+// are cut off for up to three windows.
+func (n *Node) Reset(limitName, client string) error {
+	l, err := n.known(limitName)
+	if err != nil {
+		return err
+	}
+	switch n.refuse(l, client, 1, n.now()) {
+	case ReasonNoClient:
+		return &FieldError{Field: "client", Value: `""`, Reason: "must not be empty"}
+	case ReasonClientTooLong:
+		return &FieldError{Field: "client", Value: "...", Reason: "is too long"}
+	default:
+	}
+	now := n.now()
+	k := n.key(l, client)
+	stamp := crdt.Stamp{At: now, By: n.replica}
+	n.resets.mu.Lock()
+	defer n.resets.mu.Unlock()
+	n.forgetResets(now)
+	if len(n.resets.list) >= mostResets {
+		return ErrTooManyResets
+	}
+	n.resets.list = append(n.resets.list, clientReset{deltasync.ClientReset{Limit: l.name, Key: k, Stamp: stamp}, now})
+	n.resets.fresh = true
+	n.reset(l, k, stamp, now)
+	n.loopUrgent()
+	return nil
+}
+
+// reset applies a reset, its own or a peer's.
+func (n *Node) reset(l *limit, k crdt.Key, stamp crdt.Stamp, now int64) {
+	s := n.table.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.find(k)
+	if e == nil {
+		// Remember it, so that a late message cannot bring the old life back.
+		if n.table.count.Load() >= n.table.max {
+			return
+		}
+		n.table.count.Add(1)
+		r := l.at(now)
+		e = s.insert(k, r, r.frame.Start(now))
+	}
+	if stamp.Compare(e.stamp()) > 0 {
+		n.restart(s, e, stamp, now)
+	}
+}
+
+// restart begins the entry's life anew under a reset's stamp. What the old one
+// added to digests goes with it. s is locked.
+func (n *Node) restart(s *shard, e *entry, stamp crdt.Stamp, now int64) {
+	n.shrink(s, e.key, e.stamp(), e.rev, &e.state)
+	if e.old != nil {
+		n.shrink(s, e.key, e.old.stamp, e.old.rev, &e.old.state)
+	}
+	e.reset, e.old = stamp, nil
+	e.state = crdt.New(max(e.state.Start(), e.rev.frame.Start(now)))
+}
+
+func (n *Node) shrink(s *shard, k crdt.Key, stamp crdt.Stamp, r *revision, st *crdt.State) {
+	width, start := r.frame.Width, st.Start()
+	st.Carried(n.replica, func(of crdt.Replica, g crdt.Gain) {
+		s.digest(of, width, start).Shrink(k, stamp, start, g.Cur)
+		s.digest(of, width, start-width).Shrink(k, stamp, start-width, g.Prev)
+	})
+}
+
+// forgetResets drops those that were repeated long enough. resets.mu is held.
+func (n *Node) forgetResets(now int64) {
+	kept := n.resets.list[:0]
+	for _, r := range n.resets.list {
+		if now-r.at < 3*int64(maxWidth) {
+			kept = append(kept, r)
+		}
+	}
+	n.resets.list = kept
+}
+
+type clientReset struct {
+	deltasync.ClientReset
+	at int64
+}
+
+// Resets implements deltasync.Store.
+func (n store) Resets(now int64, onlyFresh bool) []deltasync.ClientReset {
+	n.resets.mu.Lock()
+	defer n.resets.mu.Unlock()
+	n.forgetResets(now)
+	if onlyFresh && !n.resets.fresh {
+		return nil
+	}
+	n.resets.fresh = false
+	out := make([]deltasync.ClientReset, len(n.resets.list))
+	for i, r := range n.resets.list {
+		out[i] = r.ClientReset
+	}
+	return out
+}
+
+// MergeResets implements deltasync.Store.
+func (n store) MergeResets(now int64, resets []deltasync.ClientReset) {
+	for _, r := range resets {
+		l := n.limits.get(r.Limit)
+		if l == nil || r.Stamp.At > now+n.tolerance(l.at(now)) {
+			n.drops[dropFuture].Add(1)
+			continue
+		}
+		n.reset(l, r.Key, r.Stamp, now)
+	}
+}

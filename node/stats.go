@@ -1,0 +1,179 @@
+package node
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// What a store drops of what peers say, by reason.
+const (
+	dropLimit    = iota // of a limit that is not known here
+	dropRevision        // of a revision that is not known here, or laid out otherwise
+	dropFuture          // further ahead than the clock tolerance
+	dropFull            // of an unknown client, at the cap
+	dropEnd
+)
+
+var dropNames = [dropEnd]string{"unknown_limit", "revision", "future", "table_full"}
+
+// latencyEvery: one decision in so many is timed.
+const latencyEvery = 64
+
+// latencyBounds are the upper bounds of the latency histogram, nanoseconds.
+var latencyBounds = [...]int64{100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 102400, 409600, 1638400, 6553600}
+
+// latency is a histogram of decision times. Safe for concurrent use.
+type latency struct {
+	counts [len(latencyBounds) + 1]atomic.Uint64
+	sum    atomic.Int64
+}
+
+func (h *latency) observe(d int64) {
+	i := 0
+	for i < len(latencyBounds) && d > latencyBounds[i] {
+		i++
+	}
+	h.counts[i].Add(1)
+	h.sum.Add(d)
+}
+
+// overshoot is what one limit was seen to be over-admitted by, when merging.
+type overshoot struct{ units, peak atomic.Uint64 }
+
+// LimitStats are one limit's counters on this node.
+type LimitStats struct {
+	Name   string
+	Policy Policy
+	// Revision is when the policy took effect: 0 for the configured one.
+	Revision                  time.Time
+	Allowed, Denied           uint64 // decisions
+	AllowedUnits, DeniedUnits uint64 // cost
+	// OvershootBound is the most that the cluster can have over-admitted one client
+	// by right now, in units of cost, from measured staleness and skew.
+	OvershootBound float64
+	// OvershootSeen sums what merging revealed of over-admission, OvershootPeak is
+	// the most for one client; units, since the start.
+	OvershootSeen, OvershootPeak uint64
+}
+
+// Stats describe a node at one moment; counters count from its start.
+type Stats struct {
+	Name       string
+	Cluster    string
+	Replica    uint64
+	Now        time.Time // by the node's clock
+	Limits     []LimitStats
+	Clients    int
+	MaxClients int
+	Overflowed uint64            // decisions on unknown clients at the cap
+	Refused    map[string]uint64 // by Reason: requests that no limit decided
+	RowsLost   map[string]uint64 // rows of peers' that were not taken over, by reason
+	ClockAhead time.Duration     // of the wall clock, being slewed back
+
+	// Degraded says that the node cannot be heard by others, or not hear a peer.
+	Degraded  bool
+	Isolated  bool // no connection to the cluster though there should be one
+	Staleness time.Duration
+	Skew      time.Duration // largest estimated offset of a peer's clock
+	Sync      deltasync.Status
+
+	LatencyBounds []time.Duration // upper bounds of LatencyCounts, one less
+	LatencyCounts []uint64        // one decision in LatencyEvery is counted
+	LatencySum    time.Duration
+	LatencyEvery  int
+}
+
+// Stats describes the node now. It takes all locks in turn: fit for a scrape, not
+// for a hot path.
+func (n *Node) Stats() Stats {
+	now := n.now()
+	s := Stats{
+		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Replica: uint64(n.replica), Now: time.Unix(0, now),
+		Clients: int(n.table.count.Load()), MaxClients: n.cfg.MaxClients,
+		Overflowed: n.overflowed.Load(), Refused: map[string]uint64{}, RowsLost: map[string]uint64{},
+		ClockAhead: time.Duration(n.ahead.Load()), Sync: n.protocol.Status(),
+		LatencyEvery: latencyEvery, LatencySum: time.Duration(n.latency.sum.Load()),
+	}
+	for r := ReasonCostTooHigh; r <= ReasonUnknownLimit; r++ {
+		s.Refused[r.String()] = n.refusals[r].Load()
+	}
+	for i, name := range dropNames {
+		s.RowsLost[name] = n.drops[i].Load()
+	}
+	for i := range n.latency.counts {
+		if i < len(latencyBounds) {
+			s.LatencyBounds = append(s.LatencyBounds, time.Duration(latencyBounds[i]))
+		}
+		s.LatencyCounts = append(s.LatencyCounts, n.latency.counts[i].Load())
+	}
+	s.Isolated = !n.alone && !s.Sync.Connected
+	s.Degraded = n.judge(&s.Sync)
+	for _, p := range s.Sync.Peers {
+		if p.State != deltasync.PeerGone {
+			s.Skew = max(s.Skew, time.Duration(p.Skew).Abs())
+			s.Staleness = max(s.Staleness, time.Duration(p.StaleFor))
+		}
+	}
+	for _, l := range n.limits.all() {
+		s.Limits = append(s.Limits, n.limitStats(l, now, &s.Sync))
+	}
+	return s
+}
+
+func (n *Node) limitStats(l *limit, now int64, sync *deltasync.Status) LimitStats {
+	r := l.at(now)
+	s := LimitStats{
+		Name: l.name, Policy: r.policy,
+		OvershootBound: r.bound(sync, n.cfg.Flush),
+		OvershootSeen:  l.overshoot.units.Load(), OvershootPeak: l.overshoot.peak.Load(),
+	}
+	if r.stamp.At != 0 {
+		s.Revision = time.Unix(0, r.stamp.At)
+	}
+	for i := range n.table.shards {
+		sh := &n.table.shards[i]
+		sh.mu.Lock()
+		if l.index < len(sh.tallies) {
+			t := sh.tallies[l.index]
+			s.Allowed, s.Denied = s.Allowed+t.allowed, s.Denied+t.denied
+			s.AllowedUnits, s.DeniedUnits = s.AllowedUnits+t.allowedUnits, s.DeniedUnits+t.deniedUnits
+		}
+		sh.mu.Unlock()
+	}
+	return s
+}
+
+// bound is the worst case now: each peer that can have admitted may have spent the
+// whole burst, and what drained since everything of its is known here, unseen; and
+// clocks that differ shift origins by as much. See docs/error-bound.md.
+func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
+	rate := float64(r.policy.Limit) / float64(r.policy.Window)
+	units, skew := 0.0, int64(0)
+	for _, p := range s.Peers {
+		if p.State == deltasync.PeerGone {
+			continue
+		}
+		if p.StaleFor == math.MaxInt64 {
+			p.StaleFor = p.HeardAgo
+		}
+		units += float64(r.policy.Burst) + rate*(float64(p.StaleFor)+float64(flush))
+		skew = max(skew, p.Skew, -p.Skew)
+	}
+	return units + rate*float64(skew)
+}
+
+// judge reports whether the node is degraded: cut off from the network, or from a
+// peer in either direction.
+func (n *Node) judge(s *deltasync.Status) bool {
+	if n.alone {
+		return false
+	}
+	bad := !s.Connected || s.Partial
+	for _, p := range s.Peers {
+		bad = bad || p.State == deltasync.PeerSuspect || (p.State == deltasync.PeerAlive && !p.HearsUs && p.HeardAgo < int64(time.Second) && p.StaleFor > int64(5*time.Second))
+	}
+	return bad
+}

@@ -1,0 +1,53 @@
+package node
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// Stepper is a node without goroutines, timers or a network: whoever holds it
+// drives the protocol, so that equal inputs give equal outputs. It is how the
+// simulator runs the code that real nodes run. Not safe for concurrent use.
+type Stepper struct {
+	// Node is what decides; its Ready, Stats and the like work as in a real node,
+	// its Close does not: step InputClose instead.
+	Node   *Node
+	engine *deltasync.Engine
+	urgent bool
+}
+
+// NewStepper makes a node of cfg, whose Now must be set, with a given incarnation
+// and inbox subject.
+func NewStepper(cfg Config, replica uint64, inbox string) (*Stepper, error) {
+	n, err := build(cfg, crdt.Replica(replica))
+	if err != nil {
+		return nil, err
+	}
+	s := &Stepper{Node: n, engine: deltasync.NewEngine(n.engineConfig(), store{n}, n.now(), inbox)}
+	n.protocol = (*stepped)(s)
+	return s, nil
+}
+
+// Subjects lists what has to be delivered to the node, besides its inbox.
+func (s *Stepper) Subjects() []string { return s.engine.Subjects() }
+
+// Step passes one input to the protocol. The output is valid until the next Step.
+func (s *Stepper) Step(in deltasync.Input) *deltasync.Output { return s.engine.Step(s.Node.now(), in) }
+
+// Housekeep does what a running node does once a second.
+func (s *Stepper) Housekeep() { s.Node.housekeep() }
+
+// TakeUrgent reports whether a flush was called for since it was last asked.
+func (s *Stepper) TakeUrgent() bool {
+	was := s.urgent
+	s.urgent = false
+	return was
+}
+
+// stepped is a Stepper as its node sees it.
+type stepped Stepper
+
+func (s *stepped) Urgent()                  { s.urgent = true }
+func (s *stepped) Status() deltasync.Status { return s.engine.Status(s.Node.now()) }
+func (s *stepped) Ready() bool              { return s.engine.Ready() }
+func (s *stepped) Close() error             { return nil }

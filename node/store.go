@@ -1,0 +1,261 @@
+package node
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// store is the node as the protocol sees it.
+type store struct{ *Node }
+
+var _ deltasync.Store = store{}
+
+// Collect implements deltasync.Store.
+func (n store) Collect(now int64, seq uint64, urgent bool, b *deltasync.Batch) (more bool) {
+	for i := range n.table.shards {
+		s := &n.table.shards[i]
+		s.mu.Lock()
+		if s.urgent || !urgent {
+			if !n.collectShard(s, now, seq, b) {
+				s.mu.Unlock()
+				return true
+			}
+			s.urgent = false
+		}
+		s.mu.Unlock()
+	}
+	return false
+}
+
+// collectShard sends what is dirty in s and reports whether all of it fitted. s is
+// locked.
+func (n store) collectShard(s *shard, now int64, seq uint64, b *deltasync.Batch) bool {
+	for i, slot := range s.dirty {
+		e := s.at(slot)
+		if e.used && e.dirty {
+			e.state.Roll(&e.rev.frame, e.rev.frame.Start(now))
+			row := e.state.Own()
+			row.Key = e.key
+			if !b.Add(e.head(0), row) {
+				s.dirty = append(s.dirty[:0], s.dirty[i:]...)
+				return false
+			}
+			s.growDigests(e.key, e.stamp(), n.replica, e.rev.frame.Width, e.state.Start(), e.state.Sent())
+			e.sentSeq, e.sentAt, e.dirty = seq, now, false
+		}
+		e.listed = false
+	}
+	s.dirty = s.dirty[:0]
+	return true
+}
+
+// head is what the entry's rows share with others of their group.
+func (e *entry) head(r crdt.Replica) *crdt.Delta {
+	return head(e.rev, e.reset, r, e.state.Start())
+}
+
+func head(r *revision, reset crdt.Stamp, of crdt.Replica, start int64) *crdt.Delta {
+	if reset.Compare(r.stamp) <= 0 {
+		reset = crdt.Stamp{}
+	}
+	return &crdt.Delta{Limit: r.limit.name, Revision: r.stamp, Reset: reset, Replica: of, Width: r.frame.Width, Start: start}
+}
+
+// Merge implements deltasync.Store.
+func (n store) Merge(now int64, d *crdt.Delta) {
+	if d.Replica == n.replica {
+		return
+	}
+	l := n.limits.get(d.Limit)
+	if l == nil {
+		n.drops[dropLimit].Add(uint64(len(d.Rows)))
+		return
+	}
+	r := l.find(d.Revision)
+	if r == nil || r.frame.Width != d.Width {
+		n.drops[dropRevision].Add(uint64(len(d.Rows)))
+		return
+	}
+	if d.Start%d.Width != 0 || d.Start > r.frame.Start(now+n.tolerance(r)) || d.Reset.At > now+n.tolerance(r) {
+		n.drops[dropFuture].Add(uint64(len(d.Rows)))
+		return
+	}
+	for i := range d.Rows {
+		n.mergeRow(now, l, r, d, &d.Rows[i])
+	}
+}
+
+// tolerance is how far ahead of our clock a peer's windows and origins may lie:
+// further ones are refused, so that one wrong clock cannot lock every client out.
+func (n *Node) tolerance(r *revision) int64 { return min(int64(n.cfg.ClockTolerance), r.frame.Width/4) }
+
+// plausible reports whether the row's origins can come from an honest clock. The
+// current window's is an instant at which something was admitted. The previous
+// one's may also be a TAT: as far ahead as all nodes' bursts together can push it.
+func (n *Node) plausible(now int64, r *revision, row *crdt.Row) bool {
+	latest := now + n.tolerance(r)
+	most := (int64(n.view.peers.Load()) + 2) * (r.gcra.Depth() + 2*r.frame.Width)
+	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || row.Prev.Origin-latest <= most)
+}
+
+func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *crdt.Row) {
+	if !n.plausible(now, r, row) {
+		n.drops[dropFuture].Add(1)
+		return
+	}
+	s := n.table.shard(row.Key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.find(row.Key)
+	if e == nil {
+		if n.table.count.Load() >= n.table.max {
+			// Never evict for a peer's sake; here this client counts as isolated.
+			n.drops[dropFull].Add(1)
+			return
+		}
+		n.table.count.Add(1)
+		e = s.insert(row.Key, r, r.frame.Start(now))
+		e.reset = d.Reset
+	}
+	stamp := d.Stamp()
+	switch c := stamp.Compare(e.stamp()); {
+	case c > 0 && d.Reset.Compare(d.Revision) > 0:
+		n.restart(s, e, d.Reset, now)
+		if e.rev.stamp.Compare(r.stamp) < 0 {
+			e.rev, e.state = r, crdt.New(r.frame.Start(now))
+		}
+	case c > 0:
+		n.renew(e, r, now)
+	case c < 0:
+		if e.old != nil && e.old.stamp == stamp {
+			f := &e.old.rev.frame
+			g := e.old.state.Merge(f, d.Replica, d.Start, *row)
+			s.growDigests(e.key, stamp, d.Replica, f.Width, d.Start, g)
+			n.recarry(e)
+		}
+		if !n.alone {
+			s.markDirty(e) // so that the laggard learns of the higher stamp
+		}
+		return
+	}
+	if e.rev != r {
+		return // one reset, two revisions: the later one's rows will come
+	}
+	before := e.state.TAT(&r.frame)
+	g := e.state.Merge(&r.frame, d.Replica, d.Start, *row)
+	s.growDigests(e.key, stamp, d.Replica, d.Width, d.Start, g)
+	l.overshoot.observe(r, now, before, e.state.TAT(&r.frame))
+}
+
+// Export implements deltasync.Store. The cursor's index counts slots.
+func (n store) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next deltasync.Cursor, done bool) {
+	at := q.Cursor
+	for ; at.Partition < crdt.Partitions; at = (deltasync.Cursor{Partition: at.Partition + 1}) {
+		if q.Differ != nil && !q.Differ[at.Partition] {
+			continue
+		}
+		s := &n.table.shards[at.Partition]
+		s.mu.Lock()
+		for ; at.Index < s.slots; at.Index++ {
+			if e := s.at(at.Index); e.used && !n.exportEntry(now, q, e, b) {
+				s.mu.Unlock()
+				return at, false
+			}
+		}
+		s.mu.Unlock()
+	}
+	return at, true
+}
+
+// exportEntry adds the entry's rows that q asks for and reports whether they
+// fitted. Rows that were added before one did not fit come again: they merge.
+func (n store) exportEntry(now int64, q *deltasync.Query, e *entry, b *deltasync.Batch) bool {
+	if q.Of == n.replica && e.sentSeq <= q.Since {
+		return true
+	}
+	e.state.Roll(&e.rev.frame, e.rev.frame.Start(now))
+	if !n.exportLife(q, e.key, e.rev, e.reset, &e.state, b) {
+		return false
+	}
+	if e.old == nil {
+		return true
+	}
+	return n.exportLife(q, e.key, e.old.rev, e.old.reset, &e.old.state, b)
+}
+
+func (n store) exportLife(q *deltasync.Query, k crdt.Key, r *revision, reset crdt.Stamp, st *crdt.State, b *deltasync.Batch) bool {
+	fits := true
+	if q.Of != 0 && q.Of != n.replica {
+		if row, ok := st.RowOf(q.Of); ok {
+			row.Key = k
+			fits = b.Add(head(r, reset, q.Of, st.Start()), row)
+		}
+		return fits
+	}
+	st.Rows(n.replica, func(of crdt.Replica, row crdt.Row) {
+		if fits && (q.Of == 0 || of == q.Of) {
+			row.Key = k
+			fits = b.Add(head(r, reset, of, st.Start()), row)
+		}
+	})
+	return fits
+}
+
+// Windows implements deltasync.Store.
+func (n store) Windows(now int64) []deltasync.Window {
+	var out []deltasync.Window
+	seen := map[int64]bool{}
+	for _, l := range n.limits.all() {
+		for r := l.newest.Load(); r != nil; r = r.before {
+			if w := r.frame.Width; !seen[w] {
+				seen[w] = true
+				start := r.frame.Start(now)
+				out = append(out, deltasync.Window{Width: w, Start: start}, deltasync.Window{Width: w, Start: start - w})
+			}
+		}
+	}
+	return out
+}
+
+// Digests implements deltasync.Store.
+func (n store) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partitions]crdt.Digest) {
+	k := digestKey{r, w.Width, w.Start}
+	for i := range n.table.shards {
+		s := &n.table.shards[i]
+		s.mu.Lock()
+		out[i] = 0
+		if d := s.digests[k]; d != nil {
+			out[i] = *d
+		}
+		s.mu.Unlock()
+	}
+}
+
+// View implements deltasync.Store.
+func (n store) View(v deltasync.View) {
+	n.view.peers.Store(int32(v.Peers)) //nolint:gosec // at most MaxPeers
+	n.view.delay.Store(v.Delay)
+}
+
+// overshoot keeps what merging revealed of one limit's over-admission.
+func (o *overshoot) observe(r *revision, now, before, after int64) {
+	const never = gcra.Never / 2
+	if after <= now+r.gcra.Depth() || after < never {
+		return
+	}
+	over := r.gcra.Units(after - now - r.gcra.Depth())
+	was := uint64(0)
+	if before > now+r.gcra.Depth() {
+		was = r.gcra.Units(before - now - r.gcra.Depth())
+	}
+	if over > was {
+		o.units.Add(over - was)
+	}
+	for {
+		p := o.peak.Load()
+		if over <= p || o.peak.CompareAndSwap(p, over) {
+			return
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package sync
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Loop is the rim around an Engine in a real node: it passes on what the transport
+// delivers and what the clock makes due, and carries out what the engine wants.
+// Its methods are safe for concurrent use.
+type Loop struct {
+	transport Transport
+	now       func() int64
+	log       *slog.Logger
+
+	mu     sync.Mutex // guards engine, and keeps publishing in the engine's order
+	engine *Engine
+	failed uint64 // publish errors
+
+	urgent chan struct{}
+	stop   chan struct{}
+	done   sync.WaitGroup
+	closed sync.Once
+}
+
+// NewLoop opens the transport and starts running an engine for store. now is the
+// node's clock. It does not wait for the network. A nil transport is a node alone.
+func NewLoop(cfg Config, store Store, transport Transport, now func() int64, log *slog.Logger) (*Loop, error) {
+	l := &Loop{
+		transport: transport, now: now, log: log,
+		urgent: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
+	if transport == nil {
+		cfg.Alone = true
+		transport = nowhere{}
+		l.transport = transport
+	}
+	// The engine needs the inbox and the transport the subjects, so hold packets
+	// back until both are there.
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.engine = NewEngine(cfg, store, now(), "")
+	if err := transport.Open(l.engine.Subjects(), l); err != nil {
+		return nil, err
+	}
+	l.engine.inbox = transport.Inbox()
+	l.done.Add(1)
+	go l.run()
+	return l, nil
+}
+
+func (l *Loop) run() {
+	defer l.done.Done()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		in := Input{Kind: InputTick}
+		select {
+		case <-l.stop:
+			return
+		case <-l.urgent:
+			in.Kind = InputUrgent
+		case <-timer.C:
+		}
+		timer.Reset(l.step(in))
+	}
+}
+
+// step runs the engine and carries out its output. It returns the time until the
+// next tick is due.
+func (l *Loop) step(in Input) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	out := l.engine.Step(now, in)
+	for _, p := range out.Packets {
+		if err := l.transport.Publish(p.Subject, p.Reply, p.Data); err != nil {
+			// As good as lost: gaps and digests bring it back.
+			l.failed++
+		}
+	}
+	for _, ev := range out.Events {
+		l.logEvent(ev)
+	}
+	return time.Duration(out.Wake - now)
+}
+
+// Urgent says that some client's unsent cost reached its quantum. It never blocks.
+func (l *Loop) Urgent() {
+	select {
+	case l.urgent <- struct{}{}:
+	default:
+	}
+}
+
+// Receive implements Handler.
+func (l *Loop) Receive(p Packet) { l.step(Input{Kind: InputPacket, Packet: p}) }
+
+// Connected implements Handler.
+func (l *Loop) Connected() {
+	l.log.Info("connected to NATS")
+	l.step(Input{Kind: InputConnected})
+}
+
+// Disconnected implements Handler.
+func (l *Loop) Disconnected(err error) {
+	l.log.Warn("disconnected from NATS: deciding alone until it is back", "error", err)
+	l.step(Input{Kind: InputDisconnected, Err: err})
+}
+
+// Status describes the protocol's state.
+func (l *Loop) Status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.engine.Status(l.now())
+	s.Stats.Dropped[DropQueue] = l.transport.Dropped()
+	s.Stats.PublishErrors = l.failed
+	return s
+}
+
+// Ready reports whether the node has joined its cluster.
+func (l *Loop) Ready() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.engine.Ready()
+}
+
+// Close flushes, says bye, closes the transport and waits for the loop's
+// goroutines. It is idempotent.
+func (l *Loop) Close() error {
+	var err error
+	l.closed.Do(func() {
+		close(l.stop)
+		l.done.Wait()
+		l.step(Input{Kind: InputClose})
+		err = l.transport.Close()
+	})
+	return err
+}
+
+func (l *Loop) logEvent(ev Event) {
+	attrs := []any{"peer", ev.Node, "incarnation", incarnation(ev.Replica), "detail", ev.Detail}
+	switch ev.Kind {
+	case EventPeerJoined:
+		l.log.Info("peer joined", attrs...)
+	case EventPeerSuspect:
+		l.log.Warn("peer is silent", attrs...)
+	case EventPeerGone:
+		l.log.Warn("peer is gone", attrs...)
+	case EventPeerBack:
+		l.log.Info("peer is back", attrs...)
+	case EventPeerLeft:
+		l.log.Info("peer left", attrs...)
+	case EventOneWay:
+		l.log.Warn("one-way partition", attrs...)
+	case EventTwin:
+		l.log.Warn("another node has this node's name", attrs...)
+	case EventReady:
+		l.log.Info("ready", "detail", ev.Detail)
+	case EventPacketBad:
+		l.log.Warn("message refused", "detail", ev.Detail)
+	}
+}
+
+// nowhere is the transport of a node without a network.
+type nowhere struct{}
+
+func (nowhere) Open([]string, Handler) error         { return nil }
+func (nowhere) Inbox() string                        { return "" }
+func (nowhere) Publish(string, string, []byte) error { return nil }
+func (nowhere) Dropped() uint64                      { return 0 }
+func (nowhere) Close() error                         { return nil }

@@ -1,0 +1,132 @@
+package sync
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// Memory is an in-memory network: transports made from one Memory reach each
+// other, within this process. It is for tests, examples and many nodes in one
+// process. The zero value is ready; safe for concurrent use.
+type Memory struct {
+	mu    sync.RWMutex
+	ends  []*memoryEnd
+	count int
+}
+
+// memoryQueue is how many packets wait for one receiver; more are dropped, as a
+// slow consumer's are.
+const memoryQueue = 2048
+
+// Transport makes a new end of the network.
+func (n *Memory) Transport() Transport {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.count++
+	return &memoryEnd{
+		net: n, inbox: fmt.Sprintf("_INBOX.memory%d", n.count),
+		queue: make(chan Packet, memoryQueue), stop: make(chan struct{}),
+	}
+}
+
+type memoryEnd struct {
+	net      *Memory
+	inbox    string
+	subjects []string
+	queue    chan Packet
+	stop     chan struct{}
+	done     sync.WaitGroup
+	once     sync.Once
+
+	mu      sync.Mutex
+	dropped uint64
+}
+
+func (t *memoryEnd) Open(subjects []string, h Handler) error {
+	t.subjects = append([]string{t.inbox}, subjects...)
+	t.net.mu.Lock()
+	t.net.ends = append(t.net.ends, t)
+	t.net.mu.Unlock()
+	t.done.Add(1)
+	go func() {
+		defer t.done.Done()
+		h.Connected()
+		for {
+			select {
+			case <-t.stop:
+				return
+			case p := <-t.queue:
+				h.Receive(p)
+			}
+		}
+	}()
+	return nil
+}
+
+func (t *memoryEnd) Inbox() string { return t.inbox }
+
+func (t *memoryEnd) Publish(subject, reply string, data []byte) error {
+	t.net.mu.RLock()
+	defer t.net.mu.RUnlock()
+	for _, other := range t.net.ends {
+		if other == t || !matchesAny(other.subjects, subject) {
+			continue
+		}
+		p := Packet{Subject: subject, Reply: reply, Data: append([]byte(nil), data...)}
+		select {
+		case other.queue <- p:
+		default:
+			other.mu.Lock()
+			other.dropped++
+			other.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+func (t *memoryEnd) Dropped() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.dropped
+}
+
+func (t *memoryEnd) Close() error {
+	t.once.Do(func() {
+		t.net.mu.Lock()
+		for i, end := range t.net.ends {
+			if end == t {
+				t.net.ends = append(t.net.ends[:i:i], t.net.ends[i+1:]...)
+				break
+			}
+		}
+		t.net.mu.Unlock()
+		close(t.stop)
+		t.done.Wait()
+	})
+	return nil
+}
+
+func matchesAny(patterns []string, subject string) bool {
+	for _, p := range patterns {
+		if Matches(p, subject) {
+			return true
+		}
+	}
+	return false
+}
+
+// Matches reports whether subject matches a NATS pattern with * wildcards.
+func Matches(pattern, subject string) bool {
+	for {
+		pt, prest, pmore := strings.Cut(pattern, ".")
+		st, srest, smore := strings.Cut(subject, ".")
+		if pt != "*" && pt != st {
+			return false
+		}
+		if !pmore || !smore {
+			return pmore == smore
+		}
+		pattern, subject = prest, srest
+	}
+}

@@ -1,0 +1,131 @@
+package sync
+
+import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+
+// Kind is what a message is for: one token of its subject, and a byte in it.
+type Kind uint8
+
+// The kinds. Delta, Beat, Limits, Reset and Bye are broadcast on the sender's own
+// subject; Repair and Snapshot are requests on the subject of the replica asked;
+// Rows answers them on the requester's inbox.
+const (
+	KindDelta Kind = iota + 1
+	KindBeat
+	KindRepair
+	KindSnapshot
+	KindRows
+	KindLimits
+	KindReset
+	KindBye
+	kindEnd
+)
+
+var kindTokens = [kindEnd]string{
+	KindDelta: "delta", KindBeat: "beat", KindRepair: "repair", KindSnapshot: "snapshot",
+	KindRows: "rows", KindLimits: "limits", KindReset: "reset", KindBye: "bye",
+}
+
+// String is the kind's token in subjects and metrics.
+func (k Kind) String() string {
+	if k > 0 && k < kindEnd {
+		return kindTokens[k]
+	}
+	return "unknown"
+}
+
+// Caps on what one message may carry. A sender splits what would be more, a
+// receiver refuses it.
+const (
+	MaxMessage   = 48 << 10 // bytes, tag included
+	maxGroups    = 64       // deltas
+	maxRegisters = 32
+	maxResets    = 1 << 10 // clients
+	maxHeard     = MaxPeers
+	maxRoots     = 512
+	maxWindows   = 16 // partition digests
+	maxName      = 64 // bytes of a node's or a limit's name
+)
+
+// Message is everything that one message can say; its Kind tells which fields
+// count. The zero value of a field is not sent.
+type Message struct {
+	Kind    Kind
+	Node    string       // sender's name
+	Replica crdt.Replica // sender's incarnation
+	Sent    int64        // sender's clock, unix nanoseconds
+
+	// Seq numbers the sender's delta messages from 1. In a beat it is the last one
+	// sent before; in rows, the last one that the rows account for.
+	Seq    uint64
+	Deltas []crdt.Delta // delta, rows
+
+	// Joining is set in beats and rows until the sender has merged a snapshot.
+	Joining bool
+	Heard   []Heard       // beat: the peers that the sender hears
+	Roots   []Root        // beat: digests of the sender's own cells, and of silent peers'
+	Limits  crdt.Digest   // beat: digest of the limits register
+	Regs    []Register    // limits, rows: entries of the limits register
+	Resets  []ClientReset // reset, beat
+
+	// A request: whose rows (0 is everybody's), those that left its sender after
+	// Since, in partitions whose digests differ from Have (none: all partitions),
+	// from Cursor on. Request is chosen by the requester and echoed in rows.
+	Request uint64
+	Of      crdt.Replica
+	Since   uint64
+	Have    []Partitioned
+	Cursor  Cursor
+	// Next is, in the last message that answers a request, where to go on, and Done
+	// whether that was all. Last marks that message.
+	Next Cursor
+	Last bool
+	Done bool
+}
+
+// Heard is what a beat says of one peer: that it is heard, up to which delta
+// message, and how far its clock and its messages lag behind the sender's clock.
+type Heard struct {
+	Replica crdt.Replica
+	Seq     uint64
+	Lag     int64 // least of (received - sent) lately, nanoseconds; holds delay minus skew
+}
+
+// Root is the digest of one replica's counters in one window over all partitions.
+type Root struct {
+	Replica crdt.Replica
+	Window
+	Digest crdt.Digest
+}
+
+// Window names a time window across limits.
+type Window struct {
+	Width int64 // nanoseconds
+	Start int64 // unix nanoseconds
+}
+
+// Partitioned is the digest of one replica's counters in one window by partition.
+type Partitioned struct {
+	Window
+	Digests [crdt.Partitions]crdt.Digest
+}
+
+// Register is one entry of the limits register: a last-writer-wins value by name.
+// What the value means is the node's business; an empty one is a deletion.
+type Register struct {
+	Name  string
+	Stamp crdt.Stamp
+	Value []byte
+}
+
+// ClientReset says that a client of a limit was reset.
+type ClientReset struct {
+	Limit string
+	Key   crdt.Key
+	Stamp crdt.Stamp
+}
+
+// Cursor is a place in a store's rows. The zero Cursor is the beginning.
+type Cursor struct {
+	Partition uint32
+	Index     uint32
+}

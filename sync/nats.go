@@ -1,0 +1,130 @@
+package sync
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// natsQueue is how many packets wait for the engine; more are dropped and counted,
+// and repaired later. Full of the largest messages it holds 96 MiB.
+const natsQueue = 2048
+
+// closeFlush is how long Close waits for the last messages to leave.
+const closeFlush = time.Second
+
+// NATS is a transport over a NATS connection of the caller's, which may be shared:
+// Close leaves it open. The connection's reconnect settings are the caller's too;
+// see the node package for the ones that suit.
+func NATS(conn *nats.Conn) Transport {
+	return &natsTransport{conn: conn, queue: make(chan *nats.Msg, natsQueue), stop: make(chan struct{})}
+}
+
+type natsTransport struct {
+	conn  *nats.Conn
+	inbox string
+	// One queue for all subscriptions keeps a publisher's messages in order
+	// across subjects: a beat must not overtake the deltas that it counts.
+	queue   chan *nats.Msg
+	subs    []*nats.Subscription
+	status  chan nats.Status
+	stop    chan struct{}
+	done    sync.WaitGroup
+	once    sync.Once
+	dropped atomic.Uint64
+}
+
+func (t *natsTransport) Open(subjects []string, h Handler) error {
+	t.inbox = t.conn.NewInbox()
+	for _, s := range append([]string{t.inbox}, subjects...) {
+		sub, err := t.conn.ChanSubscribe(s, t.queue)
+		if err != nil {
+			_ = t.unsubscribe()
+			return fmt.Errorf("sync: subscribe to %s: %w", s, err)
+		}
+		t.subs = append(t.subs, sub)
+	}
+	t.status = t.conn.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	t.done.Add(1)
+	go t.run(h)
+	return nil
+}
+
+func (t *natsTransport) run(h Handler) {
+	defer t.done.Done()
+	up := false
+	look := func() {
+		if now := t.conn.IsConnected(); now != up {
+			if up = now; up {
+				h.Connected()
+			} else {
+				h.Disconnected(t.conn.LastError())
+			}
+		}
+	}
+	look()
+	for {
+		select {
+		case <-t.stop:
+			return
+		case _, ok := <-t.status:
+			if !ok { // the caller closed the connection
+				t.status = nil
+			}
+			look()
+		case m := <-t.queue:
+			h.Receive(Packet{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
+		}
+	}
+}
+
+func (t *natsTransport) Inbox() string { return t.inbox }
+
+func (t *natsTransport) Publish(subject, reply string, data []byte) error {
+	return t.conn.PublishRequest(subject, reply, data)
+}
+
+func (t *natsTransport) Dropped() uint64 {
+	n := t.dropped.Load()
+	for _, sub := range t.subs {
+		if d, err := sub.Dropped(); err == nil {
+			n += uint64(d) //nolint:gosec // a count, never negative
+		}
+	}
+	return n
+}
+
+func (t *natsTransport) unsubscribe() error {
+	var errs []error
+	for _, sub := range t.subs {
+		if d, err := sub.Dropped(); err == nil {
+			t.dropped.Add(uint64(d)) //nolint:gosec // a count, never negative
+		}
+		if err := sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (t *natsTransport) Close() error {
+	var err error
+	t.once.Do(func() {
+		// The farewell is in the connection's buffer; push it out, but do not wait
+		// for a server that is away.
+		if t.conn.IsConnected() {
+			err = t.conn.FlushTimeout(closeFlush)
+		}
+		close(t.stop)
+		t.done.Wait()
+		if t.status != nil {
+			t.conn.RemoveStatusListener(t.status)
+		}
+		err = errors.Join(err, t.unsubscribe())
+	})
+	return err
+}

@@ -1,0 +1,256 @@
+package sync
+
+import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+
+// How requests are paced: an answer that takes longer than requestTimeout is given
+// up, and repairs of one peer that do not help are repeated ever more rarely.
+const (
+	requestTimeout = int64(1e9)
+	repairJitter   = int64(50e6)
+	repairBackoff  = int64(1e9)
+	mostBackoff    = int64(30e9)
+	// mostPages is how many messages answer one request; the requester asks for
+	// the next ones when it has merged these, which is its flow control.
+	mostPages = 8
+)
+
+// missing notes that the peer's messages after since up to to did not arrive.
+func (e *Engine) missing(now int64, p *peer, since, to uint64) {
+	e.stats.Gaps++
+	if !p.gap {
+		p.gap, p.since = true, since
+		p.request.notBefore = max(p.request.notBefore, now+e.jitter(repairJitter))
+	}
+	p.gapTo = max(p.gapTo, to)
+}
+
+// compare looks for loss that no gap in the sequence shows: after a restart, a
+// long outage, or in what was sent before we listened. The beat was sent right
+// after the messages up to its Seq, and all of these are merged here, so that both
+// digests speak of the same moment even under full load.
+func (e *Engine) compare(now int64, p *peer, m *Message) {
+	if p.request.id != 0 {
+		return
+	}
+	if e.differs(now, p.replica, m.Roots) {
+		e.stats.Mismatches++
+		p.gap, p.since, p.gapTo = true, 0, m.Seq
+		wait := e.jitter(repairJitter)
+		if p.misses > 0 {
+			wait += min(mostBackoff, repairBackoff<<min(p.misses, 5))
+		}
+		p.misses++
+		p.request.notBefore = max(p.request.notBefore, now+wait)
+		return
+	}
+	p.misses = 0
+}
+
+// differs compares the roots of replica r with our own, in the windows that are
+// live here.
+func (e *Engine) differs(now int64, r crdt.Replica, roots []Root) bool {
+	for _, w := range e.store.Windows(now) {
+		theirs := crdt.Digest(0)
+		for _, root := range roots {
+			if root.Replica == r && root.Window == w {
+				theirs = root.Digest
+			}
+		}
+		if theirs != e.root(r, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// compareSilent compares what this peer and we hold of peers that neither of us
+// hears: nobody else can repair what one of us missed of their last words.
+func (e *Engine) compareSilent(now int64, p *peer, m *Message) {
+	if p.request.id != 0 || p.gap || now < p.request.notBefore {
+		return
+	}
+	for _, root := range m.Roots {
+		if root.Replica == p.replica || root.Replica == e.cfg.Replica {
+			continue
+		}
+		if silent := e.peers.find(root.Replica); silent != nil && silent.state == PeerAlive {
+			continue
+		}
+		if e.differs(now, root.Replica, m.Roots) {
+			e.stats.Mismatches++
+			e.ask(now, p, KindRepair, root.Replica, 0, Cursor{})
+			return
+		}
+	}
+}
+
+// repairs sends the requests that are due.
+func (e *Engine) repairs(now int64) {
+	for _, p := range e.peers.list {
+		r := &p.request
+		if r.id != 0 && now >= r.deadline {
+			r.id = 0
+			r.backoff = min(mostBackoff, max(repairBackoff, 2*r.backoff))
+			r.notBefore = now + r.backoff
+			e.stats.Timeouts++
+		}
+		if p.gap && p.state == PeerAlive && r.id == 0 && now >= r.notBefore {
+			e.ask(now, p, KindRepair, p.replica, p.since, Cursor{})
+		}
+	}
+}
+
+// ask requests rows of one replica (0: of all) from a peer.
+func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint64, from Cursor) {
+	e.requests++
+	p.request.id, p.request.of = e.requests, of
+	p.request.deadline = now + requestTimeout
+	m := &Message{Kind: kind, Request: e.requests, Of: of, Since: since, Cursor: from}
+	if of != 0 {
+		for _, w := range e.store.Windows(now) {
+			have := Partitioned{Window: w}
+			e.store.Digests(of, w, &have.Digests)
+			if len(m.Have) < maxWindows {
+				m.Have = append(m.Have, have)
+			}
+		}
+		e.stats.Repairs++
+	}
+	e.send(now, e.subjects.of(kind, p.node, p.replica), e.inbox, m, nil)
+}
+
+// onRequest answers with up to mostPages messages of rows.
+func (e *Engine) onRequest(now int64, m *Message, reply string) {
+	if reply == "" || m.Request == 0 {
+		e.drop(now, DropMalformed, "request without a reply subject from "+m.Node)
+		return
+	}
+	// What we hold and have not sent would make our answer differ from our digests.
+	e.flush(now, false)
+	q := &Query{Of: m.Of, Since: m.Since, Cursor: m.Cursor}
+	if m.Of != e.cfg.Replica {
+		q.Since = 0
+	}
+	if m.Of != 0 {
+		q.Differ = e.differing(m)
+	}
+	answer := &Message{Kind: KindRows, Request: m.Request, Seq: e.seq, Joining: !e.join.ready}
+	for page := range mostPages {
+		e.batch.Reset()
+		q.Cursor, answer.Done = e.store.Export(now, q, &e.batch)
+		answer.Next, answer.Last = q.Cursor, answer.Done || page == mostPages-1
+		e.send(now, reply, "", answer, &e.batch)
+		if answer.Last {
+			break
+		}
+	}
+	if m.Kind == KindSnapshot && answer.Done {
+		e.sendRegisters(now, reply, e.store.Registers())
+	}
+}
+
+// differing marks the partitions in which our digests of replica m.Of are not the
+// requester's. Windows that it does not have count as empty there.
+func (e *Engine) differing(m *Message) *[crdt.Partitions]bool {
+	var out [crdt.Partitions]bool
+	var ours [crdt.Partitions]crdt.Digest
+	for i := range m.Have {
+		have := &m.Have[i]
+		e.store.Digests(m.Of, have.Window, &ours)
+		for p := range out {
+			out[p] = out[p] || ours[p] != have.Digests[p]
+		}
+	}
+	return &out
+}
+
+// onRows takes an answer, or one message of it.
+func (e *Engine) onRows(now int64, p *peer, m *Message) {
+	if len(m.Regs) > 0 {
+		e.store.MergeRegisters(now, m.Regs)
+	}
+	if m.Request == 0 || m.Request != p.request.id {
+		return // unasked, or given up
+	}
+	e.merge(now, m)
+	r := &p.request
+	r.deadline = now + requestTimeout
+	if !m.Last {
+		return
+	}
+	of := r.of
+	r.id, r.backoff = 0, 0
+	if !m.Done {
+		kind := KindRepair
+		if of == 0 {
+			kind = KindSnapshot
+		}
+		since := uint64(0)
+		if of == p.replica {
+			since = p.since
+		}
+		e.ask(now, p, kind, of, since, m.Next)
+		return
+	}
+	r.notBefore = now + repairBackoff
+	switch of {
+	case 0:
+		if !p.known {
+			p.known, p.seq = true, m.Seq
+		}
+		e.join.done(e, now, p, m.Joining)
+	case p.replica:
+		e.repaired(p, m)
+	}
+}
+
+// repaired closes the gap, if the answer accounts for all that was missing.
+func (e *Engine) repaired(p *peer, m *Message) {
+	if m.Seq < p.gapTo {
+		p.since = max(p.since, m.Seq)
+		return
+	}
+	p.gap, p.gapTo = false, 0
+	if m.Seq >= p.seq {
+		p.seq = m.Seq
+		p.freshAt = max(p.freshAt, m.Sent)
+	}
+}
+
+// sendRegisters splits the limits register into messages.
+func (e *Engine) sendRegisters(now int64, subject string, regs []Register) {
+	kind := KindLimits
+	if subject != "" {
+		kind = KindRows
+	} else {
+		subject = e.subjects.of(KindLimits, e.cfg.Node, e.cfg.Replica)
+	}
+	for len(regs) > 0 {
+		n, size := 0, 0
+		for n < len(regs) && n < maxRegisters && size < batchBudget/2 {
+			size += len(regs[n].Value) + maxName
+			n++
+		}
+		e.send(now, subject, "", &Message{Kind: kind, Regs: regs[:n]}, nil)
+		regs = regs[n:]
+	}
+}
+
+// shareLimits broadcasts what changed in the limits register, and all of it where
+// a peer's differs: last writer wins, so both sides end with the same.
+func (e *Engine) shareLimits(now int64) {
+	if changed := e.store.ChangedRegisters(); len(changed) > 0 {
+		e.sendRegisters(now, "", changed)
+	}
+	if now < e.nextLimits {
+		return
+	}
+	mine := e.store.RegistersDigest()
+	for _, p := range e.peers.list {
+		if p.state == PeerAlive && p.lag.some && p.limits != mine {
+			e.nextLimits = now + int64(e.cfg.BeatInterval) + e.jitter(repairJitter)
+			e.sendRegisters(now, "", e.store.Registers())
+			return
+		}
+	}
+}

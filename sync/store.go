@@ -1,0 +1,55 @@
+package sync
+
+import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+
+// Store is the replicated state that the protocol carries: the node's clients and
+// its limits register. The engine calls it from one goroutine at a time; decisions
+// go on beside that, so a Store locks what they share.
+type Store interface {
+	// Collect adds rows of this replica's that changed since they were last
+	// collected to b, until it is full or none is left (more is false then), and
+	// notes that message seq carries them. With urgent, only rows of partitions
+	// that reached their quantum are due.
+	Collect(now int64, seq uint64, urgent bool, b *Batch) (more bool)
+	// Merge takes over what a delta says. d.Replica is set. What d says beyond the
+	// store's tolerance is dropped and counted there.
+	Merge(now int64, d *crdt.Delta)
+	// Export adds the rows that q asks for to b, from q.Cursor on, until it is full
+	// or none is left (done), and says where to go on.
+	Export(now int64, q *Query, b *Batch) (next Cursor, done bool)
+	// Windows lists the windows that are live at now, over all limits.
+	Windows(now int64) []Window
+	// Digests is what the store holds of one replica's counters in one window, as
+	// far as messages have carried it.
+	Digests(r crdt.Replica, w Window, out *[crdt.Partitions]crdt.Digest)
+
+	// Registers is the limits register; RegistersDigest tells two apart cheaply.
+	Registers() []Register
+	RegistersDigest() crdt.Digest
+	// MergeRegisters takes over the entries with higher stamps than its own.
+	MergeRegisters(now int64, regs []Register)
+	// ChangedRegisters is what was changed here since the last call.
+	ChangedRegisters() []Register
+
+	// Resets lists the clients' resets that are to be repeated; onlyFresh returns
+	// nothing unless there is one that was not listed yet.
+	Resets(now int64, onlyFresh bool) []ClientReset
+	MergeResets(now int64, resets []ClientReset)
+
+	// View tells the store what the cluster looks like, whenever that changes.
+	View(View)
+}
+
+// Query says which rows are asked for.
+type Query struct {
+	Of     crdt.Replica           // whose; 0 is everybody's
+	Since  uint64                 // own rows only: those that a message after this one carried
+	Differ *[crdt.Partitions]bool // partitions wanted; nil is all
+	Cursor Cursor
+}
+
+// View is what decisions need to know of the cluster.
+type View struct {
+	Peers int   // other incarnations that can admit: alive or suspect
+	Delay int64 // largest estimated one-way delay to one of them, nanoseconds
+}
