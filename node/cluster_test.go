@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,7 @@ func cluster(t *testing.T, network *node.Memory, names ...string) []*node.Node {
 	for _, name := range names {
 		n, err := node.Open(context.Background(), node.Config{
 			Name: name, Limit: 100, Window: time.Minute,
-			Transport: network.Transport(), Now: time.Now,
+			Transport: network.Transport(), Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +78,7 @@ func TestThreeNodesShareOneLimit(t *testing.T) {
 		defer closeAll(late)
 		time.Sleep(time.Second)
 		if err := late[0].Ready(); err != nil {
-			t.Error(err)
+			t.Errorf("%v %+v", err, late[0].Stats().Sync)
 		}
 		if late[0].Do(node.Request{Client: "alice", Cost: 50}).Allowed {
 			t.Error("a node that joined late let a spent client pass")

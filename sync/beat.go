@@ -137,10 +137,15 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	}
 	if !p.gap && m.Seq == p.seq {
 		p.freshAt = max(p.freshAt, m.Sent)
+	}
+	if !e.join.ready {
+		e.join.beat(e, now, p) // a snapshot first: it answers all comparisons at once
+		return
+	}
+	if !p.gap && m.Seq == p.seq {
 		e.compare(now, p, m)
 	}
 	e.compareSilent(now, p, m)
-	e.join.beat(e, now, p)
 }
 
 // onHeard takes over whom the peer hears, and how late we reach it.
