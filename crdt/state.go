@@ -289,3 +289,6 @@ func (s *State) Carried(self Replica, yield func(Replica, Gain)) {
 		yield(c.replica, Gain{Cur: c.count[cur], Prev: c.count[prev]})
 	}
 }
+
+// Origins are the current and the previous window's origins.
+func (s *State) Origins() [2]int64 { return s.origin }

@@ -1,6 +1,9 @@
 package node
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -42,6 +45,61 @@ func (s *Stepper) TakeUrgent() bool {
 	was := s.urgent
 	s.urgent = false
 	return was
+}
+
+// Fresh is the instant, by the clock of the node with the given incarnation, up to
+// which everything that it had sent is merged here; false if it is not known.
+func (s *Stepper) Fresh(replica uint64) (at int64, known bool) {
+	return s.engine.Fresh(crdt.Replica(replica))
+}
+
+// Held is one client's state as a node holds it, in a form that can be compared.
+type Held struct {
+	Key    crdt.Key
+	Limit  string
+	Stamp  crdt.Stamp
+	Start  int64
+	Origin [2]int64 // of the current and the previous window
+	TAT    int64
+	Cells  []Cell // of all replicas, by their numbers
+}
+
+// Cell is one replica's counters in the current and the previous window.
+type Cell struct {
+	Replica crdt.Replica
+	Count   [2]crdt.Count
+}
+
+// Held lists the state of all clients that matter at instant at, rolled to its
+// window, in the order of their keys. Nodes that merged the same hold the same.
+func (s *Stepper) Held(at int64) []Held {
+	var out []Held
+	for i := range s.Node.table.shards {
+		sh := &s.Node.table.shards[i]
+		for slot := range sh.slots {
+			e := sh.at(slot)
+			if !e.used {
+				continue
+			}
+			st, f := e.state.Clone(), &e.rev.frame
+			st.Roll(f, f.Start(at))
+			h := Held{Key: e.key, Limit: e.rev.limit.name, Stamp: e.stamp(), Start: st.Start(), Origin: st.Origins(), TAT: st.TAT(f)}
+			st.Rows(s.Node.replica, func(r crdt.Replica, row crdt.Row) {
+				if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
+					h.Cells = append(h.Cells, Cell{r, [2]crdt.Count{row.Cur.Count, row.Prev.Count}})
+				}
+			})
+			if len(h.Cells) == 0 && h.TAT <= at {
+				continue // as good as forgotten
+			}
+			slices.SortFunc(h.Cells, func(a, b Cell) int { return cmp.Compare(a.Replica, b.Replica) })
+			out = append(out, h)
+		}
+	}
+	slices.SortFunc(out, func(a, b Held) int {
+		return cmp.Or(cmp.Compare(a.Key.Hi, b.Key.Hi), cmp.Compare(a.Key.Lo, b.Key.Lo))
+	})
+	return out
 }
 
 // stepped is a Stepper as its node sees it.

@@ -132,3 +132,13 @@ func (e *Engine) Status(now int64) Status {
 
 // Ready reports whether the node has joined its cluster.
 func (e *Engine) Ready() bool { return e.join.ready }
+
+// Fresh is the instant, by the peer's clock, up to which everything that it had
+// sent is merged here; false if nothing is known of it.
+func (e *Engine) Fresh(r crdt.Replica) (at int64, known bool) {
+	p := e.peers.find(r)
+	if p == nil || !p.known {
+		return 0, false
+	}
+	return p.freshAt, true
+}
