@@ -14,7 +14,7 @@ type Key struct{ Hi, Lo uint64 }
 // so no sum of counters overflows.
 const (
 	MaxTotal = 1 << 54
-	MaxCells = 1<<10 - 2
+	MaxCells = 1000
 )
 
 // Count is a PN-counter's pair of totals: P cost admitted, N cost given back. Both

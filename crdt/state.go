@@ -36,8 +36,10 @@ const (
 )
 
 // State is one replica's copy of one client: see the package comment. Make one
-// with New. Invariant: carry is O_prev + D(C_prev), Never if the previous window
-// has no origin.
+// with New. It may be moved; a copy to be used beside it is made by Clone, since a
+// plain one shares its cells.
+//
+// Invariant: carry is O_prev + D(C_prev), Never if the previous window has no origin.
 type State struct {
 	start  int64
 	origin [2]int64
