@@ -233,3 +233,22 @@ func (n *Node) setRegister(name string, value []byte) error {
 	n.loopUrgent()
 	return err
 }
+
+// LimitChange is a change of a limit that is known but not in force yet.
+type LimitChange struct {
+	Name   string
+	Policy Policy
+	At     time.Time // by the node's clock, and every other's
+}
+
+// Changes lists what is about to change, by name.
+func (n *Node) Changes() []LimitChange {
+	var out []LimitChange
+	now := n.now()
+	for _, l := range n.limits.all() {
+		if r := l.newest.Load(); r.stamp.At > now {
+			out = append(out, LimitChange{Name: l.name, Policy: r.policy, At: time.Unix(0, r.stamp.At)})
+		}
+	}
+	return out
+}

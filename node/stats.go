@@ -1,7 +1,6 @@
 package node
 
 import (
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -155,9 +154,6 @@ func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
 	for _, p := range s.Peers {
 		if p.State == deltasync.PeerGone {
 			continue
-		}
-		if p.StaleFor == math.MaxInt64 {
-			p.StaleFor = p.HeardAgo
 		}
 		units += float64(r.policy.Burst) + rate*(float64(p.StaleFor)+float64(flush))
 		skew = max(skew, p.Skew, -p.Skew)

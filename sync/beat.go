@@ -66,7 +66,7 @@ func (e *Engine) heard(now int64, m *Message) *peer {
 		if p = e.peers.add(m.Node, m.Replica); p == nil {
 			return nil
 		}
-		p.heardAt = now
+		p.heardAt, p.since0 = now, e.started
 		if m.Kind != KindBye {
 			e.event(EventPeerJoined, p, "")
 			// Answer soon, so that both sides know each other within a moment and
@@ -135,7 +135,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		e.missing(now, p, p.seq, m.Seq)
 		p.seq = m.Seq
 	}
-	if !p.gap && m.Seq == p.seq {
+	if p.sure && !p.gap && m.Seq == p.seq {
 		p.freshAt = max(p.freshAt, m.Sent)
 	}
 	if !e.join.ready {

@@ -328,7 +328,7 @@ func (e *Engine) onDelta(now int64, p *peer, m *Message) {
 	default:
 		return // repeated or overtaken: merged, but no news of the sequence
 	}
-	if !p.gap {
+	if p.sure && !p.gap {
 		p.freshAt = max(p.freshAt, m.Sent)
 	}
 }

@@ -34,7 +34,9 @@ type peer struct {
 	left    bool // said bye
 
 	heardAt int64 // own clock: last message
-	freshAt int64 // its clock: everything that it sent by then is merged
+	freshAt int64 // its clock: everything that it sent by then is merged, if sure
+	sure    bool  // its digests were equal to ours once: nothing from before is missing
+	since0  int64 // own clock: when we began to listen
 	goneAt  int64
 
 	// Delta messages: the last one seen, and whether some before it are missing:
@@ -100,10 +102,11 @@ func (p *peer) offset() (skew, delay int64) {
 }
 
 // staleness is the age, by our clock, of the moment up to which everything that
-// the peer admitted and sent is merged here.
+// the peer admitted and sent is merged here; of our own start, as long as we are not
+// sure of that.
 func (p *peer) staleness(now int64) int64 {
-	if !p.known {
-		return math.MaxInt64
+	if !p.sure {
+		return max(0, now-p.since0)
 	}
 	skew, _ := p.offset()
 	return max(0, now-(p.freshAt-skew))

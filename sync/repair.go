@@ -44,6 +44,7 @@ func (e *Engine) compare(now int64, p *peer, m *Message) {
 		return
 	}
 	p.misses = 0
+	p.sure, p.freshAt = true, max(p.freshAt, m.Sent)
 }
 
 // differs compares the roots of replica r with our own, in the windows that are
@@ -210,11 +211,9 @@ func (e *Engine) repaired(p *peer, m *Message) {
 		p.since = max(p.since, m.Seq)
 		return
 	}
-	p.gap, p.gapTo = false, 0
-	if m.Seq >= p.seq {
-		p.seq = m.Seq
-		p.freshAt = max(p.freshAt, m.Sent)
-	}
+	p.gap, p.gapTo, p.sure = false, 0, true
+	p.freshAt = max(p.freshAt, m.Sent)
+	p.seq = max(p.seq, m.Seq)
 }
 
 // sendRegisters splits the limits register into messages.

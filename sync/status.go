@@ -94,7 +94,7 @@ type Peer struct {
 	HearsUs bool // its last beat said so
 	// HeardAgo is the time since its last message, StaleFor the age of the moment
 	// up to which everything that it sent is merged here; both nanoseconds, the
-	// latter corrected for skew, math.MaxInt64 if unknown.
+	// latter corrected for skew.
 	HeardAgo, StaleFor int64
 	Skew               int64 // its clock minus ours, estimated
 	Delay              int64 // one-way, estimated
@@ -137,7 +137,7 @@ func (e *Engine) Ready() bool { return e.join.ready }
 // sent is merged here; false if nothing is known of it.
 func (e *Engine) Fresh(r crdt.Replica) (at int64, known bool) {
 	p := e.peers.find(r)
-	if p == nil || !p.known {
+	if p == nil || !p.sure {
 		return 0, false
 	}
 	return p.freshAt, true

@@ -1,0 +1,90 @@
+package sim
+
+import (
+	"reflect"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// agree checks that all living nodes hold the same.
+func (w *world) agree() {
+	living := w.living()
+	at := int64(0)
+	for _, m := range living {
+		at = max(at, m.clock.read(w.now))
+	}
+	var first []node.Held
+	for i, m := range living {
+		held := m.step.Held(at)
+		if i == 0 {
+			first = held
+			continue
+		}
+		if !reflect.DeepEqual(first, held) {
+			a, b := firstDifference(first, held)
+			w.violate("n%d and n%d hold different state after %v of quiet: %+v and %+v (%d and %d clients)",
+				living[0].number, m.number, quiet, a, b, len(first), len(held))
+			return
+		}
+	}
+}
+
+func firstDifference(a, b []node.Held) (x, y node.Held) {
+	for i := range max(len(a), len(b)) {
+		x, y = node.Held{}, node.Held{}
+		if i < len(a) {
+			x = a[i]
+		}
+		if i < len(b) {
+			y = b[i]
+		}
+		if !reflect.DeepEqual(x, y) {
+			return x, y
+		}
+	}
+	return x, y
+}
+
+// cellKey names one counter for good.
+type cellKey struct {
+	key     crdt.Key
+	stamp   crdt.Stamp
+	start   int64
+	replica crdt.Replica
+}
+
+// watch checks once a second that no total ran backwards and nothing outgrew its
+// cap. It returns what to compare with the next time.
+func (w *world) watch(m *member, before map[cellKey]crdt.Count) map[cellKey]crdt.Count {
+	now := map[cellKey]crdt.Count{}
+	local := m.clock.read(w.now)
+	width := int64(0)
+	for _, h := range m.step.Held(local) {
+		for _, c := range h.Cells {
+			for i, count := range c.Count {
+				if i == 1 && width == 0 {
+					width = w.width()
+				}
+				if count == (crdt.Count{}) {
+					continue
+				}
+				k := cellKey{h.Key, h.Stamp, h.Start - int64(i)*width, c.Replica}
+				now[k] = count
+				if was := before[k]; count.P < was.P || count.N < was.N {
+					w.violate("n%d: a total of %x ran backwards, from %+v to %+v", m.number, c.Replica, was, count)
+				}
+			}
+		}
+	}
+	s := m.step.Node.Stats()
+	if most := s.MaxClients + crdt.Partitions*len(s.Limits); s.Clients > most {
+		w.violate("n%d holds %d clients, the cap is %d", m.number, s.Clients, most)
+	}
+	return now
+}
+
+func (w *world) width() int64 {
+	p := w.oracle.policy
+	return int64(min(max(p.Window, 15e9), 60e9))
+}

@@ -1,0 +1,142 @@
+package sim
+
+import (
+	"fmt"
+
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// urge passes on that a decision called for a flush.
+func (m *member) urge() { m.do(deltasync.Input{Kind: deltasync.InputUrgent}) }
+
+// schedule makes a fault happen.
+func (w *world) schedule(f *Fault) error {
+	run, undo, err := w.fault(f)
+	if err != nil {
+		return err
+	}
+	begin := w.start + int64(f.At)
+	w.at(begin, func() {
+		w.note("fault "+string(f.Kind), int64(f.For))
+		run()
+	})
+	if undo != nil && f.For > 0 {
+		w.at(begin+int64(f.For), func() {
+			w.note("end of " + string(f.Kind))
+			undo()
+		})
+	}
+	return nil
+}
+
+func (w *world) fault(f *Fault) (run, undo func(), err error) {
+	each := func(do func(*member)) func() {
+		return func() {
+			for _, n := range f.Nodes {
+				if m := w.node(n); m != nil {
+					do(m)
+				}
+			}
+		}
+	}
+	switch f.Kind {
+	case FaultPartition, FaultOneWay:
+		return w.cut(f)
+	case FaultLoss:
+		was := w.network.loss
+		w.network.lossy = true
+		return func() { w.network.loss = f.Value }, func() { w.network.loss = was }, nil
+	case FaultSlow:
+		return each(func(m *member) { m.takes, m.inQueue = f.Value, w.now }), each(func(m *member) { m.takes = 0 }), nil
+	case FaultCrash, FaultLeave:
+		var died []*member
+		return each(func(m *member) {
+				m.die(f.Kind == FaultLeave)
+				died = append(died, m)
+			}), func() {
+				for _, m := range died {
+					w.rejoin(m)
+				}
+			}, nil
+	case FaultJoin:
+		return func() { w.rejoin(nil) }, nil, nil
+	case FaultClock:
+		return each(func(m *member) { m.clock.step(w.now, int64(f.By)) }), nil, nil
+	case FaultLimit:
+		if f.Policy == nil {
+			return nil, nil, fmt.Errorf("sim: fault %s at %v has no policy", f.Kind, f.At)
+		}
+		if err := f.Policy.Validate(); err != nil {
+			return nil, nil, fmt.Errorf("sim: fault %s at %v: %w", f.Kind, f.At, err)
+		}
+		return each(func(m *member) { w.setLimit(m, f) }), nil, nil
+	case FaultReset:
+		return each(func(m *member) { w.reset(m, f.Client) }), nil, nil
+	}
+	return nil, nil, fmt.Errorf("sim: no fault is called %q", f.Kind)
+}
+
+func (w *world) rejoin(m *member) {
+	if err := w.join(m); err != nil {
+		w.violate("start: %v", err)
+	}
+}
+
+// cut splits the network for a while.
+func (w *world) cut(f *Fault) (run, undo func(), err error) {
+	side := map[int]bool{}
+	for _, n := range f.Nodes {
+		side[n] = true
+	}
+	var ids []int
+	add := func(from, to map[int]bool) {
+		w.count++
+		id := int(w.count) //nolint:gosec // a small count
+		ids = append(ids, id)
+		w.network.cuts = append(w.network.cuts, cut{from: from, to: to, id: id})
+	}
+	run = func() {
+		add(side, nil)
+		if f.Kind == FaultPartition {
+			add(nil, side)
+		}
+	}
+	undo = func() {
+		kept := w.network.cuts[:0]
+		for _, c := range w.network.cuts {
+			ours := false
+			for _, id := range ids {
+				ours = ours || c.id == id
+			}
+			if !ours {
+				kept = append(kept, c)
+			}
+		}
+		w.network.cuts = kept
+	}
+	return run, undo, nil
+}
+
+// setLimit changes the policy through one node. The oracle changes at the instant
+// that the revision names.
+func (w *world) setLimit(m *member, f *Fault) {
+	if err := m.step.Node.SetLimit("default", *f.Policy); err != nil {
+		w.violate("set limit: %v", err)
+		return
+	}
+	m.urge()
+	for _, c := range m.step.Node.Changes() {
+		w.oracle.change(c, m.clock.when(w.now, c.At.UnixNano()))
+	}
+}
+
+// reset resets a client through one node. What others admit until they hear of it
+// counts as if it had been admitted after.
+func (w *world) reset(m *member, client string) {
+	if err := m.step.Node.Reset("", client); err != nil {
+		w.violate("reset: %v", err)
+		return
+	}
+	m.urge()
+	w.oracle.reset(client)
+}

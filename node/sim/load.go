@@ -1,0 +1,129 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// stream starts one client's load.
+func (w *world) stream(s *Stream, index int) {
+	if s.Cost == 0 {
+		s.Cost = 1
+	}
+	if s.Client == "" {
+		s.Client = "client-" + string(rune('a'+index%26))
+	}
+	at := w.start + int64(s.Start)
+	if s.Burst > 0 {
+		w.at(at, func() { w.burst(s) })
+		return
+	}
+	var gate *gate
+	if s.Conforming {
+		gate = newGate(w.sc.Policy, s.Slack)
+	}
+	w.at(at+w.pause(s), func() { w.arrive(s, gate) })
+}
+
+func (w *world) pause(s *Stream) int64 {
+	return int64(min(w.random.ExpFloat64()/s.Rate, 1e6) * float64(time.Second))
+}
+
+func (w *world) over(s *Stream) bool {
+	return !w.loading || s.Stop > 0 && w.now >= w.start+int64(s.Stop)
+}
+
+// arrive is one request of a stream, and schedules the next.
+func (w *world) arrive(s *Stream, g *gate) {
+	if w.over(s) {
+		return
+	}
+	w.at(w.now+w.pause(s), func() { w.arrive(s, g) })
+	cost := s.Cost
+	if s.MaxCost > s.Cost {
+		cost += w.random.Int64N(s.MaxCost - s.Cost + 1)
+	}
+	m := w.node(s.Node)
+	if s.Node == 0 {
+		living := w.living()
+		if len(living) > 0 {
+			m = living[w.random.IntN(len(living))]
+		}
+	}
+	if m == nil || g != nil && !g.take(w.now, cost) {
+		return
+	}
+	w.request(m, s, cost)
+}
+
+// burst sends requests to all nodes at one instant, in random order of nodes.
+func (w *world) burst(s *Stream) {
+	if w.over(s) {
+		return
+	}
+	if s.Period > 0 {
+		w.after(s.Period, func() { w.burst(s) })
+	}
+	living := w.living()
+	w.random.Shuffle(len(living), func(i, j int) { living[i], living[j] = living[j], living[i] })
+	for _, m := range living {
+		for range s.Burst {
+			w.request(m, s, s.Cost)
+		}
+	}
+}
+
+func (w *world) request(m *member, s *Stream, cost int64) {
+	d := m.step.Node.Do(node.Request{Client: s.Client, Cost: cost})
+	w.result.Decisions++
+	if d.Allowed {
+		w.result.Admitted++
+		w.result.Units += uint64(cost) //nolint:gosec // positive
+		w.oracle.admitted(m, s.Client, cost)
+	} else {
+		w.result.Denied++
+	}
+	if s.Conforming {
+		w.result.Conforming++
+		if !d.Allowed {
+			w.result.WrongDeny++
+			w.violate("n%d denied %s, which conforms with %v to spare: %+v", m.number, s.Client, s.Slack, d)
+		}
+	}
+	if w.log != nil || w.result.Decisions%64 == 0 {
+		w.note("decide", int64(m.number), cost, d.Remaining)
+	}
+	if m.step.TakeUrgent() {
+		m.urge()
+	}
+}
+
+// gate lets through what conforms to the policy with less tolerance.
+type gate struct {
+	gcra  *gcra.GCRA
+	level gcra.Level
+	spare int64
+}
+
+func newGate(p node.Policy, slack time.Duration) *gate {
+	g, err := gcra.New(gcra.Policy{Limit: p.Limit, Window: p.Window, Burst: p.Burst})
+	if err != nil {
+		return nil // the nodes' configuration says it
+	}
+	return &gate{gcra: g, level: gcra.Level{Base: gcra.Never}, spare: int64(slack)}
+}
+
+func (g *gate) take(t, cost int64) bool {
+	if g.gcra.TAT(g.level) < t {
+		g.level = gcra.Level{Base: t}
+	}
+	next := g.level
+	next.Count += uint64(cost) //nolint:gosec // positive
+	if g.gcra.TAT(next)-t > g.gcra.Depth()-g.spare {
+		return false
+	}
+	g.level = next
+	return true
+}

@@ -1,0 +1,296 @@
+package sim
+
+import (
+	"sort"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// oracle knows all admissions of all nodes in true time, and judges each.
+//
+// For every client it runs one unconditional GCRA over them. After an admission by
+// node k at t, e = (TAT - t)/T - B is how far the cluster went beyond what a central
+// limiter could have admitted, and must be at most
+//
+//	the cost that the other nodes admitted and k could not know of + r·σ
+//
+// What k could not know of follows from k's own claim of freshness, the one that it
+// exports as its live bound: of each other node, everything that it admitted before
+// (claim - flush interval) is merged. If a claim is wrong, or merging, folding or
+// forgetting loses something, some admission breaks this.
+type oracle struct {
+	w        *world
+	gcra     *gcra.GCRA
+	policy   node.Policy
+	since    int64 // the policy's
+	accounts map[string]*account
+
+	// How far clocks were from true time so far: σ is the difference.
+	offMin, offMax int64
+	offSome        bool
+
+	// late[k][j] are spans of j's admissions that k merged, if at all, after they had
+	// left the two live windows: a long partition's are not charged any more.
+	fresh map[[2]*member]int64
+	late  map[[2]*member][]span
+}
+
+type span struct{ from, to int64 }
+
+// account is one client.
+type account struct {
+	level   gcra.Level
+	admits  map[*member]*ledger
+	excused int64 // cost that no bound speaks of: admitted under an outdated revision or before a reset was heard
+	pardon  int64 // until then after a reset
+	worst   float64
+	bound   float64
+}
+
+// ledger is what one node admitted to one client since it was last idle.
+type ledger struct {
+	at    []int64
+	total []int64 // running
+}
+
+func newOracle(w *world, p node.Policy) (*oracle, error) {
+	o := &oracle{w: w, accounts: map[string]*account{}, fresh: map[[2]*member]int64{}, late: map[[2]*member][]span{}}
+	return o, o.set(p)
+}
+
+func (o *oracle) set(p node.Policy) error {
+	g, err := gcra.New(gcra.Policy{Limit: p.Limit, Window: p.Window, Burst: p.Burst})
+	if err != nil {
+		return err
+	}
+	if p.Burst == 0 {
+		p.Burst = p.Limit
+	}
+	o.gcra, o.policy = g, p
+	return nil
+}
+
+// rate is r in units per nanosecond.
+func (o *oracle) rate() float64 { return float64(o.policy.Limit) / float64(o.policy.Window) }
+
+// sigma is σ, nanoseconds.
+func (o *oracle) sigma() int64 { return o.offMax - o.offMin }
+
+func (o *oracle) observeClock(m *member) {
+	off := m.clock.read(o.w.now) - o.w.now
+	if !o.offSome {
+		o.offSome, o.offMin, o.offMax = true, off, off
+	}
+	o.offMin, o.offMax = min(o.offMin, off), max(o.offMax, off)
+}
+
+func (o *oracle) account(client string) *account {
+	a := o.accounts[client]
+	if a == nil {
+		a = &account{level: gcra.Level{Base: gcra.Never}, admits: map[*member]*ledger{}}
+		o.accounts[client] = a
+	}
+	return a
+}
+
+// admitted judges one admission.
+func (o *oracle) admitted(m *member, client string, cost int64) {
+	t := o.w.now
+	o.observeClock(m)
+	a := o.account(client)
+	if o.gcra.TAT(a.level) < t {
+		a.level = gcra.Level{Base: t}
+		a.excused = 0
+		clear(a.admits)
+	}
+	a.level.Count += uint64(cost) //nolint:gosec // positive
+	l := a.admits[m]
+	if l == nil {
+		l = &ledger{}
+		a.admits[m] = l
+	}
+	l.add(t, cost)
+	if t < a.pardon || o.outdated(m) {
+		a.excused += cost
+	}
+	e := float64(o.gcra.TAT(a.level)-t)*o.rate() - float64(o.policy.Burst)
+	if e <= 0 {
+		return
+	}
+	bound := o.bound(a, m)
+	if e > a.worst {
+		a.worst, a.bound = e, bound
+	}
+	// Rounding: one nanosecond a fold, and a unit where a change of the limit
+	// rounded what was used up to whole units.
+	const epsilon = 1e-3
+	if e > bound+epsilon {
+		o.w.violate("n%d admitted %d to %s: E is %.3f, the bound %.3f", m.number, cost, client, e, bound)
+	} else if bound > 0 {
+		o.w.result.Tightest = max(o.w.result.Tightest, e/bound)
+	}
+}
+
+// outdated reports whether the node did not know the policy that is in force.
+func (o *oracle) outdated(m *member) bool {
+	p := m.step.Node.Limits()[node.DefaultLimit]
+	return o.since != 0 && (p.Limit != o.policy.Limit || p.Window != o.policy.Window || p.Burst != o.policy.Burst)
+}
+
+// bound is what an admission by m may exceed the central limiter by right now.
+func (o *oracle) bound(a *account, m *member) float64 {
+	unseen := a.excused
+	for other, l := range a.admits {
+		if other != m {
+			unseen += o.unseen(m, other, l)
+		}
+	}
+	return float64(unseen) + o.rate()*float64(o.sigma())
+}
+
+// unseen is the cost in l, other's ledger, of which m could not know.
+func (o *oracle) unseen(m, other *member, l *ledger) int64 {
+	known := o.known(m, other)
+	unseen := l.since(known)
+	for _, s := range o.late[[2]*member{m, other}] {
+		if s.to = min(s.to, known); s.from < s.to {
+			unseen += l.since(s.from) - l.since(s.to)
+		}
+	}
+	return unseen
+}
+
+// known is the true time up to which m claims to know what other admitted.
+func (o *oracle) known(m, other *member) int64 {
+	known := m.floors[other]
+	if at, ok := m.step.Fresh(other.replica); ok {
+		// What was sent by then had waited for a flush at most; a clock that stands
+		// still after a step back holds the flush up, too.
+		known = max(known, other.clock.earliest(at)-o.lag())
+	}
+	return known
+}
+
+func (o *oracle) lag() int64 {
+	const wakes = 2 * time.Millisecond
+	flush := o.w.sc.Flush
+	if flush == 0 {
+		flush = 50 * time.Millisecond
+	}
+	return int64(flush+wakes) + int64(float64(flush)*o.w.sc.Drift) + o.sigma()
+}
+
+// progress is called when m took a message from other: claims may have grown.
+func (o *oracle) progress(m, other *member) {
+	pair := [2]*member{m, other}
+	known := o.known(m, other)
+	was, some := o.fresh[pair]
+	if !some {
+		was = m.bornAt
+	}
+	if known <= was {
+		return
+	}
+	width := int64(min(max(o.policy.Window, 15*time.Second), 60*time.Second))
+	if o.w.now-was > width {
+		o.late[pair] = append(o.late[pair], span{from: was, to: min(known, o.w.now-width)})
+	}
+	o.fresh[pair] = known
+}
+
+// joined is called when m is ready: what it knows by its snapshot.
+func (o *oracle) joined(m *member) {
+	if m.ready {
+		return
+	}
+	m.ready = true
+	var giver *member
+	for _, s := range o.w.members {
+		if s != m && s.alive && s.ready && !o.w.network.cutOff(s, m) && !o.w.network.cutOff(m, s) && (giver == nil || s.bornAt < giver.bornAt) {
+			giver = s
+		}
+	}
+	if giver == nil {
+		return
+	}
+	// Any of them may have given it: take the least that any knew of each.
+	for _, other := range o.w.members {
+		if other == m {
+			continue
+		}
+		floor := m.bornAt - o.lag()
+		for _, s := range o.w.members {
+			if s != m && s != other && s.alive && s.ready {
+				floor = min(floor, o.known(s, other))
+			}
+		}
+		m.floors[other] = floor
+	}
+}
+
+// change converts all accounts to a new policy at true time t.
+func (o *oracle) change(c node.LimitChange, t int64) {
+	o.w.at(t, func() {
+		old := o.gcra
+		for _, a := range o.accounts {
+			level := gcra.Level{Base: t}
+			if ahead := old.TAT(a.level) - t; ahead > 0 {
+				units := old.Units(ahead)
+				if old.Drain(units) < ahead {
+					units++
+				}
+				level.Count = min(units, uint64(c.Policy.Burst)) //nolint:gosec // validated
+			}
+			a.level = level
+		}
+		if err := o.set(c.Policy); err != nil {
+			o.w.violate("change: %v", err)
+		}
+		o.since = t
+	})
+}
+
+// reset empties a client's account. What is admitted until everybody heard is
+// excused: it belongs to the life that ended.
+func (o *oracle) reset(client string) {
+	const heard = 5 * time.Second
+	a := o.account(client)
+	a.level = gcra.Level{Base: o.w.now}
+	clear(a.admits)
+	a.pardon = o.w.now + int64(heard)
+}
+
+func (o *oracle) report(r *Result) {
+	for _, a := range o.accounts {
+		if a.worst > r.E {
+			r.E, r.Bound = a.worst, a.bound
+		}
+	}
+}
+
+func (l *ledger) add(t, cost int64) {
+	total := cost
+	if n := len(l.total); n > 0 {
+		total += l.total[n-1]
+	}
+	if n := len(l.at); n > 0 && l.at[n-1] == t {
+		l.total[n-1] = total
+		return
+	}
+	l.at, l.total = append(l.at, t), append(l.total, total)
+}
+
+// since is the cost after time t.
+func (l *ledger) since(t int64) int64 {
+	n := len(l.at)
+	if n == 0 {
+		return 0
+	}
+	i := sort.Search(n, func(i int) bool { return l.at[i] > t })
+	if i == 0 {
+		return l.total[n-1]
+	}
+	return l.total[n-1] - l.total[i-1]
+}

@@ -1,0 +1,288 @@
+package sim
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// epoch is when simulations begin: the middle of a window of every width.
+var epoch = time.Date(2030, 1, 1, 0, 0, 7, 500_000_000, time.UTC).UnixNano()
+
+// quiet is how long a cluster may take to agree once nothing happens any more, and
+// warmup how long it has to form before the load begins.
+const (
+	quiet  = 2 * time.Second
+	warmup = 3 * time.Second
+)
+
+// world is one run in progress.
+type world struct {
+	sc      Scenario
+	now     int64
+	start   int64 // of the load
+	events  events
+	count   uint64
+	random  *rand.Rand // load and faults
+	weather *rand.Rand // the network
+	members []*member
+	network *network
+	oracle  *oracle
+	result  Result
+	trace   hash.Hash64
+	log     io.Writer // nil: no trace text
+	loading bool
+}
+
+// event is something that happens at a time; equal times go in the order of making.
+type event struct {
+	at    int64
+	order uint64
+	run   func()
+}
+
+type events []event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].order < e[j].order
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(event)) } //nolint:forcetypeassert // heap's contract
+func (e *events) Pop() any {
+	old := *e
+	x := old[len(old)-1]
+	*e = old[:len(old)-1]
+	return x
+}
+
+// at schedules run for true time t.
+func (w *world) at(t int64, run func()) {
+	w.count++
+	heap.Push(&w.events, event{at: max(t, w.now), order: w.count, run: run})
+}
+
+func (w *world) after(d time.Duration, run func()) { w.at(w.now+int64(d), run) }
+
+// runUntil lets time pass.
+func (w *world) runUntil(t int64) {
+	for len(w.events) > 0 && w.events[0].at <= t {
+		e := heap.Pop(&w.events).(event) //nolint:forcetypeassert // heap's contract
+		w.now = e.at
+		e.run()
+	}
+	w.now = t
+}
+
+// note puts something into the trace.
+func (w *world) note(what string, values ...int64) {
+	var b [8]byte
+	_, _ = io.WriteString(w.trace, what)
+	binary.LittleEndian.PutUint64(b[:], uint64(w.now)) //nolint:gosec // only hashed
+	_, _ = w.trace.Write(b[:])
+	for _, v := range values {
+		binary.LittleEndian.PutUint64(b[:], uint64(v)) //nolint:gosec // only hashed
+		_, _ = w.trace.Write(b[:])
+	}
+	if w.log != nil {
+		_, _ = fmt.Fprintf(w.log, "%12.6f %s %v\n", float64(w.now-w.start)/1e9, what, values)
+	}
+}
+
+func (w *world) violate(format string, args ...any) {
+	const enough = 10
+	if len(w.result.Violations) < enough {
+		w.result.Violations = append(w.result.Violations, fmt.Sprintf("at %.6f s: ", float64(w.now-w.start)/1e9)+fmt.Sprintf(format, args...))
+	}
+}
+
+// Run plays a scenario and judges it. trace, if not nil, gets a line an event. The
+// error is about the scenario; what the run did wrong is in Result.Violations.
+func Run(sc Scenario, trace io.Writer) (Result, error) {
+	w := &world{
+		sc: sc, now: epoch, trace: fnv.New64a(), log: trace,
+		random:  rand.New(rand.NewPCG(sc.Seed, 1)), //nolint:gosec // repeatable on purpose
+		weather: rand.New(rand.NewPCG(sc.Seed, 2)), //nolint:gosec // repeatable on purpose
+	}
+	w.start = w.now + int64(warmup)
+	w.network = newNetwork(w)
+	var err error
+	if w.oracle, err = newOracle(w, sc.Policy); err != nil {
+		return Result{}, err
+	}
+	for range sc.Nodes {
+		if err := w.join(nil); err != nil {
+			return Result{}, err
+		}
+	}
+	for i := range sc.Faults {
+		if err := w.schedule(&sc.Faults[i]); err != nil {
+			return Result{}, err
+		}
+	}
+	w.runUntil(w.start)
+	w.loading = true
+	for i := range sc.Streams {
+		w.stream(&sc.Streams[i], i)
+	}
+	w.runUntil(w.start + int64(sc.Duration))
+	w.loading = false
+	w.settle()
+	w.finish()
+	return w.result, nil
+}
+
+// settle heals what is still broken, and waits until the cluster has to agree.
+func (w *world) settle() {
+	w.network.heal()
+	// Peers that were cut off for long are looked for again with each beat; a
+	// repair may have been lost before the healing and be given up first.
+	repaired := 3 * time.Second
+	if w.network.lossy {
+		repaired += 30 * time.Second
+	}
+	w.runUntil(w.now + int64(repaired))
+	w.runUntil(w.now + int64(quiet))
+	w.agree()
+}
+
+func (w *world) finish() {
+	r := &w.result
+	r.Scenario, r.Seed = w.sc, w.sc.Seed
+	r.Simulated = time.Duration(w.now - epoch)
+	r.Messages, r.Bytes = w.network.messages, w.network.bytes
+	w.oracle.report(r)
+	r.Trace = w.trace.Sum64()
+}
+
+// member is one incarnation of one node.
+type member struct {
+	w       *world
+	number  int
+	name    string
+	clock   *clock
+	step    *node.Stepper
+	replica uint64
+	inbox   string
+	alive   bool
+	bornAt  int64
+	diedAt  int64
+	wakes   uint64 // the wake-up that counts; earlier ones are stale
+	subs    []string
+	inQueue int64   // when the last message taken will have been merged, if slow
+	takes   float64 // messages a second; 0 is any number
+	floors  map[*member]int64
+	ready   bool
+	totals  map[cellKey]crdt.Count
+}
+
+// join starts a node: a new one, or the next incarnation of one that died.
+func (w *world) join(again *member) error {
+	m := &member{w: w, alive: true, bornAt: w.now, floors: map[*member]int64{}}
+	if again == nil {
+		m.number = len(w.numbered()) + 1
+		m.name = fmt.Sprintf("n%d", m.number)
+		skew := int64(0)
+		if w.sc.Skew > 0 {
+			skew = w.random.Int64N(2*int64(w.sc.Skew)+1) - int64(w.sc.Skew)
+		}
+		m.clock = newClock(w.now, skew, (2*w.random.Float64()-1)*w.sc.Drift)
+	} else {
+		m.number, m.name, m.clock = again.number, again.name, again.clock
+	}
+	m.replica = w.random.Uint64() | 1
+	m.inbox = fmt.Sprintf("_INBOX.%d", m.replica)
+	step, err := node.NewStepper(node.Config{
+		Name: m.name, Limits: map[string]node.Policy{node.DefaultLimit: w.sc.Policy},
+		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients,
+		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) },
+	}, m.replica, m.inbox)
+	if err != nil {
+		return err
+	}
+	m.step = step
+	m.subs = append(step.Subjects(), m.inbox)
+	w.members = append(w.members, m)
+	w.note("start", int64(m.number))
+	m.do(deltasync.Input{Kind: deltasync.InputConnected})
+	w.housekeep(m)
+	return nil
+}
+
+// numbered is the latest incarnation of each node.
+func (w *world) numbered() map[int]*member {
+	out := map[int]*member{}
+	for _, m := range w.members {
+		out[m.number] = m
+	}
+	return out
+}
+
+// node is the living incarnation with that number, nil if there is none.
+func (w *world) node(number int) *member {
+	for _, m := range w.members {
+		if m.number == number && m.alive {
+			return m
+		}
+	}
+	return nil
+}
+
+func (w *world) living() []*member {
+	var out []*member
+	for _, m := range w.members {
+		if m.alive {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (w *world) housekeep(m *member) {
+	w.after(time.Second, func() {
+		if m.alive {
+			m.step.Housekeep()
+			m.totals = w.watch(m, m.totals)
+			w.housekeep(m)
+		}
+	})
+}
+
+// do steps the member's protocol and carries out what it wants.
+func (m *member) do(in deltasync.Input) {
+	out := m.step.Step(in)
+	for _, p := range out.Packets {
+		m.w.network.send(m, p)
+	}
+	for _, e := range out.Events {
+		m.w.note("event", int64(m.number), int64(e.Kind))
+		if e.Kind == deltasync.EventReady {
+			m.w.oracle.joined(m)
+		}
+	}
+	m.wakes++
+	turn := m.wakes
+	m.w.at(m.clock.when(m.w.now, out.Wake), func() {
+		if m.alive && m.wakes == turn {
+			m.do(deltasync.Input{Kind: deltasync.InputTick})
+		}
+	})
+}
+
+// die ends the member, with a farewell or without.
+func (m *member) die(farewell bool) {
+	if farewell {
+		m.do(deltasync.Input{Kind: deltasync.InputClose})
+	}
+	m.alive, m.diedAt = false, m.w.now
+	m.w.note("stop", int64(m.number))
+}
