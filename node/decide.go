@@ -149,12 +149,9 @@ func (n *Node) recarry(e *entry) {
 	if e.old.state.Base() == crdt.Never || e.reset.Compare(e.rev.stamp) > 0 {
 		return
 	}
-	o := e.rev.carry(e.old.rev, e.old.state.TAT(&e.old.rev.frame))
-	if e.rev.frame.Start(e.rev.stamp.At) == e.state.Start() {
-		e.state.Raise(o)
-	} else {
-		e.state.RaisePrevious(&e.rev.frame, o)
-	}
+	// Where a folded TAT goes: it may lie in the future, as the origin of a current
+	// window may not.
+	e.state.RaisePrevious(&e.rev.frame, e.rev.carry(e.old.rev, e.old.state.TAT(&e.old.rev.frame)))
 }
 
 // note remembers that the entry has something to send, and calls for a flush if its

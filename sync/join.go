@@ -57,7 +57,7 @@ func (j *joining) under(e *Engine) bool {
 func (j *joining) done(e *Engine, now int64, p *peer, peerJoining bool) {
 	p.joining = peerJoining
 	if !peerJoining {
-		j.finish(e, now, "snapshot merged from "+p.node)
+		j.finish(e, now, p, "snapshot merged")
 	}
 }
 
@@ -77,11 +77,11 @@ func (j *joining) tick(e *Engine, now int64) {
 	switch {
 	case now-j.startedAt >= joinCap:
 		j.partial = heard > 0
-		j.finish(e, now, "no snapshot within the time for it")
+		j.finish(e, now, nil, "no snapshot within the time for it")
 	case heard > 0 && heard == joiningPeers && j.up && now-j.connectedAt >= together:
-		j.finish(e, now, "all peers are starting too")
+		j.finish(e, now, nil, "all peers are starting too")
 	case heard == 0 && j.up && now-j.connectedAt >= settle:
-		j.finish(e, now, "no peer heard")
+		j.finish(e, now, nil, "no peer heard")
 	case heard > joiningPeers && !j.under(e):
 		// The one that was asked fell silent, or answered nothing: ask another.
 		for _, p := range e.peers.list {
@@ -92,8 +92,8 @@ func (j *joining) tick(e *Engine, now int64) {
 	}
 }
 
-func (j *joining) finish(e *Engine, now int64, why string) {
+func (j *joining) finish(e *Engine, now int64, from *peer, why string) {
 	j.ready = true
 	e.nextBeat = min(e.nextBeat, now)
-	e.event(EventReady, nil, why)
+	e.event(EventReady, from, why)
 }

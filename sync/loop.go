@@ -157,7 +157,7 @@ func (l *Loop) logEvent(ev Event) {
 	case EventTwin:
 		l.log.Warn("another node has this node's name", attrs...)
 	case EventReady:
-		l.log.Info("ready", "detail", ev.Detail)
+		l.log.Info("ready", attrs...)
 	case EventPacketBad:
 		l.log.Warn("message refused", "detail", ev.Detail)
 	}

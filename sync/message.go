@@ -75,8 +75,10 @@ type Message struct {
 	Since   uint64
 	Have    []Partitioned
 	Cursor  Cursor
-	// Next is, in the last message that answers a request, where to go on, and Done
-	// whether that was all. Last marks that message.
+	// An answer is messages numbered by Page from 0. Next is where the rows after
+	// this message's begin, Last marks the last one, and Done says that there are no
+	// more rows.
+	Page uint64
 	Next Cursor
 	Last bool
 	Done bool

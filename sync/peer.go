@@ -60,6 +60,8 @@ type peer struct {
 type request struct {
 	id       uint64 // 0: none
 	of       crdt.Replica
+	page     uint64 // of the answer, the next one expected
+	from     Cursor // where that page's rows begin
 	deadline int64
 	notBefore,
 	backoff int64

@@ -105,6 +105,7 @@ func (e *Engine) repairs(now int64) {
 func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint64, from Cursor) {
 	e.requests++
 	p.request.id, p.request.of = e.requests, of
+	p.request.page, p.request.from = 0, from
 	p.request.deadline = now + requestTimeout
 	m := &Message{Kind: kind, Request: e.requests, Of: of, Since: since, Cursor: from}
 	if of != 0 {
@@ -139,6 +140,7 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 	for page := range mostPages {
 		e.batch.Reset()
 		q.Cursor, answer.Done = e.store.Export(now, q, &e.batch)
+		answer.Page = uint64(page) //nolint:gosec // below mostPages
 		answer.Next, answer.Last = q.Cursor, answer.Done || page == mostPages-1
 		e.send(now, reply, "", answer, &e.batch)
 		if answer.Last {
@@ -176,12 +178,16 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 	e.merge(now, m)
 	r := &p.request
 	r.deadline = now + requestTimeout
+	if m.Page == r.page {
+		r.page, r.from = r.page+1, m.Next
+	}
 	if !m.Last {
 		return
 	}
+	whole := m.Done && m.Page+1 == r.page
 	of := r.of
 	r.id, r.backoff = 0, 0
-	if !m.Done {
+	if !whole { // there is more, or a page before this one was lost
 		kind := KindRepair
 		if of == 0 {
 			kind = KindSnapshot
@@ -190,7 +196,7 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 		if of == p.replica {
 			since = p.since
 		}
-		e.ask(now, p, kind, of, since, m.Next)
+		e.ask(now, p, kind, of, since, r.from)
 		return
 	}
 	r.notBefore = now + repairBackoff

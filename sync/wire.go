@@ -45,6 +45,7 @@ const (
 	fieldNext
 	fieldLast
 	fieldDone
+	fieldPage
 	fieldEnd
 )
 
@@ -112,6 +113,7 @@ func (w *writer) fields(m *Message, b *Batch) []int {
 	add(m.Next != Cursor{}, fieldNext)
 	add(m.Last, fieldLast)
 	add(m.Done, fieldDone)
+	add(m.Page != 0, fieldPage)
 	return out
 }
 
@@ -180,6 +182,8 @@ func (w *writer) field(m *Message, b *Batch, field int) {
 		_ = e.EncodeUint(m.Cursor.pack())
 	case fieldNext:
 		_ = e.EncodeUint(m.Next.pack())
+	case fieldPage:
+		_ = e.EncodeUint(m.Page)
 	}
 }
 
@@ -322,6 +326,8 @@ func (r *reader) field(m *Message, field uint64) {
 		m.Last = r.bool()
 	case fieldDone:
 		m.Done = r.bool()
+	case fieldPage:
+		m.Page = r.uint()
 	default:
 		r.skip(0)
 	}

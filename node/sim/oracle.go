@@ -200,33 +200,23 @@ func (o *oracle) progress(m, other *member) {
 	o.fresh[pair] = known
 }
 
-// joined is called when m is ready: what it knows by its snapshot.
-func (o *oracle) joined(m *member) {
-	if m.ready {
-		return
-	}
+// joined is called when m is ready: if it merged a snapshot, it knows what the giver
+// knew when m was born.
+func (o *oracle) joined(m *member, giver uint64) {
 	m.ready = true
-	var giver *member
-	for _, s := range o.w.members {
-		if s != m && s.alive && s.ready && !o.w.network.cutOff(s, m) && !o.w.network.cutOff(m, s) && (giver == nil || s.bornAt < giver.bornAt) {
-			giver = s
-		}
-	}
-	if giver == nil {
-		return
-	}
-	// Any of them may have given it: take the least that any knew of each.
-	for _, other := range o.w.members {
-		if other == m {
+	for _, g := range o.w.members {
+		if g.replica != giver {
 			continue
 		}
-		floor := m.bornAt - o.lag()
-		for _, s := range o.w.members {
-			if s != m && s != other && s.alive && s.ready {
-				floor = min(floor, o.known(s, other))
+		for _, other := range o.w.members {
+			switch other {
+			case m:
+			case g:
+				m.floors[other] = m.bornAt - o.lag()
+			default:
+				m.floors[other] = min(m.bornAt-o.lag(), o.known(g, other))
 			}
 		}
-		m.floors[other] = floor
 	}
 }
 

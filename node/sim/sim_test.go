@@ -1,23 +1,39 @@
 package sim_test
 
 import (
+	"flag"
+	"fmt"
+	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
 )
 
-func TestPrototype(t *testing.T) {
-	sc := sim.Scenario{
-		Seed: 1, Nodes: 10, Policy: node.Policy{Limit: 100, Window: time.Second, Burst: 100},
-		Duration: 20 * time.Second,
-		Link: sim.Link{DelayMin: time.Millisecond, DelayMax: 3 * time.Millisecond},
-		Streams: []sim.Stream{{Client: "a", Rate: 5000}},
+var (
+	seeds = flag.Int("sim.seeds", 2000, "how many random seeds to run")
+	from  = flag.Uint64("sim.from", 1, "the first seed")
+)
+
+func TestRandomClustersStayWithinTheBound(t *testing.T) {
+	var decisions, conforming atomic.Uint64
+	const workers = 8
+	for k := range workers {
+		t.Run(fmt.Sprint("part", k), func(t *testing.T) {
+			t.Parallel()
+			for seed := *from + uint64(k); seed < *from+uint64(*seeds); seed += workers {
+				r, err := sim.Run(sim.Random(seed), nil)
+				if err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+				decisions.Add(r.Decisions)
+				conforming.Add(r.Conforming)
+				for _, v := range r.Violations {
+					t.Errorf("seed %d: %s\nrepeat with: go run ./cmd/ratelimitctl sim -seed %d -trace", seed, v, seed)
+				}
+			}
+		})
 	}
-	r, err := sim.Run(sc, nil)
-	if err != nil { t.Fatal(err) }
-	t.Logf("%+v", r)
-	r2, _ := sim.Run(sc, nil)
-	if r2.Trace != r.Trace { t.Error("trace differs") }
+	t.Cleanup(func() {
+		t.Logf("%d seeds, %d decisions, %d of conforming clients", *seeds, decisions.Load(), conforming.Load())
+	})
 }

@@ -266,7 +266,7 @@ func (m *member) do(in deltasync.Input) {
 	for _, e := range out.Events {
 		m.w.note("event", int64(m.number), int64(e.Kind))
 		if e.Kind == deltasync.EventReady {
-			m.w.oracle.joined(m)
+			m.w.oracle.joined(m, uint64(e.Replica))
 		}
 	}
 	m.wakes++
