@@ -3,11 +3,13 @@ package sync
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 
 // How requests are paced: an answer that takes longer than requestTimeout is given
-// up, and repairs of one peer that do not help are repeated ever more rarely.
+// up and asked for again, ever more patiently; repairs that succeed are at least
+// repairPause apart, and those of one peer that do not help become ever more rare.
 const (
-	requestTimeout = int64(1e9)
+	requestTimeout = int64(500e6)
+	requestBackoff = int64(100e6)
 	repairJitter   = int64(50e6)
-	repairBackoff  = int64(1e9)
+	repairPause    = int64(500e6)
 	mostBackoff    = int64(30e9)
 	// mostPages is how many messages answer one request; the requester asks for
 	// the next ones when it has merged these, which is its flow control.
@@ -37,7 +39,7 @@ func (e *Engine) compare(now int64, p *peer, m *Message) {
 		p.gap, p.since, p.gapTo = true, 0, m.Seq
 		wait := e.jitter(repairJitter)
 		if p.misses > 0 {
-			wait += min(mostBackoff, repairBackoff<<min(p.misses, 5))
+			wait += min(mostBackoff, repairPause<<min(p.misses, 6))
 		}
 		p.misses++
 		p.request.notBefore = max(p.request.notBefore, now+wait)
@@ -91,11 +93,12 @@ func (e *Engine) repairs(now int64) {
 		r := &p.request
 		if r.id != 0 && now >= r.deadline {
 			r.id = 0
-			r.backoff = min(mostBackoff, max(repairBackoff, 2*r.backoff))
+			r.backoff = min(mostBackoff, max(requestBackoff, 2*r.backoff))
 			r.notBefore = now + r.backoff
 			e.stats.Timeouts++
 		}
-		if p.gap && p.state == PeerAlive && r.id == 0 && now >= r.notBefore {
+		// While joining, a snapshot comes first: it brings all that repairs would.
+		if p.gap && e.join.ready && p.state == PeerAlive && r.id == 0 && now >= r.notBefore {
 			e.ask(now, p, KindRepair, p.replica, p.since, Cursor{})
 		}
 	}
@@ -199,7 +202,7 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 		e.ask(now, p, kind, of, since, r.from)
 		return
 	}
-	r.notBefore = now + repairBackoff
+	r.notBefore = now + repairPause
 	switch of {
 	case 0:
 		if !p.known {
@@ -217,9 +220,12 @@ func (e *Engine) repaired(p *peer, m *Message) {
 		p.since = max(p.since, m.Seq)
 		return
 	}
-	p.gap, p.gapTo, p.sure = false, 0, true
-	p.freshAt = max(p.freshAt, m.Sent)
+	p.gap, p.gapTo = false, 0
 	p.seq = max(p.seq, m.Seq)
+	// Rows since some message prove nothing of what came before we listened.
+	if p.sure = p.sure || p.since == 0; p.sure {
+		p.freshAt = max(p.freshAt, m.Sent)
+	}
 }
 
 // sendRegisters splits the limits register into messages.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"sort"
 	"time"
 
@@ -127,7 +128,7 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	// rounded what was used up to whole units.
 	const epsilon = 1e-3
 	if e > bound+epsilon {
-		o.w.violate("n%d admitted %d to %s: E is %.3f, the bound %.3f", m.number, cost, client, e, bound)
+		o.w.violate("n%d admitted %d to %s: E is %.3f, the bound %.3f%s", m.number, cost, client, e, bound, o.why(a, m))
 	} else if bound > 0 {
 		o.w.result.Tightest = max(o.w.result.Tightest, e/bound)
 	}
@@ -148,6 +149,18 @@ func (o *oracle) bound(a *account, m *member) float64 {
 		}
 	}
 	return float64(unseen) + o.rate()*float64(o.sigma())
+}
+
+// why lists what the bound is made of.
+func (o *oracle) why(a *account, m *member) string {
+	out := fmt.Sprintf(" (σ %v, excused %d", time.Duration(o.sigma()), a.excused)
+	for _, other := range o.w.members {
+		if l := a.admits[other]; l != nil && other != m {
+			out += fmt.Sprintf("; of n%d known until %v ago, %d of %d unseen", other.number,
+				time.Duration(o.w.now-o.known(m, other)), o.unseen(m, other, l), l.total[len(l.total)-1])
+		}
+	}
+	return out + ")"
 }
 
 // unseen is the cost in l, other's ledger, of which m could not know.
@@ -234,6 +247,9 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 				level.Count = min(units, uint64(c.Policy.Burst)) //nolint:gosec // validated
 			}
 			a.level = level
+			// Clocks that differ cross the instant of change at different times, and
+			// what was used is rounded up to whole units.
+			a.excused += int64(o.rate()*float64(o.sigma())) + 2
 		}
 		if err := o.set(c.Policy); err != nil {
 			o.w.violate("change: %v", err)

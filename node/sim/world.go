@@ -143,6 +143,9 @@ func Run(sc Scenario, trace io.Writer) (Result, error) {
 
 // settle heals what is still broken, and waits until the cluster has to agree.
 func (w *world) settle() {
+	for _, f := range w.sc.Faults {
+		w.runUntil(max(w.now, w.start+int64(f.At+f.For)+1))
+	}
 	w.network.heal()
 	// Peers that were cut off for long are looked for again with each beat; a
 	// repair may have been lost before the healing and be given up first.
