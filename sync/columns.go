@@ -61,7 +61,7 @@ func (b *Batch) Len() int {
 // reports whether there was room. Where there was none, the batch is unchanged.
 func (b *Batch) Add(head *crdt.Delta, row crdt.Row) bool {
 	g := b.group(head)
-	if g == nil || b.size+rowSize > batchBudget {
+	if g == nil || b.size+rowSize+g.backfill(row) > batchBudget {
 		return false
 	}
 	before := g.bytes()
@@ -97,6 +97,15 @@ func (b *Batch) group(head *crdt.Delta) *group {
 func sameGroup(a, b *crdt.Delta) bool {
 	return a.Limit == b.Limit && a.Start == b.Start && a.Replica == b.Replica &&
 		a.Revision == b.Revision && a.Reset == b.Reset && a.Width == b.Width
+}
+
+// backfill is what the column of Ns takes for the parts before row, if row's is the
+// first N of the group.
+func (g *group) backfill(row crdt.Row) int {
+	if len(g.n2) > 0 || row.Cur.Count.N == 0 && row.Prev.Count.N == 0 {
+		return 0
+	}
+	return g.nparts
 }
 
 func (g *group) bytes() int {
@@ -166,7 +175,7 @@ func (g *group) encode(e *msgpack.Encoder) {
 
 // minGroup is the least that a group can take on the wire: what bounds the
 // decoder's allocation for a claimed number of groups.
-const minGroup = groupFields + 16 + 5
+const minGroup = 34 // fixnums, an empty name, one row that says nothing
 
 func (r *reader) deltas() []crdt.Delta {
 	n := r.arrayLen(maxGroups, minGroup)

@@ -259,8 +259,8 @@ func (r *reader) parse(body []byte) (*Message, error) {
 	case r.err != nil:
 	case r.src.Len() > 0:
 		r.fail("trailing bytes")
-	case m.Node == "" || m.Replica == 0:
-		r.fail("no sender")
+	case !ValidName(m.Node) || m.Replica == 0:
+		r.fail("no sender") // its name goes into subjects
 	}
 	r.data = nil
 	if r.err != nil {
@@ -288,7 +288,11 @@ func (r *reader) field(m *Message, field uint64) {
 		m.Joining = r.bool()
 	case fieldHeard:
 		m.Heard = records(r, heardWords, maxHeard, func(w words) Heard {
-			return Heard{Replica: crdt.Replica(w.at(0)), Seq: w.at(1), Lag: int64(w.at(2))}
+			h := Heard{Replica: crdt.Replica(w.at(0)), Seq: w.at(1), Lag: int64(w.at(2))}
+			if h.Lag < -maxOffset || h.Lag > maxOffset {
+				r.fail("lag") // sums of lags have to fit
+			}
+			return h
 		})
 	case fieldRoots:
 		m.Roots = records(r, rootWords, maxRoots, func(w words) Root {
@@ -334,7 +338,7 @@ func (r *reader) field(m *Message, field uint64) {
 }
 
 func (r *reader) registers() []Register {
-	const least = 6
+	const least = 4 // a fixnum, an empty string or nil each
 	n := r.arrayLen(maxRegisters*registerFields, 1)
 	if n%registerFields != 0 || n/registerFields*least > r.src.Len() {
 		r.fail("limits")
@@ -352,7 +356,7 @@ func (r *reader) registers() []Register {
 }
 
 func (r *reader) resets() []ClientReset {
-	const least = 2 + 2 + resetWords*8
+	const least = 1 + 2 + resetWords*8
 	n := r.arrayLen(maxResets*resetFields, 1)
 	if n%resetFields != 0 || n/resetFields*least > r.src.Len() {
 		r.fail("resets")

@@ -1,0 +1,211 @@
+package embednats
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Config is what a server is made from. The zero value is a server alone, reached in
+// process only.
+type Config struct {
+	// Name shows in the server's name, to tell servers apart in logs. It need not be
+	// unique. Default "embedded".
+	Name string
+
+	// ClientListen is a host:port for NATS clients outside the process; "" opens
+	// none. Port 0 takes a free one, see Server.ClientURL.
+	ClientListen string
+	// User and Password are what clients at ClientListen must present. Without a
+	// user everybody who reaches the port may subscribe and publish.
+	User, Password string
+
+	// ClusterListen is a host:port for the other servers of a mesh; "" is a server
+	// alone. Port 0 takes a free one, see Server.ClusterAddr.
+	ClusterListen string
+	// ClusterName must be equal on all servers of the mesh. Default "ratelimit".
+	ClusterName string
+	// Routes are cluster addresses of other servers, as host:port or as URL
+	// nats://host:port. They are tried once a second, for ever.
+	Routes []string
+	// RoutePassword must be equal on all servers of the mesh. Without one every
+	// server that reaches ClusterListen may join.
+	RoutePassword string
+
+	// Logger gets the server's warnings and, at debug level, its notices. Default:
+	// nothing is logged.
+	Logger *slog.Logger
+}
+
+const (
+	defaultName    = "embedded"
+	defaultCluster = "ratelimit"
+
+	processUser = "process" // this process
+	outsideUser = "anyone"  // clients at ClientListen where no user is asked for
+	routeUser   = "route"
+
+	// implicitRetries is for how many seconds a server redials one that it knows by
+	// hearsay. Such a route, once lost and not redialled, is a partial partition for
+	// good, and nothing shows it: the servers stay connected by way of a third, but
+	// messages travel one hop only. On the other hand the addresses of servers that
+	// are gone for good must not be dialled for ever: they would pile up.
+	implicitRetries = 24 * 60 * 60
+
+	// reportEvery is how many failed dials, one a second, make a line in the log.
+	reportEvery = 60
+
+	// A route that hangs is given up after routePing * (maxPings + 1), not after
+	// minutes: the nodes' own beats notice the silence at about the same time.
+	routePing = 2 * time.Second
+	maxPings  = 2
+
+	// writeDeadline is how long a write may block before a client counts as stuck.
+	writeDeadline = 5 * time.Second
+)
+
+// fieldError names the field that is to blame.
+func fieldError(field string, value any, reason string) error {
+	return fmt.Errorf("%s: %v: %s", field, value, reason)
+}
+
+// options translates the configuration; password is the process's own. All faults
+// are reported together.
+func (c Config) options(password string) (*server.Options, error) {
+	name, cluster := c.Name, c.ClusterName
+	if name == "" {
+		name = defaultName
+	}
+	if cluster == "" {
+		cluster = defaultCluster
+	}
+	o := &server.Options{
+		// Two servers of one name refuse each other, and a restarted one may meet
+		// its own dead connection: so every start has a name of its own.
+		ServerName: name + "-" + rand.Text()[:8],
+		NoSigs:     true, NoLog: true, NoSystemAccount: true,
+		DontListen:            true,
+		PingInterval:          routePing,
+		MaxPingsOut:           maxPings,
+		WriteDeadline:         writeDeadline,
+		NoFastProducerStall:   true, // state that repairs itself may be dropped, never waited for
+		ConnectErrorReports:   reportEvery,
+		ReconnectErrorReports: reportEvery,
+		Users: []*server.User{{
+			Username: processUser, Password: password,
+			AllowedConnectionTypes: map[string]struct{}{jwt.ConnectionTypeInProcess: {}},
+		}},
+	}
+	return o, errors.Join(c.clientOptions(o), c.clusterOptions(o, cluster))
+}
+
+func (c Config) clientOptions(o *server.Options) error {
+	var faults []error
+	if (c.User == "") != (c.Password == "") {
+		faults = append(faults, fieldError("user", strconv.Quote(c.User), "give a user and a password, or neither"))
+	}
+	if c.User == processUser {
+		faults = append(faults, fieldError("user", strconv.Quote(c.User), "is taken by the process itself"))
+	}
+	if c.ClientListen == "" {
+		if c.User != "" {
+			faults = append(faults, fieldError("user", strconv.Quote(c.User), "is of no use without a client address to listen on"))
+		}
+		return errors.Join(faults...)
+	}
+	host, port, err := listenAddress("client_listen", c.ClientListen)
+	o.DontListen, o.Host, o.Port = false, host, port
+	outside := &server.User{
+		Username: c.User, Password: c.Password,
+		AllowedConnectionTypes: map[string]struct{}{jwt.ConnectionTypeStandard: {}},
+	}
+	if c.User == "" {
+		outside.Username, o.NoAuthUser = outsideUser, outsideUser
+	}
+	o.Users = append(o.Users, outside)
+	return errors.Join(append(faults, err)...)
+}
+
+func (c Config) clusterOptions(o *server.Options, cluster string) error {
+	if c.ClusterListen == "" {
+		if len(c.Routes) > 0 {
+			return fieldError("routes", strings.Join(c.Routes, ","), "need a cluster address to listen on: the mesh connects both ways")
+		}
+		return nil
+	}
+	if o.DontListen {
+		// Routes only start once the client listener has opened, so a mesh needs
+		// one. No user is allowed on it.
+		o.DontListen, o.Host, o.Port = false, "127.0.0.1", server.RANDOM_PORT
+	}
+	host, port, err := listenAddress("cluster_listen", c.ClusterListen)
+	o.Cluster = server.ClusterOpts{
+		Name: cluster, Host: host, Port: port,
+		NoAdvertise:    true, // clients of other servers have no use for this one
+		ConnectRetries: implicitRetries,
+		PoolSize:       1, // all traffic is of one account, which uses one connection
+		PingInterval:   routePing, MaxPingsOut: maxPings,
+		Compression: server.CompressionOpts{Mode: server.CompressionOff}, // hashes do not compress
+	}
+	if c.RoutePassword != "" {
+		o.Cluster.Username, o.Cluster.Password = routeUser, c.RoutePassword
+	}
+	faults := []error{err}
+	for _, r := range c.Routes {
+		u, err := routeURL(r)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if c.RoutePassword != "" && u.User == nil {
+			u.User = url.UserPassword(routeUser, c.RoutePassword)
+		}
+		o.Routes = append(o.Routes, u)
+	}
+	return errors.Join(faults...)
+}
+
+// listenAddress splits host:port; port 0 becomes the server's way to say "any".
+func listenAddress(field, address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fieldError(field, strconv.Quote(address), "must be host:port")
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return "", 0, fieldError(field, strconv.Quote(address), "the port must be a number from 0 to 65535")
+	}
+	if n == 0 {
+		return host, server.RANDOM_PORT, nil
+	}
+	return host, int(n), nil
+}
+
+// routeURL parses one route. The library's own parser makes nil of what it does not
+// understand.
+func routeURL(route string) (*url.URL, error) {
+	text := strings.TrimSpace(route)
+	if !strings.Contains(text, "://") {
+		text = "nats://" + text
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		// The parser's error repeats the URL, which may hold a password.
+		return nil, fieldError("routes", strconv.Quote(route), "must be host:port or nats://host:port")
+	case u.Scheme != "nats" && u.Scheme != "nats-route":
+		return nil, fieldError("routes", u.Redacted(), "the scheme must be nats")
+	case u.Hostname() == "" || u.Port() == "":
+		return nil, fieldError("routes", u.Redacted(), "must name a host and a port")
+	}
+	return u, nil
+}

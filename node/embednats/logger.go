@@ -1,0 +1,48 @@
+package embednats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// logger passes the server's log on to slog. What is fatal to a server on its own,
+// a port in use for one, is an error of Start here.
+type logger struct {
+	log   *slog.Logger
+	fatal chan error
+}
+
+func (l *logger) write(level slog.Level, format string, v []any) {
+	if l.log.Enabled(context.Background(), level) {
+		l.log.Log(context.Background(), level, "embedded NATS server", "detail", strings.TrimSpace(fmt.Sprintf(format, v...)))
+	}
+}
+
+// Noticef reports at debug level: what an operator has to know of the mesh, the
+// nodes say themselves when they hear each other.
+func (l *logger) Noticef(format string, v ...any) { l.write(slog.LevelDebug, format, v) }
+func (l *logger) Debugf(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
+func (l *logger) Tracef(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
+func (l *logger) Warnf(format string, v ...any)   { l.write(slog.LevelWarn, format, v) }
+
+// Errorf reports as a warning: a peer that cannot be reached is no error of ours.
+func (l *logger) Errorf(format string, v ...any) { l.write(slog.LevelWarn, format, v) }
+
+// Fatalf keeps the first cause. It must not block: the server may hold locks.
+func (l *logger) Fatalf(format string, v ...any) {
+	err := errors.New(strings.TrimSpace(fmt.Sprintf(format, v...)))
+	for _, arg := range v {
+		if cause, ok := arg.(error); ok {
+			err = cause
+			break
+		}
+	}
+	select {
+	case l.fatal <- err:
+	default:
+		l.write(slog.LevelError, format, v)
+	}
+}

@@ -1,0 +1,69 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// auth decides who may write.
+type auth struct {
+	token    [sha256.Size]byte // its hash, so that comparing tells no length
+	set      bool
+	loopback bool
+	sites    *http.CrossOriginProtection
+}
+
+func newAuth(token string, loopback bool) auth {
+	return auth{token: sha256.Sum256([]byte(token)), set: token != "", loopback: loopback, sites: http.NewCrossOriginProtection()}
+}
+
+// write guards a handler that changes something.
+func (a *api) write(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if why := a.auth.refuse(r); why != "" {
+			(&problem{Status: http.StatusForbidden, Field: "authorization", Detail: why}).write(w)
+			return
+		}
+		h(w, r)
+	}
+}
+
+// refuse says why the request may not write, "" if it may.
+func (a *auth) refuse(r *http.Request) string {
+	if a.set {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		given := sha256.Sum256([]byte(strings.TrimSpace(token)))
+		if strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(given[:], a.token[:]) == 1 {
+			return ""
+		}
+		return "this changes limits: send the admin token, the content of the file named by -admin-token-file, as 'Authorization: Bearer TOKEN'"
+	}
+	const set = "set an admin token with -admin-token-file FILE and send it as 'Authorization: Bearer TOKEN'"
+	switch {
+	case !a.loopback:
+		return "without an admin token nobody may change limits over the network: " + set
+	case !localHost(r.Host):
+		return "without an admin token only requests to localhost may change limits, not those to " + r.Host + ": " + set
+	case a.sites.Check(r) != nil:
+		return "without an admin token pages of other sites may not change limits: " + set
+	}
+	return ""
+}
+
+// localHost reports whether a Host header names this machine. Another name that
+// leads here is how a page on the web reaches past the browser's rules.
+func localHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}

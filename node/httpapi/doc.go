@@ -1,0 +1,32 @@
+// Package httpapi serves a node over HTTP: decisions, limits, resets, status and
+// health, in JSON.
+//
+//	POST /v1/take   {"client":"alice","limit":"default","cost":1}, or the same as a query
+//	GET  /v1/peek   ?client=alice&limit=default&cost=1: what a take would say; takes nothing
+//	POST /v1/reset  {"client":"alice","limit":"default"}
+//	GET  /v1/limits, and GET, PUT and DELETE /v1/limits/NAME
+//	GET  /v1/status, /v1/top?limit=default
+//	GET  /livez, /readyz (?verbose), and / for people
+//
+// A decision is application/json, with status 200, or 429 and Retry-After where it is
+// a denial; a peek is always 200. Everything else that goes wrong is
+// application/problem+json (RFC 9457) whose member "field" names what is to blame,
+// and changes nothing: 400 for bad input, 404 for a limit that does not exist, 405
+// for a method, 409 for a conflict, 413 for a body above [MaxBody], 403 for a write
+// that is not allowed. Unknown and repeated fields are refused, in bodies and in
+// queries alike.
+//
+// # Who may write
+//
+// Limits and resets need the admin token, as "Authorization: Bearer TOKEN". Where no
+// token is set they are refused, except on a listener that only this machine can
+// reach ([Config.Loopback]), and there only to requests that name the machine as
+// localhost or by a loopback address and do not come from another site's page: or
+// any web page that somebody on the machine opens could lift their limits.
+//
+// # Changing a limit
+//
+// A PUT replaces the whole limit: a field that is left out has its default. It is
+// answered when the change is in force, about a quarter of a second later, at one
+// instant on all nodes.
+package httpapi

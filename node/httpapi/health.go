@@ -1,0 +1,43 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// livez says that the process serves. It asks for nothing that could be away.
+func (a *api) livez(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") }
+
+// readyz says whether the node has joined its cluster and is not about to stop. A
+// node that is cut off is ready: it decides. With ?verbose it says more.
+func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
+	status, line := http.StatusOK, "ready\n"
+	if err := a.node.Ready(); err != nil {
+		status, line = http.StatusServiceUnavailable, "not ready: "+err.Error()+"\n"
+	}
+	if r.URL.Query().Has("verbose") {
+		line += a.verbose()
+	}
+	text(w, status, line)
+}
+
+func (a *api) verbose() string {
+	s := a.node.Stats()
+	states := map[string]int{}
+	for _, p := range s.Sync.Peers {
+		states[p.State.String()]++
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "node: %s of cluster %s, version %s\n", s.Name, s.Cluster, a.version)
+	fmt.Fprintf(&b, "peers: %d alive, %d suspect, %d gone\n", states["alive"], states["suspect"], states["gone"])
+	fmt.Fprintf(&b, "connected: %t\nisolated: %t\ndegraded: %t\n", s.Sync.Connected, s.Isolated, s.Degraded)
+	fmt.Fprintf(&b, "clients: %d of at most %d\n", s.Clients, s.MaxClients)
+	return b.String()
+}
+
+func text(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // an error means that the client has gone
+}

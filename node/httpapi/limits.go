@@ -1,0 +1,124 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// A change takes effect on all nodes at once, shortly after it was made; a writer's
+// answer waits for that, but not for ever.
+const (
+	inForceWithin = time.Second
+	inForcePoll   = 10 * time.Millisecond
+)
+
+func (a *api) listLimits(w http.ResponseWriter, _ *http.Request) {
+	limits := map[string]spec.Limit{}
+	for name, p := range a.node.Limits() {
+		limits[name] = spec.LimitOf(p)
+	}
+	ok(w, map[string]any{"limits": limits})
+}
+
+func (a *api) getLimit(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	p, found := a.node.Limits()[name]
+	if !found {
+		unknownLimit("name", name).write(w)
+		return
+	}
+	ok(w, spec.LimitOf(p))
+}
+
+func (a *api) putLimit(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	l := spec.NewLimit()
+	if p := readBody(w, r, l.Fields()); p != nil {
+		p.write(w)
+		return
+	}
+	policy, err := l.Policy()
+	if err != nil {
+		problemOf(err, "name").write(w)
+		return
+	}
+	a.change(w, r, name, "limit set", func() error { return a.node.SetLimit(name, policy) })
+}
+
+// deleteLimit takes back what was set: the limit is again what the configuration
+// says. One that no configuration has stays, since clients are counted under it.
+func (a *api) deleteLimit(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	if _, found := a.node.Limits()[name]; !found {
+		unknownLimit("name", name).write(w)
+		return
+	}
+	a.change(w, r, name, "limit back to its configuration", func() error { return a.node.DeleteLimit(name) })
+}
+
+// change makes a change, waits until it is in force and answers with the limit.
+func (a *api) change(w http.ResponseWriter, r *http.Request, name, what string, do func() error) {
+	before := a.revision(name)
+	if err := do(); err != nil {
+		p := problemOf(err, "name")
+		if errors.Is(err, node.ErrUnknownLimit) {
+			p.Status = http.StatusConflict // it exists, but not in the configuration
+		}
+		p.write(w)
+		return
+	}
+	a.log.Info(what, "limit", name)
+	a.awaitRevision(r.Context(), name, before)
+	ok(w, spec.LimitOf(a.node.Limits()[name]))
+}
+
+func (a *api) awaitRevision(ctx context.Context, name string, before time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, inForceWithin)
+	defer cancel()
+	tick := time.NewTicker(inForcePoll)
+	defer tick.Stop()
+	for a.revision(name).Equal(before) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// revision is since when the limit's policy is in force.
+func (a *api) revision(name string) time.Time {
+	for _, l := range a.node.Stats().Limits {
+		if l.Name == name {
+			return l.Revision
+		}
+	}
+	return time.Time{}
+}
+
+// reset gives a client its whole burst back.
+func (a *api) reset(w http.ResponseWriter, r *http.Request) {
+	q := newRequest()
+	if p := readInput(w, r, q.fields()[:2]); p != nil {
+		p.write(w)
+		return
+	}
+	if q.limit == "" {
+		q.limit = node.DefaultLimit
+	}
+	if err := a.node.Reset(q.limit, q.client); err != nil {
+		p := problemOf(err, "limit")
+		if p.Status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "60")
+		}
+		p.write(w)
+		return
+	}
+	a.log.Info("client reset", "limit", q.limit)
+	ok(w, map[string]any{"reset": true, "limit": q.limit})
+}

@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// problem is an error as clients see it (RFC 9457).
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	// Field is the input that is to blame: a field of the body or the query, "name"
+	// for the one in the path, "body" or "query" for the whole.
+	Field string `json:"field,omitempty"`
+}
+
+func (p *problem) write(w http.ResponseWriter) {
+	p.Title = http.StatusText(p.Status)
+	respond(w, p.Status, "application/problem+json", p)
+}
+
+// bad is a problem with one field of the input.
+func bad(field, detail string) *problem {
+	return &problem{Status: http.StatusBadRequest, Field: field, Detail: detail}
+}
+
+// problemOf translates what a node says. limitField is where the request named the
+// limit.
+func problemOf(err error, limitField string) *problem {
+	p := &problem{Status: http.StatusInternalServerError, Detail: err.Error()}
+	switch {
+	case errors.Is(err, node.ErrUnknownLimit):
+		p.Status, p.Field = http.StatusNotFound, limitField
+	case errors.Is(err, node.ErrTooManyLimits):
+		p.Status, p.Field = http.StatusConflict, limitField
+	case errors.Is(err, node.ErrTooManyResets):
+		p.Status = http.StatusServiceUnavailable
+	default:
+		if faults := spec.Faults(err); len(faults) > 0 {
+			return faulty(faults)
+		}
+	}
+	p.Detail = strings.ReplaceAll(p.Detail, "\n", "; ")
+	return p
+}
+
+// faulty names the first fault's field, and tells of all.
+func faulty(faults []*node.FieldError) *problem {
+	texts := make([]string, len(faults))
+	for i, f := range faults {
+		texts[i] = f.Error()
+	}
+	return bad(faults[0].Field, strings.Join(texts, "; "))
+}
+
+// respond writes v as JSON. It is only given values that can be encoded.
+func respond(w http.ResponseWriter, status int, contentType string, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // an error means that the client has gone
+}
+
+func ok(w http.ResponseWriter, v any) { respond(w, http.StatusOK, "application/json", v) }

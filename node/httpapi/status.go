@@ -1,0 +1,178 @@
+package httpapi
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// status is GET /v1/status. Names and meanings stay, members may be added. Counters
+// count from the node's start; times are milliseconds, but where the name says so.
+type status struct {
+	Node     nodeStatus             `json:"node"`
+	Degraded bool                   `json:"degraded"` // cut off from the network or from a peer: bound is wider
+	Peers    []peerStatus           `json:"peers"`    // empty for a node alone
+	Sync     syncStatus             `json:"sync"`
+	Bound    map[string]boundStatus `json:"bound"`  // by limit
+	Limits   map[string]limitStatus `json:"limits"` // by name
+	Refused  map[string]uint64      `json:"refused"`
+	Latency  latencyStatus          `json:"latency"`
+}
+
+type nodeStatus struct {
+	Name        string    `json:"name"`
+	Cluster     string    `json:"cluster"`
+	Incarnation string    `json:"incarnation"` // new at every start; as in subjects and logs
+	Version     string    `json:"version"`
+	Now         time.Time `json:"now"` // by the node's clock
+	Ready       bool      `json:"ready"`
+	Isolated    bool      `json:"isolated"` // not connected though it should be
+	Clients     int       `json:"clients"`
+	MaxClients  int       `json:"max_clients"`
+	Overflowed  uint64    `json:"overflowed"` // decisions on unknown clients while full
+	ClockAhead  float64   `json:"clock_ahead_ms"`
+}
+
+type peerStatus struct {
+	Node        string   `json:"node"`
+	Incarnation string   `json:"incarnation"`
+	State       string   `json:"state"` // alive, suspect, gone
+	Joining     bool     `json:"joining"`
+	HearsUs     bool     `json:"hears_us"`
+	Hears       int      `json:"hears"`  // how many replicas it hears
+	Behind      bool     `json:"behind"` // something that it sent is missing here
+	HeardAgo    float64  `json:"heard_ago_ms"`
+	Stale       *float64 `json:"stale_ms"` // age of what is known of it, null if nothing is
+	Skew        float64  `json:"skew_ms"`  // its clock minus ours, estimated
+	Delay       float64  `json:"delay_ms"` // one way, estimated
+	// Fingerprint is of the limits that were set on it; equal on nodes that agree.
+	Fingerprint string `json:"limits_fingerprint"`
+}
+
+type syncStatus struct {
+	Connected     bool               `json:"connected"`
+	Ready         bool               `json:"ready"`
+	Partial       bool               `json:"partial"` // ready without a whole snapshot
+	Seq           uint64             `json:"seq"`
+	Staleness     *float64           `json:"staleness_ms"` // of the worst peer, null if unknown
+	Skew          float64            `json:"skew_ms"`      // of the worst peer
+	Sent          map[string]traffic `json:"sent"`         // by kind of message
+	Received      map[string]traffic `json:"received"`
+	RowsSent      uint64             `json:"rows_sent"`
+	RowsReceived  uint64             `json:"rows_received"`
+	Dropped       map[string]uint64  `json:"dropped"`   // messages, by reason
+	RowsLost      map[string]uint64  `json:"rows_lost"` // by reason
+	Gaps          uint64             `json:"gaps"`
+	Mismatches    uint64             `json:"mismatches"`
+	Repairs       uint64             `json:"repairs"`
+	Timeouts      uint64             `json:"timeouts"`
+	PublishErrors uint64             `json:"publish_errors"`
+}
+
+type traffic struct {
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+// boundStatus is how far the cluster can have gone, and was seen to go, beyond what
+// one central limiter would have admitted to one client; units of cost.
+type boundStatus struct {
+	Units        float64 `json:"units"` // at most, right now
+	Observed     uint64  `json:"observed_units"`
+	ObservedPeak uint64  `json:"observed_peak_units"`
+}
+
+type limitStatus struct {
+	spec.Limit
+	Since        *time.Time `json:"since"` // null: as configured
+	Allowed      uint64     `json:"allowed"`
+	Denied       uint64     `json:"denied"`
+	AllowedUnits uint64     `json:"allowed_units"`
+	DeniedUnits  uint64     `json:"denied_units"`
+}
+
+type latencyStatus struct {
+	Bounds []int64  `json:"bounds_ns"` // upper; one less than counts
+	Counts []uint64 `json:"counts"`
+	Sum    int64    `json:"sum_ns"`
+	OneIn  int      `json:"one_in"` // decisions timed
+}
+
+func (a *api) status(w http.ResponseWriter, _ *http.Request) { ok(w, a.statusNow()) }
+
+func (a *api) statusNow() status {
+	s := a.node.Stats()
+	out := status{
+		Node: nodeStatus{
+			Name: s.Name, Cluster: s.Cluster, Incarnation: incarnation(s.Replica), Version: a.version,
+			Now: s.Now.UTC(), Ready: a.node.Ready() == nil, Isolated: s.Isolated, Clients: s.Clients,
+			MaxClients: s.MaxClients, Overflowed: s.Overflowed, ClockAhead: ms(int64(s.ClockAhead)),
+		},
+		Degraded: s.Degraded, Peers: []peerStatus{}, Sync: syncStatusOf(&s),
+		Bound: map[string]boundStatus{}, Limits: map[string]limitStatus{}, Refused: s.Refused,
+		Latency: latencyStatus{Counts: s.LatencyCounts, Sum: int64(s.LatencySum), OneIn: s.LatencyEvery},
+	}
+	for _, b := range s.LatencyBounds {
+		out.Latency.Bounds = append(out.Latency.Bounds, int64(b))
+	}
+	for _, p := range s.Sync.Peers {
+		out.Peers = append(out.Peers, peerStatus{
+			Node: p.Node, Incarnation: incarnation(uint64(p.Replica)), State: p.State.String(), Joining: p.Joining,
+			HearsUs: p.HearsUs, Hears: len(p.Hears), Behind: p.Behind, HeardAgo: ms(p.HeardAgo), Stale: known(p.StaleFor),
+			Skew: ms(p.Skew), Delay: ms(p.Delay), Fingerprint: strconv.FormatUint(uint64(p.Limits), 16),
+		})
+	}
+	for _, l := range s.Limits {
+		out.Bound[l.Name] = boundStatus{Units: l.OvershootBound, Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
+		ls := limitStatus{
+			Limit: spec.LimitOf(l.Policy), Allowed: l.Allowed, Denied: l.Denied,
+			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits,
+		}
+		if !l.Revision.IsZero() {
+			since := l.Revision.UTC()
+			ls.Since = &since
+		}
+		out.Limits[l.Name] = ls
+	}
+	return out
+}
+
+func syncStatusOf(s *node.Stats) syncStatus {
+	c := &s.Sync.Stats
+	out := syncStatus{
+		Connected: s.Sync.Connected, Ready: s.Sync.Ready, Partial: s.Sync.Partial, Seq: s.Sync.Seq,
+		Staleness: known(int64(s.Staleness)), Skew: ms(int64(s.Skew)),
+		Sent: map[string]traffic{}, Received: map[string]traffic{}, RowsSent: c.RowsSent, RowsReceived: c.RowsReceived,
+		Dropped: map[string]uint64{}, RowsLost: s.RowsLost, Gaps: c.Gaps, Mismatches: c.Mismatches,
+		Repairs: c.Repairs, Timeouts: c.Timeouts, PublishErrors: c.PublishErrors,
+	}
+	for kind, t := range c.Sent {
+		out.Sent[kind.String()] = traffic(*t)
+	}
+	for kind, t := range c.Received {
+		out.Received[kind.String()] = traffic(*t)
+	}
+	for why, n := range c.Dropped {
+		out.Dropped[why.String()] = n
+	}
+	return out
+}
+
+// incarnation is a replica's number as subjects have it.
+func incarnation(replica uint64) string { return strconv.FormatUint(replica, 36) }
+
+// ms is nanoseconds in milliseconds, to the microsecond.
+func ms(ns int64) float64 { return math.Round(float64(ns)/1e3) / 1e3 }
+
+// known is ms, nil for a time that stands for "never".
+func known(ns int64) *float64 {
+	if ns == math.MaxInt64 {
+		return nil
+	}
+	v := ms(ns)
+	return &v
+}

@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// mostTop caps each list of GET /v1/top.
+const mostTop = 50
+
+type topClient struct {
+	Client  string `json:"client"`
+	Allowed uint64 `json:"allowed_units"`
+	Denied  uint64 `json:"denied_units"`
+}
+
+// top lists a limit's heaviest clients on this node by what they asked for, and
+// those by what they were denied. Both are estimates.
+func (a *api) top(w http.ResponseWriter, r *http.Request) {
+	limit := node.DefaultLimit
+	if p := readQuery(r, []spec.Field{{Name: "limit", Into: &limit}}); p != nil {
+		p.write(w)
+		return
+	}
+	if limit == "" {
+		limit = node.DefaultLimit
+	}
+	clients, err := a.node.Top(limit)
+	if err != nil {
+		unknownLimit("limit", limit).write(w)
+		return
+	}
+	denied := slices.DeleteFunc(slices.Clone(clients), func(c node.TopClient) bool { return c.Denied == 0 })
+	slices.SortStableFunc(denied, func(x, y node.TopClient) int { return cmp.Compare(y.Denied, x.Denied) })
+	ok(w, map[string]any{"limit": limit, "heaviest": a.topOf(clients), "most_denied": a.topOf(denied)})
+}
+
+func (a *api) topOf(clients []node.TopClient) []topClient {
+	out := []topClient{}
+	for _, c := range clients[:min(len(clients), mostTop)] {
+		out = append(out, topClient{Client: a.redact.name(c.Client), Allowed: c.Allowed, Denied: c.Denied})
+	}
+	return out
+}
+
+// redactor is a random key that hides names, nil to show them. A plain hash would
+// hide nothing: ids can be guessed and tried.
+type redactor []byte
+
+func newRedactor() redactor {
+	key := make([]byte, 16)
+	_, _ = rand.Read(key) // never fails
+	return key
+}
+
+func (k redactor) name(client string) string {
+	if k == nil {
+		return client
+	}
+	h := hmac.New(sha256.New, k)
+	h.Write([]byte(client))
+	return "redacted-" + hex.EncodeToString(h.Sum(nil)[:6])
+}

@@ -1,0 +1,137 @@
+package metrics
+
+import (
+	"math"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// Source is what is exported. *node.Node is one; it is called concurrently.
+type Source interface {
+	Stats() node.Stats
+}
+
+// Collector is a prometheus.Collector over one node. Make one with New. Safe for
+// concurrent use.
+type Collector struct{ source Source }
+
+// New makes a collector.
+func New(source Source) *Collector { return &Collector{source: source} }
+
+var _ prometheus.Collector = (*Collector)(nil)
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range all {
+		ch <- d.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.source.Stats()
+	collectLimits(ch, &s)
+	collectNode(ch, &s)
+	collectSync(ch, &s)
+}
+
+func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
+	for i := range s.Limits {
+		l := &s.Limits[i]
+		decisions.send(ch, float64(l.Allowed), l.Name, "allowed")
+		decisions.send(ch, float64(l.Denied), l.Name, "denied")
+		units.send(ch, float64(l.AllowedUnits), l.Name, "allowed")
+		units.send(ch, float64(l.DeniedUnits), l.Name, "denied")
+		overshootBound.send(ch, l.OvershootBound, l.Name)
+		overshootObserved.send(ch, float64(l.OvershootSeen), l.Name)
+		overshootPeak.send(ch, float64(l.OvershootPeak), l.Name)
+		limitUnits.send(ch, float64(l.Policy.Limit), l.Name)
+		limitBurst.send(ch, float64(l.Policy.Burst), l.Name)
+		limitWindow.send(ch, l.Policy.Window.Seconds(), l.Name)
+		since := 0.0
+		if !l.Revision.IsZero() {
+			since = float64(l.Revision.UnixNano()) / 1e9
+		}
+		limitRevision.send(ch, since, l.Name)
+	}
+}
+
+func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
+	duration(ch, s)
+	clients.send(ch, float64(s.Clients))
+	maxClients.send(ch, float64(s.MaxClients))
+	overflow.send(ch, float64(s.Overflowed))
+	for reason, n := range s.Refused {
+		refused.send(ch, float64(n), reason)
+	}
+	ready.send(ch, oneIf(s.Sync.Ready))
+	degraded.send(ch, oneIf(s.Degraded))
+	isolated.send(ch, oneIf(s.Isolated))
+	clockAhead.send(ch, s.ClockAhead.Seconds())
+}
+
+func collectSync(ch chan<- prometheus.Metric, s *node.Stats) {
+	connected.send(ch, oneIf(s.Sync.Connected))
+	byState := map[string]int{"alive": 0, "suspect": 0, "gone": 0}
+	for _, p := range s.Sync.Peers {
+		byState[p.State.String()]++
+	}
+	for state, n := range byState {
+		peers.send(ch, float64(n), state)
+	}
+	staleness.send(ch, seconds(s.Staleness))
+	clockSkew.send(ch, s.Skew.Seconds())
+	c := &s.Sync.Stats
+	for kind, t := range c.Sent {
+		messages.send(ch, float64(t.Messages), "sent", kind.String())
+		bytes.send(ch, float64(t.Bytes), "sent", kind.String())
+	}
+	for kind, t := range c.Received {
+		messages.send(ch, float64(t.Messages), "received", kind.String())
+		bytes.send(ch, float64(t.Bytes), "received", kind.String())
+	}
+	rows.send(ch, float64(c.RowsSent), "sent")
+	rows.send(ch, float64(c.RowsReceived), "received")
+	for why, n := range c.Dropped {
+		droppedMessages.send(ch, float64(n), why.String())
+	}
+	for why, n := range s.RowsLost {
+		lostRows.send(ch, float64(n), why)
+	}
+	gaps.send(ch, float64(c.Gaps))
+	mismatches.send(ch, float64(c.Mismatches))
+	repairs.send(ch, float64(c.Repairs))
+	timeouts.send(ch, float64(c.Timeouts))
+	publishErrors.send(ch, float64(c.PublishErrors))
+}
+
+// duration sends the sampled decision times as a histogram of what was sampled.
+func duration(ch chan<- prometheus.Metric, s *node.Stats) {
+	buckets := make(map[float64]uint64, len(s.LatencyBounds))
+	count := uint64(0)
+	for i, n := range s.LatencyCounts {
+		count += n
+		if i < len(s.LatencyBounds) {
+			buckets[s.LatencyBounds[i].Seconds()] = count
+		}
+	}
+	ch <- prometheus.MustNewConstHistogram(decisionDuration.desc, count, s.LatencySum.Seconds(), buckets)
+}
+
+// seconds is +Inf for what is not known, so that every threshold is exceeded.
+func seconds(d time.Duration) float64 {
+	if d == math.MaxInt64 {
+		return math.Inf(1)
+	}
+	return d.Seconds()
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
