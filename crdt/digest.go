@@ -14,7 +14,7 @@ func (k Key) Partition() int { return int(k.Hi >> 56) }
 // growing a counter by g adds g times a weight that depends on the client, its
 // stamp and the window, so it is kept up to date without knowing what was there
 // before, in any order. Different states collide with probability about 2^-64.
-// Origins need no digest: a replica raises an origin only in a row whose P grows.
+// Origins are digested apart, see Origin.
 type Digest uint64
 
 // Grow adds to d that the counters of client k in the window that starts at start,
@@ -34,6 +34,12 @@ func (d *Digest) Shrink(k Key, s Stamp, start int64, loss Count) {
 	}
 	w := weight(k, s, start)
 	*d -= Digest(loss.P*w + loss.N*bits.RotateLeft64(w, 32))
+}
+
+// Origin adds to d that client k under stamp s carries origin o out of the window
+// that starts at start.
+func (d *Digest) Origin(k Key, s Stamp, start, o int64) {
+	*d += Digest(mix(weight(k, s, start) + uint64(o)))
 }
 
 // weight mixes its arguments into an odd number, so that no gain is annihilated.

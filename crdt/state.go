@@ -294,3 +294,19 @@ func (s *State) Carried(self Replica, yield func(Replica, Gain)) {
 
 // Origins are the current and the previous window's origins.
 func (s *State) Origins() [2]int64 { return s.origin }
+
+// CarriedOver is the previous window's origin as it will be when the window that
+// starts at start is the current one, and the TAT that it leads to; Never if nothing
+// is known or the state is further already. It changes nothing.
+func (s *State) CarriedOver(f *Frame, start int64) (origin, tat int64) {
+	switch steps := (start - s.start) / f.Width; {
+	case start < s.start:
+		return Never, Never
+	case steps == 0:
+		return s.origin[prev], s.carry
+	case steps == 1:
+		return s.Base(), s.TAT(f)
+	default:
+		return s.TAT(f), s.TAT(f)
+	}
+}

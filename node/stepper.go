@@ -81,9 +81,14 @@ func (s *Stepper) Held(at int64) []Held {
 			if !e.used {
 				continue
 			}
-			st, f := e.state.Clone(), &e.rev.frame
+			look := *e
+			look.state = e.state.Clone()
+			if r := e.rev.limit.at(at); look.rev.stamp.Compare(r.stamp) < 0 {
+				s.Node.renew(&look, r, at)
+			}
+			st, f := &look.state, &look.rev.frame
 			st.Roll(f, f.Start(at))
-			h := Held{Key: e.key, Limit: e.rev.limit.name, Stamp: e.stamp(), Start: st.Start(), Origin: st.Origins(), TAT: st.TAT(f)}
+			h := Held{Key: e.key, Limit: look.rev.limit.name, Stamp: look.stamp(), Start: st.Start(), Origin: st.Origins(), TAT: st.TAT(f)}
 			st.Rows(s.Node.replica, func(r crdt.Replica, row crdt.Row) {
 				if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
 					h.Cells = append(h.Cells, Cell{r, [2]crdt.Count{row.Cur.Count, row.Prev.Count}})

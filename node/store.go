@@ -232,6 +232,28 @@ func (n store) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partitions
 	}
 }
 
+// Origins implements deltasync.Store.
+func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
+	s := &n.table.shards[partition]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var d crdt.Digest
+	end := w.Start + w.Width
+	for slot := range s.slots {
+		e := s.at(slot)
+		if !e.used || e.rev.frame.Width != w.Width {
+			continue
+		}
+		if o, tat := e.state.CarriedOver(&e.rev.frame, end); tat > end {
+			d.Origin(e.key, e.stamp(), w.Start, o)
+		}
+	}
+	return d
+}
+
+// Clients implements deltasync.Store.
+func (n store) Clients() int { return int(n.table.count.Load()) }
+
 // View implements deltasync.Store.
 func (n store) View(v deltasync.View) {
 	n.view.peers.Store(int32(v.Peers)) //nolint:gosec // at most MaxPeers

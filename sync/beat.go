@@ -27,6 +27,9 @@ func (e *Engine) beat(now int64) {
 			e.addRoots(m, p.replica, windows)
 		}
 	}
+	if e.join.ready {
+		e.addOrigins(now, m)
+	}
 	e.broadcast(now, m, nil)
 	e.sendResets(now, e.store.Resets(now, false))
 }
@@ -146,6 +149,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		e.compare(now, p, m)
 	}
 	e.compareSilent(now, p, m)
+	e.compareOrigins(now, p, m)
 }
 
 // onHeard takes over whom the peer hears, and how late we reach it.

@@ -79,6 +79,7 @@ type Engine struct {
 	peers     peers
 	view      View
 	join      joining
+	origins   origins
 
 	nextFlush  int64
 	nextBeat   int64

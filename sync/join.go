@@ -46,7 +46,7 @@ func (j *joining) beat(e *Engine, now int64, p *peer) {
 // under reports whether a transfer is under way.
 func (j *joining) under(e *Engine) bool {
 	for _, p := range e.peers.list {
-		if p.request.id != 0 && p.request.of == 0 {
+		if p.request.id != 0 && p.request.kind == KindSnapshot {
 			return true
 		}
 	}

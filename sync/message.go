@@ -63,13 +63,15 @@ type Message struct {
 	Joining bool
 	Heard   []Heard       // beat: the peers that the sender hears
 	Roots   []Root        // beat: digests of the sender's own cells, and of silent peers'
+	Origins []OriginRoot  // beat: digests of origins, of some groups of partitions
 	Limits  crdt.Digest   // beat: digest of the limits register
 	Regs    []Register    // limits, rows: entries of the limits register
 	Resets  []ClientReset // reset, beat
 
 	// A request: whose rows (0 is everybody's), those that left its sender after
-	// Since, in partitions whose digests differ from Have (none: all partitions),
-	// from Cursor on. Request is chosen by the requester and echoed in rows.
+	// Since, or else in partitions whose digests differ from Have (of origins, where
+	// everybody's are asked for; none: all partitions), from Cursor on. Request is
+	// chosen by the requester and echoed in rows.
 	Request uint64
 	Of      crdt.Replica
 	Since   uint64
@@ -96,6 +98,14 @@ type Heard struct {
 type Root struct {
 	Replica crdt.Replica
 	Window
+	Digest crdt.Digest
+}
+
+// OriginRoot is the digest of what a closed window's origins hold, over one group
+// of partitions and all replicas.
+type OriginRoot struct {
+	Window
+	Group  uint64
 	Digest crdt.Digest
 }
 

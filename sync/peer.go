@@ -41,13 +41,16 @@ type peer struct {
 
 	// Delta messages: the last one seen, and whether some before it are missing:
 	// everything up to since is merged, gapTo is the last one missing.
-	seq     uint64
-	known   bool // seq means something
-	gap     bool
-	since   uint64
-	gapTo   uint64
-	misses  int // repairs in a row that did not make the digests equal
-	request request
+	seq   uint64
+	known bool // seq means something
+	gap   bool
+	since uint64
+	gapTo uint64
+	// The same for origins, and when they may be asked for again.
+	originMisses int
+	originsAfter int64
+	misses       int // repairs in a row that did not make the digests equal
+	request      request
 
 	lag      lagWindow // received - sent, by own clock
 	theirLag int64     // the same as it reported of us
@@ -59,6 +62,7 @@ type peer struct {
 // request is a question under way to a peer.
 type request struct {
 	id       uint64 // 0: none
+	kind     Kind
 	of       crdt.Replica
 	page     uint64 // of the answer, the next one expected
 	from     Cursor // where that page's rows begin

@@ -107,21 +107,36 @@ func (e *Engine) repairs(now int64) {
 // ask requests rows of one replica (0: of all) from a peer.
 func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint64, from Cursor) {
 	e.requests++
-	p.request.id, p.request.of = e.requests, of
+	p.request.id, p.request.kind, p.request.of = e.requests, kind, of
 	p.request.page, p.request.from = 0, from
 	p.request.deadline = now + requestTimeout
 	m := &Message{Kind: kind, Request: e.requests, Of: of, Since: since, Cursor: from}
-	if of != 0 {
-		for _, w := range e.store.Windows(now) {
-			have := Partitioned{Window: w}
-			e.store.Digests(of, w, &have.Digests)
-			if len(m.Have) < maxWindows {
-				m.Have = append(m.Have, have)
-			}
-		}
+	if kind == KindRepair {
+		m.Have = e.have(now, of)
 		e.stats.Repairs++
 	}
 	e.send(now, e.subjects.of(kind, p.node, p.replica), e.inbox, m, nil)
+}
+
+// have is what we hold of replica of's counters, or of everybody's origins (0).
+func (e *Engine) have(now int64, of crdt.Replica) []Partitioned {
+	windows := e.store.Windows(now)
+	if of == 0 {
+		windows = e.settled(now)
+	}
+	var out []Partitioned
+	for _, w := range windows[:min(len(windows), maxWindows)] {
+		have := Partitioned{Window: w}
+		if of != 0 {
+			e.store.Digests(of, w, &have.Digests)
+		} else {
+			for p := range have.Digests {
+				have.Digests[p] = e.store.Origins(now, w, p)
+			}
+		}
+		out = append(out, have)
+	}
+	return out
 }
 
 // onRequest answers with up to mostPages messages of rows.
@@ -136,7 +151,13 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 	if m.Of != e.cfg.Replica {
 		q.Since = 0
 	}
-	if m.Of != 0 {
+	switch {
+	case m.Kind == KindSnapshot || q.Since > 0:
+		// All rows, or all that left us since: some may carry an origin alone, which
+		// no digest of counters shows.
+	case m.Of == 0:
+		q.Differ = e.differingOrigins(now, m)
+	default:
 		q.Differ = e.differing(m)
 	}
 	answer := &Message{Kind: KindRows, Request: m.Request, Seq: e.seq, Joining: !e.join.ready}
@@ -188,28 +209,23 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 		return
 	}
 	whole := m.Done && m.Page+1 == r.page
-	of := r.of
 	r.id, r.backoff = 0, 0
 	if !whole { // there is more, or a page before this one was lost
-		kind := KindRepair
-		if of == 0 {
-			kind = KindSnapshot
-		}
 		since := uint64(0)
-		if of == p.replica {
+		if r.of == p.replica {
 			since = p.since
 		}
-		e.ask(now, p, kind, of, since, r.from)
+		e.ask(now, p, r.kind, r.of, since, r.from)
 		return
 	}
 	r.notBefore = now + repairPause
-	switch of {
-	case 0:
+	switch {
+	case r.kind == KindSnapshot:
 		if !p.known {
 			p.known, p.seq = true, m.Seq
 		}
 		e.join.done(e, now, p, m.Joining)
-	case p.replica:
+	case r.of == p.replica:
 		e.repaired(p, m)
 	}
 }

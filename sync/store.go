@@ -22,6 +22,11 @@ type Store interface {
 	// Digests is what the store holds of one replica's counters in one window, as
 	// far as messages have carried it.
 	Digests(r crdt.Replica, w Window, out *[crdt.Partitions]crdt.Digest)
+	// Origins is a digest of what one partition's clients carry over out of w, a
+	// window that is closed at now: of those to whom it still matters, their origins.
+	Origins(now int64, w Window, partition int) crdt.Digest
+	// Clients is about how many clients a pass over all partitions visits.
+	Clients() int
 
 	// Registers is the limits register; RegistersDigest tells two apart cheaply.
 	Registers() []Register

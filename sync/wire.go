@@ -46,6 +46,7 @@ const (
 	fieldLast
 	fieldDone
 	fieldPage
+	fieldOrigins
 	fieldEnd
 )
 
@@ -114,6 +115,7 @@ func (w *writer) fields(m *Message, b *Batch) []int {
 	add(m.Last, fieldLast)
 	add(m.Done, fieldDone)
 	add(m.Page != 0, fieldPage)
+	add(len(m.Origins) > 0, fieldOrigins)
 	return out
 }
 
@@ -184,6 +186,12 @@ func (w *writer) field(m *Message, b *Batch, field int) {
 		_ = e.EncodeUint(m.Next.pack())
 	case fieldPage:
 		_ = e.EncodeUint(m.Page)
+	case fieldOrigins:
+		w.col = w.col[:0]
+		for _, o := range m.Origins {
+			w.put(uint64(o.Width), uint64(o.Start), o.Group, uint64(o.Digest))
+		}
+		_ = e.EncodeBytes(w.col)
 	}
 }
 
@@ -332,6 +340,13 @@ func (r *reader) field(m *Message, field uint64) {
 		m.Done = r.bool()
 	case fieldPage:
 		m.Page = r.uint()
+	case fieldOrigins:
+		m.Origins = records(r, rootWords, maxRoots, func(w words) OriginRoot {
+			return OriginRoot{
+				Window: Window{Width: int64(w.at(0)), Start: int64(w.at(1))},
+				Group:  w.at(2), Digest: crdt.Digest(w.at(3)),
+			}
+		})
 	default:
 		r.skip(0)
 	}
