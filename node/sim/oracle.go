@@ -44,13 +44,18 @@ type span struct{ from, to int64 }
 type account struct {
 	level   gcra.Level
 	admits  map[*member]*ledger
+	idleAt  int64 // the bucket was last full then
 	excused int64 // cost that no bound speaks of: admitted under an outdated revision or before a reset was heard
+	lastExc int64 // when some was excused last
 	pardon  int64 // until then after a reset
 	worst   float64
 	bound   float64
 }
 
-// ledger is what one node admitted to one client since it was last idle.
+// ledger is what one node admitted to one client. It outlives idleness: an origin
+// is raised to t less what the counters of the current window drain in, so a node
+// that does not know of some cost in it takes the bucket for fuller by as much, long
+// after that cost has drained.
 type ledger struct {
 	at    []int64
 	total []int64 // running
@@ -102,9 +107,10 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	o.observeClock(m)
 	a := o.account(client)
 	if o.gcra.TAT(a.level) < t {
-		a.level = gcra.Level{Base: t}
-		a.excused = 0
-		clear(a.admits)
+		a.level, a.idleAt = gcra.Level{Base: t}, t
+		if t-a.lastExc > 2*o.w.width() {
+			a.excused = 0
+		}
 	}
 	a.level.Count += uint64(cost) //nolint:gosec // positive
 	l := a.admits[m]
@@ -114,7 +120,7 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	}
 	l.add(t, cost)
 	if t < a.pardon || o.outdated(m) {
-		a.excused += cost
+		a.excused, a.lastExc = a.excused+cost, t
 	}
 	e := float64(o.gcra.TAT(a.level)-t)*o.rate() - float64(o.policy.Burst)
 	if e <= 0 {
@@ -143,9 +149,9 @@ func (o *oracle) outdated(m *member) bool {
 // bound is what an admission by m may exceed the central limiter by right now.
 func (o *oracle) bound(a *account, m *member) float64 {
 	unseen := a.excused
-	for other, l := range a.admits {
+	for other := range a.admits {
 		if other != m {
-			unseen += o.unseen(m, other, l)
+			unseen += o.unseen(a, m, other)
 		}
 	}
 	return float64(unseen) + o.rate()*float64(o.sigma())
@@ -157,18 +163,19 @@ func (o *oracle) why(a *account, m *member) string {
 	for _, other := range o.w.members {
 		if l := a.admits[other]; l != nil && other != m {
 			out += fmt.Sprintf("; of n%d known until %v ago, %d of %d unseen", other.number,
-				time.Duration(o.w.now-o.known(m, other)), o.unseen(m, other, l), l.total[len(l.total)-1])
+				time.Duration(o.w.now-o.known(m, other)), o.unseen(a, m, other), l.total[len(l.total)-1])
 		}
 	}
 	return out + ")"
 }
 
-// unseen is the cost in l, other's ledger, of which m could not know.
-func (o *oracle) unseen(m, other *member, l *ledger) int64 {
+// unseen is the cost that other admitted, and of which m could not know.
+func (o *oracle) unseen(a *account, m, other *member) int64 {
+	l := a.admits[other]
 	known := o.known(m, other)
 	unseen := l.since(known)
 	for _, s := range o.late[[2]*member{m, other}] {
-		if s.to = min(s.to, known); s.from < s.to {
+		if s.from, s.to = max(s.from, a.idleAt-1), min(s.to, known); s.from < s.to {
 			unseen += l.since(s.from) - l.since(s.to)
 		}
 	}
@@ -249,7 +256,7 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 			a.level = level
 			// Clocks that differ cross the instant of change at different times, and
 			// what was used is rounded up to whole units.
-			a.excused += int64(o.rate()*float64(o.sigma())) + 2
+			a.excused, a.lastExc = a.excused+int64(o.rate()*float64(o.sigma()))+2, t
 		}
 		if err := o.set(c.Policy); err != nil {
 			o.w.violate("change: %v", err)
@@ -264,7 +271,6 @@ func (o *oracle) reset(client string) {
 	const heard = 5 * time.Second
 	a := o.account(client)
 	a.level = gcra.Level{Base: o.w.now}
-	clear(a.admits)
 	a.pardon = o.w.now + int64(heard)
 }
 
