@@ -128,8 +128,8 @@ func TestOriginsSaturate(t *testing.T) {
 		for start := int64(now); start < now+5*width; start += width {
 			s.Roll(f, start)
 			s.Admit(1)
-			if s.TAT(f) != crdt.End || s.Base() > crdt.End || s.Base() < 0 {
-				t.Errorf("%s, at %d: TAT %d, base %d", name, start-now, s.TAT(f), s.Base())
+			if o := s.Origins(); s.TAT(f) != crdt.End || s.Base() > crdt.End || max(o[0], o[1]) > crdt.End {
+				t.Errorf("%s, at %d: TAT %d, base %d, origins %v", name, start-now, s.TAT(f), s.Base(), o)
 			}
 		}
 		s.Roll(f, now+100*width)

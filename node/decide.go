@@ -5,55 +5,81 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 )
 
-// key hashes a client's id under the limit. The buffer stays on the stack.
+// key hashes a client's id under the limit. The buffer stays on the stack, and is
+// small because clearing it costs time.
 func (n *Node) key(l *limit, client string) crdt.Key {
-	var buf [192]byte
-	b := append(append(buf[:0], l.prefix...), client...)
-	hi, lo := n.hash.Hash128(b)
+	var buf [128]byte
+	if len(l.prefix)+len(client) > len(buf) {
+		return n.longKey(l, client)
+	}
+	hi, lo := n.hash.Hash128(append(append(buf[:0], l.prefix...), client...))
+	return crdt.Key{Hi: hi, Lo: lo}
+}
+
+// longKey is key for long ids.
+//
+//go:noinline
+func (n *Node) longKey(l *limit, client string) crdt.Key {
+	var buf [128 + MaxClientID]byte
+	hi, lo := n.hash.Hash128(append(append(buf[:0], l.prefix...), client...))
 	return crdt.Key{Hi: hi, Lo: lo}
 }
 
 // decide is the one place where cost is admitted. It holds one shard's lock, does
-// no I/O and waits for nobody. With full it also fills in what a client is told.
-func (n *Node) decide(l *limit, client string, cost int64, full bool) Decision {
+// no I/O and waits for nobody. If d is not nil it fills in what a client is told.
+func (n *Node) decide(l *limit, client string, cost int64, d *Decision) (allowed bool) {
 	now := n.now()
 	if why := n.refuse(l, client, cost, now); why != ReasonOK {
-		return n.refused(l, why, now)
+		n.refusals[why].Add(1)
+		if d != nil {
+			*d = n.refused(l, why, now)
+		}
+		return false
 	}
 	k := n.key(l, client)
 	s := n.table.shard(k)
 	s.mu.Lock()
 	r := l.at(now)
 	e, room := n.entry(s, l, r, k, now)
-	if !room {
-		s.count(l, cost, true)
-		s.mu.Unlock()
-		return Decision{Allowed: true, Reason: ReasonFull, Limit: l.name, Quota: r.policy.Limit, Window: r.policy.Window, Burst: r.policy.Burst}
-	}
-	r = e.rev
-	allowed, origin := r.gcra.Admit(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost)
-	if allowed {
-		if origin > gcra.Never {
-			e.state.Raise(origin)
+	if room {
+		allowed = n.take(s, e, now, cost)
+		if d != nil {
+			d.Allowed = allowed
+			n.explain(d, e, now, cost)
 		}
-		e.state.Admit(uint64(cost)) //nolint:gosec // refuse checked it
-		n.note(s, e, now)
+	} else {
+		allowed = true
+		if d != nil {
+			*d = Decision{Allowed: true, Reason: ReasonFull, Limit: l.name, Quota: r.policy.Limit, Window: r.policy.Window, Burst: r.policy.Burst}
+		}
 	}
 	s.count(l, cost, allowed)
-	d := Decision{Allowed: allowed, Limit: l.name}
-	if full {
-		n.explain(&d, e, now, cost)
-	} else if !allowed {
-		d.Reason = ReasonOverLimit
-	}
-	s.samples++
-	sample := s.samples%latencyEvery == 0
+	share := s.sampler.pick(now)
+	timed := s.sampler.seen%latencyEvery == 0
 	s.mu.Unlock()
-	l.top.offer(client, cost, allowed, now)
-	if sample {
+	if share > 0 {
+		l.top.offer(client, uint64(cost)*share, allowed) //nolint:gosec // refuse checked it
+	}
+	if timed {
 		n.latency.observe(n.now() - now)
 	}
-	return d
+	return allowed
+}
+
+// take admits cost, if the entry's state allows it. s is locked.
+func (n *Node) take(s *shard, e *entry, now, cost int64) bool {
+	allowed, origin := e.rev.gcra.Admit(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost)
+	if !allowed {
+		return false
+	}
+	if origin > gcra.Never {
+		e.state.Raise(origin)
+	}
+	e.state.Admit(uint64(cost)) //nolint:gosec // refuse checked it
+	if !n.alone {
+		n.note(s, e, now)
+	}
+	return true
 }
 
 // refuse checks what can be judged without the client's state.
@@ -74,7 +100,6 @@ func (n *Node) refuse(l *limit, client string, cost, now int64) Reason {
 }
 
 func (n *Node) refused(l *limit, why Reason, now int64) Decision {
-	n.refusals[why].Add(1)
 	d := Decision{Reason: why, Degraded: n.degraded.Load()}
 	if l != nil {
 		p := l.at(now).policy
@@ -110,7 +135,7 @@ func (n *Node) entry(s *shard, l *limit, r *revision, k crdt.Key, now int64) (e 
 // and partition: that converges, and can only deny too much.
 func (n *Node) admitEntry(s *shard, l *limit, r *revision, k crdt.Key, now int64) (*entry, bool) {
 	start := r.frame.Start(now)
-	if n.table.count.Load() < n.table.max {
+	if !n.table.full(s) {
 		n.table.count.Add(1)
 		return s.insert(k, r, start), true
 	}
@@ -138,7 +163,7 @@ func (n *Node) overflowKey(l *limit, k crdt.Key) crdt.Key {
 
 // renew begins the client's life under a newer revision with what it has used.
 func (n *Node) renew(e *entry, r *revision, now int64) {
-	e.old = &life{stamp: e.stamp(), rev: e.rev, reset: e.reset, state: e.state}
+	e.follow(e.reset(), &life{stamp: e.stamp(), rev: e.rev, reset: e.reset(), state: e.state})
 	e.rev, e.state = r, crdt.New(r.frame.Start(max(now, r.stamp.At)))
 	n.recarry(e)
 }
@@ -146,25 +171,23 @@ func (n *Node) renew(e *entry, r *revision, now int64) {
 // recarry raises the origin to what the old life carries over; again whenever late
 // deltas raise that.
 func (n *Node) recarry(e *entry) {
-	if e.old.state.Base() == crdt.Never || e.reset.Compare(e.rev.stamp) > 0 {
+	old := e.old()
+	if old.state.Base() == crdt.Never || e.reset().Compare(e.rev.stamp) > 0 {
 		return
 	}
 	// Where a folded TAT goes: it may lie in the future, as the origin of a current
 	// window may not.
-	e.state.RaisePrevious(&e.rev.frame, e.rev.carry(e.old.rev, e.old.state.TAT(&e.old.rev.frame)))
+	e.state.RaisePrevious(&e.rev.frame, e.rev.carry(old.rev, old.state.TAT(&old.rev.frame)))
 }
 
 // note remembers that the entry has something to send, and calls for a flush if its
 // unsent cost reached the quantum: what the target overshoot leaves to each peer,
 // less what arrives while a message is under way.
 func (n *Node) note(s *shard, e *entry, now int64) {
-	if n.alone {
-		return
-	}
 	if !e.dirty {
-		s.markDirty(e)
+		n.table.markDirty(s, e)
 	}
-	if s.urgent {
+	if n.table.urgent.has(e.key.Partition()) {
 		return
 	}
 	peers, delay := float64(n.view.peers.Load()), n.view.delay.Load()
@@ -174,13 +197,15 @@ func (n *Node) note(s *shard, e *entry, now int64) {
 	since := max(now-e.sentAt, delay)
 	flight := 1 + float64(delay)/float64(max(since, 1))
 	if float64(e.state.Unsent())*flight*peers >= e.rev.slack {
-		s.urgent = true
+		n.table.urgent.add(e.key.Partition())
 		n.loopUrgent()
 	}
 }
 
+// explain fills in all of d but Allowed, from the state after the decision.
 func (n *Node) explain(d *Decision, e *entry, now, cost int64) {
 	r := e.rev
+	d.Limit = r.limit.name
 	g := r.gcra.Explain(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost, d.Allowed)
 	d.Quota, d.Window, d.Burst = r.policy.Limit, r.policy.Window, r.policy.Burst
 	d.Remaining, d.RetryAfter, d.ResetAfter = g.Remaining, g.RetryAfter, g.ResetAfter
@@ -194,8 +219,8 @@ func (n *Node) explain(d *Decision, e *entry, now, cost int64) {
 func (n *Node) peek(l *limit, client string, cost int64) Decision {
 	now := n.now()
 	if why := n.refuse(l, client, cost, now); why != ReasonOK {
-		d := n.refused(l, why, now)
-		return d
+		n.refusals[why].Add(1)
+		return n.refused(l, why, now)
 	}
 	k := n.key(l, client)
 	s := n.table.shard(k)
@@ -206,7 +231,7 @@ func (n *Node) peek(l *limit, client string, cost int64) Decision {
 	if e := s.find(k); e != nil {
 		look = *e
 		look.state = e.state.Clone()
-	} else if n.table.count.Load() >= n.table.max && n.cfg.OnFull != FullOpen {
+	} else if n.table.full(s) && n.cfg.OnFull != FullOpen {
 		if e := s.find(n.overflowKey(l, k)); e != nil {
 			look = *e
 			look.state = e.state.Clone()
@@ -216,7 +241,7 @@ func (n *Node) peek(l *limit, client string, cost int64) Decision {
 		n.renew(&look, r, now)
 	}
 	look.state.Roll(&look.rev.frame, look.rev.frame.Start(now))
-	d := Decision{Limit: l.name}
+	var d Decision
 	d.Allowed, _ = look.rev.gcra.Admit(gcra.Level{Base: look.state.Base(), Count: look.state.Count()}, now, cost)
 	n.explain(&d, &look, now, cost)
 	d.Reason = ReasonPeek

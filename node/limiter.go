@@ -19,12 +19,14 @@ func (l *Limiter) known() *limit {
 // Allow takes one unit for the client and reports whether the request may pass. It
 // never blocks, never fails and allocates nothing.
 func (l *Limiter) Allow(clientID string) bool {
-	return l.node.decide(l.known(), clientID, 1, false).Allowed
+	return l.node.decide(l.known(), clientID, 1, nil)
 }
 
 // Take asks for cost units, all or none.
 func (l *Limiter) Take(clientID string, cost int64) Decision {
-	return l.node.decide(l.known(), clientID, cost, true)
+	var d Decision
+	l.node.decide(l.known(), clientID, cost, &d)
+	return d
 }
 
 // Peek tells what Take would say of cost units, and takes nothing.

@@ -255,7 +255,9 @@ func (n *Node) Do(r Request) Decision {
 	if r.Peek {
 		return n.peek(l, r.Client, r.Cost)
 	}
-	return n.decide(l, r.Client, r.Cost, true)
+	var d Decision
+	n.decide(l, r.Client, r.Cost, &d)
+	return d
 }
 
 // Lookup returns the limiter of that name, and whether there is one.

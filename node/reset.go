@@ -49,7 +49,7 @@ func (n *Node) reset(l *limit, k crdt.Key, stamp crdt.Stamp, now int64) {
 	e := s.find(k)
 	if e == nil {
 		// Remember it, so that a late message cannot bring the old life back.
-		if n.table.count.Load() >= n.table.max {
+		if n.table.full(s) {
 			return
 		}
 		n.table.count.Add(1)
@@ -65,10 +65,10 @@ func (n *Node) reset(l *limit, k crdt.Key, stamp crdt.Stamp, now int64) {
 // added to digests goes with it. s is locked.
 func (n *Node) restart(s *shard, e *entry, stamp crdt.Stamp, now int64) {
 	n.shrink(s, e.key, e.stamp(), e.rev, &e.state)
-	if e.old != nil {
-		n.shrink(s, e.key, e.old.stamp, e.old.rev, &e.old.state)
+	if old := e.old(); old != nil {
+		n.shrink(s, e.key, old.stamp, old.rev, &old.state)
 	}
-	e.reset, e.old = stamp, nil
+	e.follow(stamp, nil)
 	e.state = crdt.New(max(e.state.Start(), e.rev.frame.Start(now)))
 }
 

@@ -76,9 +76,9 @@ func (s *Stepper) Held(at int64) []Held {
 	var out []Held
 	for i := range s.Node.table.shards {
 		sh := &s.Node.table.shards[i]
-		for slot := range sh.slots {
+		for slot := range sh.slots() {
 			e := sh.at(slot)
-			if !e.used {
+			if e == nil || !e.used {
 				continue
 			}
 			look := *e

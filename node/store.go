@@ -13,17 +13,22 @@ var _ deltasync.Store = store{}
 
 // Collect implements deltasync.Store.
 func (n store) Collect(now int64, seq uint64, urgent bool, b *deltasync.Batch) (more bool) {
-	for i := range n.table.shards {
-		s := &n.table.shards[i]
+	due := &n.table.dirty
+	if urgent {
+		due = &n.table.urgent
+	}
+	for part := range due.all {
+		s := &n.table.shards[part]
 		s.mu.Lock()
-		if s.urgent || !urgent {
-			if !n.collectShard(s, now, seq, b) {
-				s.mu.Unlock()
-				return true
-			}
-			s.urgent = false
+		all := n.collectShard(s, now, seq, b)
+		if all {
+			n.table.dirty.remove(part)
+			n.table.urgent.remove(part)
 		}
 		s.mu.Unlock()
+		if !all {
+			return true
+		}
 	}
 	return false
 }
@@ -33,6 +38,9 @@ func (n store) Collect(now int64, seq uint64, urgent bool, b *deltasync.Batch) (
 func (n store) collectShard(s *shard, now int64, seq uint64, b *deltasync.Batch) bool {
 	for i, slot := range s.dirty {
 		e := s.at(slot)
+		if e == nil {
+			continue // forgotten, and its chunk given back
+		}
 		if e.used && e.dirty {
 			e.state.Roll(&e.rev.frame, e.rev.frame.Start(now))
 			row := e.state.Own()
@@ -52,7 +60,7 @@ func (n store) collectShard(s *shard, now int64, seq uint64, b *deltasync.Batch)
 
 // head is what the entry's rows share with others of their group.
 func (e *entry) head(r crdt.Replica) *crdt.Delta {
-	return head(e.rev, e.reset, r, e.state.Start())
+	return head(e.rev, e.reset(), r, e.state.Start())
 }
 
 func head(r *revision, reset crdt.Stamp, of crdt.Replica, start int64) *crdt.Delta {
@@ -109,14 +117,14 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 	defer s.mu.Unlock()
 	e := s.find(row.Key)
 	if e == nil {
-		if n.table.count.Load() >= n.table.max {
+		if n.table.full(s) {
 			// Never evict for a peer's sake; here this client counts as isolated.
 			n.drops[dropFull].Add(1)
 			return
 		}
 		n.table.count.Add(1)
 		e = s.insert(row.Key, r, r.frame.Start(now))
-		e.reset = d.Reset
+		e.follow(d.Reset, nil)
 	}
 	stamp := d.Stamp()
 	switch c := stamp.Compare(e.stamp()); {
@@ -128,14 +136,14 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 	case c > 0:
 		n.renew(e, r, now)
 	case c < 0:
-		if e.old != nil && e.old.stamp == stamp {
-			f := &e.old.rev.frame
-			g := e.old.state.Merge(f, d.Replica, d.Start, *row)
+		if old := e.old(); old != nil && old.stamp == stamp {
+			f := &old.rev.frame
+			g := old.state.Merge(f, d.Replica, d.Start, *row)
 			s.growDigests(e.key, stamp, d.Replica, f.Width, d.Start, g)
 			n.recarry(e)
 		}
 		if !n.alone {
-			s.markDirty(e) // so that the laggard learns of the higher stamp
+			n.table.markDirty(s, e) // so that the laggard learns of the higher stamp
 		}
 		return
 	}
@@ -157,8 +165,8 @@ func (n store) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next d
 		}
 		s := &n.table.shards[at.Partition]
 		s.mu.Lock()
-		for ; at.Index < s.slots; at.Index++ {
-			if e := s.at(at.Index); e.used && !n.exportEntry(now, q, e, b) {
+		for ; at.Index < s.slots(); at.Index++ {
+			if e := s.at(at.Index); e != nil && e.used && !n.exportEntry(now, q, e, b) {
 				s.mu.Unlock()
 				return at, false
 			}
@@ -175,13 +183,11 @@ func (n store) exportEntry(now int64, q *deltasync.Query, e *entry, b *deltasync
 		return true
 	}
 	e.state.Roll(&e.rev.frame, e.rev.frame.Start(now))
-	if !n.exportLife(q, e.key, e.rev, e.reset, &e.state, b) {
+	if !n.exportLife(q, e.key, e.rev, e.reset(), &e.state, b) {
 		return false
 	}
-	if e.old == nil {
-		return true
-	}
-	return n.exportLife(q, e.key, e.old.rev, e.old.reset, &e.old.state, b)
+	old := e.old()
+	return old == nil || n.exportLife(q, e.key, old.rev, old.reset, &old.state, b)
 }
 
 func (n store) exportLife(q *deltasync.Query, k crdt.Key, r *revision, reset crdt.Stamp, st *crdt.State, b *deltasync.Batch) bool {
@@ -239,9 +245,9 @@ func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
 	defer s.mu.Unlock()
 	var d crdt.Digest
 	end := w.Start + w.Width
-	for slot := range s.slots {
+	for slot := range s.slots() {
 		e := s.at(slot)
-		if !e.used || e.rev.frame.Width != w.Width {
+		if e == nil || !e.used || e.rev.frame.Width != w.Width {
 			continue
 		}
 		if o, tat := e.state.CarriedOver(&e.rev.frame, end); tat > end {

@@ -15,35 +15,46 @@ func (n *Node) sweep(now int64) {
 	n.sweepTurn = (n.sweepTurn + 1) % sweepParts
 	for i := n.sweepTurn; i < crdt.Partitions; i += sweepParts {
 		s := &n.table.shards[i]
-		for from := uint32(0); ; from += sweepSlots {
+		forgotten := 0
+		for from, more := uint32(0), true; more; from += sweepSlots {
 			s.mu.Lock()
-			n.sweepSome(s, now, from)
-			more := from+sweepSlots < s.slots
-			if !more {
+			forgotten += n.sweepSome(s, now, from)
+			if more = from+sweepSlots < s.slots(); !more {
 				sweepDigests(s, now)
+				if forgotten > 0 {
+					s.trim()
+				}
 			}
 			s.mu.Unlock()
-			if !more {
-				break
-			}
 		}
 	}
 }
 
-func (n *Node) sweepSome(s *shard, now int64, from uint32) {
-	for slot := from; slot < min(from+sweepSlots, s.slots); slot++ {
+// sweepSome looks at sweepSlots entries and returns how many were forgotten. s is
+// locked.
+func (n *Node) sweepSome(s *shard, now int64, from uint32) (forgotten int) {
+	for slot := from; slot < min(from+sweepSlots, s.slots()); slot++ {
 		e := s.at(slot)
-		if !e.used {
+		if e == nil || !e.used {
 			continue
 		}
-		if e.old != nil && e.old.state.Start()+2*e.old.rev.frame.Width <= now && e.old.rev.frame.Start(now) > e.rev.stamp.At+2*e.old.rev.frame.Width {
-			e.old = nil
+		if old := e.old(); old != nil && old.over(now, e.rev.stamp.At) {
+			e.follow(e.reset(), nil)
 		}
 		if e.forgettable(now) {
 			s.remove(slot)
-			n.table.count.Add(-1)
+			forgotten++
 		}
 	}
+	n.table.count.Add(int64(-forgotten))
+	return forgotten
+}
+
+// over: no delta can bring the old life anything any more, since its windows and
+// those of the change are folded everywhere.
+func (o *life) over(now, changed int64) bool {
+	f := &o.rev.frame
+	return o.state.Start()+2*f.Width <= now && f.Start(now) > changed+2*f.Width
 }
 
 // forgettable: a client may be forgotten without loss once its TAT is past, and its
@@ -51,7 +62,7 @@ func (n *Node) sweepSome(s *shard, now int64, from uint32) {
 // what peers still hold of it would mask what is counted anew.
 func (e *entry) forgettable(now int64) bool {
 	f := &e.rev.frame
-	return e.old == nil && e.state.Start() <= f.Start(now)-2*f.Width && e.state.TAT(f) <= now && e.reset.At+3*f.Width < now
+	return e.old() == nil && e.state.Start() <= f.Start(now)-2*f.Width && e.state.TAT(f) <= now && e.reset().At+3*f.Width < now
 }
 
 // sweepDigests drops the digests of windows that nobody compares any more.

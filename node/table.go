@@ -1,6 +1,8 @@
 package node
 
 import (
+	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,42 +15,93 @@ type table struct {
 	shards [crdt.Partitions]shard
 	max    int64
 	count  atomic.Int64
+
+	// The shards with something to send, and those with something urgent. A bit is
+	// set and cleared under its shard's lock.
+	dirty, urgent partSet
 }
+
+// partSet is a set of partitions. Safe for concurrent use.
+type partSet [crdt.Partitions / 64]atomic.Uint64
+
+func (p *partSet) add(part int)    { p[part/64].Or(1 << (part % 64)) }
+func (p *partSet) remove(part int) { p[part/64].And(^uint64(1 << (part % 64))) }
+
+func (p *partSet) has(part int) bool { return p[part/64].Load()&(1<<(part%64)) != 0 }
+
+// all yields the members, as they are when it comes to them.
+func (p *partSet) all(yield func(int) bool) {
+	for i := range p {
+		for w := p[i].Load(); w != 0; w &= w - 1 {
+			if !yield(i*64 + bits.TrailingZeros64(w)) {
+				return
+			}
+		}
+	}
+}
+
+// full reports whether s must take no further client in.
+func (t *table) full(s *shard) bool { return t.count.Load() >= t.max || s.live >= mostInShard }
 
 // shard is a hash table of entries that never move: an open-addressed index of
 // slots into chunks. mu guards all of it.
 type shard struct {
 	mu      sync.Mutex
-	index   []uint32 // slot+1, 0 is empty; length a power of two
+	index   []place // length a power of two, at most three quarters used
 	chunks  []*[chunkSize]entry
-	slots   uint32   // slots ever used
-	free    []uint32 // slots to use again
-	live    int
-	dirty   []uint32 // slots with something to send, each once
-	urgent  bool     // some client in it reached its quantum
-	digests map[digestKey]*crdt.Digest
 	tallies []tally // by limit
-	samples uint64
+	sampler sampler
+
+	live    int
+	inChunk []uint8  // entries used, by chunk; a chunk with none may be nil
+	free    []uint32 // slots to use again
+	dirty   []uint32 // slots with something to send
+	digests map[digestKey]*crdt.Digest
 
 	_ [64]byte // keeps neighbours' locks off this cache line
 }
 
 const chunkSize = 64
 
-// entry is one client under one limit. Its stamp is the later of its revision's
-// and its last reset.
+// place is what the index holds: slot+1 in the lower bits, 0 where it is empty, and
+// a few bits of the key above, so that looking at another client's entry, which is a
+// cache miss, is rare.
+type place uint32
+
+const (
+	slotBits = 24
+	slotMask = 1<<slotBits - 1
+	// mostInShard keeps slot+1 within slotBits, with room for overflow entries.
+	mostInShard = slotMask - MaxLimits - 1
+)
+
+func placeOf(k crdt.Key, slot uint32) place { return place(tagOf(k) | (slot + 1)) }
+
+// tagOf is the part of k that a place holds; neither the shard nor the position in
+// the index depends on it.
+func tagOf(k crdt.Key) uint32 { return uint32(k.Hi) &^ slotMask }
+
+func (p place) slot() uint32 { return uint32(p)&slotMask - 1 }
+
+// entry is one client under one limit: three cache lines, the first of which is
+// almost all that a decision reads.
 type entry struct {
 	key   crdt.Key
-	state crdt.State
 	rev   *revision
-	reset crdt.Stamp
-	old   *life // the life before a change of the limit, while its windows live
+	state crdt.State
+	past  *past // nil for a client that was not reset and saw no change of its limit
 
 	sentSeq uint64 // the last delta message that carried it
 	sentAt  int64
 	used    bool
 	dirty   bool // has something to send
 	listed  bool // its slot is in the dirty list
+}
+
+// past is what came before the entry's state.
+type past struct {
+	reset crdt.Stamp
+	old   *life // the life before a change of the limit, while its windows live
 }
 
 // life is a client's state under an earlier revision, read only but for late
@@ -60,7 +113,32 @@ type life struct {
 	state crdt.State
 }
 
-func (e *entry) stamp() crdt.Stamp { return laterStamp(e.rev.stamp, e.reset) }
+// reset is when the client was last reset, zero if never.
+func (e *entry) reset() crdt.Stamp {
+	if e.past == nil {
+		return crdt.Stamp{}
+	}
+	return e.past.reset
+}
+
+// old is the life before, nil if there was none or its windows are over.
+func (e *entry) old() *life {
+	if e.past == nil {
+		return nil
+	}
+	return e.past.old
+}
+
+// follow sets what came before the entry's state.
+func (e *entry) follow(reset crdt.Stamp, old *life) {
+	e.past = nil
+	if old != nil || reset != (crdt.Stamp{}) {
+		e.past = &past{reset: reset, old: old}
+	}
+}
+
+// stamp is the later of the revision's and the last reset's.
+func (e *entry) stamp() crdt.Stamp { return laterStamp(e.rev.stamp, e.reset()) }
 
 func laterStamp(a, b crdt.Stamp) crdt.Stamp {
 	if b.Compare(a) > 0 {
@@ -84,7 +162,7 @@ type digestKey struct {
 func newTable(maxClients, limits int) *table {
 	t := &table{max: int64(maxClients)}
 	for i := range t.shards {
-		t.shards[i].index = make([]uint32, 16)
+		t.shards[i].index = make([]place, leastIndex)
 		t.shards[i].digests = map[digestKey]*crdt.Digest{}
 		t.shards[i].tallies = make([]tally, limits)
 	}
@@ -93,18 +171,31 @@ func newTable(maxClients, limits int) *table {
 
 func (t *table) shard(k crdt.Key) *shard { return &t.shards[k.Partition()] }
 
-func (s *shard) at(slot uint32) *entry { return &s.chunks[slot/chunkSize][slot%chunkSize] }
+// slots is the number of slots that there are, used or not.
+func (s *shard) slots() uint32 { return uint32(len(s.chunks)) * chunkSize } //nolint:gosec // below mostInShard
+
+// at is the entry in a slot, which may be unused; nil if its chunk was given back.
+func (s *shard) at(slot uint32) *entry {
+	c := s.chunks[slot/chunkSize]
+	if c == nil {
+		return nil
+	}
+	return &c[slot%chunkSize]
+}
 
 // find returns the entry of k, or nil.
 func (s *shard) find(k crdt.Key) *entry {
-	mask := uint64(len(s.index) - 1)
+	mask, tag := uint64(len(s.index)-1), tagOf(k)
 	for i := k.Lo & mask; ; i = (i + 1) & mask {
-		slot := s.index[i]
-		if slot == 0 {
+		p := s.index[i]
+		if p == 0 {
 			return nil
 		}
-		if e := s.at(slot - 1); e.key == k {
-			return e
+		if uint32(p)&^slotMask == tag {
+			slot := p.slot()
+			if e := &s.chunks[slot/chunkSize][slot%chunkSize]; e.key == k {
+				return e
+			}
 		}
 	}
 }
@@ -112,39 +203,54 @@ func (s *shard) find(k crdt.Key) *entry {
 // insert makes the entry of k, which is not there yet.
 func (s *shard) insert(k crdt.Key, r *revision, start int64) *entry {
 	if 4*(s.live+1) > 3*len(s.index) {
-		s.grow()
+		s.reindex(2 * len(s.index))
 	}
-	slot := s.slots
-	if n := len(s.free); n > 0 {
-		slot, s.free = s.free[n-1], s.free[:n-1]
-	} else {
-		if s.slots%chunkSize == 0 {
-			s.chunks = append(s.chunks, new([chunkSize]entry))
-		}
-		s.slots++
+	if len(s.free) == 0 {
+		s.addChunk()
 	}
+	slot := s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
 	s.live++
+	c := slot / chunkSize
+	s.inChunk[c]++
+	if s.chunks[c] == nil {
+		s.chunks[c] = new([chunkSize]entry)
+	}
 	e := s.at(slot)
 	*e = entry{key: k, rev: r, state: crdt.New(start), used: true, listed: e.listed}
-	s.place(k, slot+1)
+	s.place(k, slot)
 	return e
 }
 
-func (s *shard) place(k crdt.Key, value uint32) {
+// addChunk makes room for chunkSize more entries.
+func (s *shard) addChunk() {
+	from := s.slots()
+	s.chunks = append(s.chunks, new([chunkSize]entry))
+	s.inChunk = append(s.inChunk, 0)
+	for slot := from + chunkSize; slot > from; slot-- { // the lowest is used first
+		s.free = append(s.free, slot-1)
+	}
+}
+
+func (s *shard) place(k crdt.Key, slot uint32) {
 	mask := uint64(len(s.index) - 1)
 	i := k.Lo & mask
 	for s.index[i] != 0 {
 		i = (i + 1) & mask
 	}
-	s.index[i] = value
+	s.index[i] = placeOf(k, slot)
 }
 
-func (s *shard) grow() {
+// leastIndex is the length of an empty shard's index.
+const leastIndex = 16
+
+// reindex makes the index n long.
+func (s *shard) reindex(n int) {
 	old := s.index
-	s.index = make([]uint32, 2*len(old))
-	for _, v := range old {
-		if v != 0 {
-			s.place(s.at(v-1).key, v)
+	s.index = make([]place, n)
+	for _, p := range old {
+		if p != 0 {
+			s.place(s.at(p.slot()).key, p.slot())
 		}
 	}
 }
@@ -155,12 +261,12 @@ func (s *shard) remove(slot uint32) {
 	e := s.at(slot)
 	mask := uint64(len(s.index) - 1)
 	i := e.key.Lo & mask
-	for s.index[i] != slot+1 {
+	for s.index[i] == 0 || s.index[i].slot() != slot {
 		i = (i + 1) & mask
 	}
 	s.index[i] = 0
 	for j := (i + 1) & mask; s.index[j] != 0; j = (j + 1) & mask {
-		home := s.at(s.index[j]-1).key.Lo & mask
+		home := s.at(s.index[j].slot()).key.Lo & mask
 		if (j-home)&mask >= (j-i)&mask {
 			s.index[i], s.index[j] = s.index[j], 0
 			i = j
@@ -168,7 +274,39 @@ func (s *shard) remove(slot uint32) {
 	}
 	*e = entry{listed: e.listed}
 	s.free = append(s.free, slot)
+	s.inChunk[slot/chunkSize]--
 	s.live--
+}
+
+// trim gives memory back after entries were removed: chunks without any, and an
+// index that became far too long. What is listed to be sent, but was removed, is
+// struck off, so that a chunk that comes back starts unlisted.
+func (s *shard) trim() {
+	kept := s.dirty[:0]
+	for _, slot := range s.dirty {
+		if e := s.at(slot); e.used {
+			kept = append(kept, slot)
+		} else {
+			e.listed = false
+		}
+	}
+	s.dirty = kept
+	for c, n := range s.inChunk {
+		if n == 0 {
+			s.chunks[c] = nil
+		}
+	}
+	last := len(s.chunks)
+	for last > 0 && s.chunks[last-1] == nil {
+		last--
+	}
+	if last < len(s.chunks) {
+		s.chunks, s.inChunk = slices.Clone(s.chunks[:last]), slices.Clone(s.inChunk[:last])
+		s.free = slices.Clone(slices.DeleteFunc(s.free, func(slot uint32) bool { return slot >= s.slots() }))
+	}
+	if n := len(s.index) / 2; n >= leastIndex && 8*s.live < len(s.index) {
+		s.reindex(n)
+	}
 }
 
 // digest is the shard's sum of what messages carried of one replica's counters.
@@ -182,7 +320,7 @@ func (s *shard) digest(r crdt.Replica, width, start int64) *crdt.Digest {
 	return d
 }
 
-// grow adds to replica r's digests what a row at start added.
+// growDigests adds to replica r's digests what a row at start added.
 func (s *shard) growDigests(k crdt.Key, st crdt.Stamp, r crdt.Replica, width, start int64, g crdt.Gain) {
 	if g.Cur != (crdt.Count{}) {
 		s.digest(r, width, start).Grow(k, st, start, g.Cur)
@@ -192,11 +330,13 @@ func (s *shard) growDigests(k crdt.Key, st crdt.Stamp, r crdt.Replica, width, st
 	}
 }
 
-// markDirty puts the entry's slot on the list of what is to be sent.
-func (s *shard) markDirty(e *entry) {
+// markDirty puts the entry's slot on the list of what is to be sent. Its shard, s,
+// is locked.
+func (t *table) markDirty(s *shard, e *entry) {
 	e.dirty = true
 	if !e.listed {
 		e.listed = true
+		t.dirty.add(e.key.Partition())
 		s.dirty = append(s.dirty, s.slotOf(e))
 	}
 }
@@ -205,8 +345,8 @@ func (s *shard) markDirty(e *entry) {
 func (s *shard) slotOf(e *entry) uint32 {
 	mask := uint64(len(s.index) - 1)
 	for i := e.key.Lo & mask; ; i = (i + 1) & mask {
-		if slot := s.index[i]; slot != 0 && s.at(slot-1) == e {
-			return slot - 1
+		if p := s.index[i]; p != 0 && s.at(p.slot()) == e {
+			return p.slot()
 		}
 	}
 }

@@ -123,6 +123,13 @@ func genMessage(t *rapid.T) *Message {
 			Lag: rapid.Int64Range(-maxOffset, maxOffset).Draw(t, "lag"),
 		}
 	})
+	m.Origins = genSlice(t, "origins", 5, func() OriginRoot {
+		return OriginRoot{
+			Window: Window{Width: rapid.Int64().Draw(t, "width"), Start: rapid.Int64().Draw(t, "start")},
+			Group:  rapid.Uint64().Draw(t, "group"), Digest: crdt.Digest(rapid.Uint64().Draw(t, "digest")),
+		}
+	})
+	m.Page = rapid.Uint64().Draw(t, "page")
 	m.Roots = genSlice(t, "roots", 5, func() Root {
 		return Root{Replica: genReplica(t, "root"), Window: genWindow(t), Digest: genDigest(t)}
 	})

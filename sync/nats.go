@@ -85,6 +85,9 @@ func (t *natsTransport) run(h Handler) {
 func (t *natsTransport) Inbox() string { return t.inbox }
 
 func (t *natsTransport) Publish(subject, reply string, data []byte) error {
+	if reply == "" { // which PublishRequest refuses
+		return t.conn.Publish(subject, data)
+	}
 	return t.conn.PublishRequest(subject, reply, data)
 }
 

@@ -39,7 +39,9 @@ func (s subjects) parse(subject string) (k Kind, node string, r crdt.Replica, ok
 	for k = 1; k < kindEnd; k++ {
 		if k.String() == token {
 			n, err := strconv.ParseUint(inc, 36, 64)
-			return k, node, crdt.Replica(n), err == nil
+			r = crdt.Replica(n)
+			// One incarnation has one spelling, and requests go to what was read.
+			return k, node, r, err == nil && ValidName(node) && incarnation(r) == inc
 		}
 	}
 	return 0, "", 0, false

@@ -216,7 +216,7 @@ const (
 )
 
 // reader decodes messages. It never trusts a length: each is checked against what
-// is left, so that decoding allocates at most 4 times the message plus 4 KiB. Not
+// is left, so that decoding allocates at most 5 times the message plus 4 KiB. Not
 // safe for concurrent use.
 type reader struct {
 	secret Secret

@@ -1,0 +1,203 @@
+// Package replay puts a web server's access log through nodes in virtual time and
+// compares what they admit with one central limiter on the same requests.
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// Config is what a replay is made from.
+type Config struct {
+	Policy gcra.Policy   // for each client address
+	Nodes  int           // 1 to MaxNodes
+	Delay  Range         // of each message between nodes, at most MaxDelay
+	Flush  time.Duration // as node.Config's
+	Spread Spread
+	Seed   uint64
+
+	// Progress is called now and then, if not nil.
+	Progress func(done, total int)
+}
+
+// Ranges of Config.
+const (
+	MaxNodes = 64
+	MaxDelay = 10 * time.Second
+)
+
+// Spread is how requests are spread over the nodes.
+type Spread string
+
+// The ways.
+const (
+	Random     Spread = "random" // each to any node with equal probability, by the seed
+	RoundRobin Spread = "robin"  // to one node after the other
+)
+
+// Result is what a replay found. Its JSON field names are a contract.
+type Result struct {
+	Requests int       `json:"requests"`
+	Clients  int       `json:"clients"`
+	BadLines int       `json:"bad_lines"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+
+	Limit    int64   `json:"limit"`
+	WindowMS float64 `json:"window_ms"`
+	Burst    int64   `json:"burst"`
+	Nodes    int     `json:"nodes"`
+	Spread   Spread  `json:"spread"`
+	Delay    string  `json:"delay"`
+	Seed     uint64  `json:"seed"`
+
+	Cluster Tally `json:"cluster"`
+	Central Tally `json:"central"`
+
+	// Excess is E in units: the most that was ever admitted to a client beyond what
+	// one central limiter could have. Bound is what it can be at most.
+	Excess float64 `json:"excess_units"`
+	Bound  float64 `json:"bound_units"`
+	// DeltaMS is the staleness that Bound is for: flush and delivery, milliseconds.
+	DeltaMS float64 `json:"delta_ms"`
+
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+// Tally counts verdicts.
+type Tally struct {
+	Admitted       int `json:"admitted"`
+	Denied         int `json:"denied"`
+	ClientsLimited int `json:"clients_limited"` // denied at least once
+}
+
+func (t *Tally) count(allowed bool, limited *bool) {
+	switch {
+	case allowed:
+		t.Admitted++
+	case !*limited:
+		*limited = true
+		t.ClientsLimited++
+		fallthrough
+	default:
+		t.Denied++
+	}
+}
+
+// Validate reports every fault at once, or nil.
+func (c *Config) Validate() error {
+	var faults []error
+	if c.Nodes < 1 || c.Nodes > MaxNodes {
+		faults = append(faults, fmt.Errorf("nodes %d: must be from 1 to %d", c.Nodes, MaxNodes))
+	}
+	if c.Delay.Min < 0 || c.Delay.Max < c.Delay.Min || c.Delay.Max > MaxDelay {
+		faults = append(faults, fmt.Errorf("delay %v: must be from 0 to %v, the smaller first", c.Delay, MaxDelay))
+	}
+	if c.Spread != Random && c.Spread != RoundRobin {
+		faults = append(faults, fmt.Errorf("spread %q: must be %s or %s", c.Spread, Random, RoundRobin))
+	}
+	if c.Flush < 0 || c.Flush > deltasync.MaxInterval {
+		faults = append(faults, fmt.Errorf("flush %v: must be above 0 and at most %v", c.Flush, deltasync.MaxInterval))
+	}
+	return errors.Join(errors.Join(faults...), c.Policy.Validate())
+}
+
+// Run replays the log. Equal logs and configurations give equal results.
+func Run(ctx context.Context, log *Log, cfg Config) (*Result, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if len(log.Requests) == 0 {
+		return nil, fmt.Errorf("no line of the combined log format in it (%d lines of another kind)", log.Bad)
+	}
+	if cfg.Flush == 0 {
+		cfg.Flush = deltasync.DefaultInterval
+	}
+	g, err := gcra.New(cfg.Policy)
+	if err != nil {
+		return nil, err
+	}
+	first, last := log.Requests[0].At, log.Requests[len(log.Requests)-1].At
+	random := rand.New(rand.NewPCG(cfg.Seed, 0x5eed)) //nolint:gosec // repeatable on purpose
+	// Nodes start early enough to have joined when the first request comes.
+	net, err := newNetwork(cfg, first-settle-int64(cfg.Delay.Max), random)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{
+		Requests: len(log.Requests), Clients: len(log.Clients), BadLines: log.Bad,
+		From: time.Unix(0, first).UTC(), To: time.Unix(0, last).UTC(),
+		Limit: g.Policy().Limit, WindowMS: milliseconds(g.Policy().Window), Burst: g.Policy().Burst,
+		Nodes: cfg.Nodes, Spread: cfg.Spread, Delay: cfg.Delay.String(), Seed: cfg.Seed,
+	}
+	one := newCentral(g, len(log.Clients))
+	yard := yardstick{central: *newCentral(g, len(log.Clients))}
+	limited := make([][2]bool, len(log.Clients))
+	for i, q := range log.Requests {
+		if i%1024 == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if cfg.Progress != nil {
+				cfg.Progress(i, len(log.Requests))
+			}
+		}
+		to := i % cfg.Nodes
+		if cfg.Spread == Random {
+			to = random.IntN(cfg.Nodes)
+		}
+		allowed := net.take(q.At, to, log.Clients[q.Client])
+		if allowed {
+			yard.admit(q.Client, q.At)
+		}
+		r.Cluster.count(allowed, &limited[q.Client][0])
+		r.Central.count(one.take(q.Client, q.At), &limited[q.Client][1])
+	}
+	delta := cfg.Flush + cfg.Delay.Max
+	r.Excess = yard.excess()
+	r.Bound = float64(cfg.Nodes-1) * (float64(r.Burst) + float64(r.Limit)*float64(delta)/float64(g.Policy().Window))
+	r.DeltaMS = milliseconds(delta)
+	r.Messages, r.Bytes = net.messages, net.bytes
+	return r, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// Range is a span of durations, both ends included. It is a flag.Value: "5ms", or
+// "1ms..5ms".
+type Range struct{ Min, Max time.Duration }
+
+// String implements flag.Value.
+func (r Range) String() string {
+	if r.Min == r.Max {
+		return r.Min.String()
+	}
+	return r.Min.String() + ".." + r.Max.String()
+}
+
+// Set implements flag.Value.
+func (r *Range) Set(s string) error {
+	from, to, two := strings.Cut(s, "..")
+	if !two {
+		to = from
+	}
+	low, err1 := time.ParseDuration(from)
+	high, err2 := time.ParseDuration(to)
+	if err := errors.Join(err1, err2); err != nil {
+		return errors.New("must be a duration like 5ms, or two like 1ms..5ms")
+	}
+	*r = Range{low, high}
+	return nil
+}
+
+func (r Range) pick(random *rand.Rand) int64 {
+	return int64(r.Min) + random.Int64N(int64(r.Max-r.Min)+1)
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	defaultAddr = "http://127.0.0.1:8080"
+	envAddr     = "RATELIMITCTL_ADDR"
+	envToken    = "RATELIMITCTL_TOKEN"
+	// maxAnswer caps what is read of an answer.
+	maxAnswer = 16 << 20
+)
+
+// api is a running daemon, as its HTTP contract shows it.
+type api struct {
+	addr    string
+	timeout time.Duration
+	token   string
+}
+
+// newAPI adds the flags that say which daemon is meant. What they set is valid
+// after open.
+func newAPI(f *flags) *api {
+	a := &api{}
+	addr := os.Getenv(envAddr)
+	if addr == "" {
+		addr = defaultAddr
+	}
+	f.StringVar(&a.addr, "addr", addr, "the daemon's address; default also from "+envAddr)
+	f.DurationVar(&a.timeout, "timeout", 5*time.Second, "give up on an answer after this long")
+	return a
+}
+
+// open checks the address and takes the admin token from the environment: on the
+// command line every user of the machine could read it.
+func (a *api) open() error {
+	if !strings.Contains(a.addr, "://") {
+		a.addr = "http://" + a.addr
+	}
+	u, err := url.Parse(a.addr)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return usagef("-addr %q: must be like %s", a.addr, defaultAddr)
+	}
+	if a.timeout <= 0 {
+		return usagef("-timeout %v: must be above 0", a.timeout)
+	}
+	a.addr = strings.TrimSuffix(a.addr, "/")
+	a.token = os.Getenv(envToken)
+	return nil
+}
+
+// answer is what a daemon said.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// statusError is an answer that is an error, in the daemon's words.
+type statusError struct {
+	status int
+	text   string
+}
+
+// Error reads "404: no limit is named \"x\"".
+func (e *statusError) Error() string {
+	text := fmt.Sprintf("%d: %s", e.status, e.text)
+	if e.status == http.StatusUnauthorized || e.status == http.StatusForbidden {
+		text += " (the admin token is read from " + envToken + ")"
+	}
+	return text
+}
+
+// call makes one request. body is sent as JSON if not nil. Statuses below 300 and
+// those in also are answers, all others errors.
+func (a *api) call(ctx context.Context, method, path string, body any, also ...int) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	var in io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return answer{}, err
+		}
+		in = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.addr+path, in)
+	if err != nil {
+		return answer{}, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if a.token != "" {
+		req.Header.Set("Authorization", "Bearer "+a.token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return answer{}, a.explain(err)
+	}
+	defer func() { _ = resp.Body.Close() }() // read to its end, or given up
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return answer{}, a.explain(err)
+	}
+	if resp.StatusCode < 300 || slices.Contains(also, resp.StatusCode) {
+		return answer{resp.StatusCode, b}, nil
+	}
+	return answer{}, &statusError{resp.StatusCode, problem(b, resp.Status)}
+}
+
+// problem is the text of an application/problem+json body, or what there is.
+func problem(body []byte, status string) string {
+	var p struct{ Title, Detail string }
+	if json.Unmarshal(body, &p) == nil {
+		if p.Detail != "" {
+			return p.Detail
+		}
+		if p.Title != "" {
+			return p.Title
+		}
+	}
+	text := strings.Join(strings.Fields(string(body[:min(len(body), 200)])), " ")
+	if text == "" {
+		return status
+	}
+	return text
+}
+
+// explain turns what the network says into what to do.
+func (a *api) explain(err error) error {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("nothing answers at %s: start the daemon with `ratelimitd` (in a checkout: `make run`), or say where it is with -addr or %s", a.addr, envAddr)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("no answer from %s within %v: is it a ratelimitd's HTTP address, and reachable? -timeout waits longer", a.addr, a.timeout)
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	return fmt.Errorf("%s: %w", a.addr, err)
+}

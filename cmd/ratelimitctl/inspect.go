@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+)
+
+func runLimits(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	f := newFlags("limits", "[list | get NAME] [flags]", stdout)
+	a := newAPI(f)
+	var format output.Format
+	f.Var(&format, "o", "output, text or json")
+	words, err := f.parse(args, 0, 2)
+	if err != nil {
+		return err
+	}
+	path := "/v1/limits"
+	switch {
+	case len(words) == 0, len(words) == 1 && words[0] == "list":
+	case len(words) == 2 && words[0] == "get":
+		path += "/" + url.PathEscape(words[1])
+	default:
+		return usagef("expected list, or get and a limit's name")
+	}
+	return show(ctx, a, path, format, stdout)
+}
+
+func runStatus(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	f := newFlags("status", "[flags]", stdout)
+	a := newAPI(f)
+	var format output.Format
+	f.Var(&format, "o", "output, text or json")
+	if _, err := f.parse(args, 0, 0); err != nil {
+		return err
+	}
+	return show(ctx, a, "/v1/status", format, stdout)
+}
+
+// show prints what a path answers.
+func show(ctx context.Context, a *api, path string, format output.Format, stdout io.Writer) error {
+	if err := a.open(); err != nil {
+		return err
+	}
+	got, err := a.call(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	return printAnswer(stdout, format, got)
+}
+
+func runHealth(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	f := newFlags("health", "[flags]", stdout)
+	a := newAPI(f)
+	var format output.Format
+	live := f.Bool("live", false, "ask only whether the process lives, not whether it is ready")
+	f.Var(&format, "o", "output, text or json")
+	if _, err := f.parse(args, 0, 0); err != nil {
+		return err
+	}
+	if err := a.open(); err != nil {
+		return err
+	}
+	path, word := "/readyz", "ready"
+	if *live {
+		path, word = "/livez", "live"
+	}
+	_, err := a.call(ctx, http.MethodGet, path, nil)
+	health := struct {
+		Addr   string `json:"addr"`
+		OK     bool   `json:"ok"`
+		Detail string `json:"detail,omitempty"`
+	}{a.addr, err == nil, ""}
+	if err != nil {
+		health.Detail = err.Error()
+		if format != output.JSON {
+			return fmt.Errorf("not %s: %w", word, err)
+		}
+	}
+	printed := format.Print(stdout, health, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, word)
+		return err
+	})
+	return errors.Join(err, printed)
+}
+
+func runVersion(_ context.Context, args []string, stdout, _ io.Writer) error {
+	f := newFlags("version", "[flags]", stdout)
+	var format output.Format
+	f.Var(&format, "o", "output, text or json")
+	if _, err := f.parse(args, 0, 0); err != nil {
+		return err
+	}
+	v := struct {
+		Version  string `json:"version"`
+		Revision string `json:"revision,omitempty"`
+		Go       string `json:"go"`
+		Platform string `json:"platform"`
+	}{"unknown", "", runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		v.Version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Revision = s.Value
+			}
+		}
+	}
+	return format.Print(stdout, v, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "ratelimitctl %s %s %s %s\n", v.Version, v.Revision, v.Go, v.Platform)
+		return err
+	})
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/embednats"
+)
+
+const (
+	drainWithin = 10 * time.Second
+	// joined is when a node is ready at the latest, and knows whether it is alone.
+	joined     = 6 * time.Second
+	joinedPoll = 50 * time.Millisecond
+)
+
+// daemon is everything that runs.
+type daemon struct {
+	plan     *plan
+	face     *face
+	embedded *embednats.Server // nil with an external one
+	doors    []*door
+	failed   chan error
+}
+
+// face is the node as the doors show it.
+type face struct {
+	*node.Node
+	// alone says that no peers are to be expected, so that there is nothing to wait
+	// for: a node on an embedded server joins without hearing anybody.
+	alone    bool
+	stopping atomic.Bool
+}
+
+var errStopping = errors.New("stopping")
+
+// Ready is nil once the node has joined its cluster, until it begins to stop.
+func (f *face) Ready() error {
+	switch {
+	case f.stopping.Load():
+		return errStopping
+	case f.alone:
+		return nil
+	}
+	return f.Node.Ready()
+}
+
+// Stats says of readiness what Ready does.
+func (f *face) Stats() node.Stats {
+	s := f.Node.Stats()
+	s.Sync.Ready = f.Ready() == nil
+	return s
+}
+
+// start opens everything, ports first: what is taken is found before anything runs.
+func start(ctx context.Context, p *plan) (d *daemon, err error) {
+	d = &daemon{plan: p, failed: make(chan error, 2)}
+	defer func() {
+		if err != nil {
+			d.abandon()
+		}
+	}()
+	api, err := listen(ctx, p.settings, "http", p.settings.HTTP)
+	if err != nil {
+		return d, err
+	}
+	d.doors = append(d.doors, &door{name: "http", listener: api})
+	if addr := p.settings.Admin; addr != "" {
+		admin, err := listen(ctx, p.settings, "admin", addr)
+		if err != nil {
+			return d, err
+		}
+		d.doors = append(d.doors, &door{name: "admin", listener: admin})
+	}
+	server, via, err := p.link.start(p.log)
+	if err != nil {
+		return d, err
+	}
+	d.embedded = server
+	n, err := p.open(ctx, via)
+	if err != nil {
+		return d, err
+	}
+	d.face = &face{Node: n, alone: !p.link.peers}
+	d.doors[0].server = httpServer(d.handler(loopback(api.Addr())), p.log)
+	if len(d.doors) > 1 {
+		d.doors[1].server = pprofServer(p.log)
+	}
+	return d, nil
+}
+
+// abandon undoes a start that failed.
+func (d *daemon) abandon() {
+	for _, door := range d.doors {
+		_ = door.listener.Close()
+	}
+	if d.embedded != nil {
+		_ = d.embedded.Close()
+	}
+}
+
+// serve serves until ctx is done or a server breaks, and then stops in order.
+func (d *daemon) serve(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	d.announce()
+	for _, door := range d.doors {
+		go func() { d.failed <- door.serve() }()
+	}
+	look := time.NewTicker(joinedPoll)
+	defer look.Stop()
+	settled := time.Now().Add(joined)
+	for {
+		select {
+		case <-ctx.Done():
+			return d.stop()
+		case err := <-d.failed:
+			return errors.Join(err, d.stop())
+		case <-hup:
+			d.plan.log.Warn("reloading is not supported yet: restart to change settings, or change limits with PUT /v1/limits/NAME")
+		case now := <-look.C:
+			if d.face.Ready() == nil || now.After(settled) {
+				look.Stop()
+				d.warnIfAlone()
+			}
+		}
+	}
+}
+
+// stop is the way out: not ready, no new requests, those under way answered, the
+// peers told what they do not know and bid farewell.
+func (d *daemon) stop() error {
+	log := d.plan.log
+	log.Info("stopping")
+	d.face.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
+	defer cancel()
+	for _, door := range d.doors {
+		if err := door.server.Shutdown(ctx); err != nil {
+			log.Warn("requests were cut off", "door", door.name, "error", err)
+			_ = door.server.Close()
+		}
+	}
+	if err := d.face.Close(); err != nil {
+		log.Warn("the node did not close in order", "error", err)
+	}
+	if d.embedded != nil {
+		if err := d.embedded.Close(); err != nil {
+			log.Warn("the embedded NATS server did not close in order", "error", err)
+		}
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// announce says what runs here.
+func (d *daemon) announce() {
+	p, s := d.plan, d.face.Node.Stats()
+	attrs := []any{"version", buildInfo().version, "node", s.Name, "cluster", s.Cluster, "limits", len(s.Limits), "network", p.link.describe(d.embedded)}
+	for _, door := range d.doors {
+		attrs = append(attrs, door.name, door.url())
+	}
+	p.log.Info("ratelimitd serves", attrs...)
+	if p.link.open && !p.link.key {
+		p.log.Warn("no -cluster-key-file: the cluster uses the public default key, so whoever reaches its NATS can join it and take part in counting")
+	}
+	if len(d.doors) > 1 && !loopback(d.doors[1].listener.Addr()) {
+		p.log.Warn("pprof is open to the network", "admin", d.doors[1].url())
+	}
+	if p.adminToken == "" && !loopback(d.doors[0].listener.Addr()) {
+		p.log.Info("no -admin-token-file: limits cannot be changed over HTTP")
+	}
+}
+
+// warnIfAlone tells of peers that were expected and not found. That the network is
+// away has been said already.
+func (d *daemon) warnIfAlone() {
+	s := d.face.Node.Stats()
+	if !d.plan.link.peers || !s.Sync.Connected || len(s.Sync.Peers) > 0 {
+		return
+	}
+	detail := "no other node was heard on this NATS: if others run, compare their -nats, -cluster, -subject-prefix and -cluster-key-file"
+	if d.embedded != nil {
+		detail = fmt.Sprintf("no other node was heard, %d of the routes' servers are connected: if others run, compare their -nats-routes, -cluster, -subject-prefix and -cluster-key-file", d.embedded.Routes())
+	}
+	d.plan.log.Warn("this node is alone in its cluster", "cluster", s.Cluster, "detail", detail)
+}
+
+// loopback reports whether only this machine can reach the address.
+func loopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
+)
+
+// door is one HTTP server and its listener.
+type door struct {
+	name     string
+	listener net.Listener
+	server   *http.Server
+}
+
+func (d *door) url() string { return "http://" + d.listener.Addr().String() }
+
+// serve returns when the server was shut down, or with what broke it.
+func (d *door) serve() error {
+	if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", d.url(), err)
+	}
+	return nil
+}
+
+// listen opens the address of one setting.
+func listen(ctx context.Context, s *config.Settings, key, addr string) (net.Listener, error) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, at(s, key, "%q: must be host:port, such as 127.0.0.1:8080 or :8080", addr)
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, at(s, key, "%s is in use by another program: stop it, or choose another address with -%s", addr, key)
+	}
+	if err != nil {
+		return nil, at(s, key, "%w", err)
+	}
+	return l, nil
+}
+
+// httpServer is a server that no client can hold up. A decision takes no time, so
+// whoever is slow is slow in sending or reading.
+func httpServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
+	}
+}
+
+// handler is the API, and the metrics beside it.
+func (d *daemon) handler(local bool) http.Handler {
+	b := buildInfo()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		metrics.New(d.face), buildMetric(b),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	mux.Handle("/", httpapi.New(httpapi.Config{
+		Node: d.face, Version: b.version, AdminToken: d.plan.adminToken, Loopback: local,
+		RedactClients: d.plan.settings.RedactClients, Logger: d.plan.log,
+	}))
+	return mux
+}
+
+func buildMetric(b build) prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "ratelimiter_build_info", Help: "1, labelled by what the program was built from.",
+		ConstLabels: prometheus.Labels{"version": b.version, "revision": b.revision, "goversion": b.goVersion},
+	})
+	g.Set(1)
+	return g
+}
+
+// pprofServer serves profiles, which may take minutes to write.
+func pprofServer(log *slog.Logger) *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	s := httpServer(mux, log)
+	s.WriteTimeout = 10 * time.Minute
+	return s
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/embednats"
+)
+
+// link is how the node reaches others: an external NATS server, or an embedded one.
+type link struct {
+	url      string // external
+	options  []nats.Option
+	embedded embednats.Config
+	peers    bool // others are to be expected
+	open     bool // others may come, expected or not
+	key      bool // a cluster key is set
+}
+
+func newLink(s *config.Settings, password string, key []byte) (link, error) {
+	l := link{
+		url: s.NATS, key: len(key) > 0, peers: s.NATS != "" || s.NATSRoutes != "",
+		open: s.NATS != "" || s.NATSListen != "" || s.NATSCluster != "",
+	}
+	if (s.NATSUser == "") != (s.NATSPasswordFile == "") {
+		return l, errors.Join(needs(s, "nats_user", s.NATSUser, "nats_password_file", s.NATSPasswordFile),
+			needs(s, "nats_password_file", s.NATSPasswordFile, "nats_user", s.NATSUser))
+	}
+	if s.NATS == "" {
+		return l, l.embed(s, password, key)
+	}
+	for key, value := range map[string]string{"nats_listen": s.NATSListen, "nats_cluster": s.NATSCluster, "nats_routes": s.NATSRoutes} {
+		if value != "" {
+			return l, at(s, key, "is for the embedded server, and -nats is for an external one: give one of them")
+		}
+	}
+	return l, l.dial(s, password)
+}
+
+// embed is a link by way of an embedded server.
+func (l *link) embed(s *config.Settings, password string, key []byte) error {
+	var faults []error
+	for key, value := range map[string]string{
+		"nats_creds": s.NATSCreds, "nats_nkey": s.NATSNkey,
+		"nats_tls_ca": s.NATSTLSCA, "nats_tls_cert": s.NATSTLSCert, "nats_tls_key": s.NATSTLSKey,
+	} {
+		faults = append(faults, needs(s, key, value, "nats", s.NATS))
+	}
+	faults = append(faults, needs(s, "nats_user", s.NATSUser, "nats_listen", s.NATSListen),
+		needs(s, "nats_routes", s.NATSRoutes, "nats_cluster", s.NATSCluster))
+	l.embedded = embednats.Config{
+		Name: s.Name, ClientListen: s.NATSListen, User: s.NATSUser, Password: password,
+		ClusterListen: s.NATSCluster, Routes: split(s.NATSRoutes),
+	}
+	if len(key) > 0 {
+		// Servers of a mesh can publish as any node, so they have to know the key.
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte("route password"))
+		l.embedded.RoutePassword = hex.EncodeToString(h.Sum(nil))
+	}
+	return errors.Join(faults...)
+}
+
+// needs is a fault if one setting is given without the other.
+func needs(s *config.Settings, key, value, other, otherValue string) error {
+	if value == "" || otherValue != "" {
+		return nil
+	}
+	return at(s, key, "is of no use without -%s", strings.ReplaceAll(other, "_", "-"))
+}
+
+// dial is a link to an external server. Its files are read now, so that a wrong path
+// is found at the start and not when the server is there.
+func (l *link) dial(s *config.Settings, password string) error {
+	var faults []error
+	for _, text := range split(s.NATS) {
+		u, err := url.Parse(text)
+		if err != nil || !strings.Contains(text, "://") {
+			u, err = url.Parse("nats://" + text)
+		}
+		if err != nil || u.Hostname() == "" {
+			faults = append(faults, at(s, "nats", "must be URLs such as nats://127.0.0.1:4222, separated by commas"))
+		}
+	}
+	add := func(key string, o nats.Option, err error) {
+		if err == nil {
+			err = o(&nats.Options{})
+		}
+		if err != nil {
+			faults = append(faults, at(s, key, "%w", err))
+			return
+		}
+		l.options = append(l.options, o)
+	}
+	if s.NATSUser != "" {
+		add("nats_user", nats.UserInfo(s.NATSUser, password), nil)
+	}
+	if s.NATSCreds != "" {
+		_, err := readSecret(s.NATSCreds)
+		add("nats_creds", nats.UserCredentials(s.NATSCreds), err)
+	}
+	if s.NATSNkey != "" {
+		o, err := nats.NkeyOptionFromSeed(s.NATSNkey)
+		add("nats_nkey", o, err)
+	}
+	if s.NATSTLSCA != "" {
+		add("nats_tls_ca", nats.RootCAs(s.NATSTLSCA), nil)
+	}
+	switch cert, key := s.NATSTLSCert, s.NATSTLSKey; {
+	case cert != "" && key != "":
+		add("nats_tls_cert", nats.ClientCert(cert, key), nil)
+	case cert != "" || key != "":
+		faults = append(faults, needs(s, "nats_tls_cert", cert, "nats_tls_key", key), needs(s, "nats_tls_key", key, "nats_tls_cert", cert))
+	}
+	// Wrong credentials may be set right on the server: never give up.
+	l.options = append(l.options, nats.IgnoreAuthErrorAbort())
+	return errors.Join(faults...)
+}
+
+// start starts the embedded server, if there is to be one, and returns how the node
+// connects. The server is nil for an external one.
+func (l *link) start(log *slog.Logger) (*embednats.Server, node.NATS, error) {
+	if l.url != "" {
+		return nil, node.NATS{URL: l.url, Options: l.options}, nil
+	}
+	cfg := l.embedded
+	cfg.Logger = log
+	server, err := embednats.Start(cfg)
+	if err != nil {
+		return nil, node.NATS{}, usageError{err}
+	}
+	return server, node.NATS{URL: embednats.ProcessURL, Options: []nats.Option{server.InProcess()}}, nil
+}
+
+// describe says in words how the node is linked. It never shows credentials.
+func (l *link) describe(server *embednats.Server) string {
+	switch {
+	case server == nil:
+		return "external NATS at " + redact(l.url)
+	case server.ClusterAddr() == "" && server.ClientURL() == "":
+		return "alone: embedded NATS, no connections from outside"
+	}
+	var parts []string
+	if addr := server.ClusterAddr(); addr != "" {
+		mesh := "mesh of embedded NATS at " + addr
+		if routes := l.embedded.Routes; len(routes) > 0 {
+			mesh += ", routes to " + redact(strings.Join(routes, ","))
+		}
+		parts = append(parts, mesh)
+	}
+	if u := server.ClientURL(); u != "" {
+		parts = append(parts, "embedded NATS for clients at "+u)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// redact hides what URLs have of passwords.
+func redact(urls string) string {
+	all := split(urls)
+	for i, text := range all {
+		if u, err := url.Parse(text); err == nil && u.User != nil {
+			all[i] = u.Redacted()
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// split takes a list apart at its commas; nil for an empty one.
+func split(list string) []string {
+	var out []string
+	for item := range strings.SplitSeq(list, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			out = append(out, item)
+		}
+	}
+	return out
+}

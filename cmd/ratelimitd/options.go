@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+)
+
+// options are the settings, and what to do with them.
+type options struct {
+	settings             config.Settings
+	check, version, help bool
+	warnings             []string // for the log, once there is one
+}
+
+// command is what the command line says before it is put over file and environment.
+type command struct {
+	file string
+	demo bool
+	set  []assignment
+}
+
+type assignment struct{ key, text string }
+
+// parse gathers the settings: flag over environment over file over default.
+func parse(args, environ []string) (options, error) {
+	o := options{settings: config.Default()}
+	var c command
+	fs := o.flags(&c)
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		o.help = true
+		return o, nil
+	case err != nil:
+		return o, usagef("%w (ratelimitd -help lists the flags)", err)
+	case fs.NArg() > 0:
+		return o, usagef("argument %q is not understood: everything is set by flags (ratelimitd -help lists them)", fs.Arg(0))
+	case o.version:
+		return o, nil
+	case c.demo:
+		return o, usagef("flag -demo: not supported yet")
+	}
+	env := o.environment(environ)
+	if c.file == "" {
+		c.file = env[config.EnvPrefix+"CONFIG"]
+	}
+	s := &o.settings
+	var faults []error
+	if c.file != "" {
+		faults = append(faults, s.ReadFile(c.file))
+	}
+	for _, set := range s.All() {
+		if text := env[set.Env()]; text != "" {
+			faults = append(faults, s.Set(set.Key, text, "environment "+set.Env()))
+		}
+	}
+	for _, a := range c.set {
+		faults = append(faults, s.Set(a.key, a.text, "flag -"+strings.ReplaceAll(a.key, "_", "-")))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return o, usageError{err}
+	}
+	return o, nil
+}
+
+// flags makes the flag set that fills o and c. Values are judged later, together
+// with those from elsewhere.
+func (o *options) flags(c *command) *flag.FlagSet {
+	fs := flag.NewFlagSet("ratelimitd", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.StringVar(&c.file, "config", "", "")
+	fs.BoolVar(&o.check, "check", false, "")
+	fs.BoolVar(&o.version, "version", false, "")
+	fs.BoolVar(&c.demo, "demo", false, "")
+	for _, set := range o.settings.All() {
+		note := func(text string) error {
+			c.set = append(c.set, assignment{set.Key, text})
+			return nil
+		}
+		if set.IsBool() {
+			fs.BoolFunc(set.Flag(), "", note)
+		} else {
+			fs.Func(set.Flag(), "", note)
+		}
+	}
+	return fs
+}
+
+// environment picks our variables; an empty one is as good as unset. Ones that are
+// not known may be somebody else's: Kubernetes makes up variables from the names of
+// services.
+func (o *options) environment(environ []string) map[string]string {
+	known := map[string]bool{config.EnvPrefix + "CONFIG": true}
+	for _, set := range o.settings.All() {
+		known[set.Env()] = true
+	}
+	env := map[string]string{}
+	for _, e := range environ {
+		name, text, _ := strings.Cut(e, "=")
+		rest, ours := strings.CutPrefix(name, config.EnvPrefix)
+		switch {
+		case !ours || strings.HasPrefix(rest, "SERVICE_") || strings.HasPrefix(rest, "PORT"):
+		case known[name]:
+			env[name] = text
+		default:
+			o.warnings = append(o.warnings, "environment variable "+name+" is not a setting")
+		}
+	}
+	return env
+}
+
+// usage prints the manual.
+func usage(w io.Writer) {
+	fmt.Fprint(w, `ratelimitd is one node of a distributed rate limiter, with an HTTP interface.
+
+	ratelimitd -limit 100 -window 60
+
+Without a flag: 100 requests per client and minute, on 127.0.0.1:8080, alone.
+
+  -config FILE             YAML: the settings below with _ for -, and limits by name
+  -check                   check all settings and exit
+  -version                 print the version and exit
+  -demo                    (not supported yet)
+
+Each of these is also a key in the file and a variable RATELIMITD_KEY in the environment; a
+flag overrides the environment, which overrides the file.
+
+`)
+	defaults := config.Default()
+	for _, set := range defaults.All() {
+		line := set.Usage
+		if text := set.Text(); text != "" {
+			line += " (default: " + text + ")"
+		}
+		name := "-" + set.Flag()
+		if set.Arg != "" {
+			name += " " + set.Arg
+		}
+		if len(name) > 24 {
+			fmt.Fprintf(w, "  %s\n  %-24s %s\n", name, "", line)
+			continue
+		}
+		fmt.Fprintf(w, "  %-24s %s\n", name, line)
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+)
+
+// plan is what the settings come to, with all files read: everything that can be
+// judged before anything is opened.
+type plan struct {
+	settings   *config.Settings
+	node       node.Config // without NATS
+	link       link
+	adminToken string
+	log        *slog.Logger
+}
+
+func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
+	if err := supported(s); err != nil {
+		return nil, err
+	}
+	p := &plan{settings: s, log: log}
+	var faults []error
+	read := func(key, path string) []byte {
+		secret, err := readSecret(path)
+		if err != nil {
+			faults = append(faults, at(s, key, "%w", err))
+		}
+		return secret
+	}
+	key := read("cluster_key_file", s.ClusterKeyFile)
+	p.adminToken = string(read("admin_token_file", s.AdminTokenFile))
+	limits, err := s.Policies()
+	faults = append(faults, err)
+	p.node = node.Config{
+		Name: s.Name, Cluster: s.Cluster, ClusterKey: key, Limits: limits,
+		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Logger: log,
+	}
+	if s.MaxClients < 1 {
+		faults = append(faults, at(s, "max_clients", "%d: must be at least 1", s.MaxClients))
+	}
+	password := string(read("nats_password_file", s.NATSPasswordFile))
+	p.link, err = newLink(s, password, key)
+	faults = append(faults, err)
+	if err := errors.Join(faults...); err != nil {
+		return nil, usageError{err}
+	}
+	return p, nil
+}
+
+// supported refuses what would silently not happen.
+func supported(s *config.Settings) error {
+	var faults []error
+	for key, value := range map[string]string{"grpc": s.GRPC, "envoy_config": s.EnvoyConfig, "state_dir": s.StateDir} {
+		if value != "" {
+			faults = append(faults, at(s, key, "not supported yet"))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// check opens a node without a network, which validates the rest, and closes it.
+func (p *plan) check(ctx context.Context) error {
+	n, err := p.open(ctx, node.NATS{})
+	if err != nil {
+		return err
+	}
+	return n.Close()
+}
+
+// open starts a node.
+func (p *plan) open(ctx context.Context, via node.NATS) (*node.Node, error) {
+	cfg := p.node
+	cfg.NATS = via
+	n, err := node.Open(ctx, cfg)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return n, nil
+}
+
+// mostSecret is the largest secret that is read, in bytes.
+const mostSecret = 4096
+
+// readSecret is a file's content without the line's end that editors add; nil for no
+// path.
+func readSecret(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, mostSecret+1))
+	if err != nil {
+		return nil, err
+	}
+	text = bytes.TrimRight(text, "\r\n")
+	switch {
+	case len(text) == 0:
+		return nil, fmt.Errorf("%s is empty", path)
+	case len(text) > mostSecret:
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, mostSecret)
+	}
+	return text, nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+)
+
+// run is the whole program: it serves until ctx is done, and then stops in order. An
+// error that the operator can set right is a usageError.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, environ)
+	switch {
+	case err != nil:
+		return err
+	case o.help:
+		usage(stdout)
+		return nil
+	case o.version:
+		b := buildInfo()
+		fmt.Fprintf(stdout, "ratelimitd %s (%s, %s/%s)\n", b.version, b.goVersion, runtime.GOOS, runtime.GOARCH)
+		return nil
+	}
+	log, err := newLogger(&o.settings, stderr)
+	if err != nil {
+		return err
+	}
+	for _, w := range o.warnings {
+		log.Warn(w)
+	}
+	p, err := newPlan(&o.settings, log)
+	if err != nil {
+		return err
+	}
+	if o.check {
+		if err := p.check(ctx); err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "ratelimitd: the settings are fine: %d limits\n", len(p.node.Limits))
+		return nil
+	}
+	d, err := start(ctx, p)
+	if err != nil {
+		return err
+	}
+	return d.serve(ctx)
+}

@@ -1,0 +1,18 @@
+// Package config gathers the daemon's settings from where operators put them: a
+// YAML file, environment variables and flags, each of which overrides the one before.
+//
+// Every setting has one key. In the file it is that key, in the environment
+// RATELIMITD_ and the key in capitals, as a flag the key with dashes. Beside them the
+// file has limits, which maps the name of a limit to the fields that
+// PUT /v1/limits/NAME takes:
+//
+//	http: 0.0.0.0:8080
+//	nats: [nats://nats-1:4222, nats://nats-2:4222]
+//	limits:
+//	  default: {limit: 100, window: 60}
+//	  login:   {limit: 5, window: 1m, burst: 2}
+//
+// Reading is strict. A key that is unknown, repeated or without a value, or a value
+// that does not fit, is an error that says where it stands and what would be right;
+// the settings are not to be used then.
+package config

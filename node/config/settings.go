@@ -1,0 +1,185 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// Settings are everything that can be set. Make them with Default. They are values
+// for one goroutine; nothing in them is checked against the world, such as whether a
+// file exists.
+type Settings struct {
+	Name, Cluster, ClusterKeyFile string
+	Default                       spec.Limit // the limit "default"
+
+	HTTP, GRPC, EnvoyConfig string
+	AdminTokenFile, Admin   string
+	RedactClients           bool
+
+	NATS                               string // URLs, separated by commas
+	NATSCreds, NATSNkey                string // files
+	NATSUser, NATSPasswordFile         string
+	NATSTLSCA, NATSTLSCert, NATSTLSKey string // files
+	NATSListen, NATSCluster            string // addresses of the embedded server
+	NATSRoutes                         string // URLs, separated by commas
+	SubjectPrefix                      string
+
+	MaxClients          int64
+	StateDir            string
+	LogFormat, LogLevel string
+
+	limits  map[string]spec.Limit // but the default
+	origins map[string]string     // of what was set, by key or "limits.NAME"
+}
+
+// Default is what holds where nothing is set.
+func Default() Settings {
+	s := Settings{
+		Cluster: "default", Default: spec.NewLimit(), HTTP: "127.0.0.1:8080", SubjectPrefix: "ratelimit",
+		MaxClients: node.DefaultMaxClients, LogFormat: "text", LogLevel: "info",
+		limits: map[string]spec.Limit{}, origins: map[string]string{},
+	}
+	s.Default.Limit, s.Default.Window, s.Default.MaxOvershoot = 100, spec.Window(time.Minute), node.DefaultMaxOvershoot
+	return s
+}
+
+// Setting is one of them, and how to speak of it.
+type Setting struct {
+	Key   string
+	Arg   string // what it takes
+	Usage string
+	into  any
+	list  bool // in YAML also a list
+}
+
+// Flag is its name on the command line.
+func (s Setting) Flag() string { return strings.ReplaceAll(s.Key, "_", "-") }
+
+// Env is its name in the environment.
+func (s Setting) Env() string { return EnvPrefix + strings.ToUpper(s.Key) }
+
+// IsBool reports whether it is true or false, so that its flag needs no value.
+func (s Setting) IsBool() bool {
+	_, ok := s.into.(*bool)
+	return ok
+}
+
+// EnvPrefix is what the names of all environment variables begin with.
+const EnvPrefix = "RATELIMITD_"
+
+// All lists the settings in the order of the manual.
+func (s *Settings) All() []Setting {
+	return []Setting{
+		{Key: "name", Arg: "NAME", Usage: "node name (default: the host's name)", into: &s.Name},
+		{Key: "cluster", Arg: "NAME", Usage: "nodes of one cluster count together", into: &s.Cluster},
+		{Key: "cluster_key_file", Arg: "FILE", Usage: "secret shared by all nodes of the cluster; without it a public one is used", into: &s.ClusterKeyFile},
+		{Key: "limit", Arg: "N", Usage: "units per window for each client, of the limit \"default\"", into: &s.Default.Limit},
+		{Key: "window", Arg: "SECONDS|DURATION", Usage: "window of the limit \"default\"", into: &s.Default.Window},
+		{Key: "burst", Arg: "N", Usage: "units that may pass at once (default: the limit)", into: &s.Default.Burst},
+		{Key: "max_overshoot", Arg: "RATIO", Usage: "share of the burst by which nodes may typically overshoot together", into: &s.Default.MaxOvershoot},
+		{Key: "http", Arg: "ADDR", Usage: "API, health, metrics and the page for people", into: &s.HTTP},
+		{Key: "grpc", Arg: "ADDR", Usage: "Envoy's rate limit service (not supported yet)", into: &s.GRPC},
+		{Key: "envoy_config", Arg: "DIR", Usage: "rules of Envoy's rate limit service (not supported yet)", into: &s.EnvoyConfig},
+		{Key: "admin_token_file", Arg: "FILE", Usage: "token that changes of limits and resets must present", into: &s.AdminTokenFile},
+		{Key: "admin", Arg: "ADDR", Usage: "pprof (default: off)", into: &s.Admin},
+		{Key: "redact_clients", Usage: "show clients in /v1/top under made-up names", into: &s.RedactClients},
+		{Key: "nats", Arg: "URL[,URL]", Usage: "use an external NATS server", into: &s.NATS, list: true},
+		{Key: "nats_creds", Arg: "FILE", Usage: "credentials file for NATS", into: &s.NATSCreds},
+		{Key: "nats_nkey", Arg: "FILE", Usage: "NKey seed file for NATS", into: &s.NATSNkey},
+		{Key: "nats_user", Arg: "USER", Usage: "user for NATS; with -nats-listen, the user that clients must present", into: &s.NATSUser},
+		{Key: "nats_password_file", Arg: "FILE", Usage: "password of that user", into: &s.NATSPasswordFile},
+		{Key: "nats_tls_ca", Arg: "FILE", Usage: "certificates that NATS servers are checked against", into: &s.NATSTLSCA},
+		{Key: "nats_tls_cert", Arg: "FILE", Usage: "client certificate for NATS", into: &s.NATSTLSCert},
+		{Key: "nats_tls_key", Arg: "FILE", Usage: "key of that certificate", into: &s.NATSTLSKey},
+		{Key: "nats_listen", Arg: "ADDR", Usage: "let NATS clients connect to the embedded server", into: &s.NATSListen},
+		{Key: "nats_cluster", Arg: "ADDR", Usage: "let embedded servers of other nodes connect: they form a mesh", into: &s.NATSCluster},
+		{Key: "nats_routes", Arg: "URL[,URL]", Usage: "embedded servers of other nodes; its own address among them is fine", into: &s.NATSRoutes, list: true},
+		{Key: "subject_prefix", Arg: "P", Usage: "what all NATS subjects begin with", into: &s.SubjectPrefix},
+		{Key: "max_clients", Arg: "N", Usage: "clients held at most", into: &s.MaxClients},
+		{Key: "state_dir", Arg: "DIR", Usage: "last known limits and shutdown snapshot (not supported yet)", into: &s.StateDir},
+		{Key: "log_format", Arg: "text|json", Usage: "form of the log", into: &s.LogFormat},
+		{Key: "log_level", Arg: "LEVEL", Usage: "debug, info, warn or error", into: &s.LogLevel},
+	}
+}
+
+// Text is the setting's value as it would be written, "" if it is empty.
+func (s Setting) Text() string {
+	switch v := s.into.(type) {
+	case *string:
+		return *v
+	case *int64:
+		if *v == 0 {
+			return ""
+		}
+		return fmt.Sprint(*v)
+	case *bool:
+		if !*v {
+			return ""
+		}
+		return "true"
+	case *float64:
+		return fmt.Sprint(*v)
+	case *spec.Window:
+		return v.String()
+	}
+	return ""
+}
+
+// Set reads one setting from text. origin says where it stands, such as "flag
+// -limit", and begins the error.
+func (s *Settings) Set(key, text, origin string) error {
+	for _, set := range s.All() {
+		if set.Key == key {
+			if err := (spec.Field{Name: key, Into: set.into}).Set(spec.Text, text); err != nil {
+				return fmt.Errorf("%s: %w", origin, err)
+			}
+			s.origins[key] = origin
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %q is no setting", origin, key)
+}
+
+// Origin says where a setting comes from, "" for a default.
+func (s *Settings) Origin(key string) string { return s.origins[key] }
+
+// Policies is all limits by name, validated. The error joins all faults, each with
+// its origin.
+func (s *Settings) Policies() (map[string]node.Policy, error) {
+	out := map[string]node.Policy{}
+	var faults []error
+	d, err := s.Default.Policy()
+	for _, f := range spec.Faults(err) {
+		faults = append(faults, s.at(f, f.Field))
+	}
+	out[node.DefaultLimit] = d
+	for _, name := range slices.Sorted(maps.Keys(s.limits)) {
+		l := s.limits[name]
+		p, err := l.Policy()
+		for _, f := range spec.Faults(err) {
+			faults = append(faults, s.at(f, "limits."+name+"."+f.Field, "limits."+name))
+		}
+		out[name] = p
+	}
+	return out, errors.Join(faults...)
+}
+
+// at says where the first of keys that was set stands.
+func (s *Settings) at(err error, keys ...string) error {
+	for _, k := range keys {
+		if origin := s.origins[k]; origin != "" {
+			if name, ok := strings.CutPrefix(keys[len(keys)-1], "limits."); ok {
+				return fmt.Errorf("%s: limit %s: %w", origin, name, err)
+			}
+			return fmt.Errorf("%s: %w", origin, err)
+		}
+	}
+	return err
+}
