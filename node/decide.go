@@ -169,18 +169,14 @@ func (n *Node) renew(e *entry, r *revision, now int64) {
 }
 
 // recarry raises the origin to what the old life carries over; again whenever late
-// deltas raise that.
+// deltas raise that. It is the previous window's: an origin of the current one that
+// is ahead of the clock would be taken for a wrong clock's.
 func (n *Node) recarry(e *entry) {
 	old := e.old()
 	if old.state.Base() == crdt.Never || e.reset().Compare(e.rev.stamp) > 0 {
 		return
 	}
-	o := e.rev.carry(old.rev, old.state.TAT(&old.rev.frame))
-	if e.rev.frame.Start(e.rev.stamp.At) == e.state.Start() {
-		e.state.Raise(o)
-	} else {
-		e.state.RaisePrevious(&e.rev.frame, o)
-	}
+	e.state.RaisePrevious(&e.rev.frame, e.rev.carry(old.rev, old.state.TAT(&old.rev.frame)))
 }
 
 // note remembers that the entry has something to send, and calls for a flush if its
