@@ -169,7 +169,8 @@ func (n *Node) renew(e *entry, r *revision, now int64) {
 }
 
 // recarry raises the origin to what the old life carries over; again whenever late
-// deltas raise that.
+// deltas raise that. It is the previous window's: an origin of the current one that
+// is ahead of the clock would be taken for a wrong clock's.
 func (n *Node) recarry(e *entry) {
 	old := e.old()
 	if old.state.Base() == crdt.Never || e.reset().Compare(e.rev.stamp) > 0 {

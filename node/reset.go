@@ -27,18 +27,30 @@ func (n *Node) Reset(limitName, client string) error {
 	}
 	now := n.now()
 	k := n.key(l, client)
-	stamp := crdt.Stamp{At: now, By: n.replica}
 	n.resets.mu.Lock()
 	defer n.resets.mu.Unlock()
 	n.forgetResets(now)
 	if len(n.resets.list) >= mostResets {
 		return ErrTooManyResets
 	}
+	stamp := n.afterLife(k, now)
 	n.resets.list = append(n.resets.list, clientReset{deltasync.ClientReset{Limit: l.name, Key: k, Stamp: stamp}, now})
 	n.resets.fresh = true
 	n.reset(l, k, stamp, now)
 	n.loopUrgent()
 	return nil
+}
+
+// afterLife is now as a stamp, or a later one if the client's state has one that is
+// ahead: of another reset in the same instant, or from a clock ahead of ours.
+func (n *Node) afterLife(k crdt.Key, now int64) crdt.Stamp {
+	s := n.table.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.find(k); e != nil {
+		now = max(now, e.stamp().At+1)
+	}
+	return crdt.Stamp{At: now, By: n.replica}
 }
 
 // reset applies a reset, its own or a peer's.

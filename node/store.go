@@ -42,14 +42,15 @@ func (n store) collectShard(s *shard, now int64, seq uint64, b *deltasync.Batch)
 			continue // forgotten, and its chunk given back
 		}
 		if e.used && e.dirty {
-			e.state.Roll(&e.rev.frame, e.rev.frame.Start(now))
-			row := e.state.Own()
-			row.Key = e.key
-			if !b.Add(e.head(0), row) {
+			// What was admitted just before a change of the limit is still to be told.
+			fits := true
+			if old := e.old(); old != nil && old.state.Pending() {
+				fits = n.send(s, e.key, old.rev, old.reset, &old.state, now, b)
+			}
+			if !fits || !n.send(s, e.key, e.rev, e.reset(), &e.state, now, b) {
 				s.dirty = append(s.dirty[:0], s.dirty[i:]...)
 				return false
 			}
-			s.growDigests(e.key, e.stamp(), n.replica, e.rev.frame.Width, e.state.Start(), e.state.Sent())
 			e.sentSeq, e.sentAt, e.dirty = seq, now, false
 		}
 		e.listed = false
@@ -58,11 +59,19 @@ func (n store) collectShard(s *shard, now int64, seq uint64, b *deltasync.Batch)
 	return true
 }
 
-// head is what the entry's rows share with others of their group.
-func (e *entry) head(r crdt.Replica) *crdt.Delta {
-	return head(e.rev, e.reset(), r, e.state.Start())
+// send adds this replica's row of a state to b and reports whether it fitted.
+func (n store) send(s *shard, k crdt.Key, r *revision, reset crdt.Stamp, st *crdt.State, now int64, b *deltasync.Batch) bool {
+	st.Roll(&r.frame, r.frame.Start(now))
+	row := st.Own()
+	row.Key = k
+	if !b.Add(head(r, reset, 0, st.Start()), row) {
+		return false
+	}
+	s.growDigests(k, laterStamp(r.stamp, reset), n.replica, r.frame.Width, st.Start(), st.Sent())
+	return true
 }
 
+// head is what a state's row shares with others of its group.
 func head(r *revision, reset crdt.Stamp, of crdt.Replica, start int64) *crdt.Delta {
 	if reset.Compare(r.stamp) <= 0 {
 		reset = crdt.Stamp{}
@@ -136,12 +145,7 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 	case c > 0:
 		n.renew(e, r, now)
 	case c < 0:
-		if old := e.old(); old != nil && old.stamp == stamp {
-			f := &old.rev.frame
-			g := old.state.Merge(f, d.Replica, d.Start, *row)
-			s.growDigests(e.key, stamp, d.Replica, f.Width, d.Start, g)
-			n.recarry(e)
-		}
+		n.mergeOld(now, s, e, r, d, row)
 		if !n.alone {
 			n.table.markDirty(s, e) // so that the laggard learns of the higher stamp
 		}
@@ -154,6 +158,29 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 	g := e.state.Merge(&r.frame, d.Replica, d.Start, *row)
 	s.growDigests(e.key, stamp, d.Replica, d.Width, d.Start, g)
 	l.overshoot.observe(r, now, before, e.state.TAT(&r.frame))
+}
+
+// mergeOld merges what was counted before the limit's last change, and carries over
+// what that adds. Where the client was not known before, its old life begins with
+// it. What was counted before a reset, or before an earlier change, is over.
+func (n store) mergeOld(now int64, s *shard, e *entry, r *revision, d *crdt.Delta, row *crdt.Row) {
+	if e.reset().Compare(e.rev.stamp) > 0 {
+		return
+	}
+	old := e.old()
+	if old == nil {
+		if r == e.rev || d.Start < r.frame.Start(now)-r.frame.Width {
+			return
+		}
+		old = &life{stamp: d.Stamp(), rev: r, reset: d.Reset, state: crdt.New(d.Start)}
+		e.follow(e.reset(), old)
+	}
+	if old.stamp != d.Stamp() {
+		return
+	}
+	g := old.state.Merge(&r.frame, d.Replica, d.Start, *row)
+	s.growDigests(e.key, old.stamp, d.Replica, r.frame.Width, d.Start, g)
+	n.recarry(e)
 }
 
 // Export implements deltasync.Store. The cursor's index counts slots.

@@ -160,6 +160,10 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 	default:
 		q.Differ = e.differing(m)
 	}
+	if m.Kind == KindSnapshot && m.Cursor == (Cursor{}) {
+		// First, since rows of a limit that is not known are dropped.
+		e.sendRegisters(now, reply, e.store.Registers())
+	}
 	answer := &Message{Kind: KindRows, Request: m.Request, Seq: e.seq, Joining: !e.join.ready}
 	for page := range mostPages {
 		e.batch.Reset()
@@ -170,9 +174,6 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 		if answer.Last {
 			break
 		}
-	}
-	if m.Kind == KindSnapshot && answer.Done {
-		e.sendRegisters(now, reply, e.store.Registers())
 	}
 }
 
