@@ -138,7 +138,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		e.missing(now, p, p.seq, m.Seq)
 		p.seq = m.Seq
 	}
-	if p.sure && !p.gap && m.Seq == p.seq {
+	if p.sure && !p.behind() && m.Seq == p.seq {
 		p.freshAt = max(p.freshAt, m.Sent)
 	}
 	if !e.join.ready {

@@ -126,7 +126,9 @@ func (e *Engine) Step(now int64, in Input) *Output {
 	e.out.Packets, e.out.Events = e.out.Packets[:0], e.out.Events[:0]
 	switch in.Kind {
 	case InputPacket:
-		e.receive(now, in.Packet)
+		if !e.closed {
+			e.receive(now, in.Packet)
+		}
 	case InputUrgent:
 		e.urgent = true
 	case InputConnected:
@@ -329,7 +331,7 @@ func (e *Engine) onDelta(now int64, p *peer, m *Message) {
 	default:
 		return // repeated or overtaken: merged, but no news of the sequence
 	}
-	if p.sure && !p.gap {
+	if p.sure && !p.behind() {
 		p.freshAt = max(p.freshAt, m.Sent)
 	}
 }

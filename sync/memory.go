@@ -116,11 +116,15 @@ func matchesAny(patterns []string, subject string) bool {
 	return false
 }
 
-// Matches reports whether subject matches a NATS pattern with * wildcards.
+// Matches reports whether subject matches a NATS pattern: * stands for one token, >
+// at the end for one or more.
 func Matches(pattern, subject string) bool {
 	for {
 		pt, prest, pmore := strings.Cut(pattern, ".")
 		st, srest, smore := strings.Cut(subject, ".")
+		if pt == ">" && !pmore {
+			return true
+		}
 		if pt != "*" && pt != st {
 			return false
 		}

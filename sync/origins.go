@@ -81,7 +81,7 @@ func (e *Engine) originRoot(now int64, w Window, group int) crdt.Digest {
 
 // compareOrigins asks the peer for all rows of partitions whose origins differ.
 func (e *Engine) compareOrigins(now int64, p *peer, m *Message) {
-	if p.request.id != 0 || p.gap || now < max(p.request.notBefore, p.originsAfter) {
+	if p.request.id != 0 || p.behind() || now < max(p.request.notBefore, p.originsAfter) {
 		return
 	}
 	differ := false
@@ -97,7 +97,7 @@ func (e *Engine) compareOrigins(now int64, p *peer, m *Message) {
 		return
 	}
 	e.stats.Mismatches++
-	p.originsAfter = now + min(mostBackoff, repairPause<<min(p.originMisses, 6))
+	p.originsAfter = now + backoff(p.originMisses)
 	p.originMisses++
 	clear(e.origins.cache) // what comes will change them
 	e.ask(now, p, KindRepair, 0, 0, Cursor{})

@@ -46,10 +46,16 @@ type peer struct {
 	gap   bool
 	since uint64
 	gapTo uint64
-	// The same for origins, and when they may be asked for again.
+	// What no gap shows: its digests differ from ours. A repair of that is due at
+	// lookAt; misses are those in a row that did not help. The same for what it can
+	// tell of peers that nobody hears any more, and for origins.
+	differs      bool
+	misses       int
+	lookAt       int64
+	silentMisses int
+	silentAfter  int64
 	originMisses int
 	originsAfter int64
-	misses       int // repairs in a row that did not make the digests equal
 	request      request
 
 	lag      lagWindow // received - sent, by own clock
@@ -64,12 +70,21 @@ type request struct {
 	id       uint64 // 0: none
 	kind     Kind
 	of       crdt.Replica
+	since    uint64
 	page     uint64 // of the answer, the next one expected
 	from     Cursor // where that page's rows begin
 	deadline int64
+	// The answer accounts for the messages up to seq, its peer's last one when it
+	// began: what left since can lie before the place where the answer goes on.
+	begun bool
+	seq   uint64
+	sent  int64 // when it began, the peer's clock
 	notBefore,
 	backoff int64
 }
+
+// behind reports whether something that the peer sent is missing here.
+func (p *peer) behind() bool { return p.gap || p.differs }
 
 // lagWindow keeps the least lag of the last one to two minutes.
 type lagWindow struct {

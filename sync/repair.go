@@ -1,6 +1,10 @@
 package sync
 
-import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+import (
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
 
 // How requests are paced: an answer that takes longer than requestTimeout is given
 // up and asked for again, ever more patiently; repairs that succeed are at least
@@ -31,30 +35,37 @@ func (e *Engine) missing(now int64, p *peer, since, to uint64) {
 // after the messages up to its Seq, and all of these are merged here, so that both
 // digests speak of the same moment even under full load.
 func (e *Engine) compare(now int64, p *peer, m *Message) {
-	if p.request.id != 0 {
-		return
-	}
-	if e.differs(now, p.replica, m.Roots) {
+	switch {
+	case p.request.id != 0:
+	case !e.differs(now, p.replica, m):
+		p.differs, p.misses = false, 0
+		p.sure, p.freshAt = true, max(p.freshAt, m.Sent)
+	case !p.differs:
 		e.stats.Mismatches++
-		p.gap, p.since, p.gapTo = true, 0, m.Seq
-		wait := e.jitter(repairJitter)
+		p.differs, p.lookAt = true, now+e.jitter(repairJitter)
 		if p.misses > 0 {
-			wait += min(mostBackoff, repairPause<<min(p.misses, 6))
+			p.lookAt += backoff(p.misses)
 		}
 		p.misses++
-		p.request.notBefore = max(p.request.notBefore, now+wait)
-		return
 	}
-	p.misses = 0
-	p.sure, p.freshAt = true, max(p.freshAt, m.Sent)
 }
 
-// differs compares the roots of replica r with our own, in the windows that are
-// live here.
-func (e *Engine) differs(now int64, r crdt.Replica, roots []Root) bool {
+// backoff is how long to wait after some repairs in a row that did not help: what a
+// node cannot take, being full or of another configuration, it is not to ask for
+// over and over.
+func backoff(misses int) int64 { return min(mostBackoff, repairPause<<min(misses, 6)) }
+
+// differs compares the roots of replica r in m with our own, in the windows that
+// are live for both sides: around a change of window, clocks a moment apart do not
+// name the same two.
+func (e *Engine) differs(now int64, r crdt.Replica, m *Message) bool {
+	live := e.store.Windows(m.Sent)
 	for _, w := range e.store.Windows(now) {
+		if !slices.Contains(live, w) {
+			continue
+		}
 		theirs := crdt.Digest(0)
-		for _, root := range roots {
+		for _, root := range m.Roots {
 			if root.Replica == r && root.Window == w {
 				theirs = root.Digest
 			}
@@ -67,24 +78,29 @@ func (e *Engine) differs(now int64, r crdt.Replica, roots []Root) bool {
 }
 
 // compareSilent compares what this peer and we hold of peers that neither of us
-// hears: nobody else can repair what one of us missed of their last words.
+// hears: nobody else can repair what one of us missed of their last words. It looks
+// at one after the other, so that one that cannot be mended does not hide the next.
 func (e *Engine) compareSilent(now int64, p *peer, m *Message) {
-	if p.request.id != 0 || p.gap || now < p.request.notBefore {
+	if p.request.id != 0 || p.behind() || now < max(p.request.notBefore, p.silentAfter) {
 		return
 	}
-	for _, root := range m.Roots {
+	for i := range m.Roots {
+		root := &m.Roots[(i+p.silentMisses)%len(m.Roots)]
 		if root.Replica == p.replica || root.Replica == e.cfg.Replica {
 			continue
 		}
 		if silent := e.peers.find(root.Replica); silent != nil && silent.state == PeerAlive {
 			continue
 		}
-		if e.differs(now, root.Replica, m.Roots) {
+		if e.differs(now, root.Replica, m) {
 			e.stats.Mismatches++
+			p.silentAfter = now + backoff(p.silentMisses)
+			p.silentMisses++
 			e.ask(now, p, KindRepair, root.Replica, 0, Cursor{})
 			return
 		}
 	}
+	p.silentMisses = 0
 }
 
 // repairs sends the requests that are due.
@@ -97,35 +113,48 @@ func (e *Engine) repairs(now int64) {
 			r.notBefore = now + r.backoff
 			e.stats.Timeouts++
 		}
-		// While joining, a snapshot comes first: it brings all that repairs would.
-		if p.gap && e.join.ready && p.state == PeerAlive && r.id == 0 && now >= r.notBefore {
+		switch {
+		case !e.join.ready:
+			// A snapshot comes first: it brings all that repairs would.
+		case p.state != PeerAlive || r.id != 0 || now < r.notBefore:
+		case p.gap:
 			e.ask(now, p, KindRepair, p.replica, p.since, Cursor{})
+		case p.differs && now >= p.lookAt:
+			e.ask(now, p, KindRepair, p.replica, 0, Cursor{})
 		}
 	}
 }
 
 // ask requests rows of one replica (0: of all) from a peer.
 func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint64, from Cursor) {
+	if !e.connected {
+		return
+	}
 	e.requests++
-	p.request.id, p.request.kind, p.request.of = e.requests, kind, of
-	p.request.page, p.request.from = 0, from
-	p.request.deadline = now + requestTimeout
+	r := &p.request
+	r.id, r.kind, r.of, r.since = e.requests, kind, of, since
+	r.page, r.from = 0, from
+	r.begun = r.begun && from != Cursor{}
+	r.deadline = now + requestTimeout
 	m := &Message{Kind: kind, Request: e.requests, Of: of, Since: since, Cursor: from}
 	if kind == KindRepair {
-		m.Have = e.have(now, of)
+		m.Have = e.have(now, of, p.misses+p.silentMisses)
 		e.stats.Repairs++
 	}
 	e.send(now, e.subjects.of(kind, p.node, p.replica), e.inbox, m, nil)
 }
 
 // have is what we hold of replica of's counters, or of everybody's origins (0).
-func (e *Engine) have(now int64, of crdt.Replica) []Partitioned {
+// Where there are more windows than one request may list, the next one after some
+// misses lists others.
+func (e *Engine) have(now int64, of crdt.Replica, misses int) []Partitioned {
 	windows := e.store.Windows(now)
 	if of == 0 {
 		windows = e.settled(now)
 	}
 	var out []Partitioned
-	for _, w := range windows[:min(len(windows), maxWindows)] {
+	for i := range min(len(windows), maxWindows) {
+		w := windows[(i+misses*maxWindows)%len(windows)]
 		have := Partitioned{Window: w}
 		if of != 0 {
 			e.store.Digests(of, w, &have.Digests)
@@ -145,6 +174,9 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 		e.drop(now, DropMalformed, "request without a reply subject from "+m.Node)
 		return
 	}
+	if !e.connected {
+		return // the requester asks again, us or another
+	}
 	// What we hold and have not sent would make our answer differ from our digests.
 	e.flush(now, false)
 	q := &Query{Of: m.Of, Since: m.Since, Cursor: m.Cursor}
@@ -152,7 +184,7 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 		q.Since = 0
 	}
 	switch {
-	case m.Kind == KindSnapshot || q.Since > 0:
+	case m.Kind == KindSnapshot || q.Since > 0 || len(m.Have) == 0:
 		// All rows, or all that left us since: some may carry an origin alone, which
 		// no digest of counters shows.
 	case m.Of == 0:
@@ -203,6 +235,9 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 	e.merge(now, m)
 	r := &p.request
 	r.deadline = now + requestTimeout
+	if !r.begun {
+		r.begun, r.seq, r.sent = true, m.Seq, m.Sent
+	}
 	if m.Page == r.page {
 		r.page, r.from = r.page+1, m.Next
 	}
@@ -212,40 +247,43 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 	whole := m.Done && m.Page+1 == r.page
 	r.id, r.backoff = 0, 0
 	if !whole { // there is more, or a page before this one was lost
-		since := uint64(0)
-		if r.of == p.replica {
-			since = p.since
-		}
-		e.ask(now, p, r.kind, r.of, since, r.from)
+		e.ask(now, p, r.kind, r.of, r.since, r.from)
 		return
 	}
 	r.notBefore = now + repairPause
 	switch {
 	case r.kind == KindSnapshot:
 		if !p.known {
-			p.known, p.seq = true, m.Seq
+			p.known, p.seq = true, r.seq
 		}
 		e.join.done(e, now, p, m.Joining)
 	case r.of == p.replica:
-		e.repaired(p, m)
+		p.repaired()
 	}
 }
 
 // repaired closes the gap, if the answer accounts for all that was missing.
-func (e *Engine) repaired(p *peer, m *Message) {
-	if m.Seq < p.gapTo {
-		p.since = max(p.since, m.Seq)
+func (p *peer) repaired() {
+	r := &p.request
+	if r.since == 0 { // rows since some message prove nothing of what came before
+		p.differs, p.sure = false, true
+	}
+	if r.seq < p.gapTo {
+		p.since = max(p.since, r.seq)
 		return
 	}
 	p.gap, p.gapTo = false, 0
-	p.seq = max(p.seq, m.Seq)
-	// Rows since some message prove nothing of what came before we listened.
-	if p.sure = p.sure || p.since == 0; p.sure {
-		p.freshAt = max(p.freshAt, m.Sent)
+	p.seq = max(p.seq, r.seq)
+	if p.sure && !p.differs {
+		p.freshAt = max(p.freshAt, r.sent)
 	}
 }
 
-// sendRegisters splits the limits register into messages.
+// registerSize is an upper bound of what an entry takes beside its value.
+const registerSize = 1 + maxName + 2 + 9 + 9 + 3
+
+// sendRegisters splits the limits register into messages. A value alone has to fit
+// into one.
 func (e *Engine) sendRegisters(now int64, subject string, regs []Register) {
 	kind := KindLimits
 	if subject != "" {
@@ -255,8 +293,11 @@ func (e *Engine) sendRegisters(now int64, subject string, regs []Register) {
 	}
 	for len(regs) > 0 {
 		n, size := 0, 0
-		for n < len(regs) && n < maxRegisters && size < batchBudget/2 {
-			size += len(regs[n].Value) + maxName
+		for n < len(regs) && n < maxRegisters {
+			size += len(regs[n].Value) + registerSize
+			if n > 0 && size > batchBudget {
+				break
+			}
 			n++
 		}
 		e.send(now, subject, "", &Message{Kind: kind, Regs: regs[:n]}, nil)

@@ -124,7 +124,7 @@ func (e *Engine) Status(now int64) Status {
 		s.Peers = append(s.Peers, Peer{
 			Node: p.node, Replica: p.replica, State: p.state, Joining: p.joining, HearsUs: p.hearsUs,
 			HeardAgo: now - p.heardAt, StaleFor: p.staleness(now), Skew: skew, Delay: delay,
-			Behind: p.gap, Limits: p.limits, Hears: append([]crdt.Replica(nil), p.hears...),
+			Behind: p.behind(), Limits: p.limits, Hears: append([]crdt.Replica(nil), p.hears...),
 		})
 	}
 	return s

@@ -357,6 +357,8 @@ func (r *reader) registers() []Register {
 	n := r.arrayLen(maxRegisters*registerFields, 1)
 	if n%registerFields != 0 || n/registerFields*least > r.src.Len() {
 		r.fail("limits")
+	}
+	if n == 0 || r.err != nil {
 		return nil
 	}
 	out := make([]Register, n/registerFields)
@@ -375,6 +377,8 @@ func (r *reader) resets() []ClientReset {
 	n := r.arrayLen(maxResets*resetFields, 1)
 	if n%resetFields != 0 || n/resetFields*least > r.src.Len() {
 		r.fail("resets")
+	}
+	if n == 0 || r.err != nil {
 		return nil
 	}
 	out := make([]ClientReset, n/resetFields)
@@ -400,7 +404,7 @@ func (w words) at(i int) uint64 { return binary.LittleEndian.Uint64(w[i*8:]) }
 func records[T any](r *reader, size, most int, parse func(words) T) []T {
 	b := r.bytes()
 	size *= 8
-	if r.err != nil {
+	if r.err != nil || len(b) == 0 {
 		return nil
 	}
 	if len(b)%size != 0 || len(b)/size > most {

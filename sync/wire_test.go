@@ -39,7 +39,7 @@ func fullMessage() *Message {
 		Have:   []Partitioned{{Window: Window{Width: 1, Start: 2}, Digests: [crdt.Partitions]crdt.Digest{0: 1, 255: 2}}},
 		Cursor: Cursor{Partition: 24, Index: 25}, Next: Cursor{Partition: 26, Index: 27}, Page: 28,
 		Origins: []OriginRoot{{Window: Window{Width: 29, Start: 30}, Group: 31, Digest: 32}},
-		Last: true, Done: true,
+		Last:    true, Done: true,
 	}
 }
 

@@ -1,0 +1,258 @@
+package transporttest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// Network makes transports that reach each other. Its functions may fail the test
+// that it was made for, and register what cleans up after them with it.
+type Network struct {
+	// Transport makes a transport of its own.
+	Transport func() deltasync.Transport
+	// Shared makes two transports over one connection; nil where a transport has
+	// no connection that it could share.
+	Shared func() (a, b deltasync.Transport)
+	// Stop takes the network away from all transports, Start brings it back; nil
+	// where it is never away.
+	Stop, Start func()
+}
+
+// Run runs the suite. network is called for each test anew.
+func Run(t *testing.T, network func(t *testing.T) Network) {
+	for name, test := range map[string]func(*testing.T, *suite){
+		"delivers what matches":                       deliversWhatMatches,
+		"keeps each publisher's order":                keepsOrder,
+		"answers reach the inbox":                     answersReachTheInbox,
+		"own messages come once at most":              ownMessages,
+		"data belongs to the receiver":                dataBelongsToTheReceiver,
+		"a slow handler loses and counts":             slowHandler,
+		"close waits for the handler":                 closeWaits,
+		"close lets what was published go":            closeFlushes,
+		"close leaves nothing behind":                 closeLeavesNothing,
+		"close is idempotent, and fine before Open":   closeTwice,
+		"says when it is disconnected and back":       reconnects,
+		"opens while the network is away":             opensWithoutNetwork,
+		"close does not wait for an absent network":   closesWithoutNetwork,
+		"two on one connection hear each other":       sharedConnection,
+		"closing one of two on a connection is local": sharedClose,
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			test(t, &suite{t: t, net: network(t)})
+		})
+	}
+}
+
+type suite struct {
+	t        *testing.T
+	net      Network
+	meetings int
+}
+
+// open opens a transport and waits until it is connected.
+func (s *suite) open(subjects ...string) *end {
+	s.t.Helper()
+	e := s.start(s.net.Transport(), nil, subjects...)
+	s.awaitState(e, "connected")
+	return e
+}
+
+// start opens a transport without waiting. onData runs within each Receive.
+func (s *suite) start(tr deltasync.Transport, onData func(deltasync.Packet), subjects ...string) *end {
+	s.t.Helper()
+	e := &end{Transport: tr, recorder: &recorder{t: s.t, onData: onData}}
+	if err := tr.Open(subjects, e.recorder); err != nil {
+		s.t.Fatalf("open: %v", err)
+	}
+	s.t.Cleanup(e.close)
+	return e
+}
+
+func (s *suite) awaitState(e *end, states ...string) {
+	s.t.Helper()
+	eventually(s.t, "state "+strings.Join(states, ", "), func() bool { return slices.Equal(e.went(), states) })
+}
+
+// meet publishes from one end until the other has heard it, since interest in a
+// subject takes a moment to travel.
+func (s *suite) meet(from, to *end, subject string) {
+	s.t.Helper()
+	before := to.count()
+	eventually(s.t, "a message on "+subject, func() bool {
+		_ = from.Publish(subject, "", []byte("hello"))
+		return to.count() > before
+	})
+	// Wait for the last one too, so that none arrives in the middle of the test.
+	s.meetings++
+	last := fmt.Sprintf("meeting %d", s.meetings)
+	from.publish(subject, "", last)
+	eventually(s.t, last, func() bool { return slices.Contains(to.got(), last) })
+	to.forget()
+}
+
+func deliversWhatMatches(t *testing.T, s *suite) {
+	exact, star, tail := s.open("a.b.c"), s.open("a.*.c", "x.*"), s.open("a.>")
+	from := s.open()
+	for _, to := range []*end{exact, star, tail} {
+		s.meet(from, to, "a.b.c")
+	}
+	for _, e := range []*end{exact, star, tail} {
+		e.forget()
+	}
+	for _, subject := range []string{"a.b.c", "a.z.c", "a.b", "a.b.c.d", "x.1", "x", "b.b.c", "a.b.c"} {
+		from.publish(subject, "", subject)
+	}
+	for _, want := range []struct {
+		to   *end
+		data string
+	}{
+		{exact, "a.b.c a.b.c"},
+		{star, "a.b.c a.z.c x.1 a.b.c"},
+		{tail, "a.b.c a.z.c a.b a.b.c.d a.b.c"},
+	} {
+		eventually(t, want.data, func() bool { return strings.Join(want.to.got(), " ") == want.data })
+		for _, p := range want.to.packets {
+			if p.Subject != string(p.Data) || p.Reply != "" {
+				t.Errorf("%q arrived on %q with reply %q", p.Data, p.Subject, p.Reply)
+			}
+		}
+	}
+}
+
+func keepsOrder(t *testing.T, s *suite) {
+	const each = 600 // with two publishers below what a transport has to queue
+	to := s.open("one", "two", "three.*")
+	senders := []*end{s.open(), s.open()}
+	for _, from := range senders {
+		s.meet(from, to, "one")
+	}
+	subjects := []string{"one", "three.x", to.Inbox(), "two", "three.y"}
+	for i := range each {
+		for j, from := range senders {
+			from.publish(subjects[i%len(subjects)], "", fmt.Sprintf("%d %d", j, i))
+		}
+	}
+	eventually(t, "all messages", func() bool { return to.count() == each*len(senders) })
+	next := make([]int, len(senders))
+	for _, text := range to.got() {
+		var j, i int
+		if _, err := fmt.Sscanf(text, "%d %d", &j, &i); err != nil {
+			t.Fatal(err)
+		}
+		if i != next[j] {
+			t.Fatalf("publisher %d: message %d came where %d was due", j, i, next[j])
+		}
+		next[j]++
+	}
+	if to.Dropped() != 0 {
+		t.Errorf("dropped %d", to.Dropped())
+	}
+}
+
+func answersReachTheInbox(t *testing.T, s *suite) {
+	asking, bystander := s.open(), s.open()
+	if asking.Inbox() == "" || asking.Inbox() == bystander.Inbox() {
+		t.Fatalf("inboxes %q and %q", asking.Inbox(), bystander.Inbox())
+	}
+	tr := s.net.Transport()
+	// Answering from within Receive is what an engine does.
+	answering := s.start(tr, func(p deltasync.Packet) {
+		if p.Reply != "" {
+			_ = tr.Publish(p.Reply, "", []byte("answer to "+string(p.Data)))
+		}
+	}, "ask.me")
+	s.awaitState(answering, "connected")
+	s.meet(asking, answering, "ask.me")
+	asking.publish("ask.me", asking.Inbox(), "this")
+	eventually(t, "an answer", func() bool { return slices.Equal(asking.got(), []string{"answer to this"}) })
+	if got := bystander.got(); len(got) > 0 {
+		t.Errorf("another inbox got %q", got)
+	}
+	if p := asking.packets[0]; p.Subject != asking.Inbox() {
+		t.Errorf("the answer came on %q, not on the inbox %q", p.Subject, asking.Inbox())
+	}
+}
+
+func ownMessages(t *testing.T, s *suite) {
+	self, other := s.open("s"), s.open("s")
+	s.meet(self, other, "s")
+	s.meet(other, self, "s")
+	other.forget()
+	self.publish("s", "", "mine")
+	other.publish("s", "", "end")
+	eventually(t, "both messages", func() bool {
+		return slices.Contains(other.got(), "mine") && slices.Contains(self.got(), "end")
+	})
+	count := func(e *end) (n int) {
+		for _, text := range e.got() {
+			if text == "mine" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := count(other); n != 1 {
+		t.Errorf("the other got the message %d times", n)
+	}
+	if n := count(self); n > 1 {
+		t.Errorf("its publisher got the message %d times", n)
+	}
+}
+
+func dataBelongsToTheReceiver(t *testing.T, s *suite) {
+	var scribbled atomic.Bool
+	vandal := s.start(s.net.Transport(), func(p deltasync.Packet) {
+		if string(p.Data) == "precious" {
+			clear(p.Data)
+			scribbled.Store(true)
+		}
+	}, "s")
+	s.awaitState(vandal, "connected")
+	to, from := s.open("s"), s.open()
+	s.meet(from, vandal, "s")
+	s.meet(from, to, "s")
+	buffer := []byte("precious")
+	if err := from.Publish("s", "", buffer); err != nil {
+		t.Fatal(err)
+	}
+	copy(buffer, "reused!!")
+	eventually(t, "a message at both", func() bool { return scribbled.Load() && to.count() == 1 })
+	if got := to.got()[0]; got != "precious" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func slowHandler(t *testing.T, s *suite) {
+	const many = 10000 // more than any transport queues
+	gate, hold := make(chan struct{}), atomic.Bool{}
+	slow := s.start(s.net.Transport(), func(deltasync.Packet) {
+		if hold.Load() {
+			<-gate
+		}
+	}, "s")
+	s.awaitState(slow, "connected")
+	from := s.open()
+	s.meet(from, slow, "s")
+	hold.Store(true)
+	for range many {
+		from.publish("s", "", "x")
+	}
+	eventually(t, "packets dropped", func() bool { return slow.Dropped() > 0 })
+	hold.Store(false)
+	close(gate)
+	eventually(t, "each packet either delivered or counted", func() bool { return slow.count()+int(slow.Dropped()) == many })
+	dropped := slow.Dropped()
+	s.meet(from, slow, "s")
+	if now := slow.Dropped(); now != dropped {
+		t.Errorf("dropped %d more once the handler kept up", now-dropped)
+	}
+	slow.close()
+	if now := slow.Dropped(); now != dropped {
+		t.Errorf("%d dropped packets after Close, %d before", now, dropped)
+	}
+}

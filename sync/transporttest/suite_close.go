@@ -1,0 +1,162 @@
+package transporttest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+func closeWaits(t *testing.T, s *suite) {
+	entered, gate := make(chan struct{}, 1), make(chan struct{})
+	to := s.start(s.net.Transport(), func(p deltasync.Packet) {
+		if string(p.Data) == "block" {
+			entered <- struct{}{}
+			<-gate
+		}
+	}, "s")
+	s.awaitState(to, "connected")
+	from := s.open()
+	s.meet(from, to, "s")
+	from.publish("s", "", "block")
+	from.publish("s", "", "queued")
+	<-entered
+	closed := make(chan struct{})
+	go func() {
+		to.close() // the recorder fails the test at any call after it
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		t.Error("Close returned while the handler was running")
+	case <-time.After(50 * time.Millisecond): // no proof, but the wrong way round fails here
+	}
+	close(gate)
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		t.Fatal("Close did not return after the handler had")
+	}
+	from.publish("s", "", "late")
+	other := s.open("s")
+	s.meet(from, other, "s") // by now "late" would have arrived
+}
+
+func closeFlushes(t *testing.T, s *suite) {
+	from, to := s.open(), s.open("s")
+	s.meet(from, to, "s")
+	const many = 500
+	for range many {
+		from.publish("s", "", "x")
+	}
+	from.close()
+	eventually(t, "all messages", func() bool { return to.count() == many })
+}
+
+func closeLeavesNothing(t *testing.T, s *suite) {
+	from := s.open()
+	tr := s.net.Transport()
+	before := goleak.IgnoreCurrent() // the network's own
+	to := s.start(tr, nil, "s")
+	s.awaitState(to, "connected")
+	s.meet(from, to, "s")
+	to.close()
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
+	}
+}
+
+func closeTwice(t *testing.T, s *suite) {
+	e := s.open("s")
+	e.close()
+	e.close()
+	if err := s.net.Transport().Close(); err != nil {
+		t.Errorf("close before Open: %v", err)
+	}
+}
+
+func reconnects(t *testing.T, s *suite) {
+	if s.net.Stop == nil {
+		return // never away
+	}
+	from, to := s.open(), s.open("s", "t.*")
+	s.meet(from, to, "s")
+	s.net.Stop()
+	s.awaitState(from, "connected", "disconnected")
+	s.awaitState(to, "connected", "disconnected")
+	began := time.Now()
+	_ = from.Publish("s", "", []byte("into the void")) // may say so, must not wait
+	if took := time.Since(began); took > patience/10 {
+		t.Errorf("publishing without a network took %v", took)
+	}
+	s.net.Start()
+	s.awaitState(from, "connected", "disconnected", "connected")
+	s.awaitState(to, "connected", "disconnected", "connected")
+	for _, subject := range []string{"s", "t.x", to.Inbox()} {
+		s.meet(from, to, subject)
+	}
+}
+
+func opensWithoutNetwork(t *testing.T, s *suite) {
+	if s.net.Stop == nil {
+		return
+	}
+	s.net.Stop()
+	from, to := s.start(s.net.Transport(), nil), s.start(s.net.Transport(), nil, "s")
+	if got := append(from.went(), to.went()...); len(got) > 0 {
+		t.Errorf("%q without a network", got)
+	}
+	s.net.Start()
+	s.awaitState(from, "connected")
+	s.awaitState(to, "connected")
+	s.meet(from, to, "s")
+}
+
+func closesWithoutNetwork(t *testing.T, s *suite) {
+	if s.net.Stop == nil {
+		return
+	}
+	e := s.open("s")
+	s.net.Stop()
+	s.awaitState(e, "connected", "disconnected")
+	began := time.Now()
+	e.close()
+	if took := time.Since(began); took > patience/4 {
+		t.Errorf("took %v", took)
+	}
+}
+
+func sharedConnection(t *testing.T, s *suite) {
+	if s.net.Shared == nil {
+		return
+	}
+	ta, tb := s.net.Shared()
+	a, b := s.start(ta, nil, "to.a", "all"), s.start(tb, nil, "to.b", "all")
+	s.awaitState(a, "connected")
+	s.awaitState(b, "connected")
+	if a.Inbox() == b.Inbox() {
+		t.Fatalf("both have the inbox %s", a.Inbox())
+	}
+	s.meet(a, b, "to.b")
+	s.meet(b, a, "to.a")
+	s.meet(b, a, a.Inbox())
+	b.forget()
+	a.publish("all", "", "for all")
+	eventually(t, "the other's broadcast", func() bool { return slices.Contains(b.got(), "for all") })
+}
+
+func sharedClose(t *testing.T, s *suite) {
+	if s.net.Shared == nil {
+		return
+	}
+	ta, tb := s.net.Shared()
+	a, b, far := s.start(ta, nil, "s"), s.start(tb, nil, "s"), s.open("far")
+	s.meet(far, a, "s")
+	s.meet(far, b, "s")
+	a.close()
+	s.meet(far, b, "s")
+	s.meet(b, far, "far")
+}
