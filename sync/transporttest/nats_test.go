@@ -54,7 +54,11 @@ func (s *natsServer) start() {
 	if !run.ReadyForConnections(patience) {
 		s.t.Fatalf("no NATS server on port %d", s.port)
 	}
-	s.run, s.port = run, run.Addr().(*net.TCPAddr).Port
+	addr, ok := run.Addr().(*net.TCPAddr)
+	if !ok {
+		s.t.Fatalf("listens on %v", run.Addr())
+	}
+	s.run, s.port = run, addr.Port
 }
 
 func (s *natsServer) stop() {

@@ -148,7 +148,7 @@ func sharedConnection(t *testing.T, s *suite) {
 	eventually(t, "the other's broadcast", func() bool { return slices.Contains(b.got(), "for all") })
 }
 
-func sharedClose(t *testing.T, s *suite) {
+func sharedClose(_ *testing.T, s *suite) {
 	if s.net.Shared == nil {
 		return
 	}
