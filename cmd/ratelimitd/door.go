@@ -71,13 +71,11 @@ func (d *daemon) handler(local bool) http.Handler {
 		metrics.New(d.face), buildMetric(b),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
-	mux.Handle("/", httpapi.New(httpapi.Config{
+	return httpapi.New(httpapi.Config{
 		Node: d.face, Version: b.version, AdminToken: d.plan.adminToken, Loopback: local,
 		RedactClients: d.plan.settings.RedactClients, Logger: d.plan.log,
-	}))
-	return mux
+		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+	})
 }
 
 func buildMetric(b build) prometheus.Collector {

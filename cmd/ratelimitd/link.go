@@ -26,8 +26,8 @@ type link struct {
 	key      bool // a cluster key is set
 }
 
-func newLink(s *config.Settings, password string, key []byte) (link, error) {
-	l := link{
+func newLink(s *config.Settings, password string, key []byte) (*link, error) {
+	l := &link{
 		url: s.NATS, key: len(key) > 0, peers: s.NATS != "" || s.NATSRoutes != "",
 		open: s.NATS != "" || s.NATSListen != "" || s.NATSCluster != "",
 	}

@@ -113,9 +113,10 @@ func (o *options) environment(environ []string) map[string]string {
 	return env
 }
 
-// usage prints the manual.
-func usage(w io.Writer) {
-	fmt.Fprint(w, `ratelimitd is one node of a distributed rate limiter, with an HTTP interface.
+// usage is the manual.
+func usage() string {
+	var w strings.Builder
+	w.WriteString(`ratelimitd is one node of a distributed rate limiter, with an HTTP interface.
 
 	ratelimitd -limit 100 -window 60
 
@@ -141,9 +142,10 @@ flag overrides the environment, which overrides the file.
 			name += " " + set.Arg
 		}
 		if len(name) > 24 {
-			fmt.Fprintf(w, "  %s\n  %-24s %s\n", name, "", line)
+			fmt.Fprintf(&w, "  %s\n  %-24s %s\n", name, "", line)
 			continue
 		}
-		fmt.Fprintf(w, "  %-24s %s\n", name, line)
+		fmt.Fprintf(&w, "  %-24s %s\n", name, line)
 	}
+	return w.String()
 }

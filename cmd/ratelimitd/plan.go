@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
@@ -18,7 +21,7 @@ import (
 type plan struct {
 	settings   *config.Settings
 	node       node.Config // without NATS
-	link       link
+	link       *link
 	adminToken string
 	log        *slog.Logger
 }
@@ -76,6 +79,16 @@ func (p *plan) check(ctx context.Context) error {
 	return n.Close()
 }
 
+// summary lists the limits.
+func (p *plan) summary() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(p.node.Limits)) {
+		l := p.node.Limits[name]
+		all = append(all, fmt.Sprintf("%s %d per %v", name, l.Limit, l.Window))
+	}
+	return strings.Join(all, ", ")
+}
+
 // open starts a node.
 func (p *plan) open(ctx context.Context, via node.NATS) (*node.Node, error) {
 	cfg := p.node
@@ -100,7 +113,7 @@ func readSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.LimitReader(f, mostSecret+1))
 	if err != nil {
 		return nil, err

@@ -15,12 +15,12 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case err != nil:
 		return err
 	case o.help:
-		usage(stdout)
-		return nil
+		_, err := io.WriteString(stdout, usage())
+		return err
 	case o.version:
 		b := buildInfo()
-		fmt.Fprintf(stdout, "ratelimitd %s (%s, %s/%s)\n", b.version, b.goVersion, runtime.GOOS, runtime.GOARCH)
-		return nil
+		_, err := fmt.Fprintf(stdout, "ratelimitd %s (%s, %s/%s)\n", b.version, b.goVersion, runtime.GOOS, runtime.GOARCH)
+		return err
 	}
 	log, err := newLogger(&o.settings, stderr)
 	if err != nil {
@@ -37,8 +37,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		if err := p.check(ctx); err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "ratelimitd: the settings are fine: %d limits\n", len(p.node.Limits))
-		return nil
+		_, err := fmt.Fprintf(stdout, "ratelimitd: the settings are fine: %s\n", p.summary())
+		return err
 	}
 	d, err := start(ctx, p)
 	if err != nil {

@@ -24,7 +24,7 @@ func (s *Settings) ReadFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("configuration file: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
 	if err != nil {
 		return fmt.Errorf("configuration file: %w", err)

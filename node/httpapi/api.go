@@ -53,6 +53,8 @@ type Config struct {
 	// RedactClients shows clients in /v1/top under made-up names that stay the same
 	// until the restart.
 	RedactClients bool
+	// Metrics answers GET /metrics. Default: there is none.
+	Metrics http.Handler
 	// Logger gets changes of limits and resets. Default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -93,6 +95,9 @@ func New(cfg Config) http.Handler {
 	mux.Handle("/v1/top", methods{http.MethodGet: a.top})
 	mux.Handle("/livez", methods{http.MethodGet: a.livez})
 	mux.Handle("/readyz", methods{http.MethodGet: a.readyz})
+	if cfg.Metrics != nil {
+		mux.Handle("/metrics", methods{http.MethodGet: cfg.Metrics.ServeHTTP})
+	}
 	mux.Handle("/{$}", methods{http.MethodGet: a.page})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this path: GET / lists what there is"}).write(w)

@@ -51,9 +51,16 @@ func LimitOf(p node.Policy) Limit {
 // Fields lists the limit's fields, for reading into it.
 func (l *Limit) Fields() []Field {
 	return []Field{
-		{"limit", &l.Limit}, {"window", &l.Window}, {"burst", &l.Burst}, {"algorithm", &l.Algorithm},
-		{"resolution", &l.Resolution}, {"time_zone", &l.TimeZone}, {"max_overshoot", &l.MaxOvershoot},
-		{"on_isolation", &l.OnIsolation}, {"consistency", &l.Consistency}, {"shadow", &l.Shadow},
+		{"limit", &l.Limit},
+		{"window", &l.Window},
+		{"burst", &l.Burst},
+		{"algorithm", &l.Algorithm},
+		{"resolution", &l.Resolution},
+		{"time_zone", &l.TimeZone},
+		{"max_overshoot", &l.MaxOvershoot},
+		{"on_isolation", &l.OnIsolation},
+		{"consistency", &l.Consistency},
+		{"shadow", &l.Shadow},
 	}
 }
 

@@ -23,7 +23,8 @@ func ParseWindow(text string) (Window, error) {
 		if seconds != seconds || math.Abs(seconds) > most {
 			return 0, errWindow
 		}
-		return Window(math.Round(seconds * float64(time.Second))), nil
+		whole, part := math.Modf(seconds) // apart, so that whole seconds stay exact
+		return Window(int64(whole)*int64(time.Second) + int64(math.Round(part*float64(time.Second)))), nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {

@@ -1,0 +1,272 @@
+package metrics_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+	"go.uber.org/goleak"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t *testing.T) *node.Node {
+	t.Helper()
+	n, err := node.Open(context.Background(), node.Config{
+		Name: "n1", Limit: 10, Window: time.Minute, Burst: 5,
+		Limits: map[string]node.Policy{"login": {Limit: 1, Window: time.Second}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	return n
+}
+
+// edited is a node with counters of the test's.
+type edited struct {
+	metrics.Source
+	edit func(*node.Stats)
+}
+
+func (e edited) Stats() node.Stats {
+	s := e.Source.Stats()
+	e.edit(&s)
+	return s
+}
+
+// series lists all series as name{label="value",...}, with their values.
+func series(t *testing.T, c prometheus.Collector) map[string]float64 {
+	t.Helper()
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(c)
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
+			}
+			name := f.GetName()
+			if len(labels) > 0 {
+				name += "{" + strings.Join(labels, ",") + "}"
+			}
+			out[name] = value(m)
+		}
+	}
+	return out
+}
+
+func value(m *dto.Metric) float64 {
+	switch {
+	case m.Counter != nil:
+		return m.GetCounter().GetValue()
+	case m.Gauge != nil:
+		return m.GetGauge().GetValue()
+	}
+	return float64(m.GetHistogram().GetSampleCount())
+}
+
+// expected is what dashboards and alerts rely on: every series of a node with the
+// limits default and login that nobody has asked anything yet.
+func expected() []string {
+	all := []string{
+		"decision_duration_seconds", "clients", "max_clients", "overflow_decisions_total", "ready", "degraded", "isolated",
+		"clock_ahead_seconds", "nats_connected", "staleness_seconds", "clock_skew_seconds", "sync_gaps_total",
+		"sync_mismatches_total", "sync_repairs_total", "sync_timeouts_total", "sync_publish_errors_total",
+		`sync_rows_total{direction="sent"}`, `sync_rows_total{direction="received"}`,
+	}
+	each := func(format string, values ...string) {
+		for _, v := range values {
+			all = append(all, fmt.Sprintf(format, v))
+		}
+	}
+	for _, limit := range []string{"default", "login"} {
+		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_observed_units_total", "overshoot_peak_units",
+			"limit_units", "limit_burst_units", "limit_window_seconds", "limit_revision_timestamp_seconds")
+		each(`decisions_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
+		each(`units_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
+	}
+	each(`refused_requests_total{reason="%s"}`, "cost_too_high", "bad_cost", "no_client", "client_too_long", "unknown_limit")
+	each(`peers{state="%s"}`, "alive", "suspect", "gone")
+	for _, direction := range []string{"sent", "received"} {
+		for _, name := range []string{"messages", "bytes"} {
+			each(`sync_`+name+`_total{direction="`+direction+`",kind="%s"}`, "delta", "beat", "repair", "snapshot", "rows", "limits", "reset", "bye")
+		}
+	}
+	each(`sync_dropped_messages_total{reason="%s"}`, "tag", "version", "malformed", "oversize", "subject", "sender", "peers", "queue")
+	each(`sync_lost_rows_total{reason="%s"}`, "unknown_limit", "revision", "future", "table_full")
+	for i := range all {
+		all[i] = "ratelimiter_" + all[i]
+	}
+	return all
+}
+
+func TestEveryMetricExistsFromTheStart(t *testing.T) {
+	got := series(t, metrics.New(open(t)))
+	want := expected()
+	for _, name := range want {
+		if _, ok := got[name]; !ok {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	for name := range got {
+		// More reasons and kinds may come; a new name belongs into the list.
+		if !slices.ContainsFunc(want, func(w string) bool { return nameOf(w) == nameOf(name) }) {
+			t.Errorf("%s is not in this test's list", name)
+		}
+	}
+}
+
+func nameOf(series string) string {
+	name, _, _ := strings.Cut(series, "{")
+	return name
+}
+
+func TestNoSeriesNamesAClient(t *testing.T) {
+	n := open(t)
+	before := len(series(t, metrics.New(n)))
+	for i := range 1000 {
+		n.Allow(fmt.Sprintf("client-%d", i))
+		n.Limiter("login").Take("alice", 2)
+	}
+	after := series(t, metrics.New(n))
+	if len(after) != before {
+		t.Errorf("%d series became %d by asking for clients", before, len(after))
+	}
+	for name := range after {
+		if strings.Contains(name, "alice") || strings.Contains(name, "client-") {
+			t.Errorf("%s names a client", name)
+		}
+	}
+}
+
+func TestNamesFollowTheConventions(t *testing.T) {
+	problems, err := testutil.CollectAndLint(metrics.New(open(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestDecisionsAreCountedByLimitAndOutcome(t *testing.T) {
+	n := open(t)
+	for range 7 {
+		n.Allow("a")
+	}
+	n.Take("b", 3)
+	n.Take("b", 6)
+	n.Take("", 1)
+	n.Limiter("nope").Take("a", 1)
+	got := series(t, metrics.New(n))
+	for name, want := range map[string]float64{
+		`decisions_total{limit="default",outcome="allowed"}`: 6,
+		`decisions_total{limit="default",outcome="denied"}`:  2,
+		`units_total{limit="default",outcome="allowed"}`:     8,
+		`units_total{limit="default",outcome="denied"}`:      2,
+		`decisions_total{limit="login",outcome="allowed"}`:   0,
+		`refused_requests_total{reason="cost_too_high"}`:     1,
+		`refused_requests_total{reason="no_client"}`:         1,
+		`refused_requests_total{reason="unknown_limit"}`:     1,
+		`clients`:                                           2,
+		`max_clients`:                                       1e7,
+		`limit_units{limit="default"}`:                      10,
+		`limit_burst_units{limit="default"}`:                5,
+		`limit_window_seconds{limit="default"}`:             60,
+		`limit_burst_units{limit="login"}`:                  1,
+		`limit_revision_timestamp_seconds{limit="default"}`: 0,
+		`ready`:                                  1,
+		`nats_connected`:                         0,
+		`overshoot_bound_units{limit="default"}`: 0,
+		`overshoot_observed_units_total{limit="default"}`:        0,
+		`sync_messages_total{direction="received",kind="delta"}`: 0,
+	} {
+		if v, ok := got["ratelimiter_"+name]; !ok || v != want {
+			t.Errorf("%s is %v, want %v", name, v, want)
+		}
+	}
+}
+
+func TestTheStateOfTheClusterIsExported(t *testing.T) {
+	c := metrics.New(edited{open(t), func(s *node.Stats) {
+		s.Sync.Connected, s.Degraded, s.Isolated = true, true, true
+		s.Staleness, s.Skew, s.ClockAhead = math.MaxInt64, 20*time.Millisecond, time.Second
+		s.Sync.Peers = []deltasync.Peer{{State: deltasync.PeerAlive}, {State: deltasync.PeerAlive}, {State: deltasync.PeerGone}}
+		*s.Sync.Stats.Sent[deltasync.KindDelta] = deltasync.Traffic{Messages: 3, Bytes: 400}
+		s.Sync.Stats.Dropped[deltasync.DropTag] = 5
+		s.RowsLost["future"] = 6
+		s.Sync.Stats.Gaps, s.Sync.Stats.Mismatches, s.Sync.Stats.Repairs = 1, 2, 3
+		s.Sync.Stats.Timeouts, s.Sync.Stats.PublishErrors, s.Sync.Stats.RowsSent, s.Overflowed = 4, 5, 6, 7
+		s.Limits[0].OvershootBound, s.Limits[0].OvershootSeen, s.Limits[0].OvershootPeak = 12.5, 9, 4
+		s.Limits[0].Revision = time.Unix(1700000000, 5e8)
+	}})
+	got := series(t, c)
+	for name, want := range map[string]float64{
+		"nats_connected": 1, "degraded": 1, "isolated": 1, "staleness_seconds": math.Inf(1), "clock_skew_seconds": 0.02, "clock_ahead_seconds": 1,
+		`peers{state="alive"}`: 2, `peers{state="suspect"}`: 0, `peers{state="gone"}`: 1,
+		`sync_messages_total{direction="sent",kind="delta"}`: 3, `sync_bytes_total{direction="sent",kind="delta"}`: 400,
+		`sync_dropped_messages_total{reason="tag"}`: 5, `sync_lost_rows_total{reason="future"}`: 6,
+		"sync_gaps_total": 1, "sync_mismatches_total": 2, "sync_repairs_total": 3, "sync_timeouts_total": 4, "sync_publish_errors_total": 5,
+		`sync_rows_total{direction="sent"}`: 6, "overflow_decisions_total": 7,
+		`overshoot_bound_units{limit="default"}`: 12.5, `overshoot_observed_units_total{limit="default"}`: 9, `overshoot_peak_units{limit="default"}`: 4,
+		`limit_revision_timestamp_seconds{limit="default"}`: 1700000000.5,
+	} {
+		if v, ok := got["ratelimiter_"+name]; !ok || v != want {
+			t.Errorf("%s is %v, want %v", name, v, want)
+		}
+	}
+}
+
+func TestTheHistogramIsCumulative(t *testing.T) {
+	c := metrics.New(edited{open(t), func(s *node.Stats) {
+		s.LatencyBounds = []time.Duration{100, 200}
+		s.LatencyCounts = []uint64{1, 2, 4}
+		s.LatencySum = 1500
+	}})
+	const want = `# HELP ratelimiter_decision_duration_seconds Time that a decision took; a sample of all.
+# TYPE ratelimiter_decision_duration_seconds histogram
+ratelimiter_decision_duration_seconds_bucket{le="1e-07"} 1
+ratelimiter_decision_duration_seconds_bucket{le="2e-07"} 3
+ratelimiter_decision_duration_seconds_bucket{le="+Inf"} 7
+ratelimiter_decision_duration_seconds_sum 1.5e-06
+ratelimiter_decision_duration_seconds_count 7
+`
+	if err := testutil.CollectAndCompare(c, strings.NewReader(want), "ratelimiter_decision_duration_seconds"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDescribeListsWhatIsCollected(t *testing.T) {
+	ch := make(chan *prometheus.Desc, 100)
+	metrics.New(open(t)).Describe(ch)
+	close(ch)
+	described := map[string]bool{}
+	for d := range ch {
+		described[d.String()] = true
+	}
+	names := map[string]bool{}
+	for _, s := range expected() {
+		names[nameOf(s)] = true
+	}
+	if len(described) != len(names) {
+		t.Errorf("%d are described, %d are collected: %v", len(described), len(names), slices.Sorted(maps.Keys(names)))
+	}
+}
