@@ -178,7 +178,7 @@ func (m *member) take(limit, client string, n int) (allowed int) {
 }
 
 // must fails the test on an error.
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -67,19 +67,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		usage(stderr)
 		return exitUsage
 	}
-	switch args[0] {
+	name := args[0]
+	switch name {
 	case "help", "-h", "-help", "--help":
 		usage(stdout)
 		return exitOK
 	case "-version", "--version":
-		args[0] = "version"
+		name = "version"
 	}
 	for _, c := range commands() {
-		if c.name == args[0] {
+		if c.name == name {
 			return exitCode(c.name, c.run(ctx, args[1:], stdout, stderr), stderr)
 		}
 	}
-	say(stderr, "ratelimitctl: there is no command %q; `ratelimitctl help` lists them\n", args[0])
+	say(stderr, "ratelimitctl: there is no command %q; `ratelimitctl help` lists them\n", name)
 	return exitUsage
 }
 

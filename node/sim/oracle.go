@@ -25,7 +25,7 @@ type oracle struct {
 	w        *world
 	gcra     *gcra.GCRA
 	policy   node.Policy
-	since    int64 // the policy's
+	changes  bool // the policy changes in this run
 	accounts map[string]*account
 
 	// How far clocks were from true time so far: σ is the difference.
@@ -119,8 +119,12 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 		a.admits[m] = l
 	}
 	l.add(t, cost)
-	if t < a.pardon || o.outdated(m) {
+	elsewhere := o.elsewhere(m)
+	if t < a.pardon || elsewhere {
 		a.excused, a.lastExc = a.excused+cost, t
+	}
+	if elsewhere {
+		return // what it admits by another policy is judged by the others' next admission
 	}
 	e := float64(o.gcra.TAT(a.level)-t)*o.rate() - float64(o.policy.Burst)
 	if e <= 0 {
@@ -140,10 +144,15 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	}
 }
 
-// outdated reports whether the node did not know the policy that is in force.
-func (o *oracle) outdated(m *member) bool {
+// elsewhere reports whether the node decides by another policy than the one in force
+// in true time: it does not know of a change yet, or its clock has crossed the
+// instant of change already, or not yet.
+func (o *oracle) elsewhere(m *member) bool {
+	if !o.changes {
+		return false
+	}
 	p := m.step.Node.Limits()[node.DefaultLimit]
-	return o.since != 0 && (p.Limit != o.policy.Limit || p.Window != o.policy.Window || p.Burst != o.policy.Burst)
+	return p.Limit != o.policy.Limit || p.Window != o.policy.Window || p.Burst != o.policy.Burst
 }
 
 // bound is what an admission by m may exceed the central limiter by right now.
@@ -242,6 +251,7 @@ func (o *oracle) joined(m *member, giver uint64) {
 
 // change converts all accounts to a new policy at true time t.
 func (o *oracle) change(c node.LimitChange, t int64) {
+	o.changes = true
 	o.w.at(t, func() {
 		old := o.gcra
 		for _, a := range o.accounts {
@@ -261,7 +271,6 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 		if err := o.set(c.Policy); err != nil {
 			o.w.violate("change: %v", err)
 		}
-		o.since = t
 	})
 }
 

@@ -126,9 +126,11 @@ func Run(ctx context.Context, log *Log, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	first, last := log.Requests[0].At, log.Requests[len(log.Requests)-1].At
-	random := rand.New(rand.NewPCG(cfg.Seed, 0x5eed)) //nolint:gosec // repeatable on purpose
+	// Two sequences, so that another delay does not spread the requests otherwise.
+	spread := rand.New(rand.NewPCG(cfg.Seed, 1)) //nolint:gosec // repeatable on purpose
+	delays := rand.New(rand.NewPCG(cfg.Seed, 2)) //nolint:gosec // repeatable on purpose
 	// Nodes start early enough to have joined when the first request comes.
-	net, err := newNetwork(cfg, first-settle-int64(cfg.Delay.Max), random)
+	net, err := newNetwork(cfg, first-settle-int64(cfg.Delay.Max), delays)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +154,7 @@ func Run(ctx context.Context, log *Log, cfg Config) (*Result, error) {
 		}
 		to := i % cfg.Nodes
 		if cfg.Spread == Random {
-			to = random.IntN(cfg.Nodes)
+			to = spread.IntN(cfg.Nodes)
 		}
 		allowed := net.take(q.At, to, log.Clients[q.Client])
 		if allowed {

@@ -1,0 +1,247 @@
+package replay
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// sample is a generated log around a scraper's first visit: two hours of it, since a
+// second of virtual time costs the race detector a few milliseconds of real time.
+func sample(t *testing.T, seed uint64, lines int) *Log {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Generate(&b, seed, lines); err != nil {
+		t.Fatal(err)
+	}
+	log, err := Read(&b, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := slices.IndexFunc(log.Requests, func(r Request) bool { return strings.HasPrefix(log.Clients[r.Client], "2001:") })
+	if first < 0 {
+		t.Fatalf("seed %d: no scraper in %d lines", seed, lines)
+	}
+	at := log.Requests[first].At
+	log.Requests = slices.DeleteFunc(log.Requests, func(r Request) bool { return r.At < at-int64(time.Hour) || r.At > at+int64(time.Hour) })
+	return log
+}
+
+func config(seed uint64) Config {
+	return Config{
+		Policy: gcra.Policy{Limit: 30, Window: time.Minute}, Nodes: 3, Spread: Random, Seed: seed,
+		Delay: Range{Min: time.Millisecond, Max: 5 * time.Millisecond},
+	}
+}
+
+func TestThreeNodesAdmitWhatOneLimiterWould(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		change  func(*Config)
+		differs bool // the delay is so long that nodes must overshoot
+	}{
+		{"near", func(*Config) {}, false},
+		{"in turn", func(c *Config) { c.Spread = RoundRobin }, false},
+		{"far", func(c *Config) { c.Delay = Range{Min: 2 * time.Second, Max: 4 * time.Second} }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := config(1)
+			c.change(&cfg)
+			r, err := Run(context.Background(), sample(t, 1, 2000), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var table bytes.Buffer
+			if err := r.Print(&table); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("seed %d\n%s", cfg.Seed, table.String())
+			if r.Central.Denied < 100 {
+				t.Fatalf("only %d requests are over the limit: this sample shows nothing", r.Central.Denied)
+			}
+			if r.Excess > r.Bound {
+				t.Errorf("E = %v is above the bound %v", r.Excess, r.Bound)
+			}
+			if (r.Excess > 0.5) != c.differs {
+				t.Errorf("E = %v", r.Excess)
+			}
+			// An excess is a debt of each client, not a rate: the totals differ by no
+			// more than E for each that was limited.
+			most := 1 + int(r.Excess+1)*r.Central.ClientsLimited
+			if d := r.Cluster.Admitted - r.Central.Admitted; d > most || d < -most {
+				t.Errorf("admitted %d, one limiter %d", r.Cluster.Admitted, r.Central.Admitted)
+			}
+		})
+	}
+}
+
+func TestAReplayIsRepeatable(t *testing.T) {
+	log := sample(t, 3, 1000)
+	table := func(seed uint64) string {
+		cfg := config(seed)
+		cfg.Delay = Range{Min: 500 * time.Millisecond, Max: 3 * time.Second}
+		r, err := Run(context.Background(), log, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := r.Print(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	first := table(1)
+	if again := table(1); again != first {
+		t.Errorf("equal seeds differ:\n%s\n%s", first, again)
+	}
+	if table(2) == first {
+		t.Error("another seed changed nothing, not even the messages")
+	}
+}
+
+// verdicts replays the log through a network of three, calling before ahead of each
+// request.
+func verdicts(t *testing.T, log *Log, cfg Config, before func(n *network, at int64)) (string, *network) {
+	t.Helper()
+	spread := rand.New(rand.NewPCG(cfg.Seed, 1))
+	n, err := newNetwork(cfg, log.Requests[0].At-2*settle, rand.New(rand.NewPCG(cfg.Seed, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, r := range log.Requests {
+		before(n, r.At)
+		if n.take(r.At, spread.IntN(cfg.Nodes), log.Clients[r.Client]) {
+			b.WriteByte('+')
+		} else {
+			b.WriteByte('-')
+		}
+	}
+	return b.String(), n
+}
+
+func TestJumpingOverIdleTimeChangesNoVerdict(t *testing.T) {
+	log := sample(t, 5, 2000)
+	cfg := config(5)
+	cfg.Policy.Limit = 5
+	cfg.Delay = Range{Min: 100 * time.Millisecond, Max: 100 * time.Millisecond}
+	jumped, _ := verdicts(t, log, cfg, func(*network, int64) {})
+	walked, n := verdicts(t, log, cfg, func(n *network, at int64) {
+		for n.now+int64(time.Second) < at {
+			n.run(n.now + int64(time.Second))
+			n.lastBusy = n.now // nothing to jump over
+		}
+	})
+	if jumped != walked {
+		t.Errorf("seed %d: verdicts differ:\n%s\n%s", cfg.Seed, jumped, walked)
+	}
+	if !strings.Contains(walked, "-") {
+		t.Error("nothing was denied: this sample shows nothing")
+	}
+	if least := uint64(log.Span().Seconds()*0.6) * uint64(cfg.Nodes); n.messages < least {
+		t.Errorf("%d messages in %v, less than the beats alone: it jumped", n.messages, log.Span())
+	}
+}
+
+func TestAfterAReplayAllNodesAgree(t *testing.T) {
+	log := sample(t, 9, 1000)
+	cfg := config(9)
+	_, n := verdicts(t, log, cfg, func(*network, int64) {})
+	n.run(n.now + int64(200*time.Millisecond))
+	held := 0
+	for _, client := range log.Clients {
+		first := n.members[0].Node.Do(node.Request{Client: client, Peek: true})
+		if first.Remaining < first.Burst {
+			held++
+		}
+		for _, m := range n.members[1:] {
+			if d := m.Node.Do(node.Request{Client: client, Peek: true}); d != first {
+				t.Errorf("seed %d: %+v\nand %+v", cfg.Seed, first, d)
+			}
+		}
+	}
+	if held == 0 {
+		t.Error("no client has used anything: this shows nothing")
+	}
+}
+
+func TestTheYardstickMeasuresWhatOneLimiterWouldHaveDenied(t *testing.T) {
+	g, err := gcra.New(gcra.Policy{Limit: 10, Window: 10 * time.Second, Burst: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const second = int64(time.Second)
+	y := yardstick{central: *newCentral(g, 2)}
+	start := 1000 * second
+	for range 3 {
+		y.admit(0, start)
+	}
+	if e := y.excess(); e != -1 {
+		t.Errorf("three of four units: E = %v, want -1", e)
+	}
+	for range 4 {
+		y.admit(0, start+2*second) // two have drained, five are in
+	}
+	if e := y.excess(); e != 1 {
+		t.Errorf("five of four units: E = %v, want 1", e)
+	}
+	for range 4 {
+		y.admit(1, start+2*second)
+		y.admit(0, start+60*second)
+	}
+	if e := y.excess(); e != 1 {
+		t.Errorf("another client and a later burst: E = %v, want 1 still", e)
+	}
+}
+
+func TestAReplayRefusesWhatItCannotDo(t *testing.T) {
+	log := sample(t, 1, 50)
+	for name, change := range map[string]func(*Config){
+		"nodes":  func(c *Config) { c.Nodes = 0 },
+		"delay":  func(c *Config) { c.Delay = Range{Min: 2, Max: 1} },
+		"spread": func(c *Config) { c.Spread = "somehow" },
+		"flush":  func(c *Config) { c.Flush = time.Second },
+		"limit":  func(c *Config) { c.Policy.Limit = 0 },
+	} {
+		cfg := config(1)
+		change(&cfg)
+		if _, err := Run(context.Background(), log, cfg); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Run(context.Background(), &Log{Bad: 3}, config(1)); err == nil || !strings.Contains(err.Error(), "3 lines") {
+		t.Errorf("a log without a line: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Run(ctx, log, config(1)); err == nil {
+		t.Error("an ended context did not end the replay")
+	}
+}
+
+func TestARangeIsReadAsItIsWritten(t *testing.T) {
+	for text, want := range map[string]Range{
+		"5ms":       {5 * time.Millisecond, 5 * time.Millisecond},
+		"1ms..5ms":  {time.Millisecond, 5 * time.Millisecond},
+		"0s..1.5s":  {0, 1500 * time.Millisecond},
+		"100µs..1s": {100 * time.Microsecond, time.Second},
+	} {
+		var r Range
+		if err := r.Set(text); err != nil || r != want || r.String() != text {
+			t.Errorf("%q: %v, %v", text, r, err)
+		}
+	}
+	for _, text := range []string{"", "5", "1ms-5ms", "1ms..", "..5ms", "1ms..5ms..9ms"} {
+		var r Range
+		if err := r.Set(text); err == nil {
+			t.Errorf("%q was taken for %v", text, r)
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
+)
+
+// ctl runs the program.
+func ctl(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(context.Background(), args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// daemon serves a node with the limits default (5 an hour) and login (2 an hour) as
+// ratelimitd does, and points the program at it. token is the admin token.
+func daemon(t *testing.T, token string) {
+	t.Helper()
+	n, err := node.Open(context.Background(), node.Config{
+		Name: "n1", Limit: 5, Window: time.Hour, Limits: map[string]node.Policy{"login": {Limit: 2, Window: time.Hour}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(httpapi.New(httpapi.Config{Node: n, AdminToken: token, Loopback: true}))
+	t.Cleanup(func() {
+		server.Close()
+		_ = n.Close()
+	})
+	t.Setenv(envAddr, server.URL)
+	t.Setenv(envToken, "")
+}
+
+func TestAWrongCallIsOneLineAndExitCode2(t *testing.T) {
+	t.Setenv(envAddr, "")
+	for _, c := range []struct{ args, names string }{
+		{"frobnicate", `"frobnicate"`},
+		{"-frobnicate", `"-frobnicate"`},
+		{"take", "argument is missing: take CLIENT"},
+		{"take a b", `"b"`},
+		{"take a -cost x", "-cost"},
+		{"take a -frob", "-frob"},
+		{"take a -o xml", "text or json"},
+		{"peek", "CLIENT"},
+		{"reset", "CLIENT"},
+		{"limits get", "get and a limit's name"},
+		{"limits put x", "get and a limit's name"},
+		{"limits list x y", `"y"`},
+		{"status x", `"x"`},
+		{"status -addr ftp://127.0.0.1", "-addr"},
+		{"status -addr http://", "-addr"},
+		{"status -timeout 0s", "-timeout"},
+		{"health x", `"x"`},
+		{"version x", `"x"`},
+		{"load x", `"x"`},
+		{"load -rate 0", "rate 0"},
+		{"load -rate -5 -c 0 -clients 0", "clients 0"},
+		{"load -dist normal", `dist "normal"`},
+		{"load -duration 10", "-duration"},
+		{"replay x", `"x"`},
+		{"replay -window minute", "-window"},
+		{"replay -window -5", "-window"},
+		{"replay -delay 5", "-delay"},
+		{"replay -nodes 0", "nodes 0"},
+		{"replay -limit 0", "limit 0"},
+		{"replay -spread everywhere", `spread "everywhere"`},
+		{"replay -lines 0", "-lines 0"},
+	} {
+		code, out, errs := ctl(strings.Fields(c.args)...)
+		if code != exitUsage || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.names) {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q", c.args, code, out, errs)
+		}
+	}
+}
+
+func TestHelpListsEveryCommandAndEachHasItsOwn(t *testing.T) {
+	if code, out, errs := ctl(); code != exitUsage || out != "" || !strings.Contains(errs, "usage:") {
+		t.Errorf("without a command: %d, %q, %q", code, out, errs)
+	}
+	code, help, errs := ctl("help")
+	if code != exitOK || errs != "" {
+		t.Errorf("help: %d, %q", code, errs)
+	}
+	for _, c := range commands() {
+		if !strings.Contains(help, "  "+c.name+" ") || !strings.Contains(help, c.help) {
+			t.Errorf("help does not list %s", c.name)
+		}
+		for _, flag := range []string{"-h", "--help"} {
+			code, out, errs := ctl(c.name, flag)
+			if code != exitOK || errs != "" || !strings.HasPrefix(out, "usage: ratelimitctl "+c.name+" ") {
+				t.Errorf("%s %s: %d, %q, %q", c.name, flag, code, out, errs)
+			}
+		}
+	}
+}
+
+func TestTakeTellsByItsExitCode(t *testing.T) {
+	daemon(t, "")
+	code, out, errs := ctl("take", "alice", "-limit", "login", "-cost", "2")
+	if code != exitOK || errs != "" || !strings.Contains(out, "allowed         yes\n") || !strings.Contains(out, "remaining       0\n") {
+		t.Errorf("first: %d, %q\n%s", code, errs, out)
+	}
+	code, out, errs = ctl("take", "--limit=login", "-o", "json", "alice")
+	var d struct {
+		Allowed    bool  `json:"allowed"`
+		RetryAfter int64 `json:"retry_after_ms"`
+	}
+	if err := json.Unmarshal([]byte(out), &d); err != nil {
+		t.Errorf("%v in %q", err, out)
+	}
+	if code != exitDenied || errs != "" || d.Allowed || d.RetryAfter < 1 {
+		t.Errorf("second: %d, %q\n%s", code, errs, out)
+	}
+	code, out, errs = ctl("peek", "alice", "-limit", "login")
+	if code != exitOK || errs != "" || !strings.Contains(out, "allowed         no\n") {
+		t.Errorf("peek: %d, %q\n%s", code, errs, out)
+	}
+	if code, _, errs = ctl("reset", "alice", "-limit", "login"); code != exitOK || errs != "" {
+		t.Errorf("reset: %d, %q", code, errs)
+	}
+	if code, out, _ = ctl("take", "alice", "-limit", "login"); code != exitOK {
+		t.Errorf("after the reset: %d\n%s", code, out)
+	}
+}
+
+func TestLimitsStatusAndHealthShowTheDaemon(t *testing.T) {
+	daemon(t, "")
+	for _, c := range []struct {
+		args  string
+		shows []string
+	}{
+		{"limits", []string{"NAME", "LIMIT", "default", "login"}},
+		{"limits list", []string{"NAME", "LIMIT", "default", "login"}},
+		{"limits get login", []string{"limit", "2\n"}},
+		{"limits -o json", []string{`"login": {`}},
+		{"status", []string{"n1", "default", "login"}},
+		{"status -o json", []string{`"n1"`}},
+		{"health", []string{"ready\n"}},
+		{"health -live", []string{"live\n"}},
+		{"health -o json", []string{`"ok": true`}},
+		{"version", []string{"ratelimitctl ", "go1."}},
+		{"version -o json", []string{`"go": "go1.`}},
+		{"-version", []string{"ratelimitctl "}},
+	} {
+		code, out, errs := ctl(strings.Fields(c.args)...)
+		if code != exitOK || errs != "" {
+			t.Errorf("%s: %d, %q", c.args, code, errs)
+		}
+		for _, s := range c.shows {
+			if !strings.Contains(out, s) {
+				t.Errorf("%s does not show %q:\n%s", c.args, s, out)
+			}
+		}
+		if strings.Contains(c.args, "json") && !json.Valid([]byte(out)) {
+			t.Errorf("%s: not JSON:\n%s", c.args, out)
+		}
+	}
+}
+
+func TestARefusalIsToldInTheDaemonsWords(t *testing.T) {
+	daemon(t, "secret")
+	for _, c := range []struct {
+		args  []string
+		shows []string
+	}{
+		{[]string{"take", "alice", "-limit", "nope"}, []string{"404", "nope"}},
+		{[]string{"take", "alice", "-cost", "0"}, []string{"400", "cost"}},
+		{[]string{"take", ""}, []string{"400", "client"}},
+		{[]string{"limits", "get", "no/pe"}, []string{"404"}},
+		{[]string{"reset", "alice"}, []string{"403", envToken}},
+		{[]string{"load", "-limit", "nope"}, []string{"404", "nope"}},
+	} {
+		code, out, errs := ctl(c.args...)
+		if code != exitError || out != "" || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%q: %d, %q, %q", c.args, code, out, errs)
+		}
+		for _, s := range c.shows {
+			if !strings.Contains(errs, s) {
+				t.Errorf("%q does not say %q: %q", c.args, s, errs)
+			}
+		}
+	}
+	t.Setenv(envToken, "secret")
+	if code, _, errs := ctl("reset", "alice"); code != exitOK {
+		t.Errorf("reset with the token: %d, %q", code, errs)
+	}
+}
+
+func TestWhereNothingAnswersOneLineSaysHowToStartTheDaemon(t *testing.T) {
+	// A port that was just free: nobody listens there.
+	server := httptest.NewServer(nil)
+	addr := server.Listener.Addr().String()
+	server.Close()
+	for _, args := range [][]string{{"take", "a"}, {"peek", "a"}, {"reset", "a"}, {"limits"}, {"status"}, {"health"}, {"load"}} {
+		code, out, errs := ctl(append(args, "-addr", addr)...)
+		if code != exitError || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "http://"+addr) || !strings.Contains(errs, "ratelimitd") {
+			t.Errorf("%q: %d, %q, %q", args, code, out, errs)
+		}
+	}
+}

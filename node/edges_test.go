@@ -1,0 +1,261 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// frozen is a clock that stands still until a test moves it.
+type frozen struct{ at time.Time }
+
+func (f *frozen) Now() time.Time { return f.at }
+
+// alone opens a node without a network, on a clock that stands still.
+func alone(t testing.TB, cfg node.Config) (*node.Node, *frozen) {
+	t.Helper()
+	clock := &frozen{epoch}
+	cfg.Name, cfg.Now = "alone", clock.Now
+	n, err := node.Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { must(t, n.Close()) })
+	return n, clock
+}
+
+func TestBadRequestsAreDeniedWithTheirReasonAndCounted(t *testing.T) {
+	n, _ := alone(t, node.Config{Limit: 10, Window: time.Minute, Burst: 5})
+	long := strings.Repeat("x", node.MaxClientID)
+	for _, c := range []struct {
+		name string
+		ask  func() node.Decision
+		want node.Reason
+	}{
+		{"empty id", func() node.Decision { return n.Take("", 1) }, node.ReasonNoClient},
+		{"empty id, peeking", func() node.Decision { return n.Limiter("").Peek("", 1) }, node.ReasonNoClient},
+		{"id too long", func() node.Decision { return n.Take(long+"x", 1) }, node.ReasonClientTooLong},
+		{"cost 0", func() node.Decision { return n.Take("alice", 0) }, node.ReasonBadCost},
+		{"negative cost", func() node.Decision { return n.Take("alice", math.MinInt64) }, node.ReasonBadCost},
+		{"negative cost in a request", func() node.Decision { return n.Do(node.Request{Client: "alice", Cost: -1}) }, node.ReasonBadCost},
+		{"unknown limit", func() node.Decision { return n.Limiter("nope").Take("alice", 1) }, node.ReasonUnknownLimit},
+		{"unknown limit in a request", func() node.Decision { return n.Do(node.Request{Client: "alice", Limit: "nope"}) }, node.ReasonUnknownLimit},
+		{"cost above the burst", func() node.Decision { return n.Take("alice", 6) }, node.ReasonCostTooHigh},
+		{"largest cost", func() node.Decision { return n.Take("alice", math.MaxInt64) }, node.ReasonCostTooHigh},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := n.Stats()
+			d := c.ask()
+			if d.Allowed || d.Reason != c.want {
+				t.Errorf("got %+v, want reason %v", d, c.want)
+			}
+			if never := d.RetryAfter == math.MaxInt64; never != (c.want == node.ReasonCostTooHigh) {
+				t.Errorf("retry after %v", d.RetryAfter)
+			}
+			after := n.Stats()
+			if got := after.Refused[c.want.String()] - before.Refused[c.want.String()]; got != 1 {
+				t.Errorf("counted %d times as %v", got, c.want)
+			}
+			if after.Clients != before.Clients || after.Limits[0].Denied != before.Limits[0].Denied {
+				t.Error("a request that no limit decided left a trace in one")
+			}
+		})
+	}
+	if n.Allow("") || n.Limiter("nope").Allow("alice") {
+		t.Error("Allow let one pass")
+	}
+	if d := n.Take(long, 5); !d.Allowed || d.Remaining != 0 {
+		t.Errorf("the longest id: %+v", d)
+	}
+	if d := n.Take(long[1:]+"y", 5); !d.Allowed {
+		t.Errorf("an id that differs in its last byte: %+v", d)
+	}
+	if d := n.Take("alice", 5); !d.Allowed {
+		t.Errorf("bad requests took something: %+v", d)
+	}
+}
+
+func TestLookupTellsWhetherThereIsALimit(t *testing.T) {
+	n, _ := alone(t, node.Config{Limits: map[string]node.Policy{"login": {Limit: 1, Window: time.Minute}}})
+	if l, ok := n.Lookup("login"); !ok || !l.Allow("alice") || l.Allow("alice") {
+		t.Error("login is not the limit that it was made")
+	}
+	late, ok := n.Lookup("late")
+	if ok || late == nil || late.Allow("alice") {
+		t.Error("a limit that was never made let one pass")
+	}
+	if n.Allow("alice") {
+		t.Error("there is no default limit, and it let one pass")
+	}
+	must(t, n.SetLimit("late", node.Policy{Limit: 1, Window: time.Minute}))
+	if !late.Allow("alice") {
+		t.Error("a limiter does not follow a limit that was made after it")
+	}
+}
+
+func TestManyLimitsCountApart(t *testing.T) {
+	limits := map[string]node.Policy{}
+	for i := range int64(node.MaxLimits - 1) {
+		limits["limit-"+ids(int(i) + 1)[i]] = node.Policy{Limit: i + 1, Window: time.Hour}
+	}
+	n, _ := alone(t, node.Config{Limit: 7, Window: time.Hour, Limits: limits})
+	for name, p := range limits {
+		if d := n.Limiter(name).Take("alice", p.Limit); !d.Allowed || d.Remaining != 0 || d.Limit != name || d.Quota != p.Limit {
+			t.Fatalf("%s: %+v", name, d)
+		}
+		if n.Limiter(name).Allow("alice") {
+			t.Fatalf("%s allowed more than %d", name, p.Limit)
+		}
+	}
+	if d := n.Take("alice", 7); !d.Allowed {
+		t.Errorf("the default limit was charged for another: %+v", d)
+	}
+	if err := n.SetLimit("one-more", node.Policy{Limit: 1, Window: time.Hour}); !errors.Is(err, node.ErrTooManyLimits) {
+		t.Errorf("limit %d: %v", node.MaxLimits+1, err)
+	}
+	// Names and ids are kept apart: "a" + "bc" is not "ab" + "c".
+	n, _ = alone(t, node.Config{Limits: map[string]node.Policy{"a": {Limit: 1, Window: time.Hour}, "ab": {Limit: 1, Window: time.Hour}}})
+	if !n.Limiter("a").Allow("bc") || !n.Limiter("ab").Allow("c") {
+		t.Error("two clients of two limits share one count")
+	}
+}
+
+func TestDecisionsGoOnAfterClose(t *testing.T) {
+	n, _ := alone(t, node.Config{Limit: 3, Window: time.Minute})
+	n.Allow("alice")
+	must(t, n.Close())
+	if !n.Allow("alice") || !n.Allow("alice") || n.Allow("alice") {
+		t.Error("after Close the count does not go on from 1 of 3")
+	}
+	if err := n.Ready(); !errors.Is(err, node.ErrClosed) {
+		t.Errorf("ready: %v", err)
+	}
+	for range 3 {
+		must(t, n.Close())
+	}
+}
+
+func TestZeroNATSIsANodeAlone(t *testing.T) {
+	n, _ := alone(t, node.Config{Limit: 3, Window: time.Minute})
+	must(t, n.Ready())
+	s := n.Stats()
+	if s.Degraded || s.Isolated || len(s.Sync.Peers) != 0 || s.Limits[0].OvershootBound != 0 {
+		t.Errorf("alone, yet %+v", s)
+	}
+}
+
+// closeInTime closes n and fails the test if that takes more than the 5 s that are
+// promised.
+func closeInTime(t *testing.T, n *node.Node) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- n.Close() }()
+	select {
+	case err := <-done:
+		must(t, err)
+	case <-time.After(5 * time.Second):
+		t.Error("Close takes more than 5 s")
+		<-done
+	}
+}
+
+func TestANodeWithoutItsServerDecidesAndCloses(t *testing.T) {
+	n, err := node.Open(context.Background(), node.Config{Name: "cut-off", Limit: 2, Window: time.Hour, NATS: node.NATS{URL: "nats://127.0.0.1:1"}})
+	must(t, err)
+	if !n.Allow("alice") || !n.Allow("alice") || n.Allow("alice") {
+		t.Error("it does not decide by its own count")
+	}
+	if s := n.Stats(); !s.Isolated || !s.Degraded {
+		t.Errorf("isolated %v, degraded %v", s.Isolated, s.Degraded)
+	}
+	closeInTime(t, n)
+}
+
+// server runs a NATS server for the test.
+func server(t *testing.T) *natsserver.Server {
+	t.Helper()
+	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true})
+	must(t, err)
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the NATS server does not start")
+	}
+	return s
+}
+
+// eventually polls until ok or the deadline passes.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for tick := time.Tick(5 * time.Millisecond); !ok(); {
+		select {
+		case <-tick:
+		case <-deadline:
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func TestTwoNodesShareOneConnection(t *testing.T) {
+	s := server(t)
+	conn, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1))
+	must(t, err)
+	defer conn.Close()
+	var nodes []*node.Node
+	for _, name := range []string{"a", "b"} {
+		n, err := node.Open(context.Background(), node.Config{Name: name, Limit: 10, Window: 100 * time.Hour, NATS: node.NATS{Conn: conn}})
+		must(t, err)
+		nodes = append(nodes, n)
+	}
+	eventually(t, "both hear each other and are ready", func() bool {
+		for _, n := range nodes {
+			if s := n.Stats(); n.Ready() != nil || len(s.Sync.Peers) != 1 || !s.Sync.Peers[0].HearsUs {
+				return false
+			}
+		}
+		return true
+	})
+	for range 4 {
+		nodes[0].Allow("alice")
+		nodes[1].Allow("alice")
+	}
+	for _, n := range nodes {
+		eventually(t, "both know of all 8", func() bool { return n.Do(node.Request{Client: "alice", Peek: true}).Remaining == 2 })
+	}
+	closeInTime(t, nodes[0])
+	if !conn.IsConnected() {
+		t.Fatal("the caller's connection was closed")
+	}
+	eventually(t, "the other node hears the bye", func() bool { return nodes[1].Stats().Limits[0].OvershootBound == 0 })
+	closeInTime(t, nodes[1])
+}
+
+func TestCloseLeavesNoGoroutine(t *testing.T) {
+	s := server(t)
+	before := goleak.IgnoreCurrent()
+	n, err := node.Open(context.Background(), node.Config{Name: "a", Limit: 10, Window: time.Hour, NATS: node.NATS{URL: s.ClientURL()}})
+	must(t, err)
+	eventually(t, "connected", func() bool { return n.Stats().Sync.Connected })
+	closeInTime(t, n)
+	s.Shutdown()
+	s.WaitForShutdown()
+	goleak.VerifyNone(t, before)
+}
+
+func TestOpenHeedsACancelledContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := node.Open(ctx, node.Config{Limit: 1, Window: time.Second}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,10 @@
+package node_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// No test may leave a goroutine behind: Close ends all that Open began.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,0 +1,198 @@
+package node
+
+import (
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"pgregory.net/rapid"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// A decision should touch few cache lines: what an entry costs is not to grow by
+// accident. On 32-bit machines it is smaller.
+func TestAnEntryIsThreeCacheLines(t *testing.T) {
+	if size := unsafe.Sizeof(entry{}); size > 3*64 {
+		t.Errorf("an entry has %d bytes", size)
+	}
+	if hot := unsafe.Offsetof(entry{}.state) + 40; hot > 64 {
+		t.Errorf("key, revision and counts end at byte %d, beyond the first cache line", hot)
+	}
+}
+
+// collidingKey is one of few keys that crowd an index: few homes, few tags.
+func collidingKey(t *rapid.T) crdt.Key {
+	return crdt.Key{
+		Hi: uint64(rapid.IntRange(0, 3).Draw(t, "tag"))<<slotBits | uint64(rapid.IntRange(0, 3).Draw(t, "hi")),
+		Lo: uint64(rapid.IntRange(0, 7).Draw(t, "home")) | uint64(rapid.IntRange(0, 31).Draw(t, "lo"))<<16,
+	}
+}
+
+// The shard is compared with a Go map over any sequence of steps, among keys that
+// collide in home and tag.
+func TestAShardHoldsWhatAMapHolds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := newTable(1, 1)
+		s := &table.shards[0]
+		model := map[crdt.Key]int64{}
+		next := int64(0)
+		where := func(k crdt.Key) uint32 { return s.slotOf(s.find(k)) }
+		t.Repeat(map[string]func(*rapid.T){
+			"insert": func(t *rapid.T) {
+				k := collidingKey(t)
+				if _, ok := model[k]; ok {
+					return
+				}
+				next++
+				s.insert(k, nil, next)
+				model[k] = next
+			},
+			"insert many": func(t *rapid.T) {
+				for range rapid.IntRange(1, 200).Draw(t, "n") {
+					next++
+					k := crdt.Key{Hi: 9, Lo: uint64(next)<<8 | 1<<40}
+					s.insert(k, nil, next)
+					model[k] = next
+				}
+			},
+			"remove": func(t *rapid.T) {
+				k := collidingKey(t)
+				if _, ok := model[k]; ok {
+					s.remove(where(k))
+					delete(model, k)
+				}
+			},
+			"remove all others": func(t *rapid.T) {
+				for k := range model {
+					if k.Hi == 9 {
+						s.remove(where(k))
+						delete(model, k)
+					}
+				}
+			},
+			"mark": func(t *rapid.T) {
+				if e := s.find(collidingKey(t)); e != nil {
+					table.markDirty(s, e)
+				}
+			},
+			"trim": func(*rapid.T) { s.trim() },
+			"": func(t *rapid.T) {
+				if s.live != len(model) {
+					t.Fatalf("%d live, want %d", s.live, len(model))
+				}
+				for k, v := range model {
+					if e := s.find(k); e == nil || e.key != k || e.state.Start() != v {
+						t.Fatalf("%v is not found", k)
+					}
+				}
+				if k := collidingKey(t); s.find(k) != nil {
+					if _, ok := model[k]; !ok {
+						t.Fatalf("%v is found, but was removed", k)
+					}
+				}
+				used := 0
+				for slot := range s.slots() {
+					if e := s.at(slot); e != nil && e.used {
+						used++
+					}
+				}
+				if used != len(model) || used+len(s.free) != int(s.slots()) {
+					t.Fatalf("%d used and %d free of %d slots, want %d used", used, len(s.free), s.slots(), len(model))
+				}
+				for _, slot := range s.dirty {
+					if s.at(slot) == nil {
+						t.Fatalf("slot %d is to be sent, but its chunk is gone", slot)
+					}
+				}
+			},
+		})
+	})
+}
+
+// What a flood of clients took is given back when they are forgotten, though some
+// stay.
+func TestAShardGivesMemoryBack(t *testing.T) {
+	table := newTable(1, 1)
+	s := &table.shards[0]
+	rnd := rand.New(rand.NewPCG(1, 2))
+	const flood, stay = 200_000, 50
+	var keys []crdt.Key
+	for range flood {
+		k := crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}
+		s.insert(k, nil, 0)
+		table.markDirty(s, s.find(k))
+		keys = append(keys, k)
+	}
+	rnd.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	for _, k := range keys[stay:] {
+		s.remove(s.slotOf(s.find(k)))
+	}
+	for range 20 { // the index halves each time
+		s.trim()
+	}
+	chunks := 0
+	for _, c := range s.chunks {
+		if c != nil {
+			chunks++
+		}
+	}
+	if chunks > stay || len(s.index) > 16*stay || len(s.dirty) != stay {
+		t.Errorf("%d chunks, an index of %d and %d to send are kept for %d clients", chunks, len(s.index), len(s.dirty), stay)
+	}
+	for _, k := range keys[:stay] {
+		if s.find(k) == nil {
+			t.Fatal("one that was to stay is gone")
+		}
+	}
+	for range flood { // and slots are used again
+		s.insert(crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}, nil, 0)
+	}
+	if got := len(s.chunks); got > (flood+stay)/chunkSize+1 {
+		t.Errorf("%d chunks after a second flood of %d", got, flood)
+	}
+}
+
+// An index that is crowded by one home must not lose anybody: the chain is closed
+// up behind whoever is removed.
+func TestRemovalKeepsChainsWhole(t *testing.T) {
+	s := &newTable(1, 1).shards[0]
+	var keys []crdt.Key
+	for i := range uint64(10) {
+		k := crdt.Key{Hi: i << slotBits, Lo: 14 + 16*i} // homes at the end, so that it wraps
+		keys = append(keys, k)
+		s.insert(k, nil, 0)
+	}
+	for i, gone := range keys {
+		s.remove(s.slotOf(s.find(gone)))
+		for j, k := range keys {
+			if found := s.find(k) != nil; found != (j > i) {
+				t.Fatalf("after removing %d keys, number %d is found: %v", i+1, j, found)
+			}
+		}
+	}
+}
+
+func TestSamplesStandForAllDecisions(t *testing.T) {
+	var s sampler
+	const decisions, second = 3_000_000, int64(1) << samplerSlice
+	picked, stood := 0, 0.0
+	for i := range decisions {
+		if share := s.pick(int64(i) * second / (decisions / 3)); share > 0 {
+			picked++
+			stood += float64(share)
+		}
+	}
+	if stood < 0.7*decisions || stood > 1.3*decisions {
+		t.Errorf("samples stand for %.0f of %d decisions", stood, decisions)
+	}
+	if picked > 3*(samplerSparse+20*samplerSparse) {
+		t.Errorf("%d decisions were picked", picked)
+	}
+	s = sampler{}
+	for i := range int64(samplerSparse) { // a quiet shard is counted exactly
+		if share := s.pick(5*second + i); share != 1 {
+			t.Fatalf("decision %d of a quiet second stands for %d", i, share)
+		}
+	}
+}
