@@ -164,9 +164,15 @@ func (e *Engine) onHeard(now int64, p *peer, m *Message) {
 		}
 	}
 	slices.Sort(p.hears)
-	if heardUs && !p.hearsUs {
-		p.deafAt = now
+	switch {
+	case p.hearsUs:
+		p.deafTold = false
+	case heardUs:
+		p.deafAt, p.deafTold = now, true
 		e.event(EventOneWay, p, "it does not hear us any more, but we hear it")
+	case !p.deafTold && now-p.deafAt >= int64(e.cfg.SuspectAfter):
+		p.deafTold = true
+		e.event(EventOneWay, p, "it has never heard us, but we hear it")
 	}
 	if heardUs != p.hearsUs {
 		e.changed()
