@@ -55,7 +55,7 @@ func (n *Node) decide(l *limit, client string, cost int64, d *Decision) (allowed
 	}
 	s.count(l, cost, allowed)
 	share := s.sampler.pick(now)
-	timed := s.sampler.seen%latencyEvery == 0
+	timed := s.sampler.one(latencyEvery)
 	s.mu.Unlock()
 	if share > 0 {
 		l.top.offer(client, uint64(cost)*share, allowed) //nolint:gosec // refuse checked it

@@ -32,3 +32,7 @@ func (s *sampler) pick(now int64) uint64 {
 	}
 	return 1 << s.shift
 }
+
+// one reports whether the decision that was passed to pick last is one of n, which
+// is a power of two, at random.
+func (s *sampler) one(n uint64) bool { return s.random>>32&(n-1) == 0 }

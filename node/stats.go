@@ -161,6 +161,10 @@ func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
 	return units + rate*float64(skew)
 }
 
+// deafness is how long a peer that is heard may not hear this node: a beat or two,
+// as when one of them has just come.
+const deafness = int64(2500 * time.Millisecond)
+
 // judge reports whether the node is degraded: cut off from the network, or from a
 // peer in either direction.
 func (n *Node) judge(s *deltasync.Status) bool {
@@ -169,7 +173,7 @@ func (n *Node) judge(s *deltasync.Status) bool {
 	}
 	bad := !s.Connected || s.Partial
 	for _, p := range s.Peers {
-		bad = bad || p.State == deltasync.PeerSuspect || (p.State == deltasync.PeerAlive && !p.HearsUs && p.HeardAgo < int64(time.Second) && p.StaleFor > int64(5*time.Second))
+		bad = bad || p.State == deltasync.PeerSuspect || p.State == deltasync.PeerAlive && p.DeafFor > deafness
 	}
 	return bad
 }

@@ -163,6 +163,7 @@ func newTable(maxClients, limits int) *table {
 	t := &table{max: int64(maxClients)}
 	for i := range t.shards {
 		t.shards[i].index = make([]place, leastIndex)
+		t.shards[i].sampler.random = uint64(i) << 32
 		t.shards[i].digests = map[digestKey]*crdt.Digest{}
 		t.shards[i].tallies = make([]tally, limits)
 	}

@@ -69,7 +69,7 @@ func (e *Engine) heard(now int64, m *Message) *peer {
 		if p = e.peers.add(m.Node, m.Replica); p == nil {
 			return nil
 		}
-		p.heardAt, p.since0 = now, e.started
+		p.heardAt, p.deafAt, p.since0 = now, now, e.started
 		if m.Kind != KindBye {
 			e.event(EventPeerJoined, p, "")
 			// Answer soon, so that both sides know each other within a moment and
@@ -130,7 +130,7 @@ func (e *Engine) onBye(now int64, p *peer) {
 
 func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	p.joining, p.limits = m.Joining, m.Limits
-	e.onHeard(p, m)
+	e.onHeard(now, p, m)
 	switch {
 	case !p.known:
 		p.known, p.seq = true, m.Seq
@@ -153,7 +153,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 }
 
 // onHeard takes over whom the peer hears, and how late we reach it.
-func (e *Engine) onHeard(p *peer, m *Message) {
+func (e *Engine) onHeard(now int64, p *peer, m *Message) {
 	p.hears = p.hears[:0]
 	heardUs := p.hearsUs
 	p.hearsUs = false
@@ -164,8 +164,15 @@ func (e *Engine) onHeard(p *peer, m *Message) {
 		}
 	}
 	slices.Sort(p.hears)
-	if heardUs && !p.hearsUs {
+	switch {
+	case p.hearsUs:
+		p.deafTold = false
+	case heardUs:
+		p.deafAt, p.deafTold = now, true
 		e.event(EventOneWay, p, "it does not hear us any more, but we hear it")
+	case !p.deafTold && now-p.deafAt >= int64(e.cfg.SuspectAfter):
+		p.deafTold = true
+		e.event(EventOneWay, p, "it has never heard us, but we hear it")
 	}
 	if heardUs != p.hearsUs {
 		e.changed()

@@ -13,6 +13,8 @@ const (
 	groupOf        = crdt.Partitions / originGroups
 	originsPerBeat = 1 << 16 // clients looked at for one beat
 	originSettle   = int64(15e8)
+	// beatDigests is what fits into a beat beside a list of all peers.
+	beatDigests = (MaxMessage - 512 - maxHeard*heardWords*8) / (rootWords * 8)
 )
 
 // origins is the engine's part in comparing origins.
@@ -48,11 +50,13 @@ func (e *Engine) addOrigins(now int64, m *Message) {
 	if n := e.store.Clients(); n > originsPerBeat {
 		groups = max(1, originGroups*originsPerBeat/n)
 	}
+	windows := e.settled(now)
 	for range groups {
-		for _, w := range e.settled(now) {
-			if len(m.Origins) < maxRoots {
-				m.Origins = append(m.Origins, OriginRoot{Window: w, Group: uint64(e.origins.next), Digest: e.originRoot(now, w, e.origins.next)}) //nolint:gosec // below originGroups
-			}
+		if len(m.Roots)+len(m.Origins)+len(windows) > beatDigests {
+			return // the next beat goes on here
+		}
+		for _, w := range windows {
+			m.Origins = append(m.Origins, OriginRoot{Window: w, Group: uint64(e.origins.next), Digest: e.originRoot(now, w, e.origins.next)}) //nolint:gosec // below originGroups
 		}
 		e.origins.next = (e.origins.next + 1) % originGroups
 	}

@@ -61,6 +61,8 @@ type peer struct {
 	lag      lagWindow // received - sent, by own clock
 	theirLag int64     // the same as it reported of us
 	hearsUs  bool
+	deafAt   int64 // since when its beats do not list us, if they do not
+	deafTold bool
 	hears    []crdt.Replica // sorted
 	limits   crdt.Digest
 }

@@ -92,6 +92,8 @@ type Peer struct {
 	State   PeerState
 	Joining bool
 	HearsUs bool // its last beat said so
+	// DeafFor is for how long its beats have not said so, nanoseconds.
+	DeafFor int64
 	// HeardAgo is the time since its last message, StaleFor the age of the moment
 	// up to which everything that it sent is merged here; both nanoseconds, the
 	// latter corrected for skew.
@@ -121,8 +123,12 @@ func (e *Engine) Status(now int64) Status {
 	}
 	for _, p := range e.peers.list {
 		skew, delay := p.offset()
+		deaf := int64(0)
+		if !p.hearsUs {
+			deaf = now - p.deafAt
+		}
 		s.Peers = append(s.Peers, Peer{
-			Node: p.node, Replica: p.replica, State: p.state, Joining: p.joining, HearsUs: p.hearsUs,
+			Node: p.node, Replica: p.replica, State: p.state, Joining: p.joining, HearsUs: p.hearsUs, DeafFor: deaf,
 			HeardAgo: now - p.heardAt, StaleFor: p.staleness(now), Skew: skew, Delay: delay,
 			Behind: p.behind(), Limits: p.limits, Hears: append([]crdt.Replica(nil), p.hears...),
 		})

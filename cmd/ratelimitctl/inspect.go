@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
@@ -113,7 +115,9 @@ func runVersion(_ context.Context, args []string, stdout, _ io.Writer) error {
 		}
 	}
 	return format.Print(stdout, v, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "ratelimitctl %s %s %s %s\n", v.Version, v.Revision, v.Go, v.Platform)
+		words := []string{"ratelimitctl", v.Version, v.Revision, v.Go, v.Platform}
+		words = slices.DeleteFunc(words, func(s string) bool { return s == "" })
+		_, err := fmt.Fprintln(w, strings.Join(words, " "))
 		return err
 	})
 }

@@ -36,14 +36,16 @@ func newLink(s *config.Settings, password string, key []byte) (*link, error) {
 			needs(s, "nats_password_file", s.NATSPasswordFile, "nats_user", s.NATSUser))
 	}
 	if s.NATS == "" {
-		return l, l.embed(s, password, key)
+		err := l.embed(s, password, key)
+		return l, err
 	}
 	for key, value := range map[string]string{"nats_listen": s.NATSListen, "nats_cluster": s.NATSCluster, "nats_routes": s.NATSRoutes} {
 		if value != "" {
 			return l, at(s, key, "is for the embedded server, and -nats is for an external one: give one of them")
 		}
 	}
-	return l, l.dial(s, password)
+	err := l.dial(s, password)
+	return l, err
 }
 
 // embed is a link by way of an embedded server.

@@ -70,11 +70,13 @@ func supported(s *config.Settings) error {
 	return errors.Join(faults...)
 }
 
-// check opens a node without a network, which validates the rest, and closes it.
+// check judges what only a node can: it opens one without a network, and closes it.
 func (p *plan) check(ctx context.Context) error {
-	n, err := p.open(ctx, node.NATS{})
+	cfg := p.node
+	cfg.Logger = nil
+	n, err := node.Open(ctx, cfg)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	return n.Close()
 }
@@ -89,7 +91,7 @@ func (p *plan) summary() string {
 	return strings.Join(all, ", ")
 }
 
-// open starts a node.
+// open starts the node.
 func (p *plan) open(ctx context.Context, via node.NATS) (*node.Node, error) {
 	cfg := p.node
 	cfg.NATS = via

@@ -33,10 +33,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
+	if err := p.check(ctx); err != nil {
+		return err
+	}
 	if o.check {
-		if err := p.check(ctx); err != nil {
-			return err
-		}
 		_, err := fmt.Fprintf(stdout, "ratelimitd: the settings are fine: %s\n", p.summary())
 		return err
 	}

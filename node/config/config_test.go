@@ -260,7 +260,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(everything))
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte("limits: {default: {limit: 1, window: 1}}"))
-	f.Fuzz(func(t *testing.T, text []byte) {
+	f.Fuzz(func(_ *testing.T, text []byte) {
 		s := config.Default()
 		if s.Parse("f", text) == nil {
 			_, _ = s.Policies()

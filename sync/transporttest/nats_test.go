@@ -127,3 +127,23 @@ func TestCloseUnsubscribes(t *testing.T) {
 		t.Error("the caller's connection was closed")
 	}
 }
+
+// TestCloseHandsAllToTheServer matters to a node that says bye and exits.
+func TestCloseHandsAllToTheServer(t *testing.T) {
+	n := newServer(t)
+	s := &suite{t: t}
+	e := s.start(deltasync.NATS(n.connect()), nil)
+	s.awaitState(e, "connected")
+	const many = 200
+	for range many {
+		e.publish("s", "", "x")
+	}
+	e.close()
+	v, err := n.run.Varz(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.InMsgs != many {
+		t.Errorf("the server has got %d of %d messages when Close returns", v.InMsgs, many)
+	}
+}

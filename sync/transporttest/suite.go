@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -230,6 +231,8 @@ func dataBelongsToTheReceiver(t *testing.T, s *suite) {
 func slowHandler(t *testing.T, s *suite) {
 	const many = 10000 // more than any transport queues
 	gate, hold := make(chan struct{}), atomic.Bool{}
+	release := sync.OnceFunc(func() { close(gate) })
+	defer release()
 	slow := s.start(s.net.Transport(), func(deltasync.Packet) {
 		if hold.Load() {
 			<-gate
@@ -244,7 +247,7 @@ func slowHandler(t *testing.T, s *suite) {
 	}
 	eventually(t, "packets dropped", func() bool { return slow.Dropped() > 0 })
 	hold.Store(false)
-	close(gate)
+	release()
 	eventually(t, "each packet either delivered or counted", func() bool { return slow.count()+int(slow.Dropped()) == many })
 	dropped := slow.Dropped()
 	s.meet(from, slow, "s")

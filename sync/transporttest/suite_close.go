@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 
 func closeWaits(t *testing.T, s *suite) {
 	entered, gate := make(chan struct{}, 1), make(chan struct{})
+	release := sync.OnceFunc(func() { close(gate) })
+	defer release()
 	to := s.start(s.net.Transport(), func(p deltasync.Packet) {
 		if string(p.Data) == "block" {
 			entered <- struct{}{}
@@ -34,7 +37,7 @@ func closeWaits(t *testing.T, s *suite) {
 		t.Error("Close returned while the handler was running")
 	case <-time.After(50 * time.Millisecond): // no proof, but the wrong way round fails here
 	}
-	close(gate)
+	release()
 	select {
 	case <-closed:
 	case <-time.After(patience):

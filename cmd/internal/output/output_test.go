@@ -60,6 +60,10 @@ func TestATreePrintsAnyDocumentInItsOrder(t *testing.T) {
 			"limits\nNAME     LIMIT  WINDOW  BURST\ndefault  100    60      -\nlogin    5      -       2\n"},
 		"tables between scalars": {`{"node":"n1","peers":[{"name":"n2","sent":{"delta":1,"beat":2}}],"ready":true}`, "" +
 			"node  n1\n\npeers\nNAME  SENT\nn2    delta=1 beat=2\n\nready  yes\n"},
+		"counters": {`{"dropped":{"tag":0,"queue":3,"sender":1},"lost":{"full":0},"bound":{"default":{"units":0}},` +
+			`"sync":{"connected":true,"sent":{"delta":{"messages":2,"bytes":9},"beat":{"messages":0,"bytes":0}},"received":{"delta":{"messages":0}}}}`, "" +
+			"dropped  queue=3 sender=1\nlost     none\n\nbound\nNAME     UNITS\ndefault  0\n\nsync.connected  yes\n\n" +
+			"sync.sent\nNAME   MESSAGES  BYTES\ndelta  2         9\n\nsync.received  none\n"},
 		"no object": {`[1,2]`, "  1,2\n"},
 	} {
 		var b bytes.Buffer

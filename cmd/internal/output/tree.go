@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,8 @@ const maxDepth = 8
 // Tree prints a JSON document for people, in the order of its fields: scalars as
 // "name value", nested objects under dotted names, and lists of objects (or objects
 // of objects) as tables. It knows no field by name, so what a newer server adds
-// shows without a newer program.
+// shows without a newer program. Nested objects of numbers alone are counters: those
+// that are 0 are left out.
 func Tree(w io.Writer, document []byte) error {
 	d := json.NewDecoder(bytes.NewReader(document))
 	d.UseNumber()
@@ -108,7 +110,18 @@ func (p *printer) value(name string, v any, depth int) {
 	switch v := v.(type) {
 	case object:
 		if rows, ok := records(v); ok && name != "" {
+			if depth > 1 {
+				rows = slices.DeleteFunc(rows, func(o object) bool { return counters(o[1:]) == none })
+			}
+			if len(rows) == 0 {
+				p.scalars.Row(name, none)
+				return
+			}
 			p.records(name, rows)
+			return
+		}
+		if c := counters(v); c != "" && name != "" {
+			p.scalars.Row(name, c)
 			return
 		}
 		if depth >= maxDepth {
@@ -176,6 +189,30 @@ func records(o object) ([]object, bool) {
 		rows = append(rows, append(object{{"name", f.name}}, inner...))
 	}
 	return rows, len(rows) > 0
+}
+
+const none = "none"
+
+// counters is an object of numbers alone on one line, without those that are 0; ""
+// if it is anything else.
+func counters(o object) string {
+	var parts []string
+	for _, f := range o {
+		n, ok := f.value.(json.Number)
+		if !ok {
+			return ""
+		}
+		if n != "0" {
+			parts = append(parts, f.name+"="+n.String())
+		}
+	}
+	switch {
+	case len(o) == 0:
+		return ""
+	case len(parts) == 0:
+		return none
+	}
+	return strings.Join(parts, " ")
 }
 
 func listed(list []any) ([]object, bool) {

@@ -59,7 +59,8 @@ func TestAFieldTakesOnlyItsKind(t *testing.T) {
 		{
 			new(string),
 			[]attempt{{spec.String, "x"}, {spec.Text, "7"}},
-			[]attempt{{spec.Number, "8"}, {spec.Bool, "true"}}, "7",
+			[]attempt{{spec.Number, "8"}, {spec.Bool, "true"}},
+			"7",
 		},
 		{
 			new(int64),
@@ -70,17 +71,20 @@ func TestAFieldTakesOnlyItsKind(t *testing.T) {
 		{
 			new(float64),
 			[]attempt{{spec.Text, "1"}, {spec.Number, "0.25"}},
-			[]attempt{{spec.String, "1"}, {spec.Text, "inf"}, {spec.Text, "nan"}, {spec.Text, "x"}, {spec.Number, "1e999"}}, "0.25",
+			[]attempt{{spec.String, "1"}, {spec.Text, "inf"}, {spec.Text, "nan"}, {spec.Text, "x"}, {spec.Number, "1e999"}},
+			"0.25",
 		},
 		{
 			new(bool),
 			[]attempt{{spec.Text, "false"}, {spec.Bool, "true"}},
-			[]attempt{{spec.String, "true"}, {spec.Text, "yes"}, {spec.Text, "1"}, {spec.Number, "1"}}, "true",
+			[]attempt{{spec.String, "true"}, {spec.Text, "yes"}, {spec.Text, "1"}, {spec.Number, "1"}},
+			"true",
 		},
 		{
 			new(spec.Window),
 			[]attempt{{spec.Text, "60"}, {spec.Number, "60"}, {spec.String, "90s"}},
-			[]attempt{{spec.Bool, "true"}, {spec.String, "soon"}}, "90",
+			[]attempt{{spec.Bool, "true"}, {spec.String, "soon"}},
+			"90",
 		},
 	} {
 		f := spec.Field{Name: "f", Into: c.into}

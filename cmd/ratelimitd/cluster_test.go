@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// together waits until every daemon is ready and hears n others.
+func together(t *testing.T, n int, all ...*process) {
+	t.Helper()
+	for _, p := range all {
+		eventually(t, fmt.Sprintf("%d peers", n), func() bool {
+			s := p.status()
+			alive := 0
+			for _, peer := range s.Peers {
+				if peer.State == "alive" {
+					alive++
+				}
+			}
+			return s.Node.Ready && alive == n
+		})
+	}
+}
+
+// countTogether uses a limit of 10 up on one daemon and sees it on the others.
+func countTogether(t *testing.T, all ...*process) {
+	t.Helper()
+	for range 10 {
+		if resp, body := all[0].ask("POST", "/v1/take?client=alice", ""); resp.StatusCode != http.StatusOK {
+			t.Fatalf("got %d %s", resp.StatusCode, body)
+		}
+	}
+	for _, p := range all[1:] {
+		eventually(t, "the others know", func() bool {
+			_, body := p.ask("GET", "/v1/peek?client=alice", "")
+			return strings.Contains(body, `"allowed":false`)
+		})
+	}
+	for _, p := range all {
+		if s := p.status(); s.Sync.PublishErrors != 0 || s.Degraded {
+			t.Errorf("got %+v", s)
+		}
+	}
+}
+
+func TestEmbeddedServersFormAMeshThatCountsTogether(t *testing.T) {
+	key := write(t, "key", "a key for the test\n")
+	seed := runDaemon(t, nil, "-limit", "10", "-nats-cluster", "127.0.0.1:0", "-cluster-key-file", key)
+	network, _ := seed.logged("ratelimitd serves")["network"].(string)
+	route, ok := strings.CutPrefix(network, "mesh of embedded NATS at ")
+	if !ok {
+		t.Fatalf("got %q", network)
+	}
+	join := func(name string) *process {
+		return runDaemon(t, nil, "-limit", "10", "-name", name, "-nats-cluster", "127.0.0.1:0", "-nats-routes", "nats://"+route, "-cluster-key-file", key)
+	}
+	all := []*process{seed, join("n2"), join("n3")}
+	together(t, 2, all...)
+	countTogether(t, all...)
+	// A change on one is a change on all, and in force everywhere when it is answered.
+	if resp, body := all[1].ask("PUT", "/v1/limits/default", `{"limit":20,"window":60}`); resp.StatusCode != http.StatusOK {
+		t.Fatalf("got %d %s", resp.StatusCode, body)
+	}
+	for _, p := range all {
+		eventually(t, "the new limit", func() bool {
+			_, body := p.ask("GET", "/v1/limits/default", "")
+			return strings.Contains(body, `"limit":20,`)
+		})
+	}
+	if code := all[2].stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	// It said bye: nobody has to wait for its silence.
+	for _, p := range all[:2] {
+		if left := p.await("peer left"); left["peer"] != "n3" {
+			t.Errorf("got %v", left)
+		}
+		if p.logged("no -cluster-key-file") != nil || p.logged("this node is alone") != nil {
+			t.Errorf("a warning without a cause: %v", p.lines())
+		}
+	}
+}
+
+func TestNodesOnOneServerCountTogether(t *testing.T) {
+	password := write(t, "password", "pw\n")
+	auth := []string{"-nats-user", "u", "-nats-password-file", password, "-limit", "10"}
+	hub := runDaemon(t, nil, append(auth, "-nats-listen", "127.0.0.1:0")...)
+	at := hub.clientURL()
+	spoke := runDaemon(t, []string{"RATELIMITD_NATS=" + at}, append(auth, "-name", "n2")...)
+	together(t, 1, hub, spoke)
+	countTogether(t, hub, spoke)
+	spoke.await("no -cluster-key-file")
+	// With a wrong password nobody is let in, and nobody gives up.
+	stranger := runDaemon(t, nil, "-name", "n3", "-nats", at, "-nats-user", "u", "-nats-password-file", write(t, "wrong", "x"))
+	if s := stranger.status(); s.Sync.Connected || len(s.Peers) > 0 {
+		t.Errorf("got %+v", s)
+	}
+	if resp, _ := stranger.ask("POST", "/v1/take?client=a", ""); resp.StatusCode != http.StatusOK {
+		t.Errorf("got %d", resp.StatusCode)
+	}
+}
+
+func TestWithoutNATSItServesAlone(t *testing.T) {
+	// A port that nobody listens on: it was free a moment ago.
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := runDaemon(t, nil, "-limit", "10", "-nats", "nats://"+addr)
+	got := map[int]int{}
+	for range 15 {
+		resp, _ := p.ask("POST", "/v1/take?client=alice", "")
+		got[resp.StatusCode]++
+	}
+	if got[200] != 10 || got[429] != 5 {
+		t.Errorf("got %v", got)
+	}
+	if s := p.status(); !s.Node.Isolated || !s.Degraded || s.Sync.Connected {
+		t.Errorf("got %+v", s)
+	}
+	eventually(t, "ready all the same", func() bool {
+		resp, _ := p.ask("GET", "/readyz", "")
+		return resp.StatusCode == http.StatusOK
+	})
+	said := 0
+	for _, entry := range p.lines() {
+		if text, _ := entry["msg"].(string); strings.Contains(text, "cannot be reached") {
+			said++
+		}
+	}
+	if said != 1 {
+		t.Errorf("%d lines say that NATS cannot be reached: %v", said, p.lines())
+	}
+	// It never gave up: when a server comes, it is found.
+	hub := runDaemon(t, nil, "-name", "n2", "-limit", "10", "-nats-listen", addr)
+	together(t, 1, hub, p)
+	if code := p.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestItWarnsWhenItIsAloneAmongExpectedPeers(t *testing.T) {
+	hub := runDaemon(t, nil, "-nats-listen", "127.0.0.1:0", "-cluster", "one")
+	other := runDaemon(t, nil, "-cluster", "two", "-nats", hub.clientURL())
+	if w := other.await("this node is alone in its cluster"); w["level"] != "WARN" || w["cluster"] != "two" {
+		t.Errorf("got %v", w)
+	}
+}

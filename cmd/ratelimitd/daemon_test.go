@@ -1,0 +1,167 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+func TestTenOfFifteenPass(t *testing.T) {
+	p := runDaemon(t, nil, "-limit", "10")
+	got := map[int]int{}
+	for range 15 {
+		resp, body := p.ask("POST", "/v1/take?client=alice", "")
+		got[resp.StatusCode]++
+		retry := resp.Header.Get("Retry-After")
+		if denied := resp.StatusCode == http.StatusTooManyRequests; denied != (retry != "") || denied && retry != "6" {
+			t.Errorf("%d with Retry-After %q: %s", resp.StatusCode, retry, body)
+		}
+	}
+	if got[200] != 10 || got[429] != 5 {
+		t.Errorf("got %v, want ten 200 and five 429", got)
+	}
+}
+
+func TestItIsReadyAtOnceWhereNobodyIsExpected(t *testing.T) {
+	for name, args := range map[string][]string{
+		"no flag":            nil,
+		"first of a mesh":    {"-nats-cluster", "127.0.0.1:0"},
+		"a server to others": {"-nats-listen", "127.0.0.1:0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := runDaemon(t, nil, args...)
+			if resp, body := p.ask("GET", "/readyz", ""); resp.StatusCode != http.StatusOK {
+				t.Errorf("got %d %s", resp.StatusCode, body)
+			}
+			if resp, _ := p.ask("GET", "/livez", ""); resp.StatusCode != http.StatusOK {
+				t.Errorf("livez: got %d", resp.StatusCode)
+			}
+			if s := p.status(); !s.Node.Ready || s.Node.Isolated {
+				t.Errorf("got %+v", s)
+			}
+		})
+	}
+}
+
+func TestMetricsParse(t *testing.T) {
+	p := runDaemon(t, nil)
+	p.ask("POST", "/v1/take?client=alice", "")
+	resp, body := p.ask("GET", "/metrics", "")
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("got %d", resp.StatusCode)
+	}
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ratelimiter_decisions_total", "ratelimiter_overshoot_bound_units", "ratelimiter_build_info", "ratelimiter_ready", "go_goroutines", "process_start_time_seconds"} {
+		if families[name] == nil {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	for name := range families {
+		if !strings.HasPrefix(name, "ratelimiter_") && !strings.HasPrefix(name, "go_") && !strings.HasPrefix(name, "process_") {
+			t.Errorf("%s is no name of ours", name)
+		}
+	}
+	if strings.Contains(body, "alice") {
+		t.Error("a client is named")
+	}
+	if got := families["ratelimiter_ready"].GetMetric()[0].GetGauge().GetValue(); got != 1 {
+		t.Errorf("ready is %v", got)
+	}
+}
+
+func TestASignalStopsItInOrder(t *testing.T) {
+	for _, sig := range stopSignals {
+		p := runDaemon(t, nil)
+		if code := p.stop(sig); code != 0 {
+			t.Errorf("%v: exit code %d", sig, code)
+		}
+		if p.logged("stopped") == nil {
+			t.Errorf("%v: it did not say that it stopped: %v", sig, p.lines())
+		}
+	}
+}
+
+func TestAHangupIsNoEnd(t *testing.T) {
+	p := runDaemon(t, nil)
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.await("reloading is not supported yet")
+	if resp, _ := p.ask("POST", "/v1/take?client=a", ""); resp.StatusCode != http.StatusOK {
+		t.Errorf("got %d", resp.StatusCode)
+	}
+}
+
+func TestAPortInUseIsOneClearLine(t *testing.T) {
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().String()
+	free := []string{"-http", "127.0.0.1:0"}
+	for flag, args := range map[string][]string{
+		"-http":         {"-http", taken},
+		"-admin":        append(free, "-admin", taken),
+		"-nats-listen":  append(free, "-nats-listen", taken),
+		"-nats-cluster": append(free, "-nats-cluster", taken),
+	} {
+		code, stdout, stderr := finish(t, nil, args...)
+		stderr = withoutLog(stderr)
+		if code != exitUsage || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, taken) || !strings.Contains(stderr, "in use") {
+			t.Errorf("%s: code %d, stdout %q, stderr %q", flag, code, stdout, stderr)
+		}
+	}
+}
+
+// withoutLog leaves what is not a line of the log.
+func withoutLog(stderr string) string {
+	var kept []string
+	for line := range strings.Lines(stderr) {
+		if !strings.HasPrefix(line, "time=") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "")
+}
+
+func TestWritesNeedTheToken(t *testing.T) {
+	p := runDaemon(t, nil, "-admin-token-file", write(t, "token", "s3cret\n"))
+	const body = `{"limit":3,"window":60}`
+	if resp, text := p.ask("PUT", "/v1/limits/default", body); resp.StatusCode != http.StatusForbidden || !strings.Contains(text, "-admin-token-file") {
+		t.Errorf("without: got %d %s", resp.StatusCode, text)
+	}
+	if resp, text := p.ask("PUT", "/v1/limits/default", body, "Authorization", "Bearer s3cret"); resp.StatusCode != http.StatusOK {
+		t.Errorf("with: got %d %s", resp.StatusCode, text)
+	}
+	if _, text := p.ask("POST", "/v1/take?client=a", ""); !strings.Contains(text, `"quota":3,`) {
+		t.Errorf("got %s", text)
+	}
+	for _, entry := range p.lines() {
+		for _, v := range entry {
+			if text, _ := v.(string); strings.Contains(text, "s3cret") {
+				t.Errorf("the token is logged: %v", entry)
+			}
+		}
+	}
+}
+
+func TestProfilesHaveADoorOfTheirOwn(t *testing.T) {
+	p := runDaemon(t, nil, "-admin", "127.0.0.1:0")
+	if resp, _ := p.ask("GET", "/debug/pprof/", ""); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("on the API's: got %d", resp.StatusCode)
+	}
+	p.url, _ = p.logged("ratelimitd serves")["admin"].(string)
+	if resp, body := p.ask("GET", "/debug/pprof/goroutine?debug=1", ""); resp.StatusCode != http.StatusOK || !strings.Contains(body, "goroutine profile") {
+		t.Errorf("on its own: got %d", resp.StatusCode)
+	}
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+)
+
+func TestFlagsOverrideTheEnvironmentOverridesTheFile(t *testing.T) {
+	file := write(t, "f.yaml", "limit: 11\nwindow: 70\nburst: 7\nmax_overshoot: 0.5\nlimits:\n  login: {limit: 5, window: 2m}\n")
+	p := runDaemon(t, []string{"RATELIMITD_LIMIT=12", "RATELIMITD_WINDOW=80s", "RATELIMITD_BURST=", "RATELIMITD_CONFIG=" + file}, "--limit=13")
+	_, body := p.ask("GET", "/v1/limits", "")
+	for _, want := range []string{
+		`"default":{"limit":13,"window":80,"burst":7,`, `"max_overshoot":0.5,`, // flag, environment, file
+		`"login":{"limit":5,"window":120,"burst":5,`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%s is not in %s", want, body)
+		}
+	}
+}
+
+func TestAFlagForTheFileOverridesTheEnvironments(t *testing.T) {
+	code, stdout, stderr := finish(t, []string{"RATELIMITD_CONFIG=/nowhere"}, "-check", "-config", write(t, "f.yaml", "limit: 21"))
+	if code != 0 || !strings.Contains(stdout, "default 21 per 1m0s") {
+		t.Errorf("got %d %q %q", code, stdout, stderr)
+	}
+}
+
+// runIn runs the program within the test, to its end.
+func runIn(t *testing.T, environ []string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs strings.Builder
+	err = run(t.Context(), args, environ, &out, &errs)
+	return out.String(), errs.String(), err
+}
+
+func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
+	empty, key := write(t, "empty", "\n"), write(t, "key", "x")
+	bad := write(t, "bad.yaml", "limit: 5\nbrust: 3\n")
+	for _, c := range []struct {
+		env  string
+		args []string
+		want string
+	}{
+		{"", []string{"-nope"}, "flag provided but not defined: -nope"},
+		{"", []string{"--nope"}, "flag provided but not defined: -nope"},
+		{"", []string{"-limit"}, "flag needs an argument: -limit"},
+		{"", []string{"extra"}, `argument "extra" is not understood`},
+		{"", []string{"-limit", "ten"}, `flag -limit: limit "ten": must be a whole number`},
+		{"", []string{"-limit", "0"}, "flag -limit: limit 0: must be at least 1"},
+		{"", []string{"-limit", "-5"}, "flag -limit: limit -5: must be"},
+		{"", []string{"-window", "0"}, "flag -window: window 0s: must be from 1ms"},
+		{"", []string{"-window", "soon"}, `flag -window: window "soon": must be a number of seconds or a duration`},
+		{"", []string{"-burst", "-1"}, "flag -burst: burst -1: must be"},
+		{"", []string{"-max-overshoot", "2"}, "flag -max-overshoot: max_overshoot 2: must be"},
+		{"", []string{"-max-clients", "0"}, "flag -max-clients: 0: must be at least 1"},
+		{"", []string{"-log-level", "loud"}, `flag -log-level: "loud": must be debug, info, warn or error`},
+		{"", []string{"-log-format", "xml"}, `flag -log-format: "xml": must be text or json`},
+		{"RATELIMITD_LIMIT=x", nil, `environment RATELIMITD_LIMIT: limit "x": must be`},
+		{"RATELIMITD_REDACT_CLIENTS=2", nil, "environment RATELIMITD_REDACT_CLIENTS: redact_clients"},
+		{"", []string{"-config", "/nowhere/f.yaml"}, "configuration file: open /nowhere/f.yaml: no such file"},
+		{"RATELIMITD_CONFIG=/nowhere/f.yaml", nil, "configuration file: open /nowhere/f.yaml"},
+		{"", []string{"-config", bad}, bad + `:2: "brust" is unknown`},
+		{"", []string{"-http", "8080"}, `flag -http: "8080": must be host:port`},
+		{"", []string{"-http", "127.0.0.1:99999"}, "flag -http: "},
+		{"", []string{"-admin", "x"}, `flag -admin: "x": must be host:port`},
+		{"", []string{"-name", "a b"}, "name a b: must be 1 to 64"},
+		{"", []string{"-cluster", "a.b"}, "cluster a.b: must be 1 to 64"},
+		{"", []string{"-subject-prefix", "a b"}, "subject_prefix a b: must be"},
+		{"", []string{"-grpc", ":1"}, "flag -grpc: not supported yet"},
+		{"", []string{"-envoy-config", "/x"}, "flag -envoy-config: not supported yet"},
+		{"", []string{"-state-dir", "/x"}, "flag -state-dir: not supported yet"},
+		{"", []string{"-demo"}, "flag -demo: not supported yet"},
+		{"", []string{"-admin-token-file", "/nowhere/t"}, "flag -admin-token-file: open /nowhere/t"},
+		{"", []string{"-admin-token-file", empty}, "flag -admin-token-file: " + empty + " is empty"},
+		{"", []string{"-cluster-key-file", empty}, "flag -cluster-key-file: " + empty + " is empty"},
+		{"", []string{"-nats", "nats://"}, "flag -nats: must be URLs such as"},
+		{"", []string{"-nats", "nats://a:4222", "-nats-cluster", "127.0.0.1:0"}, "flag -nats-cluster: is for the embedded server"},
+		{"", []string{"-nats-routes", "nats://a:6222"}, "flag -nats-routes: is of no use without -nats-cluster"},
+		{"", []string{"-nats-cluster", "127.0.0.1:0", "-nats-routes", "http://a:6222"}, "scheme must be nats"},
+		{"", []string{"-nats-creds", key}, "flag -nats-creds: is of no use without -nats"},
+		{"", []string{"-nats", "nats://a:4222", "-nats-creds", "/nowhere/c"}, "flag -nats-creds: open /nowhere/c"},
+		{"", []string{"-nats", "nats://a:4222", "-nats-nkey", key}, "flag -nats-nkey: "},
+		{"", []string{"-nats", "nats://a:4222", "-nats-tls-ca", key}, "flag -nats-tls-ca: "},
+		{"", []string{"-nats", "nats://a:4222", "-nats-tls-cert", key}, "flag -nats-tls-cert: is of no use without -nats-tls-key"},
+		{"", []string{"-nats", "nats://a:4222", "-nats-user", "u"}, "flag -nats-user: is of no use without -nats-password-file"},
+		{"", []string{"-nats-user", "u", "-nats-password-file", key}, "flag -nats-user: is of no use without -nats-listen"},
+	} {
+		// With -http and without -check, so that what is only found by opening is too.
+		args := append([]string{"-http", "127.0.0.1:0"}, c.args...)
+		stdout, _, err := runIn(t, []string{c.env}, args...)
+		if err == nil || stdout != "" {
+			t.Errorf("%v: got %v, stdout %q", c.args, err, stdout)
+			continue
+		}
+		text := oneLine(err)
+		if exitCode(err) != exitUsage || !strings.Contains(text, c.want) || strings.Contains(text, "\n") {
+			t.Errorf("%s %v:\ngot  %d %s\nwant %d ...%s", c.env, c.args, exitCode(err), text, exitUsage, c.want)
+		}
+	}
+}
+
+func TestABadFlagEndsTheRealProgramWithCodeTwo(t *testing.T) {
+	for _, args := range [][]string{{"-nope"}, {"-limit", "x"}, {"-config", "/nowhere"}} {
+		code, stdout, stderr := finish(t, nil, args...)
+		if code != 2 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "ratelimitd: ") {
+			t.Errorf("%v: code %d, stdout %q, stderr %q", args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestAllFaultsAreToldAtOnce(t *testing.T) {
+	_, _, err := runIn(t, []string{"RATELIMITD_BURST=x"}, "-limit", "y", "-config", write(t, "f.yaml", "a: 1"))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"flag -limit", "environment RATELIMITD_BURST", `f.yaml:1: "a" is unknown`} {
+		if !strings.Contains(oneLine(err), want) {
+			t.Errorf("%s is not in %s", want, oneLine(err))
+		}
+	}
+}
+
+func TestCheckJudgesWithoutOpeningAnything(t *testing.T) {
+	stdout, _, err := runIn(t, nil, "-check", "-http", "127.0.0.1:1", "-nats", "nats://127.0.0.1:1", "-limit", "7")
+	if err != nil || stdout != "ratelimitd: the settings are fine: default 7 per 1m0s\n" {
+		t.Errorf("got %q, %v", stdout, err)
+	}
+	for _, args := range [][]string{{"-limit", "0"}, {"-name", "a b"}, {"-admin-token-file", "/nowhere"}} {
+		if _, _, err := runIn(t, nil, append(args, "-check")...); exitCode(err) != exitUsage {
+			t.Errorf("%v: got %v", args, err)
+		}
+	}
+}
+
+func TestVersionAndHelpGoToStdout(t *testing.T) {
+	for _, flag := range []string{"-version", "--version"} {
+		if stdout, stderr, err := runIn(t, nil, flag); err != nil || stderr != "" || !strings.HasPrefix(stdout, "ratelimitd ") || strings.Count(stdout, "\n") != 1 {
+			t.Errorf("%s: got %q %q %v", flag, stdout, stderr, err)
+		}
+	}
+	for _, flag := range []string{"-h", "-help", "--help"} {
+		stdout, stderr, err := runIn(t, nil, flag)
+		if err != nil || stderr != "" {
+			t.Errorf("%s: got %q %v", flag, stderr, err)
+		}
+		s := config.Default()
+		for _, set := range s.All() {
+			if !strings.Contains(stdout, fmt.Sprintf("  -%s", set.Flag())) {
+				t.Errorf("%s: -%s is missing", flag, set.Flag())
+			}
+		}
+	}
+}
+
+func TestAVariableThatIsNoSettingIsWarnedOf(t *testing.T) {
+	_, stderr, err := runIn(t, []string{"RATELIMITD_LIMTI=5", "RATELIMITD_PORT=tcp://10.0.0.1:80", "RATELIMITD_SERVICE_HOST=10.0.0.1", "OTHER=1"}, "-check")
+	if err != nil || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "RATELIMITD_LIMTI is not a setting") {
+		t.Errorf("got %q, %v", stderr, err)
+	}
+}
+
+func TestCredentialsAreNotShown(t *testing.T) {
+	if got := redact("nats://u:secret@a:4222,nats://b:4222"); strings.Contains(got, "secret") || !strings.Contains(got, "a:4222") {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,43 @@
+package node
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// The bound on over-admission by the measured state of the peers: for each that may
+// admit, B + r·(staleness + flush), and once r·(largest skew).
+func TestTheBoundIsTheFormula(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	flush := 50 * time.Millisecond
+	// 120 per minute are 2 per second: 100 ms are 0.2 units.
+	policy := Policy{Limit: 120, Window: time.Minute, Burst: 20}
+	for _, c := range []struct {
+		name  string
+		peers []deltasync.Peer
+		want  float64
+	}{
+		{"alone", nil, 0},
+		{"one peer", []deltasync.Peer{{StaleFor: 50 * ms}}, 20 + 0.2},
+		{"two peers", []deltasync.Peer{{StaleFor: 50 * ms}, {StaleFor: 450 * ms}}, 40 + 0.2 + 1},
+		{"skew ahead", []deltasync.Peer{{StaleFor: 50 * ms, Skew: 250 * ms}}, 20 + 0.2 + 0.5},
+		{"the largest skew counts, behind or ahead", []deltasync.Peer{{StaleFor: 50 * ms, Skew: 100 * ms}, {StaleFor: 50 * ms, Skew: -250 * ms}}, 40 + 0.4 + 0.5},
+		{"a silent one can still admit", []deltasync.Peer{{State: deltasync.PeerSuspect, StaleFor: 9950 * ms}}, 20 + 20},
+		{"one that is gone cannot", []deltasync.Peer{{State: deltasync.PeerGone, StaleFor: 40_000 * ms, Skew: 9000 * ms}}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLimit("default", 0)
+			r, err := l.newRevision(policy, crdt.Stamp{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.bound(&deltasync.Status{Peers: c.peers}, flush); math.Abs(got-c.want) > 1e-9 {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}
