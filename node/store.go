@@ -254,13 +254,13 @@ func (n store) Windows(now int64) []deltasync.Window {
 
 // Digests implements deltasync.Store.
 func (n store) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partitions]crdt.Digest) {
+	*out = [crdt.Partitions]crdt.Digest{}
 	k := digestKey{r, w.Width, w.Start}
-	for i := range n.table.shards {
-		s := &n.table.shards[i]
+	for part := range n.table.counted.all {
+		s := &n.table.shards[part]
 		s.mu.Lock()
-		out[i] = 0
 		if d := s.digests[k]; d != nil {
-			out[i] = *d
+			out[part] = *d
 		}
 		s.mu.Unlock()
 	}

@@ -72,4 +72,7 @@ func sweepDigests(s *shard, now int64) {
 			delete(s.digests, k)
 		}
 	}
+	if len(s.digests) == 0 {
+		s.counted.remove(s.part)
+	}
 }
