@@ -37,7 +37,7 @@ type oracle struct {
 
 	central   central
 	staleness int64 // how far a node was behind another at most, nanoseconds
-	emptied   bool  // a client was reset
+	altered   bool  // the limit changed, or a client was reset
 
 	// late[k][j] are spans of j's admissions that k merged, if at all, after they had
 	// left the two live windows: a long partition's are not charged any more.
@@ -263,6 +263,7 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 	o.w.at(t, func() {
 		old := o.gcra
 		o.central.change(old, c.Policy, t)
+		o.altered = true
 		for _, a := range o.accounts {
 			a.level = convert(old, a.level, c.Policy, t)
 			// Clocks that differ cross the instant of change at different times, and
@@ -282,7 +283,7 @@ func (o *oracle) reset(client string) {
 	a := o.account(client)
 	a.level = gcra.Level{Base: o.w.now}
 	delete(o.central.levels, client)
-	o.emptied = true
+	o.altered = true
 	a.pardon = o.w.now + int64(heard)
 }
 
@@ -295,7 +296,7 @@ func (o *oracle) report(r *Result) {
 	r.Central, r.CentralUnits = o.central.admitted, o.central.units
 	r.Incarnations, r.Sigma = len(o.w.members), time.Duration(o.sigma())
 	r.Delta = time.Duration(o.staleness)
-	if o.since == 0 && !o.emptied {
+	if !o.altered {
 		rate := o.rate()
 		r.Ceiling = float64(r.Incarnations-1)*(float64(o.policy.Burst)+rate*float64(r.Delta)) + rate*float64(r.Sigma)
 	}
