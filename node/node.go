@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -183,6 +186,9 @@ func (n *Node) connect() (Transport, error) {
 		nats.PingInterval(2 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.NoEcho(),
+		// Wrong credentials may be set right on the server.
+		nats.IgnoreAuthErrorAbort(),
+		nats.ReconnectErrHandler(n.unreached()),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			subject := ""
 			if sub != nil {
@@ -193,13 +199,48 @@ func (n *Node) connect() (Transport, error) {
 	}, n.cfg.NATS.Options...)
 	conn, err := nats.Connect(n.cfg.NATS.URL, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("node: connect to NATS at %s: %w", n.cfg.NATS.URL, err)
+		return nil, fmt.Errorf("node: connect to NATS at %s: %w", withoutPasswords(n.cfg.NATS.URL), err)
 	}
 	if !conn.IsConnected() {
-		n.log.Warn("NATS cannot be reached: deciding alone until it can", "url", n.cfg.NATS.URL)
+		n.log.Warn("NATS cannot be reached: deciding alone until it can", "url", withoutPasswords(n.cfg.NATS.URL))
 	}
 	n.conn = conn
 	return deltasync.NATS(conn), nil
+}
+
+// unreached logs what keeps a server that is there from letting us in, such as
+// wrong credentials, once for each cause: it is tried every second. That there is no
+// server has been said. It is called by one goroutine.
+func (n *Node) unreached() nats.ConnErrHandler {
+	last := ""
+	return func(_ *nats.Conn, err error) {
+		var timeout interface{ Timeout() bool }
+		switch {
+		case err == nil, errors.Is(err, nats.ErrNoServers), errors.Is(err, syscall.ECONNREFUSED),
+			errors.As(err, &timeout) && timeout.Timeout(), err.Error() == last:
+			return
+		}
+		last = err.Error()
+		n.log.Warn("connecting to NATS fails", "error", err)
+	}
+}
+
+// withoutPasswords is a list of URLs as logs may have it.
+func withoutPasswords(urls string) string {
+	all := strings.Split(urls, ",")
+	for i, text := range all {
+		text = strings.TrimSpace(text)
+		if !strings.Contains(text, "://") {
+			text = "nats://" + text
+		}
+		switch u, err := url.Parse(text); {
+		case err != nil:
+			all[i] = "(not a URL)" // what cannot be parsed may hold one as well
+		case u.User != nil:
+			all[i] = u.Redacted()
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 // keep does the housekeeping, once a second.

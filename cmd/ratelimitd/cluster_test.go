@@ -94,13 +94,46 @@ func TestNodesOnOneServerCountTogether(t *testing.T) {
 	together(t, 1, hub, spoke)
 	countTogether(t, hub, spoke)
 	spoke.await("no -cluster-key-file")
-	// With a wrong password nobody is let in, and nobody gives up.
-	stranger := runDaemon(t, nil, "-name", "n3", "-nats", at, "-nats-user", "u", "-nats-password-file", write(t, "wrong", "x"))
-	if s := stranger.status(); s.Sync.Connected || len(s.Peers) > 0 {
-		t.Errorf("got %+v", s)
-	}
-	if resp, _ := stranger.ask("POST", "/v1/take?client=a", ""); resp.StatusCode != http.StatusOK {
+}
+
+func TestAWrongPasswordIsSaidAndNotTheEnd(t *testing.T) {
+	wrong, right := write(t, "wrong", "s3cret\n"), write(t, "right", "pw\n")
+	hub := runDaemon(t, nil, "-nats-listen", "127.0.0.1:0", "-nats-user", "u", "-nats-password-file", right)
+	at := hub.clientURL()
+	p := runDaemon(t, nil, "-name", "n2", "-nats", at, "-nats-user", "u", "-nats-password-file", wrong)
+	if resp, _ := p.ask("POST", "/v1/take?client=a", ""); resp.StatusCode != http.StatusOK {
 		t.Errorf("got %d", resp.StatusCode)
+	}
+	if why, _ := p.await("connecting to NATS fails")["error"].(string); !strings.Contains(why, "Authorization") {
+		t.Errorf("got %q", why)
+	}
+	// The client gives up at the second refusal in a row, unless told not to.
+	refusals := func() (n int) {
+		for _, entry := range hub.lines() {
+			if text, _ := entry["detail"].(string); strings.Contains(text, "authentication error") {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, "a fourth attempt", func() bool { return refusals() >= 4 })
+	// The server's side is set right.
+	if code := hub.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	hub = runDaemon(t, nil, "-nats-listen", strings.TrimPrefix(at, "nats://"), "-nats-user", "u", "-nats-password-file", wrong)
+	together(t, 1, hub, p)
+}
+
+func TestPasswordsInURLsAreNotShown(t *testing.T) {
+	for _, url := range []string{"nats://me:s3cret@127.0.0.1:1", "me:s3cret@127.0.0.1:1", "nats://127.0.0.1:1,nats://me:s3cret@127.0.0.1:2"} {
+		p := runDaemon(t, nil, "-nats", url)
+		p.await("NATS cannot be reached")
+		for _, entry := range p.lines() {
+			if strings.Contains(fmt.Sprint(entry), "s3cret") {
+				t.Errorf("got %v", entry)
+			}
+		}
 	}
 }
 

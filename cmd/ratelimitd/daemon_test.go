@@ -78,6 +78,17 @@ func TestMetricsParse(t *testing.T) {
 	}
 }
 
+func TestAPlainStartWarnsOfNothing(t *testing.T) {
+	p := runDaemon(t, nil)
+	p.await("ready") // the last that a start logs
+	p.stop(syscall.SIGTERM)
+	for _, entry := range p.lines() {
+		if entry["level"] != "INFO" {
+			t.Errorf("got %v", entry)
+		}
+	}
+}
+
 func TestASignalStopsItInOrder(t *testing.T) {
 	for _, sig := range stopSignals {
 		p := runDaemon(t, nil)

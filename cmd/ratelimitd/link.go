@@ -123,8 +123,6 @@ func (l *link) dial(s *config.Settings, password string) error {
 	case cert != "" || key != "":
 		faults = append(faults, needs(s, "nats_tls_cert", cert, "nats_tls_key", key), needs(s, "nats_tls_key", key, "nats_tls_cert", cert))
 	}
-	// Wrong credentials may be set right on the server: never give up.
-	l.options = append(l.options, nats.IgnoreAuthErrorAbort())
 	return errors.Join(faults...)
 }
 
@@ -169,6 +167,9 @@ func (l *link) describe(server *embednats.Server) string {
 func redact(urls string) string {
 	all := split(urls)
 	for i, text := range all {
+		if !strings.Contains(text, "://") {
+			text = "nats://" + text
+		}
 		if u, err := url.Parse(text); err == nil && u.User != nil {
 			all[i] = u.Redacted()
 		}

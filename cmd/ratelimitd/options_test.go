@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -134,6 +136,28 @@ func TestCheckJudgesWithoutOpeningAnything(t *testing.T) {
 			t.Errorf("%v: got %v", args, err)
 		}
 	}
+}
+
+func TestASignalDuringTheStartIsNoFault(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out strings.Builder
+	p, err := newPlan(defaults(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := start(ctx, p); err == nil {
+		t.Fatalf("it started: %v", d.stop())
+	}
+	if err := run(ctx, []string{"-http", "127.0.0.1:0"}, nil, &out, &out); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+func defaults() *config.Settings {
+	s := config.Default()
+	s.HTTP = "127.0.0.1:0"
+	return &s
 }
 
 func TestVersionAndHelpGoToStdout(t *testing.T) {

@@ -41,7 +41,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return err
 	}
 	d, err := start(ctx, p)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // told to stop before it ran
+	case err != nil:
 		return err
 	}
 	return d.serve(ctx)

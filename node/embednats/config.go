@@ -32,6 +32,10 @@ type Config struct {
 	// ClusterListen is a host:port for the other servers of a mesh; "" is a server
 	// alone. Port 0 takes a free one, see Server.ClusterAddr.
 	ClusterListen string
+	// ClusterAdvertise is the host:port that other servers are told to dial, where
+	// that is not ClusterListen: behind a port mapping or a proxy. Default: the
+	// address that they see this server's connections come from.
+	ClusterAdvertise string
 	// ClusterName must be equal on all servers of the mesh. Default "ratelimit".
 	ClusterName string
 	// Routes are cluster addresses of other servers, as host:port or as URL
@@ -137,10 +141,14 @@ func (c Config) clientOptions(o *server.Options) error {
 
 func (c Config) clusterOptions(o *server.Options, cluster string) error {
 	if c.ClusterListen == "" {
+		var faults []error
 		if len(c.Routes) > 0 {
-			return fieldError("routes", strings.Join(c.Routes, ","), "need a cluster address to listen on: the mesh connects both ways")
+			faults = append(faults, fieldError("routes", len(c.Routes), "need a cluster address to listen on: the mesh connects both ways"))
 		}
-		return nil
+		if c.ClusterAdvertise != "" {
+			faults = append(faults, fieldError("cluster_advertise", strconv.Quote(c.ClusterAdvertise), "is of no use without a cluster address to listen on"))
+		}
+		return errors.Join(faults...)
 	}
 	if o.DontListen {
 		// Routes only start once the client listener has opened, so a mesh needs
@@ -150,6 +158,7 @@ func (c Config) clusterOptions(o *server.Options, cluster string) error {
 	host, port, err := listenAddress("cluster_listen", c.ClusterListen)
 	o.Cluster = server.ClusterOpts{
 		Name: cluster, Host: host, Port: port,
+		Advertise:      c.ClusterAdvertise,
 		NoAdvertise:    true, // clients of other servers have no use for this one
 		ConnectRetries: implicitRetries,
 		PoolSize:       1, // all traffic is of one account, which uses one connection
@@ -160,6 +169,11 @@ func (c Config) clusterOptions(o *server.Options, cluster string) error {
 		o.Cluster.Username, o.Cluster.Password = routeUser, c.RoutePassword
 	}
 	faults := []error{err}
+	if c.ClusterAdvertise != "" {
+		if _, port, err := listenAddress("cluster_advertise", c.ClusterAdvertise); err != nil || port < 1 {
+			faults = append(faults, fieldError("cluster_advertise", strconv.Quote(c.ClusterAdvertise), "must be host:port"))
+		}
+	}
 	for _, r := range c.Routes {
 		u, err := routeURL(r)
 		if err != nil {
@@ -201,7 +215,7 @@ func routeURL(route string) (*url.URL, error) {
 	switch {
 	case err != nil:
 		// The parser's error repeats the URL, which may hold a password.
-		return nil, fieldError("routes", strconv.Quote(route), "must be host:port or nats://host:port")
+		return nil, fieldError("routes", strconv.Quote(text[strings.LastIndex(text, "@")+1:]), "must be host:port or nats://host:port")
 	case u.Scheme != "nats" && u.Scheme != "nats-route":
 		return nil, fieldError("routes", u.Redacted(), "the scheme must be nats")
 	case u.Hostname() == "" || u.Port() == "":

@@ -236,10 +236,11 @@ func TestAPortInUseIsOneClearError(t *testing.T) {
 
 func TestBadSettingsAreRefusedByName(t *testing.T) {
 	for field, cfg := range map[string]Config{
-		"client_listen":  {ClientListen: "4222"},
-		"cluster_listen": {ClusterListen: "127.0.0.1:70000"},
-		"routes":         {Routes: []string{"127.0.0.1:6222"}},
-		"user":           {User: "u"},
+		"client_listen":     {ClientListen: "4222"},
+		"cluster_listen":    {ClusterListen: "127.0.0.1:70000"},
+		"routes":            {Routes: []string{"127.0.0.1:6222"}},
+		"user":              {User: "u"},
+		"cluster_advertise": {ClusterListen: "127.0.0.1:0", ClusterAdvertise: "host"},
 	} {
 		s, err := Start(cfg)
 		if err == nil || !strings.Contains(err.Error(), field+":") {
@@ -254,7 +255,7 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 			_ = s.Close()
 		}
 	}
-	_, err := Start(Config{ClusterListen: "127.0.0.1:0", Routes: []string{"nats://u:hidden@host", "http://u:hidden@host:1"}})
+	_, err := Start(Config{ClusterListen: "127.0.0.1:0", Routes: []string{"nats://u:hidden@host", "http://u:hidden@host:1", "nats://u:hidden@a b:1"}})
 	if err == nil || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("a route's password shows in %v", err)
 	}
@@ -282,16 +283,13 @@ func TestARouteLearntByHearsayHeals(t *testing.T) {
 	seed := run(t, Config{ClusterListen: "127.0.0.1:0"})
 	var log lines
 	behind := func(d *door) *Server {
-		o, err := Config{ClusterListen: "127.0.0.1:0", Routes: []string{seed.ClusterAddr()}}.options("p")
+		s, err := Start(Config{
+			ClusterListen: "127.0.0.1:0", ClusterAdvertise: d.address, Routes: []string{seed.ClusterAddr()},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.Cluster.Advertise = d.address // what others hear of it
-		s, err := start(o, slog.New(slog.NewTextHandler(&log, nil)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.password = "p"
 		t.Cleanup(func() { _ = s.Close() })
 		d.open(t, s.ClusterAddr())
 		return s

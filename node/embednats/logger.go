@@ -26,7 +26,14 @@ func (l *logger) write(level slog.Level, format string, v []any) {
 func (l *logger) Noticef(format string, v ...any) { l.write(slog.LevelDebug, format, v) }
 func (l *logger) Debugf(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
 func (l *logger) Tracef(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
-func (l *logger) Warnf(format string, v ...any)   { l.write(slog.LevelWarn, format, v) }
+
+// Warnf leaves one warning out: the passwords here come from memory, where a hash
+// would protect nothing.
+func (l *logger) Warnf(format string, v ...any) {
+	if !strings.HasPrefix(format, "Plaintext passwords detected") {
+		l.write(slog.LevelWarn, format, v)
+	}
+}
 
 // Errorf reports as a warning: a peer that cannot be reached is no error of ours.
 func (l *logger) Errorf(format string, v ...any) { l.write(slog.LevelWarn, format, v) }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
-	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // doubled is a node with some answers of its own.
@@ -67,9 +66,14 @@ var statusMembers = []string{
 
 // withPeer adds a peer of which nothing is known yet.
 func withPeer(s *node.Stats) {
-	s.Sync.Peers = append(s.Sync.Peers, deltasync.Peer{Node: "n2", Replica: 35*36 + 1, StaleFor: math.MaxInt64, HeardAgo: 1_500_000, Skew: -2500})
+	s.Sync.Peers = grown(s.Sync.Peers)
+	p := &s.Sync.Peers[0]
+	p.Node, p.Replica, p.StaleFor, p.HeardAgo, p.Skew = "n2", 35*36+1, math.MaxInt64, 1_500_000, -2500
 	s.Staleness = math.MaxInt64
 }
+
+// grown is list and one more; an adapter cannot name the element's type.
+func grown[T any](list []T) []T { return append(list, *new(T)) }
 
 func TestStatusKeepsItsMembers(t *testing.T) {
 	n := open(t, node.Config{})

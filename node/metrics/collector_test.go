@@ -17,7 +17,6 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
-	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -209,9 +208,20 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 	c := metrics.New(edited{open(t), func(s *node.Stats) {
 		s.Sync.Connected, s.Degraded, s.Isolated = true, true, true
 		s.Staleness, s.Skew, s.ClockAhead = math.MaxInt64, 20*time.Millisecond, time.Second
-		s.Sync.Peers = []deltasync.Peer{{State: deltasync.PeerAlive}, {State: deltasync.PeerAlive}, {State: deltasync.PeerGone}}
-		*s.Sync.Stats.Sent[deltasync.KindDelta] = deltasync.Traffic{Messages: 3, Bytes: 400}
-		s.Sync.Stats.Dropped[deltasync.DropTag] = 5
+		s.Sync.Peers = grown(s.Sync.Peers, 3) // alive
+		for s.Sync.Peers[1].State.String() != "gone" {
+			s.Sync.Peers[1].State++
+		}
+		for kind, t := range s.Sync.Stats.Sent {
+			if kind.String() == "delta" {
+				t.Messages, t.Bytes = 3, 400
+			}
+		}
+		for why := range s.Sync.Stats.Dropped {
+			if why.String() == "tag" {
+				s.Sync.Stats.Dropped[why] = 5
+			}
+		}
 		s.RowsLost["future"] = 6
 		s.Sync.Stats.Gaps, s.Sync.Stats.Mismatches, s.Sync.Stats.Repairs = 1, 2, 3
 		s.Sync.Stats.Timeouts, s.Sync.Stats.PublishErrors, s.Sync.Stats.RowsSent, s.Overflowed = 4, 5, 6, 7
@@ -234,6 +244,9 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 		}
 	}
 }
+
+// grown is list and n more; an adapter cannot name the element's type.
+func grown[T any](list []T, n int) []T { return append(list, make([]T, n)...) }
 
 func TestTheHistogramIsCumulative(t *testing.T) {
 	c := metrics.New(edited{open(t), func(s *node.Stats) {

@@ -58,8 +58,10 @@ func (n *network) heal() {
 // send delivers a packet to whom it is for, as the weather has it. Data is only
 // read by receivers, so they may share it.
 func (n *network) send(from *member, p deltasync.Packet) {
-	n.messages++
-	n.bytes += uint64(len(p.Data))
+	if n.w.loading {
+		n.messages++
+		n.bytes += uint64(len(p.Data))
+	}
 	for _, to := range n.w.members {
 		if to == from || !to.alive || !to.wants(p.Subject) {
 			continue

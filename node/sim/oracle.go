@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"time"
 
@@ -31,6 +34,10 @@ type oracle struct {
 	// How far clocks were from true time so far: σ is the difference.
 	offMin, offMax int64
 	offSome        bool
+
+	central   central
+	staleness int64 // how far a node was behind another at most, nanoseconds
+	altered   bool  // the limit changed, or a client was reset
 
 	// late[k][j] are spans of j's admissions that k merged, if at all, after they had
 	// left the two live windows: a long partition's are not charged any more.
@@ -62,7 +69,10 @@ type ledger struct {
 }
 
 func newOracle(w *world, p node.Policy) (*oracle, error) {
-	o := &oracle{w: w, accounts: map[string]*account{}, fresh: map[[2]*member]int64{}, late: map[[2]*member][]span{}}
+	o := &oracle{
+		w: w, accounts: map[string]*account{}, central: central{levels: map[string]gcra.Level{}},
+		fresh: map[[2]*member]int64{}, late: map[[2]*member][]span{},
+	}
 	return o, o.set(p)
 }
 
@@ -161,6 +171,7 @@ func (o *oracle) bound(a *account, m *member) float64 {
 	for other := range a.admits {
 		if other != m {
 			unseen += o.unseen(a, m, other)
+			o.staleness = max(o.staleness, o.w.now-o.known(m, other))
 		}
 	}
 	return float64(unseen) + o.rate()*float64(o.sigma())
@@ -204,10 +215,7 @@ func (o *oracle) known(m, other *member) int64 {
 
 func (o *oracle) lag() int64 {
 	const wakes = 2 * time.Millisecond
-	flush := o.w.sc.Flush
-	if flush == 0 {
-		flush = 50 * time.Millisecond
-	}
+	flush := cmp.Or(o.w.sc.Flush, defaultFlush)
 	return int64(flush+wakes) + int64(float64(flush)*o.w.sc.Drift) + o.sigma()
 }
 
@@ -254,16 +262,10 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 	o.changes = true
 	o.w.at(t, func() {
 		old := o.gcra
+		o.central.change(old, c.Policy, t)
+		o.altered = true
 		for _, a := range o.accounts {
-			level := gcra.Level{Base: t}
-			if ahead := old.TAT(a.level) - t; ahead > 0 {
-				units := old.Units(ahead)
-				if old.Drain(units) < ahead {
-					units++
-				}
-				level.Count = min(units, uint64(c.Policy.Burst)) //nolint:gosec // validated
-			}
-			a.level = level
+			a.level = convert(old, a.level, c.Policy, t)
 			// Clocks that differ cross the instant of change at different times, and
 			// what was used is rounded up to whole units.
 			a.excused, a.lastExc = a.excused+int64(o.rate()*float64(o.sigma()))+2, t
@@ -280,14 +282,23 @@ func (o *oracle) reset(client string) {
 	const heard = 5 * time.Second
 	a := o.account(client)
 	a.level = gcra.Level{Base: o.w.now}
+	delete(o.central.levels, client)
+	o.altered = true
 	a.pardon = o.w.now + int64(heard)
 }
 
 func (o *oracle) report(r *Result) {
-	for _, a := range o.accounts {
-		if a.worst > r.E {
+	for _, client := range slices.Sorted(maps.Keys(o.accounts)) { // in order: two may tie
+		if a := o.accounts[client]; a.worst > r.E {
 			r.E, r.Bound = a.worst, a.bound
 		}
+	}
+	r.Central, r.CentralUnits = o.central.admitted, o.central.units
+	r.Incarnations, r.Sigma = len(o.w.members), time.Duration(o.sigma())
+	r.Delta = time.Duration(o.staleness)
+	if !o.altered {
+		rate := o.rate()
+		r.Ceiling = float64(r.Incarnations-1)*(float64(o.policy.Burst)+rate*float64(r.Delta)) + rate*float64(r.Sigma)
 	}
 }
 

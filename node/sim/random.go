@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -30,7 +31,9 @@ func Random(seed uint64) Scenario {
 		sc.Faults = append(sc.Faults, d.fault(&sc))
 	}
 	if len(sc.Faults) == 0 && sc.Link.Loss == 0 {
-		d.conforming(&sc)
+		if s, some := Conforming(sc); some {
+			sc.Streams = append(sc.Streams, s)
+		}
 	}
 	return sc
 }
@@ -109,24 +112,26 @@ func (d draw) streams(sc *Scenario) []Stream {
 	return out
 }
 
-// conforming adds a client that must never be denied, if the policy leaves room
-// for the stated slack: how far the nodes may be behind, and their clocks apart.
-func (d draw) conforming(sc *Scenario) {
+// Conforming is a client "good" that must never be denied while nothing befalls the
+// cluster and no message is lost: it keeps to the limit with as much to spare as
+// the nodes may be behind and their clocks apart. There is none, and false, if the
+// policy does not leave that much room.
+func Conforming(sc Scenario) (Stream, bool) {
 	p := sc.Policy
 	burst := p.Burst
 	if burst == 0 {
 		burst = p.Limit
 	}
-	slack := sc.Flush + sc.Link.DelayMax + 2*sc.Skew + time.Duration(1e-4*float64(2*sc.Duration)) + 20*time.Millisecond
+	slack := cmp.Or(sc.Flush, defaultFlush) + sc.Link.DelayMax + 2*sc.Skew + time.Duration(1e-4*float64(2*sc.Duration)) + 20*time.Millisecond
 	if sc.Link.Bandwidth > 0 {
 		slack += time.Second
 	}
 	room := time.Duration(float64(burst-1) * float64(p.Window) / float64(p.Limit))
 	if room <= slack {
-		return
+		return Stream{}, false
 	}
 	rate := float64(p.Limit) / p.Window.Seconds()
-	sc.Streams = append(sc.Streams, Stream{Client: "good", Rate: min(60, 3*rate+1), Conforming: true, Slack: slack})
+	return Stream{Client: "good", Rate: min(60, 3*rate+1), Conforming: true, Slack: slack}, true
 }
 
 func (d draw) fault(sc *Scenario) Fault {

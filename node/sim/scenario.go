@@ -6,6 +6,9 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
+// defaultFlush is the nodes' flush interval where Scenario.Flush is 0.
+const defaultFlush = 50 * time.Millisecond
+
 // Scenario is one run: a cluster, its load and what befalls it. Equal scenarios
 // give equal runs.
 type Scenario struct {
@@ -96,18 +99,31 @@ type Result struct {
 	Admitted  uint64   `json:"admitted"` // requests
 	Denied    uint64   `json:"denied"`
 	Units     uint64   `json:"units"` // admitted cost
+	// Central and CentralUnits are what one central limiter would have admitted of
+	// the same requests, in true time.
+	Central      uint64 `json:"central"`
+	CentralUnits uint64 `json:"central_units"`
 	// E is the most that was ever admitted to one client beyond what one central
 	// limiter could have, in units; Bound the documented bound for what the run did
 	// to the cluster, at that client's worst moment.
 	E     float64 `json:"e"`
 	Bound float64 `json:"bound"`
+	// Ceiling is the bound that can be stated without knowing the load:
+	// (N-1)·(B + r·Δ) + r·σ for the run's Incarnations, Delta (how far a node was
+	// behind another at most, where anything was over-admitted) and Sigma. It is 0,
+	// as in "none", if the limit changed or a client was reset.
+	Ceiling      float64       `json:"ceiling"`
+	Incarnations int           `json:"incarnations"`
+	Delta        time.Duration `json:"delta"`
+	Sigma        time.Duration `json:"sigma"`
 	// Tightest is the largest share of the pointwise bound that any admission used.
-	Tightest   float64       `json:"tightest"`
-	Conforming uint64        `json:"conforming"` // requests of conforming clients
-	WrongDeny  uint64        `json:"wrongly_denied"`
-	Messages   uint64        `json:"messages"`
-	Bytes      uint64        `json:"bytes"`
-	Simulated  time.Duration `json:"simulated"`
+	Tightest   float64 `json:"tightest"`
+	Conforming uint64  `json:"conforming"` // requests of conforming clients
+	WrongDeny  uint64  `json:"wrongly_denied"`
+	// Messages and Bytes are what all nodes together published while the load ran.
+	Messages  uint64        `json:"messages"`
+	Bytes     uint64        `json:"bytes"`
+	Simulated time.Duration `json:"simulated"`
 	// Trace is a hash over everything that happened, in order.
 	Trace      uint64   `json:"trace"`
 	Violations []string `json:"violations"`

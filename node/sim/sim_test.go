@@ -28,7 +28,7 @@ func TestRandomClustersStayWithinTheBound(t *testing.T) {
 				decisions.Add(r.Decisions)
 				conforming.Add(r.Conforming)
 				for _, v := range r.Violations {
-					t.Errorf("seed %d: %s\nrepeat with: go run ./cmd/ratelimitctl sim -seed %d -trace", seed, v, seed)
+					t.Errorf("seed %d: %s\nrepeat with: go run ./cmd/ratelimitctl sim -random -seed %d -trace -", seed, v, seed)
 				}
 			}
 		})

@@ -108,6 +108,9 @@ func (w *world) violate(format string, args ...any) {
 // Run plays a scenario and judges it. trace, if not nil, gets a line an event. The
 // error is about the scenario; what the run did wrong is in Result.Violations.
 func Run(sc Scenario, trace io.Writer) (Result, error) {
+	if err := sc.Validate(); err != nil {
+		return Result{}, fmt.Errorf("sim: %w", err)
+	}
 	w := &world{
 		sc: sc, now: epoch, trace: fnv.New64a(), log: trace,
 		random:  rand.New(rand.NewPCG(sc.Seed, 1)), //nolint:gosec // repeatable on purpose

@@ -3,6 +3,7 @@ package transporttest
 import (
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,8 +136,9 @@ func TestCloseHandsAllToTheServer(t *testing.T) {
 	e := s.start(deltasync.NATS(n.connect()), nil)
 	s.awaitState(e, "connected")
 	const many = 200
+	load := strings.Repeat("x", 32<<10) // enough to be still under way otherwise
 	for range many {
-		e.publish("s", "", "x")
+		e.publish("s", "", load)
 	}
 	e.close()
 	v, err := n.run.Varz(nil)
