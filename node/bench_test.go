@@ -62,7 +62,7 @@ func uniform(n int) []uint32 {
 	return out
 }
 
-// subject is a limiter to be measured under a load, with every client known.
+// node is a node alone that knows every client of the load.
 func (l *load) node(b *testing.B) node.RateLimiter {
 	n, err := node.Open(context.Background(), node.Config{Name: "bench", Limit: l.limit, Window: time.Second})
 	if err != nil {
@@ -70,6 +70,26 @@ func (l *load) node(b *testing.B) node.RateLimiter {
 	}
 	b.Cleanup(func() { _ = n.Close() })
 	return l.warm(n)
+}
+
+// clustered is the same with a peer, so that all that is admitted is also sent.
+func (l *load) clustered(b *testing.B) node.RateLimiter {
+	var network node.Memory
+	var nodes []*node.Node
+	for _, name := range []string{"bench", "peer"} {
+		n, err := node.Open(context.Background(), node.Config{Name: name, Limit: l.limit, Window: time.Second, Transport: network.Transport()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = n.Close() })
+		nodes = append(nodes, n)
+	}
+	for start := time.Now(); len(nodes[0].Stats().Sync.Peers) == 0; {
+		if time.Since(start) > 10*time.Second {
+			b.Fatal("the peer is not heard")
+		}
+	}
+	return l.warm(nodes[0])
 }
 
 func (l *load) bare() node.RateLimiter { return l.warm(newBare(l.limit, time.Second, l.limit)) }
@@ -144,35 +164,38 @@ func BenchmarkTake(b *testing.B) {
 // that what else the machine does hits both: the ratio is the median over turns.
 func BenchmarkRatio(b *testing.B) {
 	for _, l := range loads() {
-		b.Run(l.name, func(b *testing.B) {
-			ours, theirs := l.node(b), l.bare()
-			const most = 2048
-			var nanos, bareNanos, ratios []float64
-			at := 0
-			timed := func(r node.RateLimiter, n int) float64 {
-				start := time.Now()
-				l.turn(r, at, n)
-				return float64(time.Since(start)) / float64(n)
-			}
-			b.ResetTimer()
-			for left := b.N; left > 0; left -= most {
-				n := min(left, most)
-				// Who goes second finds warm caches, so they take turns at that too.
-				var our, their float64
-				if len(ratios)%2 == 0 {
-					our, their = timed(ours, n), timed(theirs, n)
-				} else {
-					their, our = timed(theirs, n), timed(ours, n)
-				}
-				at += n
-				nanos, bareNanos, ratios = append(nanos, our), append(bareNanos, their), append(ratios, our/their)
-			}
-			b.ReportMetric(0, "ns/op") // both together: says nothing
-			b.ReportMetric(median(nanos), "node-ns")
-			b.ReportMetric(median(bareNanos), "bare-ns")
-			b.ReportMetric(median(ratios), "ratio")
-		})
+		b.Run(l.name, func(b *testing.B) { l.ratio(b, l.node(b)) })
+		b.Run(l.name+"/with_a_peer", func(b *testing.B) { l.ratio(b, l.clustered(b)) })
 	}
+}
+
+func (l *load) ratio(b *testing.B, ours node.RateLimiter) {
+	theirs := l.bare()
+	const most = 2048
+	var nanos, bareNanos, ratios []float64
+	at := 0
+	timed := func(r node.RateLimiter, n int) float64 {
+		start := time.Now()
+		l.turn(r, at, n)
+		return float64(time.Since(start)) / float64(n)
+	}
+	b.ResetTimer()
+	for left := b.N; left > 0; left -= most {
+		n := min(left, most)
+		// Who goes second finds warm caches, so they take turns at that too.
+		var our, their float64
+		if len(ratios)%2 == 0 {
+			our, their = timed(ours, n), timed(theirs, n)
+		} else {
+			their, our = timed(theirs, n), timed(ours, n)
+		}
+		at += n
+		nanos, bareNanos, ratios = append(nanos, our), append(bareNanos, their), append(ratios, our/their)
+	}
+	b.ReportMetric(0, "ns/op") // both together: says nothing
+	b.ReportMetric(median(nanos), "node-ns")
+	b.ReportMetric(median(bareNanos), "bare-ns")
+	b.ReportMetric(median(ratios), "ratio")
 }
 
 func median(x []float64) float64 {

@@ -184,7 +184,8 @@ func (n store) mergeOld(now int64, s *shard, e *entry, r *revision, d *crdt.Delt
 	n.recarry(e)
 }
 
-// Export implements deltasync.Store. The cursor's index counts slots.
+// Export implements deltasync.Store. The cursor's index counts slots, and its row
+// the rows of a client's two lives: one client's may be more than a message takes.
 func (n store) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next deltasync.Cursor, done bool) {
 	at := q.Cursor
 	for ; at.Partition < crdt.Partitions; at = (deltasync.Cursor{Partition: at.Partition + 1}) {
@@ -193,8 +194,8 @@ func (n store) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next d
 		}
 		s := &n.table.shards[at.Partition]
 		s.mu.Lock()
-		for ; at.Index < s.slots(); at.Index++ {
-			if e := s.at(at.Index); e != nil && e.used && !n.exportEntry(now, q, e, b) {
+		for ; at.Index < s.slots(); at.Index, at.Row = at.Index+1, 0 {
+			if e := s.at(at.Index); e != nil && e.used && !n.exportEntry(now, q, e, b, &at) {
 				s.mu.Unlock()
 				return at, false
 			}
@@ -204,33 +205,42 @@ func (n store) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next d
 	return at, true
 }
 
-// exportEntry adds the entry's rows that q asks for and reports whether they
-// fitted. Rows that were added before one did not fit come again: they merge.
-func (n store) exportEntry(now int64, q *deltasync.Query, e *entry, b *deltasync.Batch) bool {
+// exportEntry adds the entry's rows that q asks for, from at.Row on, and reports
+// whether they fitted. Rows that move while their client's are under way are found
+// again by digests.
+func (n store) exportEntry(now int64, q *deltasync.Query, e *entry, b *deltasync.Batch, at *deltasync.Cursor) bool {
 	if q.Of == n.replica && e.sentSeq <= q.Since {
 		return true
 	}
+	row := uint16(0)
+	add := func(head *crdt.Delta, r crdt.Row) bool {
+		if row++; row <= at.Row {
+			return true // passed already
+		}
+		r.Key = e.key
+		if !b.Add(head, r) {
+			return false
+		}
+		at.Row++
+		return true
+	}
 	e.state.Roll(&e.rev.frame, e.rev.frame.Start(now))
-	if !n.exportLife(q, e.key, e.rev, e.reset(), &e.state, b) {
+	if !n.exportLife(q, e.rev, e.reset(), &e.state, add) {
 		return false
 	}
 	old := e.old()
-	return old == nil || n.exportLife(q, e.key, old.rev, old.reset, &old.state, b)
+	return old == nil || n.exportLife(q, old.rev, old.reset, &old.state, add)
 }
 
-func (n store) exportLife(q *deltasync.Query, k crdt.Key, r *revision, reset crdt.Stamp, st *crdt.State, b *deltasync.Batch) bool {
-	fits := true
+func (n store) exportLife(q *deltasync.Query, r *revision, reset crdt.Stamp, st *crdt.State, add func(*crdt.Delta, crdt.Row) bool) bool {
 	if q.Of != 0 && q.Of != n.replica {
-		if row, ok := st.RowOf(q.Of); ok {
-			row.Key = k
-			fits = b.Add(head(r, reset, q.Of, st.Start()), row)
-		}
-		return fits
+		row, ok := st.RowOf(q.Of)
+		return !ok || add(head(r, reset, q.Of, st.Start()), row)
 	}
+	fits := true
 	st.Rows(n.replica, func(of crdt.Replica, row crdt.Row) {
 		if fits && (q.Of == 0 || of == q.Of) {
-			row.Key = k
-			fits = b.Add(head(r, reset, of, st.Start()), row)
+			fits = add(head(r, reset, of, st.Start()), row)
 		}
 	})
 	return fits

@@ -18,7 +18,7 @@ func largestEnvelope() *Message {
 	return &Message{
 		Kind: KindRows, Node: strings.Repeat("n", maxName), Replica: 1<<64 - 1, Sent: crdt.End, Seq: 1<<64 - 1,
 		Joining: true, Limits: 1<<64 - 1, Request: 1<<64 - 1, Of: 1<<64 - 1, Since: 1<<64 - 1,
-		Cursor: Cursor{1<<32 - 1, 1<<32 - 1}, Next: Cursor{1<<32 - 1, 1<<32 - 1}, Last: true, Done: true,
+		Cursor: unpack(1<<64 - 1), Next: unpack(1<<64 - 1), Last: true, Done: true,
 	}
 }
 

@@ -30,7 +30,9 @@ func genWindow(t *rapid.T) Window {
 func genDigest(t *rapid.T) crdt.Digest { return crdt.Digest(genUint64(t, "digest")) }
 
 func genCursor(t *rapid.T) Cursor {
-	return Cursor{Partition: rapid.Uint32().Draw(t, "partition"), Index: rapid.Uint32().Draw(t, "index")}
+	return Cursor{
+		Partition: rapid.Uint16().Draw(t, "partition"), Row: rapid.Uint16().Draw(t, "row"), Index: rapid.Uint32().Draw(t, "index"),
+	}
 }
 
 // genPart is a part as the window that starts at start can hold it: nothing, an

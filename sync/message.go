@@ -136,8 +136,11 @@ type ClientReset struct {
 	Stamp crdt.Stamp
 }
 
-// Cursor is a place in a store's rows. The zero Cursor is the beginning.
+// Cursor is a place in a store's rows: a client's place in its partition, and the
+// number of its rows, one a replica, that were passed already. The zero Cursor is
+// the beginning.
 type Cursor struct {
-	Partition uint32
+	Partition uint16
+	Row       uint16
 	Index     uint32
 }

@@ -73,6 +73,7 @@ type request struct {
 	kind     Kind
 	of       crdt.Replica
 	since    uint64
+	start    Cursor // where the answer's rows begin
 	page     uint64 // of the answer, the next one expected
 	from     Cursor // where that page's rows begin
 	unknown  bool   // some rows could not be read yet

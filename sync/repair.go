@@ -133,7 +133,7 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 	e.requests++
 	r := &p.request
 	r.id, r.kind, r.of, r.since = e.requests, kind, of, since
-	r.page, r.from = 0, from
+	r.page, r.start, r.from = 0, from, from
 	r.begun, r.unknown = r.begun && from != Cursor{}, false
 	r.deadline = now + requestTimeout
 	m := &Message{Kind: kind, Request: e.requests, Of: of, Since: since, Cursor: from}
@@ -245,6 +245,10 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 		return
 	}
 	whole := m.Done && m.Page+1 == r.page
+	if !whole && r.from == r.start {
+		r.deadline = now // an answer that does not move on is none
+		return
+	}
 	r.id, r.backoff = 0, 0
 	if !whole { // there is more, or a page before this one was lost
 		e.ask(now, p, r.kind, r.of, r.since, r.from)

@@ -149,17 +149,23 @@ func (s *memStore) Export(now int64, q *Query, b *Batch) (next Cursor, done bool
 		if q.Differ != nil && !q.Differ[at.Partition] {
 			continue
 		}
-		for ; int(at.Index) < len(s.order[at.Partition]); at.Index++ {
+		for ; int(at.Index) < len(s.order[at.Partition]); at.Index, at.Row = at.Index+1, 0 {
 			e := s.order[at.Partition][at.Index]
 			if q.Of == s.self && e.sentSeq <= q.Since {
 				continue
 			}
 			e.state.Roll(&e.frame, e.frame.Start(now))
-			fits := true
+			fits, n := true, uint16(0)
 			e.state.Rows(s.self, func(of crdt.Replica, row crdt.Row) {
-				if fits && (q.Of == 0 || q.Of == of) {
-					row.Key = e.key
-					fits = b.Add(s.head(e, of), row)
+				if !fits || q.Of != 0 && q.Of != of {
+					return
+				}
+				if n++; n <= at.Row {
+					return
+				}
+				row.Key = e.key
+				if fits = b.Add(s.head(e, of), row); fits {
+					at.Row++
 				}
 			})
 			if !fits {

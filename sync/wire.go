@@ -201,9 +201,13 @@ func (w *writer) put(values ...uint64) {
 	}
 }
 
-func (c Cursor) pack() uint64 { return uint64(c.Partition)<<32 | uint64(c.Index) }
+func (c Cursor) pack() uint64 {
+	return uint64(c.Partition)<<48 | uint64(c.Row)<<32 | uint64(c.Index)
+}
 
-func unpack(v uint64) Cursor { return Cursor{Partition: uint32(v >> 32), Index: uint32(v)} }
+func unpack(v uint64) Cursor {
+	return Cursor{Partition: uint16(v >> 48), Row: uint16(v >> 32), Index: uint32(v)}
+}
 
 // Fixed-size records, in 8-byte words.
 const (

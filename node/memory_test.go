@@ -1,0 +1,72 @@
+package node
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// BenchmarkMemory fills a table with a million clients that other replicas have
+// counted too, and reports what one costs on the heap, and how long a collection
+// of it all takes.
+func BenchmarkMemory(b *testing.B) {
+	for _, replicas := range []int{1, 3} {
+		b.Run(fmt.Sprintf("replicas_%d", replicas), func(b *testing.B) {
+			const clients = 1_000_000
+			for b.Loop() {
+				before := heap()
+				n := filled(b, clients, replicas)
+				used := heap() - before
+				start := time.Now()
+				runtime.GC()
+				b.ReportMetric(float64(time.Since(start).Milliseconds()), "gc-ms")
+				b.ReportMetric(float64(used)/clients, "B/client")
+				runtime.KeepAlive(n)
+			}
+			b.ReportMetric(0, "ns/op") // says nothing
+		})
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what finalizers held goes in the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc) //nolint:gosec // a heap is smaller
+}
+
+// filled is a node that admitted one unit for each client, and heard of one from
+// each other replica.
+func filled(b *testing.B, clients, replicas int) *Node {
+	b.Helper()
+	s, err := NewStepper(Config{Name: "n", Limit: 100, Window: time.Minute, Now: time.Now}, 1, "_INBOX.n")
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, l := s.Node, s.Node.limits.get("")
+	for i := range clients {
+		n.Allow(fmt.Sprintf("client-%013d", i))
+	}
+	now := n.now()
+	r := l.at(now)
+	start := r.frame.Start(now)
+	for of := 2; of <= replicas; of++ {
+		d := &crdt.Delta{Limit: l.name, Revision: r.stamp, Replica: crdt.Replica(of), Width: r.frame.Width, Start: start, Rows: make([]crdt.Row, 1)} //nolint:gosec // small
+		for i := range clients {
+			d.Rows[0] = crdt.Row{
+				Key:  n.key(l, fmt.Sprintf("client-%013d", i)),
+				Cur:  crdt.Part{Origin: now, Count: crdt.Count{P: 1}},
+				Prev: crdt.Part{Origin: crdt.Never},
+			}
+			store{n}.Merge(now, d)
+		}
+	}
+	if got := n.table.count.Load(); got != int64(clients) {
+		b.Fatalf("%d clients", got)
+	}
+	return n
+}
