@@ -245,8 +245,10 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 		return
 	}
 	whole := m.Done && m.Page+1 == r.page
-	if !whole && r.from == r.start {
-		r.deadline = now // an answer that does not move on is none
+	if !whole && r.from == r.start || r.unknown {
+		// An answer that does not move on, or that cannot be read before the limits'
+		// latest revisions are here, is none.
+		r.deadline = now
 		return
 	}
 	r.id, r.backoff = 0, 0
