@@ -53,12 +53,6 @@ func (d *door) shut() {
 	}
 }
 
-func (d *door) passing() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.conns) / 2
-}
-
 func (d *door) accept(l net.Listener, target string) {
 	for {
 		in, err := l.Accept()

@@ -33,6 +33,7 @@ func program(t *testing.T, name string) string {
 	t.Helper()
 	root := moduleRoot(t)
 	programs.once.Do(func() {
+		//nolint:usetesting // for the tests that come later too
 		if programs.folder, programs.err = os.MkdirTemp("", "integration"); programs.err != nil {
 			return
 		}

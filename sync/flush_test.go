@@ -162,7 +162,7 @@ func TestDisconnectedNodeKeepsItsRowsAndSendsAllWhenItIsBack(t *testing.T) {
 	}
 	n.run(3e9)
 	n.agree()
-	if string(a.store.regs["login"].Value) == "" || len(a.store.resets) != 50 {
+	if len(a.store.regs["login"].Value) == 0 || len(a.store.resets) != 50 {
 		t.Errorf("limits %v, %d resets of 50", a.store.regs, len(a.store.resets))
 	}
 }

@@ -109,7 +109,7 @@ func (s *memStore) head(e *memEntry, of crdt.Replica) *crdt.Delta {
 }
 
 func (s *memStore) Collect(now int64, seq uint64, urgent bool, b *Batch) (more bool) {
-	for _, part := range s.order {
+	for _, part := range &s.order {
 		for _, e := range part {
 			if !e.dirty || urgent && !e.urgent {
 				continue
@@ -210,7 +210,7 @@ func (s *memStore) RegistersDigest() crdt.Digest {
 	var sum crdt.Digest
 	for _, r := range s.regs {
 		h := fnv.New64a()
-		fmt.Fprintf(h, "%q %d %d %q", r.Name, r.Stamp.At, r.Stamp.By, r.Value)
+		_, _ = fmt.Fprintf(h, "%q %d %d %q", r.Name, r.Stamp.At, r.Stamp.By, r.Value)
 		sum += crdt.Digest(h.Sum64())
 	}
 	return sum

@@ -175,7 +175,7 @@ func (w *writer) field(m *Message, b *Batch, field int) {
 		for i := range m.Have {
 			h := &m.Have[i]
 			w.put(uint64(h.Width), uint64(h.Start))
-			for _, d := range h.Digests {
+			for _, d := range &h.Digests {
 				w.put(uint64(d))
 			}
 		}
