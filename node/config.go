@@ -36,6 +36,10 @@ type Config struct {
 	// Limits are further limits by name.
 	Limits map[string]Policy
 
+	// Nodes is how many nodes the cluster has, if that is known: a node that is cut
+	// off from its start on cannot tell. It matters to limits whose OnIsolation is not
+	// keep. Default: as many as were heard and did not say bye.
+	Nodes int
 	// NATS is how to reach the other nodes. The zero value is a node alone.
 	NATS NATS
 	// Transport replaces NATS, for tests and for many nodes in one process.
@@ -147,6 +151,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxClients < 1 || c.MaxClients > mostClients {
 		refuse("max_clients", c.MaxClients, fmt.Sprintf("must be from 1 to %d", int64(mostClients)))
+	}
+	if c.Nodes < 0 || c.Nodes > deltasync.MaxPeers {
+		refuse("nodes", c.Nodes, fmt.Sprintf("must be from 1 to %d, or 0 if not known", deltasync.MaxPeers))
 	}
 	if c.ClockTolerance < 0 {
 		refuse("clock_tolerance", c.ClockTolerance, "must not be negative")

@@ -60,6 +60,8 @@ type shard struct {
 	digests map[digestKey]*crdt.Digest
 	counted *partSet // the table's, to note that there are digests here
 	part    int
+	// What clients used of their share while nodes cannot hear each other.
+	overlays map[crdt.Key]overlay
 
 	_ [64]byte // keeps neighbours' locks off this cache line
 }

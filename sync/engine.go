@@ -77,6 +77,7 @@ type Engine struct {
 	seq       uint64
 	requests  uint64
 	peers     peers
+	roster    roster
 	view      View
 	join      joining
 	origins   origins
@@ -151,6 +152,7 @@ func (e *Engine) tick(now int64) {
 		return
 	}
 	e.age(now)
+	e.regroup(now)
 	if e.connected {
 		if e.urgent && now-e.lastUrgent >= int64(e.cfg.UrgentGap) {
 			e.urgent, e.lastUrgent = false, now
