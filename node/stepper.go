@@ -53,6 +53,15 @@ func (s *Stepper) Fresh(replica uint64) (at int64, known bool) {
 	return s.engine.Fresh(crdt.Replica(replica))
 }
 
+// Stamp is the stamp of the client's state under a limit, zero if it has none.
+func (s *Stepper) Stamp(limit, client string) crdt.Stamp {
+	k := s.Node.key(s.Node.limits.get(limit), client)
+	if e := s.Node.table.shard(k).find(k); e != nil {
+		return e.stamp()
+	}
+	return crdt.Stamp{}
+}
+
 // Held is one client's state as a node holds it, in a form that can be compared.
 type Held struct {
 	Key    crdt.Key

@@ -1,13 +1,13 @@
 package sim
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"sort"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
@@ -22,10 +22,12 @@ import (
 //
 // What k could not know of follows from k's own claim of freshness, the one that it
 // exports as its live bound: of each other node, everything that it admitted before
-// (claim - flush interval) is merged. If a claim is wrong, or merging, folding or
-// forgetting loses something, some admission breaks this.
+// (claim - flush interval) is merged; and from what a cluster without trouble
+// promises, see promise. If a claim is wrong, or merging, folding or forgetting loses
+// something, some admission breaks this.
 type oracle struct {
 	w        *world
+	promise  promise
 	gcra     *gcra.GCRA
 	policy   node.Policy
 	changes  bool // the policy changes in this run
@@ -51,10 +53,11 @@ type span struct{ from, to int64 }
 type account struct {
 	level   gcra.Level
 	admits  map[*member]*ledger
-	idleAt  int64 // the bucket was last full then
-	excused int64 // cost that no bound speaks of: admitted under an outdated revision or before a reset was heard
-	lastExc int64 // when some was excused last
-	pardon  int64 // until then after a reset
+	idleAt  int64      // the bucket was last full then
+	excused int64      // cost that no bound speaks of: admitted under an outdated revision or before a reset was heard
+	lastExc int64      // when some was excused last
+	pardon  int64      // until then after a reset, while a node has not heard of it
+	reset   crdt.Stamp // the last one
 	worst   float64
 	bound   float64
 }
@@ -70,7 +73,7 @@ type ledger struct {
 
 func newOracle(w *world, p node.Policy) (*oracle, error) {
 	o := &oracle{
-		w: w, accounts: map[string]*account{}, central: central{levels: map[string]gcra.Level{}},
+		w: w, promise: newPromise(&w.sc, w.start), accounts: map[string]*account{}, central: central{levels: map[string]gcra.Level{}},
 		fresh: map[[2]*member]int64{}, late: map[[2]*member][]span{},
 	}
 	return o, o.set(p)
@@ -130,7 +133,7 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	}
 	l.add(t, cost)
 	elsewhere := o.elsewhere(m)
-	if t < a.pardon || elsewhere {
+	if elsewhere || t < a.pardon && m.step.Stamp(node.DefaultLimit, client).Compare(a.reset) < 0 {
 		a.excused, a.lastExc = a.excused+cost, t
 	}
 	if elsewhere {
@@ -210,14 +213,13 @@ func (o *oracle) known(m, other *member) int64 {
 		// still after a step back holds the flush up, too.
 		known = max(known, other.clock.earliest(at)-o.lag())
 	}
+	if kept, some := o.promise.kept(m, other, o.w.now); some {
+		known = max(known, kept)
+	}
 	return known
 }
 
-func (o *oracle) lag() int64 {
-	const wakes = 2 * time.Millisecond
-	flush := cmp.Or(o.w.sc.Flush, defaultFlush)
-	return int64(flush+wakes) + int64(float64(flush)*o.w.sc.Drift) + o.sigma()
-}
+func (o *oracle) lag() int64 { return o.promise.lag(&o.w.sc) }
 
 // progress is called when m took a message from other: claims may have grown.
 func (o *oracle) progress(m, other *member) {
@@ -276,15 +278,15 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 	})
 }
 
-// reset empties a client's account. What is admitted until everybody heard is
-// excused: it belongs to the life that ended.
-func (o *oracle) reset(client string) {
+// reset empties a client's account, which m was told to reset. What is admitted by
+// nodes that did not hear of it yet is excused: it belongs to the life that ended.
+func (o *oracle) reset(m *member, client string) {
 	const heard = 5 * time.Second
 	a := o.account(client)
 	a.level = gcra.Level{Base: o.w.now}
 	delete(o.central.levels, client)
 	o.altered = true
-	a.pardon = o.w.now + int64(heard)
+	a.pardon, a.reset = o.w.now+int64(heard), m.step.Stamp(node.DefaultLimit, client)
 }
 
 func (o *oracle) report(r *Result) {

@@ -201,6 +201,9 @@ func (w *world) join(again *member) error {
 		if w.sc.Skew > 0 {
 			skew = w.random.Int64N(2*int64(w.sc.Skew)+1) - int64(w.sc.Skew)
 		}
+		if m.number <= len(w.sc.Clocks) {
+			skew += int64(w.sc.Clocks[m.number-1])
+		}
 		m.clock = newClock(w.now, skew, (2*w.random.Float64()-1)*w.sc.Drift)
 	} else {
 		m.number, m.name, m.clock = again.number, again.name, again.clock
