@@ -95,8 +95,8 @@ func TestPeersCannotFillATable(t *testing.T) {
 	}
 }
 
-// A client is forgotten once its TAT is past and its newest window is at most the
-// last but one, and not before.
+// A client is forgotten once its newest window is at most the last but one and its
+// TAT is not in a live window, and not before.
 func TestAClientIsForgottenWhenItMayBe(t *testing.T) {
 	const width = 15 * time.Second // of windows, for a short limit
 	for _, c := range []struct {
@@ -106,7 +106,7 @@ func TestAClientIsForgottenWhenItMayBe(t *testing.T) {
 		also       func(*lab)
 	}{
 		{"idle", node.Config{Limit: 5, Window: time.Second}, 2*width - time.Second, 2*width + 9*time.Second, nil},
-		{"in debt", node.Config{Limit: 5, Window: 5 * time.Minute}, 5*time.Minute - time.Second, 5*time.Minute + 10*time.Second, nil},
+		{"in debt", node.Config{Limit: 5, Window: 5 * time.Minute}, 6*time.Minute - time.Second, 6*time.Minute + 10*time.Second, nil},
 		{"reset", node.Config{Limit: 5, Window: time.Second}, 3*width - time.Second, 3*width + 10*time.Second, func(l *lab) { must(l.t, l.nodes[0].Node.Reset("", "alice")) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

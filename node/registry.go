@@ -75,6 +75,18 @@ func validLimitName(name string) error {
 	return nil
 }
 
+// saved is one revision of a limit as the register carries it. An entry's value is
+// a list of them, newest first, as far back as clients may still be counted under
+// them: a node that starts anew has to carry what was used from each to the next, as
+// the others did.
+type saved struct {
+	At     int64        `json:"at"` // in force from then on, unix nanoseconds
+	By     crdt.Replica `json:"by"`
+	Policy *Policy      `json:"policy,omitempty"` // none: the configured one
+}
+
+func (s *saved) stamp() crdt.Stamp { return crdt.Stamp{At: s.At, By: s.By} }
+
 // merge takes over a register entry if its stamp is higher than the one held.
 func (g *registry) merge(r deltasync.Register) error {
 	if err := validLimitName(r.Name); err != nil {
@@ -85,24 +97,24 @@ func (g *registry) merge(r deltasync.Register) error {
 	if held, ok := g.set[r.Name]; ok && held.Stamp.Compare(r.Stamp) >= 0 {
 		return nil
 	}
-	policy, keep, err := g.policy(r)
+	revisions, err := g.revisions(r)
 	if err != nil {
 		return err
 	}
 	limits := *g.byName.Load()
 	l := limits[r.Name]
-	if l == nil && keep {
+	if l == nil {
 		if len(limits) >= MaxLimits {
 			return ErrTooManyLimits
 		}
 		l = newLimit(r.Name, len(limits))
 	}
-	if l != nil && keep {
-		rev, err := l.newRevision(policy, r.Stamp, l.newest.Load().truncated(keepRevisions-1))
-		if err != nil {
+	for _, rev := range slices.Backward(revisions) {
+		if err := g.advance(l, &rev); err != nil {
 			return err
 		}
-		l.newest.Store(rev)
+	}
+	if l.newest.Load() != nil && limits[r.Name] == nil {
 		next := maps.Clone(limits)
 		next[r.Name] = l
 		g.byName.Store(&next)
@@ -112,18 +124,44 @@ func (g *registry) merge(r deltasync.Register) error {
 	return nil
 }
 
-// policy is what a register entry stands for: a deleted one uncovers the base. A
-// limit that has no base keeps its last policy until the restart, since clients are
-// counted under it: keep is false then.
-func (g *registry) policy(r deltasync.Register) (p Policy, keep bool, err error) {
-	if len(r.Value) == 0 {
-		p, keep = g.base[r.Name]
-		return p, keep, nil
+// advance puts a revision on top of the limit's chain, if it is newer than what is
+// there. A deleted limit that is not configured keeps its last policy until the
+// restart, since clients are counted under it.
+func (g *registry) advance(l *limit, s *saved) error {
+	newest := l.newest.Load()
+	if newest != nil && newest.stamp.Compare(s.stamp()) >= 0 {
+		return nil
 	}
-	if err := json.Unmarshal(r.Value, &p); err != nil {
-		return p, false, fmt.Errorf("node: limit %s: %w", r.Name, err)
+	policy, configured := g.base[l.name]
+	if s.Policy != nil {
+		policy = *s.Policy
+	} else if !configured {
+		return nil
 	}
-	return p, true, p.Validate()
+	rev, err := l.newRevision(policy, s.stamp(), newest.truncated(keepRevisions-1))
+	if err == nil {
+		l.newest.Store(rev)
+	}
+	return err
+}
+
+// revisions reads a register entry, and checks all of it.
+func (g *registry) revisions(r deltasync.Register) ([]saved, error) {
+	var list []saved
+	if err := json.Unmarshal(r.Value, &list); err != nil {
+		return nil, fmt.Errorf("node: limit %s: %w", r.Name, err)
+	}
+	if len(list) == 0 || len(list) > keepRevisions || list[0].stamp() != r.Stamp {
+		return nil, fmt.Errorf("node: limit %s: the register's entry does not begin with the revision that it is stamped with", r.Name)
+	}
+	for _, s := range list {
+		if s.Policy != nil {
+			if err := s.Policy.Validate(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return list, nil
 }
 
 // truncated is the chain from r on, at most n long.
@@ -203,11 +241,7 @@ func (n *Node) SetLimit(name string, p Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	value, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("node: limit %s: %w", name, err)
-	}
-	return n.setRegister(name, value)
+	return n.setRegister(name, &p)
 }
 
 // DeleteLimit takes back what SetLimit said on any node: the limit is again what
@@ -219,17 +253,35 @@ func (n *Node) DeleteLimit(name string) error {
 	return n.setRegister(name, nil)
 }
 
-func (n *Node) setRegister(name string, value []byte) error {
+// setRegister writes a limit's next revision; no policy means the configured one.
+func (n *Node) setRegister(name string, p *Policy) error {
 	if err := validLimitName(name); err != nil {
 		return err
 	}
-	at := n.now() + int64(changeLead)
-	n.limits.mu.Lock()
-	if held := n.limits.set[name]; held.Stamp.At >= at {
-		at = held.Stamp.At + 1
+	now := n.now()
+	g := n.limits
+	g.mu.Lock()
+	held := g.set[name]
+	g.mu.Unlock()
+	next := saved{At: max(now+int64(changeLead), held.Stamp.At+1), By: n.replica, Policy: p}
+	list := []saved{next}
+	if held.Value != nil {
+		before, err := g.revisions(held)
+		if err != nil {
+			return err
+		}
+		// Clients can be counted under a revision until its windows are over.
+		for _, s := range before {
+			if list[len(list)-1].At+3*int64(maxWidth) > now && len(list) < keepRevisions {
+				list = append(list, s)
+			}
+		}
 	}
-	n.limits.mu.Unlock()
-	err := n.limits.merge(deltasync.Register{Name: name, Stamp: crdt.Stamp{At: at, By: n.replica}, Value: value})
+	value, err := json.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("node: limit %s: %w", name, err)
+	}
+	err = g.merge(deltasync.Register{Name: name, Stamp: next.stamp(), Value: value})
 	n.loopUrgent()
 	return err
 }

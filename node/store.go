@@ -80,27 +80,28 @@ func head(r *revision, reset crdt.Stamp, of crdt.Replica, start int64) *crdt.Del
 }
 
 // Merge implements deltasync.Store.
-func (n store) Merge(now int64, d *crdt.Delta) {
+func (n store) Merge(now int64, d *crdt.Delta) (known bool) {
 	if d.Replica == n.replica {
-		return
+		return true
 	}
 	l := n.limits.get(d.Limit)
 	if l == nil {
 		n.drops[dropLimit].Add(uint64(len(d.Rows)))
-		return
+		return d.Revision == crdt.Stamp{} // a configured one will not come; one that was set may
 	}
 	r := l.find(d.Revision)
 	if r == nil || r.frame.Width != d.Width {
 		n.drops[dropRevision].Add(uint64(len(d.Rows)))
-		return
+		return r != nil || d.Revision.Compare(l.newest.Load().stamp) < 0
 	}
 	if d.Start%d.Width != 0 || d.Start > r.frame.Start(now+n.tolerance(r)) || d.Reset.At > now+n.tolerance(r) {
 		n.drops[dropFuture].Add(uint64(len(d.Rows)))
-		return
+		return true
 	}
 	for i := range d.Rows {
 		n.mergeRow(now, l, r, d, &d.Rows[i])
 	}
+	return true
 }
 
 // tolerance is how far ahead of our clock a peer's windows and origins may lie:
@@ -263,13 +264,13 @@ func (n store) Windows(now int64) []deltasync.Window {
 
 // Digests implements deltasync.Store.
 func (n store) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partitions]crdt.Digest) {
+	*out = [crdt.Partitions]crdt.Digest{}
 	k := digestKey{r, w.Width, w.Start}
-	for i := range n.table.shards {
-		s := &n.table.shards[i]
+	for part := range n.table.counted.all {
+		s := &n.table.shards[part]
 		s.mu.Lock()
-		out[i] = 0
 		if d := s.digests[k]; d != nil {
-			out[i] = *d
+			out[part] = *d
 		}
 		s.mu.Unlock()
 	}

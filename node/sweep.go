@@ -57,12 +57,15 @@ func (o *life) over(now, changed int64) bool {
 	return o.state.Start()+2*f.Width <= now && f.Start(now) > changed+2*f.Width
 }
 
-// forgettable: a client may be forgotten without loss once its TAT is past, and its
-// newest held window is not live any more, here or at a peer. Earlier than that,
-// what peers still hold of it would mask what is counted anew.
+// forgettable: a client may be forgotten without loss once its newest held window is
+// not live any more, here or at a peer, and its TAT is not later than the start of
+// the live ones. Earlier than the first, what peers still hold of it would mask what
+// is counted anew; earlier than the second, a late message about the previous window
+// would find nothing left for its counts to drain behind.
 func (e *entry) forgettable(now int64) bool {
 	f := &e.rev.frame
-	return e.old() == nil && e.state.Start() <= f.Start(now)-2*f.Width && e.state.TAT(f) <= now && e.reset().At+3*f.Width < now
+	live := f.Start(now) - f.Width
+	return e.old() == nil && e.state.Start() < live && e.state.TAT(f) <= live && e.reset().At+3*f.Width < now
 }
 
 // sweepDigests drops the digests of windows that nobody compares any more.
@@ -71,5 +74,8 @@ func sweepDigests(s *shard, now int64) {
 		if k.start+3*k.width < now {
 			delete(s.digests, k)
 		}
+	}
+	if len(s.digests) == 0 {
+		s.counted.remove(s.part)
 	}
 }

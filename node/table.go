@@ -19,6 +19,7 @@ type table struct {
 	// The shards with something to send, and those with something urgent. A bit is
 	// set and cleared under its shard's lock.
 	dirty, urgent partSet
+	counted       partSet // the shards that hold digests
 }
 
 // partSet is a set of partitions. Safe for concurrent use.
@@ -57,6 +58,8 @@ type shard struct {
 	free    []uint32 // slots to use again
 	dirty   []uint32 // slots with something to send
 	digests map[digestKey]*crdt.Digest
+	counted *partSet // the table's, to note that there are digests here
+	part    int
 
 	_ [64]byte // keeps neighbours' locks off this cache line
 }
@@ -171,6 +174,7 @@ func newTable(maxClients, limits int) *table {
 		t.shards[i].index = make([]place, leastIndex)
 		t.shards[i].sampler.random = uint64(i) << 32
 		t.shards[i].digests = map[digestKey]*crdt.Digest{}
+		t.shards[i].counted, t.shards[i].part = &t.counted, i
 		t.shards[i].tallies = make([]tally, limits)
 	}
 	return t
@@ -324,6 +328,7 @@ func (s *shard) digest(r crdt.Replica, width, start int64) *crdt.Digest {
 	if d == nil {
 		d = new(crdt.Digest)
 		s.digests[k] = d
+		s.counted.add(s.part)
 	}
 	return d
 }

@@ -76,10 +76,10 @@ func TestBatchNeverExceedsAMessage(t *testing.T) {
 	}
 	full := crdt.Count{P: crdt.MaxTotal, N: crdt.MaxTotal}
 	cases := map[string]func(i int) (crdt.Delta, crdt.Row){
-		"smallest rows": func(i int) (crdt.Delta, crdt.Row) {
+		"smallest rows": func(int) (crdt.Delta, crdt.Row) {
 			return head, small(start, head.Width)
 		},
-		"rows that say nothing": func(i int) (crdt.Delta, crdt.Row) {
+		"rows that say nothing": func(int) (crdt.Delta, crdt.Row) {
 			return head, crdt.Row{Cur: crdt.Part{Origin: crdt.Never}, Prev: crdt.Part{Origin: crdt.Never}}
 		},
 		"largest rows in largest groups": func(i int) (crdt.Delta, crdt.Row) {

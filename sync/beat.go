@@ -56,7 +56,7 @@ func (e *Engine) root(r crdt.Replica, w Window) crdt.Digest {
 	var parts [crdt.Partitions]crdt.Digest
 	e.store.Digests(r, w, &parts)
 	var root crdt.Digest
-	for _, d := range parts {
+	for _, d := range &parts {
 		root += d
 	}
 	return root

@@ -302,8 +302,10 @@ func (e *Engine) drop(now int64, why Drop, detail string) {
 
 // merge hands the deltas of a message to the store. Rows of other replicas are only
 // taken from answers to requests, never from broadcasts: there a replica speaks for
-// itself.
-func (e *Engine) merge(now int64, m *Message) {
+// itself. known is false if rows were counted under a limit's revision that is not
+// known here yet.
+func (e *Engine) merge(now int64, m *Message) (known bool) {
+	known = true
 	for i := range m.Deltas {
 		d := &m.Deltas[i]
 		switch {
@@ -313,12 +315,13 @@ func (e *Engine) merge(now int64, m *Message) {
 			e.drop(now, DropSender, m.Node+" sent rows of another replica")
 			continue
 		}
-		e.store.Merge(now, d)
+		known = e.store.Merge(now, d) && known
 	}
+	return known
 }
 
 func (e *Engine) onDelta(now int64, p *peer, m *Message) {
-	e.merge(now, m)
+	known := e.merge(now, m)
 	switch {
 	case !p.known:
 		// What it sent before we listened shows in the digests of its next beat.
@@ -328,6 +331,9 @@ func (e *Engine) onDelta(now int64, p *peer, m *Message) {
 		p.seq = m.Seq
 	case m.Seq == p.seq+1:
 		p.seq = m.Seq
+		if !known {
+			e.missing(now, p, m.Seq-1, m.Seq)
+		}
 	default:
 		return // repeated or overtaken: merged, but no news of the sequence
 	}

@@ -128,7 +128,7 @@ func genMessage(t *rapid.T) *Message {
 	m.Origins = genSlice(t, "origins", 5, func() OriginRoot {
 		return OriginRoot{
 			Window: Window{Width: rapid.Int64().Draw(t, "width"), Start: rapid.Int64().Draw(t, "start")},
-			Group:  rapid.Uint64().Draw(t, "group"), Digest: crdt.Digest(rapid.Uint64().Draw(t, "digest")),
+			From:   rapid.Uint32().Draw(t, "from"), Count: rapid.Uint32().Draw(t, "count"), Digest: crdt.Digest(rapid.Uint64().Draw(t, "digest")),
 		}
 	})
 	m.Page = rapid.Uint64().Draw(t, "page")

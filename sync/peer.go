@@ -76,6 +76,7 @@ type request struct {
 	start    Cursor // where the answer's rows begin
 	page     uint64 // of the answer, the next one expected
 	from     Cursor // where that page's rows begin
+	unknown  bool   // some rows could not be read yet
 	deadline int64
 	// The answer accounts for the messages up to seq, its peer's last one when it
 	// began: what left since can lie before the place where the answer goes on.

@@ -134,7 +134,7 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 	r := &p.request
 	r.id, r.kind, r.of, r.since = e.requests, kind, of, since
 	r.page, r.start, r.from = 0, from, from
-	r.begun = r.begun && from != Cursor{}
+	r.begun, r.unknown = r.begun && from != Cursor{}, false
 	r.deadline = now + requestTimeout
 	m := &Message{Kind: kind, Request: e.requests, Of: of, Since: since, Cursor: from}
 	if kind == KindRepair {
@@ -232,9 +232,9 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 	if m.Request == 0 || m.Request != p.request.id {
 		return // unasked, or given up
 	}
-	e.merge(now, m)
 	r := &p.request
 	r.deadline = now + requestTimeout
+	r.unknown = !e.merge(now, m) || r.unknown
 	if !r.begun {
 		r.begun, r.seq, r.sent = true, m.Seq, m.Sent
 	}
@@ -245,8 +245,10 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 		return
 	}
 	whole := m.Done && m.Page+1 == r.page
-	if !whole && r.from == r.start {
-		r.deadline = now // an answer that does not move on is none
+	if !whole && r.from == r.start || r.unknown {
+		// An answer that does not move on, or that cannot be read before the limits'
+		// latest revisions are here, is none.
+		r.deadline = now
 		return
 	}
 	r.id, r.backoff = 0, 0

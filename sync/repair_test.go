@@ -184,13 +184,13 @@ func TestLossDuringALongAnswerIsRepairedToo(t *testing.T) {
 	n.run(300e6)
 	b.store.deaf = nil
 	answered := 0
-	n.watch = func(from *simNode, _ Packet, m *Message) {
+	n.watch = func(_ *simNode, _ Packet, m *Message) {
 		if m.Kind == KindRows && m.rowsOf() > 0 {
 			answered++
 		}
 	}
 	lost := false
-	n.lose = func(from, to *simNode, p Packet) bool {
+	n.lose = func(from, _ *simNode, p Packet) bool {
 		if from == a && answered > 0 && !lost && a.kindOf(p) == KindDelta {
 			lost = true
 			return true

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"errors"
+	"maps"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
@@ -64,7 +65,7 @@ func (s *Stats) init() {
 	for k := Kind(1); k < kindEnd; k++ {
 		s.Sent[k], s.Received[k] = &Traffic{}, &Traffic{}
 	}
-	for d := Drop(0); d < dropEnd; d++ {
+	for d := range dropEnd {
 		s.Dropped[d] = 0
 	}
 }
@@ -79,9 +80,7 @@ func (s *Stats) clone() Stats {
 	for k, t := range s.Received {
 		*c.Received[k] = *t
 	}
-	for d, n := range s.Dropped {
-		c.Dropped[d] = n
-	}
+	maps.Copy(c.Dropped, s.Dropped)
 	return c
 }
 

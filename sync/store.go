@@ -12,8 +12,9 @@ type Store interface {
 	// that reached their quantum are due.
 	Collect(now int64, seq uint64, urgent bool, b *Batch) (more bool)
 	// Merge takes over what a delta says. d.Replica is set. What d says beyond the
-	// store's tolerance is dropped and counted there.
-	Merge(now int64, d *crdt.Delta)
+	// store's tolerance is dropped and counted there. known is false if d speaks of a
+	// newer revision of its limit than the store has heard of: worth asking for again.
+	Merge(now int64, d *crdt.Delta) (known bool)
 	// Export adds the rows that q asks for to b, from q.Cursor on, until it is full
 	// or none is left (done), and says where to go on.
 	Export(now int64, q *Query, b *Batch) (next Cursor, done bool)

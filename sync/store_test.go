@@ -109,7 +109,7 @@ func (s *memStore) head(e *memEntry, of crdt.Replica) *crdt.Delta {
 }
 
 func (s *memStore) Collect(now int64, seq uint64, urgent bool, b *Batch) (more bool) {
-	for _, part := range s.order {
+	for _, part := range &s.order {
 		for _, e := range part {
 			if !e.dirty || urgent && !e.urgent {
 				continue
@@ -127,9 +127,9 @@ func (s *memStore) Collect(now int64, seq uint64, urgent bool, b *Batch) (more b
 	return false
 }
 
-func (s *memStore) Merge(now int64, d *crdt.Delta) {
+func (s *memStore) Merge(now int64, d *crdt.Delta) (known bool) {
 	if s.widths[d.Limit] != d.Width || d.Replica == s.self {
-		return
+		return true
 	}
 	for _, row := range d.Rows {
 		if s.deaf != nil && s.deaf(d, row.Key) {
@@ -140,6 +140,7 @@ func (s *memStore) Merge(now int64, d *crdt.Delta) {
 		g := e.state.Merge(&e.frame, d.Replica, d.Start, row)
 		s.grow(row.Key, d.Replica, d.Width, d.Start, g)
 	}
+	return true
 }
 
 func (s *memStore) Export(now int64, q *Query, b *Batch) (next Cursor, done bool) {
@@ -209,7 +210,7 @@ func (s *memStore) RegistersDigest() crdt.Digest {
 	var sum crdt.Digest
 	for _, r := range s.regs {
 		h := fnv.New64a()
-		fmt.Fprintf(h, "%q %d %d %q", r.Name, r.Stamp.At, r.Stamp.By, r.Value)
+		_, _ = fmt.Fprintf(h, "%q %d %d %q", r.Name, r.Stamp.At, r.Stamp.By, r.Value)
 		sum += crdt.Digest(h.Sum64())
 	}
 	return sum

@@ -175,7 +175,7 @@ func (w *writer) field(m *Message, b *Batch, field int) {
 		for i := range m.Have {
 			h := &m.Have[i]
 			w.put(uint64(h.Width), uint64(h.Start))
-			for _, d := range h.Digests {
+			for _, d := range &h.Digests {
 				w.put(uint64(d))
 			}
 		}
@@ -189,7 +189,7 @@ func (w *writer) field(m *Message, b *Batch, field int) {
 	case fieldOrigins:
 		w.col = w.col[:0]
 		for _, o := range m.Origins {
-			w.put(uint64(o.Width), uint64(o.Start), o.Group, uint64(o.Digest))
+			w.put(uint64(o.Width), uint64(o.Start), uint64(o.From)<<32|uint64(o.Count), uint64(o.Digest))
 		}
 		_ = e.EncodeBytes(w.col)
 	}
@@ -348,7 +348,7 @@ func (r *reader) field(m *Message, field uint64) {
 		m.Origins = records(r, rootWords, maxRoots, func(w words) OriginRoot {
 			return OriginRoot{
 				Window: Window{Width: int64(w.at(0)), Start: int64(w.at(1))},
-				Group:  w.at(2), Digest: crdt.Digest(w.at(3)),
+				From:   uint32(w.at(2) >> 32), Count: uint32(w.at(2)), Digest: crdt.Digest(w.at(3)), //nolint:gosec // halves
 			}
 		})
 	default:

@@ -41,6 +41,7 @@ func commands() []command {
 		{"health", "tell by the exit code whether the daemon is ready", runHealth},
 		{"load", "put load on a daemon and measure it", runLoad},
 		{"replay", "replay an access log against a limit, without a daemon", runReplay},
+		{"sim", "simulate a cluster with faults, and check the error bound", runSim},
 		{"version", "print the version", runVersion},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
 )
 
 const firstDecision = `{"allowed":true,"limit":"default","quota":100,"window_ms":60000,"burst":100,"remaining":99,"retry_after_ms":0,"reset_after_ms":600}` + "\n"
@@ -73,6 +74,18 @@ func TestADenialIs429AndSaysWhenToComeBack(t *testing.T) {
 				t.Errorf("got %s, want retry_after_ms %d", w.Body, c.retry)
 			}
 		})
+	}
+}
+
+// denier denies without a time to wait, as a node does that will not say.
+type denier struct{ *node.Node }
+
+func (denier) Do(node.Request) node.Decision { return node.Decision{Reason: node.ReasonOverLimit} }
+
+func TestRetryAfterIsNeverZero(t *testing.T) {
+	h := httpapi.New(httpapi.Config{Node: denier{open(t, node.Config{})}})
+	if got := ask(t, h, "POST", "/v1/take?client=a", "").Header().Get("Retry-After"); got != "1" {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -1,0 +1,121 @@
+// Package chart draws a few lines over one parameter as a self-contained SVG of
+// 800 by 450, in the reader's light or dark colours, with no fonts or scripts from
+// elsewhere.
+package chart
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Chart is panels of lines, one above the other, over one horizontal axis.
+type Chart struct {
+	Title    string
+	Subtitle string
+	X        Axis
+	Panels   []Panel
+}
+
+// Axis is the horizontal axis.
+type Axis struct {
+	Label  string    // with the unit
+	Values []float64 // ascending
+	Names  []string  // what stands at each of Values
+}
+
+// Panel is one vertical axis, beginning at 0, with the lines drawn on it.
+type Panel struct {
+	Label  string  // with the unit
+	Height float64 // share, relative to the other panels'
+	Lines  []Line
+}
+
+// Line is a value for each of the axis's values. A NaN is left out.
+type Line struct {
+	Name  string
+	Style Style
+	Y     []float64
+}
+
+// Style tells lines apart, in light and dark and without colours too.
+type Style string
+
+// The styles.
+const (
+	Strong Style = "strong" // what it is about
+	Light  Style = "light"  // beside it
+	Bound  Style = "bound"  // dashed
+	Fine   Style = "fine"   // dotted
+)
+
+const mostValues = 100
+
+func (c *Chart) validate() error {
+	if n := len(c.X.Values); n < 1 || n > mostValues || len(c.X.Names) != n {
+		return fmt.Errorf("chart: %d values and %d names for the axis: must be as many, 1 to %d", n, len(c.X.Names), mostValues)
+	}
+	for i, v := range c.X.Values {
+		if math.IsNaN(v) || math.IsInf(v, 0) || i > 0 && v <= c.X.Values[i-1] {
+			return fmt.Errorf("chart: the axis's values must ascend: %v", c.X.Values)
+		}
+	}
+	for _, p := range c.Panels {
+		if !(p.Height > 0) {
+			return fmt.Errorf("chart: panel %q has no height", p.Label)
+		}
+		for _, l := range p.Lines {
+			if len(l.Y) != len(c.X.Values) {
+				return fmt.Errorf("chart: line %q has %d values for %d of the axis", l.Name, len(l.Y), len(c.X.Values))
+			}
+		}
+	}
+	if len(c.Panels) == 0 {
+		return errors.New("chart: no panel")
+	}
+	return nil
+}
+
+// scale maps values to places.
+type scale struct {
+	low, high float64 // values
+	from, to  float64 // places
+	log       bool
+}
+
+func (s scale) place(v float64) float64 {
+	low, high := s.low, s.high
+	if s.log {
+		v, low, high = math.Log(v), math.Log(low), math.Log(high)
+	}
+	if high == low {
+		return (s.from + s.to) / 2
+	}
+	return s.from + (v-low)/(high-low)*(s.to-s.from)
+}
+
+// horizontal is logarithmic where values of different size would crowd otherwise.
+func (a *Axis) horizontal(from, to float64) scale {
+	low, high := a.Values[0], a.Values[len(a.Values)-1]
+	const wide = 15
+	return scale{low, high, from, to, low > 0 && high/low >= wide}
+}
+
+// ticks are round values from 0 to at least most, about n of them.
+func ticks(most float64, n int) []float64 {
+	if !(most > 0) || math.IsInf(most, 0) {
+		most = 1
+	}
+	step := math.Pow(10, math.Floor(math.Log10(most/float64(n))))
+	for _, factor := range []float64{1, 2, 2.5, 5, 10} {
+		if step*factor*float64(n) >= most {
+			step *= factor
+			break
+		}
+	}
+	out := []float64{0}
+	for out[len(out)-1] < most*(1-1e-9) {
+		out = append(out, float64(len(out))*step)
+	}
+	return out
+}

@@ -1,0 +1,188 @@
+package chart
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	width, height = 800, 450
+
+	left   = 60  // before the panels, for the numbers
+	right  = 640 // where the panels end and the lines' names begin
+	top    = 74  // below title and subtitle
+	bottom = 398 // above the axis's names and label
+	gap    = 34  // between panels, for the lower one's label
+	row    = 15  // between lines of text
+)
+
+// style follows the reader's scheme. Lines differ by dash and width too.
+const style = `
+text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#57606a}
+.paper{fill:#fff}.title{font-size:16px;font-weight:600;fill:#1f2328}.label{fill:#1f2328}
+.grid{stroke:#d8dee4;stroke-width:1}.axis{stroke:#8c959f;stroke-width:1}
+polyline{fill:none;stroke-linejoin:round;stroke-linecap:round}circle{stroke:none}
+polyline.strong{stroke:#0969da;stroke-width:2.5}.strong{fill:#0969da}
+polyline.light{stroke:#54aeff;stroke-width:1.5}.light{fill:#218bff}
+polyline.bound{stroke:#cf222e;stroke-width:1.75;stroke-dasharray:7 4}.bound{fill:#cf222e}
+polyline.fine{stroke:#9a6700;stroke-width:1.75;stroke-dasharray:1 4}.fine{fill:#9a6700}
+text.strong,text.light,text.bound,text.fine{stroke:none}polyline.strong,polyline.light,polyline.bound,polyline.fine{fill:none}
+@media (prefers-color-scheme:dark){
+text{fill:#9198a1}.paper{fill:#0d1117}.title,.label{fill:#f0f6fc}.grid{stroke:#262c36}.axis{stroke:#656c76}
+polyline.strong{stroke:#4493f8}.strong{fill:#4493f8}polyline.light{stroke:#79c0ff}.light{fill:#79c0ff}
+polyline.bound{stroke:#f85149}.bound{fill:#f85149}polyline.fine{stroke:#d29922}.fine{fill:#d29922}
+polyline.strong,polyline.light,polyline.bound,polyline.fine{fill:none}}
+`
+
+// SVG writes the picture. The error is about the chart, or the writer's.
+func (c *Chart) SVG(w io.Writer) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	p := &pen{}
+	p.add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">`, width, height, escape(c.Title))
+	p.add("<style>%s</style>", style)
+	p.add(`<rect class="paper" width="%d" height="%d"/>`, width, height)
+	p.text(16, 28, "title", "", c.Title)
+	p.text(16, 48, "", "", c.Subtitle)
+	x := c.X.horizontal(left+12, right-12)
+	shares := 0.0
+	for i := range c.Panels {
+		shares += c.Panels[i].Height
+	}
+	y, room := float64(top), float64(bottom-top-gap*(len(c.Panels)-1))
+	for i := range c.Panels {
+		end := y + room*c.Panels[i].Height/shares
+		p.panel(&c.Panels[i], c.X.Values, x, y, end)
+		y = end + gap
+	}
+	p.names(&c.X, x)
+	p.add("</svg>")
+	_, err := w.Write(p.Bytes())
+	return err
+}
+
+// pen collects elements.
+type pen struct{ bytes.Buffer }
+
+func (p *pen) add(format string, args ...any) { _, _ = fmt.Fprintf(p, format+"\n", args...) }
+
+// text puts text at a place; anchor is "", "middle" or "end".
+func (p *pen) text(x, y float64, class, anchor, text string) {
+	attributes := ""
+	if class != "" {
+		attributes += fmt.Sprintf(` class="%s"`, class)
+	}
+	if anchor != "" {
+		attributes += fmt.Sprintf(` text-anchor="%s"`, anchor)
+	}
+	p.add(`<text x="%.1f" y="%.1f"%s>%s</text>`, x, y, attributes, escape(text))
+}
+
+func (p *pen) line(class string, x1, y1, x2, y2 float64) {
+	p.add(`<line class="%s" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`, class, x1, y1, x2, y2)
+}
+
+// names labels the horizontal axis, leaving out names that would touch.
+func (p *pen) names(a *Axis, x scale) {
+	const glyph = 7.2
+	last := math.Inf(-1)
+	for i, v := range a.Values {
+		at := x.place(v)
+		p.line("axis", at, bottom, at, bottom+4)
+		if half := glyph * float64(len(a.Names[i])) / 2; at-half > last+4 {
+			p.text(at, bottom+18, "", "middle", a.Names[i])
+			last = at + half
+		}
+	}
+	p.text((left+right)/2, height-12, "label", "middle", a.Label)
+}
+
+func (p *pen) panel(panel *Panel, values []float64, x scale, from, to float64) {
+	most := 0.0
+	for _, l := range panel.Lines {
+		for _, v := range l.Y {
+			if !math.IsNaN(v) {
+				most = max(most, v)
+			}
+		}
+	}
+	const between = 45
+	grid := ticks(most, max(2, int((to-from)/between)))
+	y := scale{low: 0, high: grid[len(grid)-1], from: to, to: from}
+	p.text(16, from-10, "label", "", panel.Label)
+	for _, v := range grid {
+		class := "grid"
+		if v == 0 {
+			class = "axis"
+		}
+		p.line(class, left, y.place(v), right, y.place(v))
+		p.text(left-8, y.place(v)+4, "", "end", number(v))
+	}
+	type end struct {
+		at   float64
+		line *Line
+	}
+	var ends []end
+	for i := range panel.Lines {
+		l := &panel.Lines[i]
+		var points []string
+		last := math.NaN()
+		for j, v := range l.Y {
+			if math.IsNaN(v) {
+				continue
+			}
+			last = y.place(v)
+			points = append(points, fmt.Sprintf("%.1f,%.1f", x.place(values[j]), last))
+		}
+		p.add(`<polyline class="%s" points="%s"/>`, l.Style, strings.Join(points, " "))
+		for _, point := range points {
+			cx, cy, _ := strings.Cut(point, ",")
+			p.add(`<circle class="%s" cx="%s" cy="%s" r="2.5"/>`, l.Style, cx, cy)
+		}
+		if len(points) > 0 {
+			ends = append(ends, end{last, l})
+		}
+	}
+	// Names stand where their lines end, apart and inside the panel.
+	slices.SortStableFunc(ends, func(a, b end) int { return cmp.Compare(a.at, b.at) })
+	for i := range ends {
+		ends[i].at = max(ends[i].at, from)
+		if i > 0 {
+			ends[i].at = max(ends[i].at, ends[i-1].at+row)
+		}
+	}
+	for i := len(ends) - 1; i >= 0; i-- {
+		limit := to
+		if i < len(ends)-1 {
+			limit = ends[i+1].at - row
+		}
+		ends[i].at = min(ends[i].at, limit)
+		p.text(right+10, ends[i].at+4, string(ends[i].line.Style), "", ends[i].line.Name)
+	}
+}
+
+// number is a tick's name, with k and M for thousands and millions.
+func number(v float64) string {
+	unit := ""
+	switch {
+	case v >= 1e6:
+		v, unit = v/1e6, "M"
+	case v >= 1e4:
+		v, unit = v/1e3, "k"
+	}
+	return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64) + unit
+}
+
+func escape(s string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(s)) // to memory
+	return b.String()
+}

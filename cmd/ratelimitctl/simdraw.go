@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"math"
+	"os"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/chart"
+)
+
+// draw writes the files of -svg and -html, if given.
+func (c *simCommand) draw(s *sweepResult) error {
+	if c.svg == "" && c.html == "" {
+		return nil
+	}
+	var svg bytes.Buffer
+	if err := s.chart().SVG(&svg); err != nil {
+		return err
+	}
+	if c.svg != "" {
+		if err := os.WriteFile(c.svg, svg.Bytes(), 0o644); err != nil { //nolint:gosec // a picture
+			return err
+		}
+	}
+	if c.html == "" {
+		return nil
+	}
+	var text, page bytes.Buffer
+	if err := s.print(&text); err != nil {
+		return err
+	}
+	err := sweepPage.Execute(&page, struct {
+		Parameter, Table string
+		Picture          template.HTML
+	}{s.Parameter, text.String(), template.HTML(svg.String())}) //nolint:gosec // the chart escapes what it is given
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.html, page.Bytes(), 0o644) //nolint:gosec // a page
+}
+
+var sweepPage = template.Must(template.New("sweep").Parse(`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Error bound over {{.Parameter}}</title>
+<style>
+:root { color-scheme: light dark }
+body { max-width: 800px; margin: 2em auto; padding: 0 1em; background: Canvas; color: CanvasText }
+svg { width: 100%; height: auto }
+pre { overflow-x: auto; font-size: 12px }
+</style>
+{{.Picture}}
+<pre>{{.Table}}</pre>
+</html>
+`))
+
+// chart is the sweep as a picture.
+func (s *sweepResult) chart() *chart.Chart {
+	x := chart.Axis{Label: parameters[s.Parameter].label}
+	lines := map[string][]float64{}
+	add := func(name string, v float64) { lines[name] = append(lines[name], v) }
+	for i := range s.Points {
+		p := &s.Points[i]
+		x.Values = append(x.Values, p.X)
+		x.Names = append(x.Names, number(p.X))
+		add("max", p.EMax)
+		add("median", p.EMedian)
+		add("then", p.Then)
+		if p.Ceiling > 0 {
+			add("bound", p.Ceiling)
+		} else {
+			add("bound", math.NaN())
+		}
+		add("messages", p.Messages)
+	}
+	sc := &s.Base
+	return &chart.Chart{
+		Title: "How far beyond the limit can one client get?",
+		Subtitle: fmt.Sprintf("%d nodes, limit %s; %s; %d seeds for each point",
+			sc.Nodes, describePolicy(sc.Policy), describeLoad(sc), s.Seeds),
+		X: x,
+		Panels: []chart.Panel{
+			{Label: "over-admission E, units", Height: 2.4, Lines: []chart.Line{
+				{Name: "bound for any load", Style: chart.Bound, Y: lines["bound"]},
+				{Name: "bound at that moment", Style: chart.Fine, Y: lines["then"]},
+				{Name: "measured, largest", Style: chart.Strong, Y: lines["max"]},
+				{Name: "measured, median", Style: chart.Light, Y: lines["median"]},
+			}},
+			{Label: "messages per second, all nodes", Height: 1, Lines: []chart.Line{
+				{Name: "messages", Style: chart.Strong, Y: lines["messages"]},
+			}},
+		},
+	}
+}
+
+func number(v float64) string { return fmt.Sprintf("%.6g", v) }

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/replay"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
+)
+
+// simOptions are the flags that describe one simulated cluster. Copies are
+// independent of each other once they are registered anew.
+type simOptions struct {
+	nodes        int
+	limit        int64
+	window       windowFlag
+	burst        int64
+	maxOvershoot float64
+	load         string
+	rate         float64
+	clients      int
+	delay        replay.Range
+	loss         float64
+	flush, skew  time.Duration
+	duration     time.Duration
+	faults       []sim.Fault
+	seed         uint64
+}
+
+func newSimOptions() *simOptions {
+	return &simOptions{
+		nodes: 3, limit: 100, window: windowFlag(10 * time.Second), maxOvershoot: node.DefaultMaxOvershoot,
+		load: "uniform", rate: 100, clients: 5,
+		delay: replay.Range{Min: time.Millisecond, Max: 3 * time.Millisecond}, flush: 50 * time.Millisecond,
+		duration: 30 * time.Second, seed: 1,
+	}
+}
+
+// register adds the flags; the defaults are what o holds.
+func (o *simOptions) register(f *flag.FlagSet) {
+	o.faults = slices.Clip(o.faults)
+	f.IntVar(&o.nodes, "nodes", o.nodes, "nodes")
+	f.Int64Var(&o.limit, "limit", o.limit, "units for each client in each window")
+	f.Var(&o.window, "window", "the window, in seconds or as a duration")
+	f.Int64Var(&o.burst, "burst", o.burst, "units at once (default the limit)")
+	f.Float64Var(&o.maxOvershoot, "max-overshoot", o.maxOvershoot, "share of the burst that may be admitted before the other nodes are told at once")
+	f.StringVar(&o.load, "load", o.load, "uniform: clients send alike; zipf: client k sends 1/k of the first one's; burst: whole bursts at all nodes at once")
+	f.Float64Var(&o.rate, "rate", o.rate, "requests per second, of all clients at all nodes")
+	f.IntVar(&o.clients, "clients", o.clients, "clients")
+	f.Var(&o.delay, "delay", "how long a message takes, a duration or two like 1ms..3ms")
+	f.Float64Var(&o.loss, "loss", o.loss, "share of messages that is lost")
+	f.DurationVar(&o.flush, "flush", o.flush, "flush interval of the nodes")
+	f.DurationVar(&o.skew, "skew", o.skew, "clocks are off by up to this, to either side")
+	f.DurationVar(&o.duration, "duration", o.duration, "how long the load lasts, simulated")
+	f.Uint64Var(&o.seed, "seed", o.seed, "seed of load, network and clocks")
+	f.Var(faultFlag{sim.FaultPartition, &o.faults}, "partition", "`AT+LENGTH:NODES`, cuts nodes off from the rest, like 5s+10s:1,2; may be repeated")
+	f.Var(faultFlag{sim.FaultCrash, &o.faults}, "crash", "`AT+LENGTH:NODES`, nodes die, and start anew after that long (0s: never), like 5s+2s:3; may be repeated")
+}
+
+// simFlagFields are the flags that are called otherwise in a scenario.
+var simFlagFields = map[string]string{
+	"max_overshoot": "max-overshoot", "link.loss": "loss", "link.delay_min": "delay", "link.delay_max": "delay",
+}
+
+// scenario is what the flags describe, or a usage error that names the flag.
+func (o *simOptions) scenario() (sim.Scenario, error) {
+	sc := sim.Scenario{
+		Seed: o.seed, Nodes: o.nodes, Duration: o.duration, Flush: o.flush, Skew: o.skew, Faults: o.faults,
+		Policy: node.Policy{Limit: o.limit, Window: time.Duration(o.window), Burst: o.burst, MaxOvershoot: o.maxOvershoot},
+		Link:   sim.Link{DelayMin: o.delay.Min, DelayMax: o.delay.Max, Loss: o.loss},
+	}
+	const mostClients = 1000
+	switch {
+	case o.flush <= 0:
+		return sc, usagef("-flush %v: must be above 0", o.flush)
+	case o.clients < 1 || o.clients > mostClients:
+		return sc, usagef("-clients %d: must be from 1 to %d", o.clients, mostClients)
+	case !(o.rate > 0 && o.rate <= 1e6): // NaN too
+		return sc, usagef("-rate %v: must be above 0 and at most 1000000 requests per second", o.rate)
+	}
+	if err := sc.Validate(); err != nil {
+		wrong := &node.FieldError{}
+		if !errors.As(err, &wrong) {
+			return sc, usageError{err}
+		}
+		name, renamed := simFlagFields[wrong.Field]
+		if !renamed {
+			name = wrong.Field
+		}
+		return sc, usagef("-%s %v: %s", name, wrong.Value, wrong.Reason)
+	}
+	for _, f := range o.faults {
+		for _, n := range f.Nodes {
+			if n > o.nodes {
+				return sc, usagef("-%s: there is no node %d, only 1 to %d", f.Kind, n, o.nodes)
+			}
+		}
+	}
+	var err error
+	if sc.Streams, err = o.streams(&sc); err != nil {
+		return sc, err
+	}
+	if len(o.faults) == 0 && o.loss == 0 {
+		if s, some := sim.Conforming(sc); some {
+			sc.Streams = append(sc.Streams, s)
+		}
+	}
+	return sc, sc.Validate()
+}
+
+// streams are the clients' loads.
+func (o *simOptions) streams(sc *sim.Scenario) ([]sim.Stream, error) {
+	out := make([]sim.Stream, o.clients)
+	weights := 0.0
+	for i := range out {
+		out[i] = sim.Stream{Client: "c" + strconv.Itoa(i+1), Rate: 1}
+		if o.load == "zipf" {
+			out[i].Rate = 1 / float64(i+1)
+		}
+		weights += out[i].Rate
+	}
+	for i := range out {
+		out[i].Rate *= o.rate / weights
+	}
+	switch o.load {
+	case "uniform", "zipf":
+	case "burst":
+		// One request more than fits, so that each node has to deny one.
+		size := sc.Policy.Burst
+		if size == 0 {
+			size = sc.Policy.Limit
+		}
+		size++
+		period := float64(size) * float64(o.nodes*o.clients) / o.rate * float64(time.Second)
+		if size > 1e6 || period > math.MaxInt64/2 || period < float64(time.Millisecond) {
+			return nil, usagef("-load burst: bursts of %d requests at -rate %v cannot be simulated", size, o.rate)
+		}
+		for i := range out {
+			out[i].Rate, out[i].Burst, out[i].Period = 0, int(size), time.Duration(period)
+			out[i].Start = time.Duration(period * float64(i) / float64(o.clients))
+		}
+	default:
+		return nil, usagef("-load %q: must be uniform, zipf or burst", o.load)
+	}
+	return out, nil
+}
+
+// faultFlag is a repeatable flag that adds to a scenario's faults.
+type faultFlag struct {
+	kind   sim.FaultKind
+	faults *[]sim.Fault
+}
+
+// String implements flag.Value.
+func (f faultFlag) String() string { return "" }
+
+// Set implements flag.Value.
+func (f faultFlag) Set(s string) error {
+	const form = "must be like 5s+10s:1,2, when and for how long, and the nodes"
+	when, nodes, some := strings.Cut(s, ":")
+	at, length, more := strings.Cut(when, "+")
+	if !some || !more {
+		return errors.New(form)
+	}
+	fault := sim.Fault{Kind: f.kind}
+	var errs [2]error
+	fault.At, errs[0] = time.ParseDuration(at)
+	fault.For, errs[1] = time.ParseDuration(length)
+	if errs[0] != nil || errs[1] != nil || fault.At < 0 || fault.For < 0 {
+		return errors.New(form)
+	}
+	if fault.For == 0 && f.kind != sim.FaultCrash {
+		return errors.New("must last longer than 0s")
+	}
+	for _, n := range strings.Split(nodes, ",") {
+		number, err := strconv.Atoi(n)
+		if err != nil || number < 1 {
+			return errors.New(form)
+		}
+		fault.Nodes = append(fault.Nodes, number)
+	}
+	const most = 100
+	if len(*f.faults) == most {
+		return fmt.Errorf("is given more than %d times", most)
+	}
+	*f.faults = append(*f.faults, fault)
+	return nil
+}

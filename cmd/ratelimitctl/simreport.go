@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
+)
+
+// simReport is what one run came to, for printing.
+type simReport struct {
+	Scenario sim.Scenario `json:"scenario"`
+	sim.Result
+	// As strings, these three replace the result's nanoseconds, and the last its
+	// number, which many readers of JSON would round.
+	Delta     string `json:"delta"`
+	Sigma     string `json:"sigma"`
+	Simulated string `json:"simulated"`
+	Trace     string `json:"trace"`
+
+	MessagesPerAdmitted float64 `json:"messages_per_admitted"`
+	BytesPerAdmitted    float64 `json:"bytes_per_admitted"`
+	RealMS              float64 `json:"real_ms"`
+}
+
+func newSimReport(sc sim.Scenario, r sim.Result, real time.Duration) *simReport {
+	return &simReport{
+		Scenario: sc, Result: r,
+		Delta: round(r.Delta).String(), Sigma: round(r.Sigma).String(), Simulated: r.Simulated.String(), Trace: fmt.Sprintf("%016x", r.Trace),
+		MessagesPerAdmitted: ratio(r.Messages, r.Admitted), BytesPerAdmitted: ratio(r.Bytes, r.Admitted),
+		RealMS: float64(real.Microseconds()) / 1e3,
+	}
+}
+
+func ratio(a, b uint64) float64 { return float64(a) / float64(max(b, 1)) }
+
+func round(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
+
+// print writes the report for people.
+func (r *simReport) print(w io.Writer) error {
+	var t output.Table
+	sc := &r.Scenario
+	t.Row("cluster", describeCluster(sc))
+	t.Row("limit", describePolicy(sc.Policy))
+	t.Row("load", describeLoad(sc))
+	t.Row("faults", describeFaults(sc.Faults))
+	t.Row("simulated", fmt.Sprintf("%v in %.2f s, seed %d, trace %s", r.Simulated, r.RealMS/1e3, sc.Seed, r.Trace))
+	if err := t.Print(w); err != nil {
+		return err
+	}
+	say(w, "\n")
+	t.Numbers = true
+	t.Row("", "requests", "admitted", "units", "denied")
+	t.Row("this cluster", r.Decisions, r.Admitted, r.Units, r.Denied)
+	t.Row("one central limiter", r.Decisions, r.Central, r.CentralUnits, r.Decisions-r.Central)
+	t.Row("difference", "", diff(r.Admitted, r.Central), diff(r.Units, r.CentralUnits), diff(r.Denied, r.Decisions-r.Central))
+	if err := t.Print(w); err != nil {
+		return err
+	}
+	say(w, "\n")
+	t.Numbers = false
+	t.Row("E", fmt.Sprintf("%.2f units", r.E), "the most that a client ever got beyond what one central limiter could have admitted")
+	t.Row("bound then", fmt.Sprintf("%.2f units", r.Bound), "what the deciding node could not know of at that moment")
+	t.Row("bound", r.ceiling(), fmt.Sprintf("(N-1)·(B + r·Δ) + r·σ, whatever the load; here N = %d, Δ = %s, σ = %s", r.Incarnations, r.Delta, r.Sigma))
+	t.Row("wrongly denied", r.wrong(), "requests of a client that keeps to the limit")
+	t.Row("messages", fmt.Sprintf("%.2f", r.MessagesPerAdmitted), fmt.Sprintf("per admitted request; %d while the load ran", r.Messages))
+	t.Row("bytes", fmt.Sprintf("%.0f", r.BytesPerAdmitted), fmt.Sprintf("per admitted request; %d while the load ran", r.Bytes))
+	if err := t.Print(w); err != nil {
+		return err
+	}
+	say(w, "\n")
+	if len(r.Violations) == 0 {
+		say(w, "Every admission was within its bound, and all promises were kept.\n")
+	}
+	for _, v := range r.Violations {
+		say(w, "VIOLATION %s\n", v)
+	}
+	return nil
+}
+
+func (r *simReport) ceiling() string {
+	if r.Ceiling == 0 && r.Incarnations > 1 {
+		return "-" // the limit changed on the way
+	}
+	return fmt.Sprintf("%.2f units", r.Ceiling)
+}
+
+func (r *simReport) wrong() string {
+	if r.Conforming == 0 {
+		return "-" // not promised under these faults, or no such client
+	}
+	return fmt.Sprintf("%d of %d", r.WrongDeny, r.Conforming)
+}
+
+func diff(a, b uint64) string {
+	if a < b {
+		return fmt.Sprintf("-%d", b-a)
+	}
+	return fmt.Sprintf("+%d", a-b)
+}
+
+func describeCluster(sc *sim.Scenario) string {
+	out := fmt.Sprintf("%d nodes, flush %v, messages take %v to %v, %.3g %% lost", sc.Nodes, sc.Flush, sc.Link.DelayMin, sc.Link.DelayMax, 100*sc.Link.Loss)
+	if sc.Link.Duplicate > 0 {
+		out += fmt.Sprintf(", %.3g %% twice", 100*sc.Link.Duplicate)
+	}
+	if sc.Link.Reorder {
+		out += ", out of order"
+	}
+	if sc.Link.Bandwidth > 0 {
+		out += fmt.Sprintf(", %d bytes/s", sc.Link.Bandwidth)
+	}
+	if sc.Skew > 0 {
+		out += fmt.Sprintf(", clocks off by up to %v", sc.Skew)
+	}
+	return out
+}
+
+func describePolicy(p node.Policy) string {
+	burst, overshoot := p.Burst, p.MaxOvershoot
+	if burst == 0 {
+		burst = p.Limit
+	}
+	if overshoot == 0 {
+		overshoot = node.DefaultMaxOvershoot
+	}
+	return fmt.Sprintf("%d per %v for each client, burst %d, max overshoot %g", p.Limit, p.Window, burst, overshoot)
+}
+
+func describeLoad(sc *sim.Scenario) string {
+	rate, bursts, conforming := 0.0, 0, 0
+	for i := range sc.Streams {
+		switch s := &sc.Streams[i]; {
+		case s.Conforming:
+			conforming++
+		case s.Burst > 0:
+			bursts = max(bursts, s.Burst)
+		default:
+			rate += s.Rate
+		}
+	}
+	var parts []string
+	if rate > 0 {
+		parts = append(parts, fmt.Sprintf("%.4g requests/s", rate))
+	}
+	if bursts > 0 {
+		parts = append(parts, fmt.Sprintf("bursts of up to %d at every node", bursts))
+	}
+	out := fmt.Sprintf("%s of %d clients for %v", strings.Join(parts, " and "), len(sc.Streams)-conforming, sc.Duration)
+	if conforming > 0 {
+		out += ", and one that keeps to the limit"
+	}
+	return out
+}
+
+func describeFaults(faults []sim.Fault) string {
+	var out []string
+	for _, f := range faults {
+		text := fmt.Sprintf("%s at %v", f.Kind, round(f.At))
+		if f.For > 0 {
+			text += fmt.Sprintf(" for %v", round(f.For))
+		}
+		if len(f.Nodes) > 0 {
+			text += " of " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(f.Nodes)), ","), "[]")
+		}
+		out = append(out, text)
+	}
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, "; ")
+}
