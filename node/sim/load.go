@@ -82,7 +82,7 @@ func (w *world) burst(s *Stream) {
 func (w *world) request(m *member, s *Stream, cost int64) {
 	d := m.step.Node.Do(node.Request{Client: s.Client, Cost: cost})
 	w.result.Decisions++
-	w.oracle.central.request(w.oracle.gcra, s.Client, w.now, cost)
+	w.oracle.asked(m, s.Client, cost)
 	if d.Allowed {
 		w.result.Admitted++
 		w.result.Units += uint64(cost) //nolint:gosec // positive

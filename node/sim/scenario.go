@@ -113,6 +113,9 @@ type Result struct {
 	// to the cluster, at that client's worst moment.
 	E     float64 `json:"e"`
 	Bound float64 `json:"bound"`
+	// Documented is what the documentation promises for such a run; all zero, as in
+	// "nothing", if it is about chance or a limit that changes.
+	Documented Terms `json:"documented"`
 	// Ceiling is the bound that can be stated without knowing the load:
 	// (N-1)·(B + r·Δ) + r·σ for the run's Incarnations, Delta (how far a node was
 	// behind another at most, where anything was over-admitted) and Sigma. It is 0,
