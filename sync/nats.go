@@ -17,6 +17,9 @@ const natsQueue = 2048
 // closeFlush is how long Close waits for the last messages to leave.
 const closeFlush = time.Second
 
+// errLost stands in where the connection does not know a reason.
+var errLost = errors.New("the connection was closed")
+
 // NATS is a transport over a NATS connection of the caller's, which may be shared:
 // Close leaves it open. The connection's reconnect settings are the caller's too;
 // see the node package for the ones that suit.
@@ -62,7 +65,7 @@ func (t *natsTransport) run(h Handler) {
 			if up = now; up {
 				h.Connected()
 			} else {
-				h.Disconnected(t.conn.LastError())
+				h.Disconnected(t.lost())
 			}
 		}
 	}
@@ -80,6 +83,14 @@ func (t *natsTransport) run(h Handler) {
 			h.Receive(Packet{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
 		}
 	}
+}
+
+// lost is why the connection is down.
+func (t *natsTransport) lost() error {
+	if err := t.conn.LastError(); err != nil {
+		return err
+	}
+	return errLost
 }
 
 func (t *natsTransport) Inbox() string { return t.inbox }

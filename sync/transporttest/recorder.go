@@ -63,7 +63,12 @@ func (r *recorder) Receive(p deltasync.Packet) {
 func (r *recorder) Connected() { r.state("connected") }
 
 // Disconnected implements deltasync.Handler.
-func (r *recorder) Disconnected(error) { r.state("disconnected") }
+func (r *recorder) Disconnected(err error) {
+	if err == nil {
+		r.t.Error("disconnected without a reason")
+	}
+	r.state("disconnected")
+}
 
 func (r *recorder) state(s string) {
 	defer r.enter(s)()

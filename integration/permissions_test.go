@@ -1,0 +1,315 @@
+package integration_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// documented is the user entry that docs/nats-permissions.md gives for the node
+// api-1.
+func documented(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(moduleRoot(t), "docs", "nats-permissions.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "```conf\n")
+	block, _, closed := strings.Cut(block, "```")
+	if !found || !closed {
+		t.Fatal("docs/nats-permissions.md holds no conf block")
+	}
+	return block
+}
+
+// guarded is an external server with one user for each node, and the documented
+// permissions.
+type guarded struct {
+	*hub
+	joined int
+}
+
+func newGuarded(t *testing.T) *guarded {
+	t.Helper()
+	var users []string
+	for i := range mostNodes {
+		users = append(users, strings.ReplaceAll(documented(t), "api-1", fmt.Sprintf("n%d", i)))
+	}
+	conf := filepath.Join(t.TempDir(), "nats.conf")
+	text := "authorization { users = [\n" + strings.Join(users, "") + "] }\n"
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &guarded{hub: newHub(t, "-a", "127.0.0.1", "-c", conf)}
+}
+
+func (g *guarded) options(i int) []nats.Option {
+	name := fmt.Sprintf("n%d", i)
+	return []nats.Option{nats.UserInfo(name, "secret of "+name)}
+}
+
+func (g *guarded) join() node.NATS {
+	via := node.NATS{URL: "nats://" + g.address, Options: g.options(g.joined)}
+	g.joined++
+	return via
+}
+
+// traced notes the subjects that a node uses, and can lose what is sent to it.
+type traced struct {
+	deltasync.Transport
+	deaf                  atomic.Bool
+	mu                    sync.Mutex
+	published, subscribed map[string]bool
+}
+
+// lossy is a handler that hears nothing while its transport is deaf.
+type lossy struct {
+	deltasync.Handler
+	deaf *atomic.Bool
+}
+
+func (l lossy) Receive(p deltasync.Packet) {
+	if !l.deaf.Load() {
+		l.Handler.Receive(p)
+	}
+}
+
+func (tr *traced) Open(subjects []string, h deltasync.Handler) error {
+	for _, s := range subjects {
+		tr.subscribed[s] = true
+	}
+	err := tr.Transport.Open(subjects, lossy{h, &tr.deaf})
+	tr.subscribed[tr.Inbox()] = true
+	return err
+}
+
+func (tr *traced) Publish(subject, reply string, data []byte) error {
+	tr.mu.Lock()
+	tr.published[subject] = true
+	tr.mu.Unlock()
+	return tr.Transport.Publish(subject, reply, data)
+}
+
+// TestClusterNeedsTheDocumentedPermissions runs all that nodes do under the
+// permissions of docs/nats-permissions.md: the server must refuse nothing, and each
+// line must be of use.
+func TestClusterNeedsTheDocumentedPermissions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real server and real seconds")
+	}
+	t.Parallel()
+	g := newGuarded(t)
+	tr := &traced{published: map[string]bool{}, subscribed: map[string]bool{}}
+	c := &cluster{t: t, net: g}
+	for range 2 {
+		c.add()
+	}
+	c.await("two nodes", c.together)
+	admitted := spend(c.nodes[0], "alice", 40)
+
+	// The third comes late, so that it takes a snapshot, and is watched.
+	conn, err := nats.Connect("nats://"+g.address, g.options(2)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	tr.Transport = deltasync.NATS(conn)
+	late, err := node.Open(t.Context(), node.Config{
+		Name: "n2", Limit: limit, Window: window, ClusterKey: []byte("a key for tests"), Transport: tr,
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)).With("node", "n2"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = late.Close() })
+	c.nodes = append(c.nodes, late)
+	c.await("three nodes", c.together)
+	if !c.agree("alice") || late.Stats().Sync.Partial {
+		t.Errorf("the late node joined without a snapshot: %+v", late.Do(node.Request{Client: "alice", Peek: true}))
+	}
+
+	// Deltas, limits and resets from the watched node, which hears the others too.
+	admitted += spend(late, "alice", 20) + spend(c.nodes[1], "alice", 10)
+	if admitted != 70 {
+		t.Errorf("admitted %d of 70", admitted)
+	}
+	if err := late.SetLimit("login", node.Policy{Limit: 5, Window: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	c.await("all agree, and know the new limit", func() bool {
+		for _, n := range c.nodes {
+			if _, ok := n.Lookup("login"); !ok {
+				return false
+			}
+		}
+		return c.agree("alice")
+	})
+	if err := late.Reset("", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	c.await("the reset is everywhere", func() bool {
+		for _, n := range c.nodes {
+			if n.Do(node.Request{Client: "alice", Peek: true}).Remaining < limit {
+				return false
+			}
+		}
+		return true
+	})
+
+	// What it does not hear, it has to ask for.
+	tr.deaf.Store(true)
+	sent := func() (n uint64) {
+		for _, n0 := range c.nodes[:2] {
+			n += n0.Stats().Sync.Seq
+		}
+		return n
+	}
+	before := sent()
+	spend(c.nodes[0], "bob", 10)
+	spend(c.nodes[1], "bob", 10)
+	c.await("two deltas", func() bool { return sent() >= before+2 })
+	tr.deaf.Store(false)
+	c.await("all agree after a loss", func() bool { return c.agree("bob") })
+	if !tr.used("ratelimit.v1.default.repair.>") {
+		t.Error("the node that lost messages knows what was in them, but asked nobody")
+	}
+	// The other way round: it answers one that joins, once it is the only one to ask.
+	for _, n := range c.nodes[:2] {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	g.joined++
+	last := c.add()
+	c.await("it joins", func() bool { return last.Ready() == nil })
+	if d := last.Do(node.Request{Client: "bob", Peek: true}); d.Remaining > limit-15 || last.Stats().Sync.Partial {
+		t.Errorf("the last node knows nothing of bob: %+v", d)
+	}
+	if err := late.Close(); err != nil {
+		t.Error(err)
+	}
+	c.await("its farewell is heard", func() bool {
+		return slices.ContainsFunc(last.Stats().Sync.Peers, func(p deltasync.Peer) bool {
+			return p.Node == "n2" && p.State == deltasync.PeerGone
+		})
+	})
+
+	log := g.process.log()
+	if !strings.Contains(log, "Server is ready") {
+		t.Errorf("no log of the server to look for refusals in: %q", log)
+	}
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "Violation") {
+			t.Errorf("refused: %s", line)
+		}
+	}
+	tr.compare(t, strings.ReplaceAll(documented(t), "api-1", "n2"))
+}
+
+// used reports whether the node published on a subject that matches.
+func (tr *traced) used(pattern string) bool {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	for s := range tr.published {
+		if deltasync.Matches(pattern, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// compare checks that each documented line was of use.
+func (tr *traced) compare(t *testing.T, conf string) {
+	t.Helper()
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	publish, subscribe, found := strings.Cut(conf, "subscribe:")
+	subscribe, responses, some := strings.Cut(subscribe, "allow_responses")
+	if !found || !some {
+		t.Fatalf("not the documented block: %s", conf)
+	}
+	lines := func(block string, used map[string]bool) {
+		patterns := regexp.MustCompile(`"([^" ]+[.][^" ]+)"`).FindAllStringSubmatch(block, -1)
+		if len(patterns) < 3 {
+			t.Errorf("too few permissions found in %s", block)
+		}
+		for _, p := range patterns {
+			needed := false
+			for subject := range used {
+				needed = needed || deltasync.Matches(p[1], subject)
+			}
+			if !needed {
+				t.Errorf("the permission %s is of no use", p[1])
+			}
+		}
+	}
+	lines(publish, tr.published)
+	lines(subscribe, tr.subscribed)
+	answered := false
+	for subject := range tr.published {
+		answered = answered || strings.HasPrefix(subject, nats.InboxPrefix)
+	}
+	if !answered {
+		t.Errorf("nothing was answered, so that allow_responses%s is of no use", responses)
+	}
+}
+
+// TestClusterNodesCannotSpeakForEachOther is the other side of the permissions.
+func TestClusterNodesCannotSpeakForEachOther(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real server")
+	}
+	t.Parallel()
+	g := newGuarded(t)
+	refused := make(chan error, 8)
+	conn, err := nats.Connect("nats://"+g.address, append(g.options(0), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		refused <- err
+	}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	await := func(what string) {
+		t.Helper()
+		select {
+		case err := <-refused:
+			if !errors.Is(err, nats.ErrPermissionViolation) {
+				t.Errorf("%s: %v", what, err)
+			}
+		case <-time.After(patience):
+			t.Errorf("%s is not refused", what)
+		}
+	}
+	for _, subject := range []string{"ratelimit.v1.default.delta.n1.x", "ratelimit.v1.other.delta.n0.x", "_INBOX.of.another", "other.subject"} {
+		if err := conn.Publish(subject, nil); err != nil {
+			t.Fatal(err)
+		}
+		await("publishing on " + subject)
+	}
+	for _, subject := range []string{">", "ratelimit.>", "ratelimit.v1.default.repair.n1.x", "ratelimit.v1.other.delta.*.*", "$SYS.>"} {
+		sub, err := conn.SubscribeSync(subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		await("subscribing to " + subject)
+		_ = sub.Unsubscribe()
+	}
+	if conn, err := nats.Connect("nats://" + g.address); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("somebody without a user: %v", err)
+		conn.Close()
+	}
+}
