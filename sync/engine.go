@@ -107,6 +107,7 @@ func NewEngine(cfg Config, store Store, now int64, inbox string) *Engine {
 	}
 	e.stats.init()
 	e.join.start(e, now)
+	e.regroup(now)
 	return e
 }
 
