@@ -47,7 +47,8 @@ type Config struct {
 	Flush time.Duration
 
 	// MaxClients caps the clients held at once, over all limits; about 210 bytes
-	// each, and 40 for each other node that counted it lately. Default 10,000,000. OnFull says what becomes of unknown ones then.
+	// each, and 40 for each other node that counted it lately. Default 10,000,000.
+	// OnFull says what becomes of unknown ones then.
 	MaxClients int
 	OnFull     OnFull
 	// ClockTolerance is how far ahead of this node's clock a peer's may be before
