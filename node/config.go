@@ -50,8 +50,9 @@ type Config struct {
 	// client is hot. Default 50 ms, at most 200 ms.
 	Flush time.Duration
 
-	// MaxClients caps the clients held at once, over all limits; about 250 bytes
-	// each. Default 10,000,000. OnFull says what becomes of unknown ones then.
+	// MaxClients caps the clients held at once, over all limits; about 210 bytes
+	// each, and 40 for each other node that counted it lately. Default 10,000,000.
+	// OnFull says what becomes of unknown ones then.
 	MaxClients int
 	OnFull     OnFull
 	// ClockTolerance is how far ahead of this node's clock a peer's may be before

@@ -58,6 +58,8 @@ type Node struct {
 		fresh bool
 	}
 
+	_ [64]byte // counters below are written by many; what decisions read is above
+
 	overflowed atomic.Uint64
 	refusals   [reasonEnd]atomic.Uint64
 	drops      [dropEnd]atomic.Uint64

@@ -16,6 +16,8 @@ type table struct {
 	max    int64
 	count  atomic.Int64
 
+	_ [64]byte // count is written whenever a client comes or goes
+
 	// The shards with something to send, and those with something urgent. A bit is
 	// set and cleared under its shard's lock.
 	dirty, urgent partSet
