@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -56,6 +57,7 @@ const epsilon = 1e-3
 
 // account is one client.
 type account struct {
+	client  string
 	level   gcra.Level
 	admits  map[*member]*ledger
 	asked   map[*member]*ledger // whether admitted or not; only if that matters
@@ -82,7 +84,8 @@ func newOracle(w *world, p node.Policy) (*oracle, error) {
 		w: w, promise: newPromise(&w.sc, w.start), documented: w.sc.documented(), accounts: map[string]*account{}, central: central{levels: map[string]gcra.Level{}},
 		fresh: map[[2]*member]int64{}, late: map[[2]*member][]span{},
 	}
-	return o, o.set(p)
+	err := o.set(p)
+	return o, err
 }
 
 func (o *oracle) set(p node.Policy) error {
@@ -114,7 +117,7 @@ func (o *oracle) observeClock(m *member) {
 func (o *oracle) account(client string) *account {
 	a := o.accounts[client]
 	if a == nil {
-		a = &account{level: gcra.Level{Base: gcra.Never}, admits: map[*member]*ledger{}, asked: map[*member]*ledger{}}
+		a = &account{client: client, level: gcra.Level{Base: gcra.Never}, admits: map[*member]*ledger{}, asked: map[*member]*ledger{}}
 		o.accounts[client] = a
 	}
 	return a
@@ -198,7 +201,7 @@ func (o *oracle) bound(a *account, m *member) float64 {
 	for other := range a.admits {
 		if other != m {
 			unseen += o.unseen(a, m, other)
-			o.staleness = max(o.staleness, o.w.now-o.known(m, other))
+			o.staleness = max(o.staleness, o.w.now-o.known(a, m, other))
 		}
 	}
 	return float64(unseen) + o.rate()*float64(o.sigma())
@@ -206,20 +209,21 @@ func (o *oracle) bound(a *account, m *member) float64 {
 
 // why lists what the bound is made of.
 func (o *oracle) why(a *account, m *member) string {
-	out := fmt.Sprintf(" (σ %v, excused %d", time.Duration(o.sigma()), a.excused)
+	var out strings.Builder
+	_, _ = fmt.Fprintf(&out, " (σ %v, excused %d", time.Duration(o.sigma()), a.excused)
 	for _, other := range o.w.members {
 		if l := a.admits[other]; l != nil && other != m {
-			out += fmt.Sprintf("; of n%d known until %v ago, %d of %d unseen", other.number,
-				time.Duration(o.w.now-o.known(m, other)), o.unseen(a, m, other), l.total[len(l.total)-1])
+			_, _ = fmt.Fprintf(&out, "; of n%d known until %v ago, %d of %d unseen", other.number,
+				time.Duration(o.w.now-o.known(a, m, other)), o.unseen(a, m, other), l.total[len(l.total)-1])
 		}
 	}
-	return out + ")"
+	return out.String() + ")"
 }
 
 // unseen is the cost that other admitted, and of which m could not know.
 func (o *oracle) unseen(a *account, m, other *member) int64 {
 	l := a.admits[other]
-	known := o.known(m, other)
+	known := o.known(a, m, other)
 	unseen := l.since(known)
 	for _, s := range o.late[[2]*member{m, other}] {
 		if s.from, s.to = max(s.from, a.idleAt-1), min(s.to, known); s.from < s.to {
@@ -229,16 +233,28 @@ func (o *oracle) unseen(a *account, m, other *member) int64 {
 	return unseen
 }
 
-// known is the true time up to which m claims to know what other admitted.
-func (o *oracle) known(m, other *member) int64 {
+// known is the true time up to which m has to know what other admitted to a client.
+func (o *oracle) known(a *account, m, other *member) int64 {
+	known := o.claimed(m, other)
+	// At a full table, rows of clients that are not held are not taken in.
+	if kept, some := o.promise.kept(m, other, o.w.now); some && (o.w.sc.MaxClients == 0 || o.held(a, m) && o.held(a, other)) {
+		known = max(known, kept)
+	}
+	return known
+}
+
+func (o *oracle) held(a *account, m *member) bool {
+	_, _, held := m.step.Standing(node.DefaultLimit, a.client)
+	return held
+}
+
+// claimed is the true time up to which m claims to know what other admitted.
+func (o *oracle) claimed(m, other *member) int64 {
 	known := m.floors[other]
 	if at, ok := m.step.Fresh(other.replica); ok {
 		// What was sent by then had waited for a flush at most; a clock that stands
 		// still after a step back holds the flush up, too.
 		known = max(known, other.clock.earliest(at)-o.lag())
-	}
-	if kept, some := o.promise.kept(m, other, o.w.now); some {
-		known = max(known, kept)
 	}
 	return known
 }
@@ -248,7 +264,7 @@ func (o *oracle) lag() int64 { return o.promise.lag(&o.w.sc) }
 // progress is called when m took a message from other: claims may have grown.
 func (o *oracle) progress(m, other *member) {
 	pair := [2]*member{m, other}
-	known := o.known(m, other)
+	known := o.claimed(m, other)
 	was, some := o.fresh[pair]
 	if !some {
 		was = m.bornAt
@@ -256,7 +272,7 @@ func (o *oracle) progress(m, other *member) {
 	if known <= was {
 		return
 	}
-	width := int64(min(max(o.policy.Window, 15*time.Second), 60*time.Second))
+	width := o.w.width()
 	if o.w.now-was > width {
 		o.late[pair] = append(o.late[pair], span{from: was, to: min(known, o.w.now-width)})
 	}
@@ -277,7 +293,7 @@ func (o *oracle) joined(m *member, giver uint64) {
 			case g:
 				m.floors[other] = m.bornAt - o.lag()
 			default:
-				m.floors[other] = min(m.bornAt-o.lag(), o.known(g, other))
+				m.floors[other] = min(m.bornAt-o.lag(), o.claimed(g, other))
 			}
 		}
 	}

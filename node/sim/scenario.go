@@ -24,6 +24,9 @@ type Scenario struct {
 	Drift float64       `json:"drift"`
 	// Clocks are by how much the clocks of the first nodes are off besides.
 	Clocks []time.Duration `json:"clocks"`
+	// Stagger is the time in which the nodes start, each at some moment: their flushes
+	// go out of step. With 0 they start and flush as one.
+	Stagger time.Duration `json:"stagger"`
 	// FixedFlush leaves everything to the flush interval, however urgent: to compare
 	// with.
 	FixedFlush bool     `json:"fixed_flush"`
