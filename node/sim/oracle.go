@@ -154,7 +154,7 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	a.level.Count += uint64(cost) //nolint:gosec // positive
 	ledgerOf(a.admits, m).add(t, cost)
 	elsewhere := o.elsewhere(m, client)
-	if elsewhere || t < a.pardon && !o.heard(m, client, a.reset) {
+	if elsewhere || t < max(a.pardon, m.bornAt+int64(joinTime)) && !o.heard(m, client, a.reset) {
 		a.excused, a.lastExc = a.excused+cost, t
 	}
 	if elsewhere {
