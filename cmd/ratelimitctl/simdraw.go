@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
-	"math"
 	"os"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/chart"
@@ -69,25 +68,23 @@ func (s *sweepResult) chart() *chart.Chart {
 		add("max", p.EMax)
 		add("median", p.EMedian)
 		add("then", p.Then)
-		if p.Ceiling > 0 {
-			add("bound", p.Ceiling)
-		} else {
-			add("bound", math.NaN())
-		}
+		add("bound", p.Ceiling)
 		add("messages", p.Messages)
 	}
 	sc := &s.Base
 	return &chart.Chart{
 		Title: "How far beyond the limit can one client get?",
-		Subtitle: fmt.Sprintf("%d nodes, limit %s; %s; %d seeds for each point",
-			sc.Nodes, describePolicy(sc.Policy), describeLoad(sc), s.Seeds),
+		Subtitle: []string{
+			describeCluster(sc, s.Parameter) + "; limit " + describePolicy(sc.Policy, s.Parameter),
+			fmt.Sprintf("%s; %s for each point", describeLoad(sc, s.Parameter), plural(s.Seeds, "seed")),
+		},
 		X: x,
 		Panels: []chart.Panel{
 			{Label: "over-admission E, units", Height: 2.4, Lines: []chart.Line{
 				{Name: "bound for any load", Style: chart.Bound, Y: lines["bound"]},
 				{Name: "bound at that moment", Style: chart.Fine, Y: lines["then"]},
-				{Name: "measured, largest", Style: chart.Strong, Y: lines["max"]},
 				{Name: "measured, median", Style: chart.Light, Y: lines["median"]},
+				{Name: "measured, largest", Style: chart.Strong, Y: lines["max"]},
 			}},
 			{Label: "messages per second, all nodes", Height: 1, Lines: []chart.Line{
 				{Name: "messages", Style: chart.Strong, Y: lines["messages"]},

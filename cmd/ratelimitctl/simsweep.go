@@ -72,21 +72,23 @@ type sweepPoint struct {
 }
 
 func (c *simCommand) runSweep(ctx context.Context) error {
+	// The same clients at all values.
+	c.greedy = strings.Contains(c.sweep, "loss=")
 	base, err := c.scenario()
 	if err != nil {
 		return err
 	}
 	seeds := sweepSeeds
-	if c.given["seeds"] {
-		seeds = c.seeds
+	const most = 1000
+	if c.seeds > most {
+		return usagef("-seeds %d: must be at most %d for each value", c.seeds, most)
 	}
-	const mostRuns = 100_000
+	if c.given["seeds"] {
+		seeds = int(c.seeds) //nolint:gosec // checked
+	}
 	name, points, err := c.points()
 	if err != nil {
 		return err
-	}
-	if len(points)*seeds > mostRuns || seeds > mostRuns {
-		return usagef("-seeds %d: more than %d runs in all", seeds, mostRuns)
 	}
 	if err := c.runPoints(ctx, points, seeds); err != nil {
 		return err
@@ -196,7 +198,7 @@ feed:
 	c.progress.Done()
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, context.Canceled) {
-			return errors.New("interrupted")
+			return errInterrupted
 		}
 		return cause
 	}
@@ -235,9 +237,9 @@ func (p *sweepPoint) summarize(load time.Duration) {
 
 func (s *sweepResult) print(w io.Writer) error {
 	var t output.Table
-	t.Row("cluster", describeCluster(&s.Base))
-	t.Row("limit", describePolicy(s.Base.Policy))
-	t.Row("load", describeLoad(&s.Base))
+	t.Row("cluster", describeCluster(&s.Base, s.Parameter))
+	t.Row("limit", describePolicy(s.Base.Policy, s.Parameter))
+	t.Row("load", describeLoad(&s.Base, s.Parameter))
 	t.Row("faults", describeFaults(s.Base.Faults))
 	t.Row("sweep", fmt.Sprintf("%s, %d seeds from %d for each value", s.Parameter, s.Seeds, s.Base.Seed))
 	if err := t.Print(w); err != nil {
@@ -248,11 +250,7 @@ func (s *sweepResult) print(w io.Writer) error {
 	t.Row(s.Parameter, "E median", "E max", "bound then", "bound", "admitted/central", "messages/s", "bytes/s", "violations")
 	for i := range s.Points {
 		p := &s.Points[i]
-		ceiling := "-"
-		if p.Ceiling > 0 {
-			ceiling = fmt.Sprintf("%.1f", p.Ceiling)
-		}
-		t.Row(p.Value, fmt.Sprintf("%.1f", p.EMedian), fmt.Sprintf("%.1f", p.EMax), fmt.Sprintf("%.1f", p.Then), ceiling,
+		t.Row(p.Value, fmt.Sprintf("%.1f", p.EMedian), fmt.Sprintf("%.1f", p.EMax), fmt.Sprintf("%.1f", p.Then), fmt.Sprintf("%.1f", p.Ceiling),
 			fmt.Sprintf("%.4f", p.Ratio), fmt.Sprintf("%.1f", p.Messages), fmt.Sprintf("%.0f", p.Bytes), p.Violations)
 	}
 	return t.Print(w)

@@ -102,6 +102,19 @@ func (o *oracle) observeClock(m *member) {
 	o.offMin, o.offMax = min(o.offMin, off), max(o.offMax, off)
 }
 
+// observeStaleness notes how much of the others' lives m does not know of.
+func (o *oracle) observeStaleness(a *account, m *member) {
+	for other := range a.admits {
+		until := o.w.now
+		if !other.alive {
+			until = other.diedAt
+		}
+		if other != m {
+			o.staleness = max(o.staleness, until-max(o.known(m, other), other.bornAt))
+		}
+	}
+}
+
 func (o *oracle) account(client string) *account {
 	a := o.accounts[client]
 	if a == nil {
@@ -136,6 +149,7 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	if elsewhere {
 		return // what it admits by another policy is judged by the others' next admission
 	}
+	o.observeStaleness(a, m)
 	e := float64(o.gcra.TAT(a.level)-t)*o.rate() - float64(o.policy.Burst)
 	if e <= 0 {
 		return
@@ -171,7 +185,6 @@ func (o *oracle) bound(a *account, m *member) float64 {
 	for other := range a.admits {
 		if other != m {
 			unseen += o.unseen(a, m, other)
-			o.staleness = max(o.staleness, o.w.now-o.known(m, other))
 		}
 	}
 	return float64(unseen) + o.rate()*float64(o.sigma())

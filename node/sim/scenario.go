@@ -109,8 +109,8 @@ type Result struct {
 	E     float64 `json:"e"`
 	Bound float64 `json:"bound"`
 	// Ceiling is the bound that can be stated without knowing the load:
-	// (N-1)·(B + r·Δ) + r·σ for the run's Incarnations, Delta (how far a node was
-	// behind another at most, where anything was over-admitted) and Sigma. It is 0,
+	// (N-1)·(B + r·Δ) + r·σ for the run's Incarnations, Delta (the most of
+	// another's life that a node did not know of when it admitted something) and Sigma. It is 0,
 	// as in "none", if the limit changed or a client was reset.
 	Ceiling      float64       `json:"ceiling"`
 	Incarnations int           `json:"incarnations"`
