@@ -243,7 +243,7 @@ func (tr *traced) compare(t *testing.T, conf string) {
 		t.Fatalf("not the documented block: %s", conf)
 	}
 	lines := func(block string, used map[string]bool) {
-		patterns := regexp.MustCompile(`"([A-Za-z0-9_.*>-]+[.][A-Za-z0-9_.*>-]+)"`).FindAllStringSubmatch(block, -1)
+		patterns := regexp.MustCompile(`"([^" ]+[.][^" ]+)"`).FindAllStringSubmatch(block, -1)
 		if len(patterns) < 3 {
 			t.Errorf("too few permissions found in %s", block)
 		}
