@@ -73,7 +73,7 @@ integration: ## Run the multi-node tests over real NATS, uncached; a skipped tes
 
 .PHONY: long
 long: ## Run the long comparisons of the decision functions (up to an hour)
-	RATELIMIT_LONG=1 $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run Long ./gcra
+	RATELIMIT_LONG=1 $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run Long ./gcra ./crdt ./integration
 
 .PHONY: fuzz
 fuzz: ## Fuzz every Fuzz function of every package for FUZZTIME each

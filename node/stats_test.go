@@ -10,7 +10,7 @@ import (
 
 // Counters are exact, for each limit, and only of what a limit decided.
 func TestCountersAreExact(t *testing.T) {
-	n, clock := alone(t, node.Config{Limit: 8, Window: time.Second, Limits: map[string]node.Policy{"login": {Limit: 5, Window: time.Minute}}})
+	n, clock := still(t, node.Config{Limit: 8, Window: time.Second, Limits: map[string]node.Policy{"login": {Limit: 5, Window: time.Minute}}})
 	must(t, n.SetLimit("late", node.Policy{Limit: 7, Window: time.Second}))
 	rnd := rand.New(rand.NewPCG(1, 1))
 	want := map[string]*node.LimitStats{"default": {}, "login": {}, "late": {}}

@@ -123,4 +123,5 @@ type stepped Stepper
 func (s *stepped) Urgent()                  { s.urgent = true }
 func (s *stepped) Status() deltasync.Status { return s.engine.Status(s.Node.now()) }
 func (s *stepped) Ready() bool              { return s.engine.Ready() }
+func (s *stepped) Forget(name string) bool  { return s.engine.Forget(name) }
 func (s *stepped) Close() error             { return nil }
