@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"math"
 	"os"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/chart"
@@ -67,8 +68,12 @@ func (s *sweepResult) chart() *chart.Chart {
 		x.Names = append(x.Names, number(p.X))
 		add("max", p.EMax)
 		add("median", p.EMedian)
-		add("then", p.Then)
-		add("bound", p.Ceiling)
+		add("ceiling", p.Ceiling)
+		if p.Bound > 0 {
+			add("bound", p.Bound)
+		} else {
+			add("bound", math.NaN())
+		}
 		add("messages", p.Messages)
 	}
 	sc := &s.Base
@@ -81,8 +86,8 @@ func (s *sweepResult) chart() *chart.Chart {
 		X: x,
 		Panels: []chart.Panel{
 			{Label: "over-admission E, units", Height: 2.4, Lines: []chart.Line{
-				{Name: "bound for any load", Style: chart.Bound, Y: lines["bound"]},
-				{Name: "bound at that moment", Style: chart.Fine, Y: lines["then"]},
+				{Name: "bound for any load", Style: chart.Bound, Y: lines["ceiling"]},
+				{Name: "bound for this load", Style: chart.Fine, Y: lines["bound"]},
 				{Name: "measured, median", Style: chart.Light, Y: lines["median"]},
 				{Name: "measured, largest", Style: chart.Strong, Y: lines["max"]},
 			}},

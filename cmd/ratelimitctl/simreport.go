@@ -63,9 +63,10 @@ func (r *simReport) print(w io.Writer) error {
 	}
 	say(w, "\n")
 	t.Numbers = false
-	t.Row("E", fmt.Sprintf("%.2f units", r.E), "the most that a client ever got beyond what one central limiter could have admitted")
-	t.Row("bound then", fmt.Sprintf("%.2f units", r.Bound), "what the deciding node could not know of at that moment")
-	t.Row("bound", r.ceiling(), fmt.Sprintf("(N-1)·(B + r·Δ) + r·σ, whatever the load; here N = %d, Δ = %s, σ = %s", r.Incarnations, r.Delta, r.Sigma))
+	t.Row("E", fmt.Sprintf("%.2f units", r.E), "measured: the most that a client ever got beyond what one central limiter could have admitted")
+	t.Row("bound", units(r.Documented.Total()), "what is promised for this load and these faults")
+	t.Row("  at that moment", units(r.Bound), "what the node that admitted could not know of")
+	t.Row("  for any load", r.ceiling(), fmt.Sprintf("(N-1)·(B + r·Δ) + r·σ; here N = %d, Δ = %s, σ = %s", r.Incarnations, r.Delta, r.Sigma))
 	t.Row("wrongly denied", r.wrong(), "requests of a client that keeps to the limit")
 	t.Row("messages", fmt.Sprintf("%.2f", r.MessagesPerAdmitted), fmt.Sprintf("per admitted request; %d while the load ran", r.Messages))
 	t.Row("bytes", fmt.Sprintf("%.0f", r.BytesPerAdmitted), fmt.Sprintf("per admitted request; %d while the load ran", r.Bytes))
@@ -82,11 +83,19 @@ func (r *simReport) print(w io.Writer) error {
 	return nil
 }
 
-func (r *simReport) ceiling() string {
-	if r.Ceiling == 0 && r.Incarnations > 1 {
-		return "-" // the limit changed on the way
+// units prints a bound; 0 is none, as where chance has a part in it.
+func units(v float64) string {
+	if v == 0 {
+		return "-"
 	}
-	return fmt.Sprintf("%.2f units", r.Ceiling)
+	return fmt.Sprintf("%.2f units", v)
+}
+
+func (r *simReport) ceiling() string {
+	if r.Incarnations == 1 {
+		return "0.00 units"
+	}
+	return units(r.Ceiling)
 }
 
 func (r *simReport) wrong() string {

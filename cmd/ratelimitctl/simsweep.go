@@ -56,10 +56,10 @@ type sweepPoint struct {
 	EMedian  float64 `json:"e_median"`
 	EMax     float64 `json:"e_max"`
 	EMaxSeed uint64  `json:"e_max_seed"`
-	// Then is the bound at the moment of EMax, Ceiling the largest of those that know
-	// no load.
-	Then       float64 `json:"bound_then"`
-	Ceiling    float64 `json:"bound"`
+	// Bound is the largest of those that are promised for the load, 0 if none is;
+	// Ceiling the largest of those for any load.
+	Bound      float64 `json:"bound"`
+	Ceiling    float64 `json:"ceiling"`
 	Ratio      float64 `json:"admitted_to_central"` // median
 	Messages   float64 `json:"messages_per_second"` // median
 	Bytes      float64 `json:"bytes_per_second"`    // median
@@ -220,8 +220,9 @@ func (p *sweepPoint) summarize(load time.Duration) {
 	for i := range p.results {
 		r := &p.results[i]
 		if r.E > p.EMax {
-			p.EMax, p.EMaxSeed, p.Then = r.E, r.Seed, r.Bound
+			p.EMax, p.EMaxSeed = r.E, r.Seed
 		}
+		p.Bound = max(p.Bound, r.Documented.Total())
 		p.Ceiling = max(p.Ceiling, r.Ceiling)
 		if len(r.Violations) > 0 && p.Violations == 0 {
 			p.broken = r.Seed
@@ -247,10 +248,14 @@ func (s *sweepResult) print(w io.Writer) error {
 	}
 	say(w, "\n")
 	t.Numbers = true
-	t.Row(s.Parameter, "E median", "E max", "bound then", "bound", "admitted/central", "messages/s", "bytes/s", "violations")
+	t.Row(s.Parameter, "E median", "E max", "bound", "for any load", "admitted/central", "messages/s", "bytes/s", "violations")
 	for i := range s.Points {
 		p := &s.Points[i]
-		t.Row(p.Value, fmt.Sprintf("%.1f", p.EMedian), fmt.Sprintf("%.1f", p.EMax), fmt.Sprintf("%.1f", p.Then), fmt.Sprintf("%.1f", p.Ceiling),
+		bound := "-"
+		if p.Bound > 0 {
+			bound = fmt.Sprintf("%.1f", p.Bound)
+		}
+		t.Row(p.Value, fmt.Sprintf("%.1f", p.EMedian), fmt.Sprintf("%.1f", p.EMax), bound, fmt.Sprintf("%.1f", p.Ceiling),
 			fmt.Sprintf("%.4f", p.Ratio), fmt.Sprintf("%.1f", p.Messages), fmt.Sprintf("%.0f", p.Bytes), p.Violations)
 	}
 	return t.Print(w)

@@ -346,6 +346,9 @@ func (o *oracle) report(r *Result) {
 	r.Central, r.CentralUnits = o.central.admitted, o.central.units
 	r.Incarnations, r.Sigma = len(o.w.members), time.Duration(o.sigma())
 	r.Delta = time.Duration(o.staleness)
+	if o.documented && len(o.w.sc.Faults) == 0 {
+		r.Delta = time.Duration(o.promise.delta)
+	}
 	if !o.altered {
 		rate := o.rate()
 		r.Ceiling = float64(r.Incarnations-1)*(float64(o.policy.Burst)+rate*float64(r.Delta)) + rate*float64(r.Sigma)
