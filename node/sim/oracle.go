@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"maps"
 	"slices"
 	"sort"
@@ -300,6 +301,9 @@ func (o *oracle) joined(m *member, giver uint64) {
 func (o *oracle) change(c node.LimitChange, t int64) {
 	o.changes = true
 	o.w.at(t, func() {
+		for _, m := range o.w.living() {
+			o.observeClock(m) // whoever crosses the instant, not only who admits
+		}
 		old := o.gcra
 		o.central.change(old, c.Policy, t)
 		o.altered = true
@@ -307,7 +311,7 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 			a.level = convert(old, a.level, c.Policy, t)
 			// Clocks that differ cross the instant of change at different times, and
 			// what was used is rounded up to whole units.
-			a.excused, a.lastExc = a.excused+int64(o.rate()*float64(o.sigma()))+2, t
+			a.excused, a.lastExc = a.excused+int64(math.Ceil(o.rate()*float64(o.sigma())))+2, t
 		}
 		if err := o.set(c.Policy); err != nil {
 			o.w.violate("change: %v", err)
