@@ -2,8 +2,8 @@ package sim
 
 import (
 	"fmt"
-	"math"
 	"maps"
+	"math"
 	"slices"
 	"sort"
 	"time"
