@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -50,8 +52,8 @@ func (o *oracle) terms(a *account) Terms {
 		}
 		asked[m.number] = max(asked[m.number], l.most(from, delta+int64(apart)))
 	}
-	for _, cost := range asked {
-		cost = min(cost, burst+rate*float64(delta))
+	for _, number := range slices.Sorted(maps.Keys(asked)) { // in order: sums of fractions depend on it
+		cost := min(asked[number], burst+rate*float64(delta))
 		t.Connected += cost
 		if least < 0 || cost < least {
 			least = cost

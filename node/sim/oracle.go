@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -114,6 +115,19 @@ func (o *oracle) observeClock(m *member) {
 	o.offMin, o.offMax = min(o.offMin, off), max(o.offMax, off)
 }
 
+// observeStaleness notes how much of the others' lives m does not know of.
+func (o *oracle) observeStaleness(a *account, m *member) {
+	for other := range a.admits {
+		until := o.w.now
+		if !other.alive {
+			until = other.diedAt
+		}
+		if other != m {
+			o.staleness = max(o.staleness, until-max(o.known(a, m, other), other.bornAt))
+		}
+	}
+}
+
 func (o *oracle) account(client string) *account {
 	a := o.accounts[client]
 	if a == nil {
@@ -160,6 +174,7 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	if elsewhere {
 		return // what it admits by another policy is judged by the others' next admission
 	}
+	o.observeStaleness(a, m)
 	e := float64(o.gcra.TAT(a.level)-t)*o.rate() - float64(o.policy.Burst)
 	if e <= 0 {
 		return
@@ -201,7 +216,6 @@ func (o *oracle) bound(a *account, m *member) float64 {
 	for other := range a.admits {
 		if other != m {
 			unseen += o.unseen(a, m, other)
-			o.staleness = max(o.staleness, o.w.now-o.known(a, m, other))
 		}
 	}
 	return float64(unseen) + o.rate()*float64(o.sigma())
@@ -303,6 +317,9 @@ func (o *oracle) joined(m *member, giver uint64) {
 func (o *oracle) change(c node.LimitChange, t int64) {
 	o.changes = true
 	o.w.at(t, func() {
+		for _, m := range o.w.living() {
+			o.observeClock(m) // whoever crosses the instant, not only who admits
+		}
 		old := o.gcra
 		o.central.change(old, c.Policy, t)
 		o.altered = true
@@ -310,7 +327,7 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 			a.level = convert(old, a.level, c.Policy, t)
 			// Clocks that differ cross the instant of change at different times, and
 			// what was used is rounded up to whole units.
-			a.excused, a.lastExc = a.excused+int64(o.rate()*float64(o.sigma()))+2, t
+			a.excused, a.lastExc = a.excused+int64(math.Ceil(o.rate()*float64(o.sigma())))+2, t
 		}
 		if err := o.set(c.Policy); err != nil {
 			o.w.violate("change: %v", err)
@@ -349,6 +366,9 @@ func (o *oracle) report(r *Result) {
 	r.Central, r.CentralUnits = o.central.admitted, o.central.units
 	r.Incarnations, r.Sigma = len(o.w.members), time.Duration(o.sigma())
 	r.Delta = time.Duration(o.staleness)
+	if o.documented && len(o.w.sc.Faults) == 0 {
+		r.Delta = time.Duration(o.promise.delta)
+	}
 	if !o.altered {
 		rate := o.rate()
 		r.Ceiling = float64(r.Incarnations-1)*(float64(o.policy.Burst)+rate*float64(r.Delta)) + rate*float64(r.Sigma)
