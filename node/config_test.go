@@ -146,7 +146,7 @@ func TestBadChangesOfALimitAreRefusedByField(t *testing.T) {
 	if err := n.DeleteLimit("nope"); !errors.Is(err, node.ErrUnknownLimit) {
 		t.Error(err)
 	}
-	clock.at = clock.at.Add(time.Minute)
+	clock.pass(time.Minute)
 	if got := n.Limits(); len(got) != 1 || got["default"].Limit != 5 {
 		t.Errorf("a refused change left %v", got)
 	}

@@ -103,7 +103,7 @@ func TestADecisionTellsWhereTheClientStands(t *testing.T) {
 			{4500 * ms, 1, true, 4, 0, 1 * s}, // full again at this very instant
 			{time.Hour, 5, true, 0, 0, 5 * s}, // an hour saves up the burst, and no more
 		} {
-			clock.at = clock.at.Add(row.pass)
+			clock.pass(row.pass)
 			reason := node.ReasonOverLimit
 			if row.allowed {
 				reason = node.ReasonOK
@@ -134,9 +134,9 @@ func TestAPeekShowsWhatATakeThenDoes(t *testing.T) {
 		n, clock := alone(t, node.Config{Limit: 1 + rnd.Int64N(100), Window: time.Duration(1+rnd.Int64N(120)) * time.Second, Burst: burst})
 		clients := ids(3)
 		for range 100 {
-			clock.at = clock.at.Add(time.Duration(rnd.Int64N(int64(3 * time.Second))))
+			clock.pass(time.Duration(rnd.Int64N(int64(3 * time.Second))))
 			if rnd.IntN(20) == 0 {
-				clock.at = clock.at.Add(time.Duration(rnd.Int64N(int64(time.Hour))))
+				clock.pass(time.Duration(rnd.Int64N(int64(time.Hour))))
 			}
 			client, cost := clients[rnd.IntN(len(clients))], 1+rnd.Int64N(burst)
 			before := n.Stats()
@@ -172,11 +172,11 @@ func TestRetryAfterIsExact(t *testing.T) {
 		if d.Allowed || d.RetryAfter <= 0 {
 			t.Fatalf("seed %d: %+v", seed, d)
 		}
-		clock.at = clock.at.Add(d.RetryAfter - 1)
+		clock.pass(d.RetryAfter - 1)
 		if n.Take("alice", cost).Allowed {
 			t.Fatalf("seed %d: cost %d passes before RetryAfter %v", seed, cost, d.RetryAfter)
 		}
-		clock.at = clock.at.Add(1)
+		clock.pass(1)
 		if !n.Take("alice", cost).Allowed {
 			t.Fatalf("seed %d: cost %d does not pass after RetryAfter %v", seed, cost, d.RetryAfter)
 		}
@@ -186,11 +186,11 @@ func TestRetryAfterIsExact(t *testing.T) {
 func TestAClockThatStepsBackGivesNothing(t *testing.T) {
 	n, clock := alone(t, node.Config{Limit: 2, Window: time.Hour})
 	n.Take("alice", 2)
-	clock.at = clock.at.Add(-24 * time.Hour)
+	clock.pass(-24 * time.Hour)
 	if d := n.Take("alice", 1); d.Allowed || d.RetryAfter != 30*time.Minute {
 		t.Errorf("a day back: %+v", d)
 	}
-	clock.at = clock.at.Add(24*time.Hour + 30*time.Minute)
+	clock.pass(24*time.Hour + 30*time.Minute)
 	if !n.Allow("alice") {
 		t.Error("the clock is where it would be, and yet it is denied")
 	}
@@ -214,9 +214,9 @@ func TestDecisionsAllocateNothing(t *testing.T) {
 		"refused":             func() { named.Allow(long) },
 		"refused, explained":  func() { named.Take(long, 1) },
 		"allow, with a peer":  func() { l.nodes[0].Node.Allow("alice") },
-		"next window":         func() { clock.at = clock.at.Add(time.Minute); n.Allow("alice") },
-		"after a long pause":  func() { clock.at = clock.at.Add(time.Hour); n.Allow("alice") },
-		"take, after a pause": func() { clock.at = clock.at.Add(20 * time.Second); n.Take(long, 1000) },
+		"next window":         func() { clock.pass(time.Minute); n.Allow("alice") },
+		"after a long pause":  func() { clock.pass(time.Hour); n.Allow("alice") },
+		"take, after a pause": func() { clock.pass(20 * time.Second); n.Take(long, 1000) },
 	} {
 		f()
 		if got := testing.AllocsPerRun(1000, f); got != 0 {

@@ -5,25 +5,25 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	natsserver "github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
 // frozen is a clock that stands still until a test moves it.
-type frozen struct{ at time.Time }
+type frozen struct{ at atomic.Int64 }
 
-func (f *frozen) Now() time.Time { return f.at }
+func (f *frozen) Now() time.Time { return time.Unix(0, f.at.Load()) }
+
+func (f *frozen) pass(d time.Duration) { f.at.Add(int64(d)) }
 
 // alone opens a node without a network, on a clock that stands still.
 func alone(t testing.TB, cfg node.Config) (*node.Node, *frozen) {
 	t.Helper()
-	clock := &frozen{epoch}
+	clock := new(frozen)
+	clock.at.Store(epoch.UnixNano())
 	cfg.Name, cfg.Now = "alone", clock.Now
 	n, err := node.Open(context.Background(), cfg)
 	if err != nil {
@@ -166,90 +166,6 @@ func closeInTime(t *testing.T, n *node.Node) {
 		t.Error("Close takes more than 5 s")
 		<-done
 	}
-}
-
-func TestANodeWithoutItsServerDecidesAndCloses(t *testing.T) {
-	n, err := node.Open(context.Background(), node.Config{Name: "cut-off", Limit: 2, Window: time.Hour, NATS: node.NATS{URL: "nats://127.0.0.1:1"}})
-	must(t, err)
-	if !n.Allow("alice") || !n.Allow("alice") || n.Allow("alice") {
-		t.Error("it does not decide by its own count")
-	}
-	if s := n.Stats(); !s.Isolated || !s.Degraded {
-		t.Errorf("isolated %v, degraded %v", s.Isolated, s.Degraded)
-	}
-	closeInTime(t, n)
-}
-
-// server runs a NATS server for the test.
-func server(t *testing.T) *natsserver.Server {
-	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true})
-	must(t, err)
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the NATS server does not start")
-	}
-	return s
-}
-
-// eventually polls until ok or the deadline passes.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	for tick := time.Tick(5 * time.Millisecond); !ok(); {
-		select {
-		case <-tick:
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
-func TestTwoNodesShareOneConnection(t *testing.T) {
-	s := server(t)
-	conn, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1))
-	must(t, err)
-	defer conn.Close()
-	var nodes []*node.Node
-	for _, name := range []string{"a", "b"} {
-		n, err := node.Open(context.Background(), node.Config{Name: name, Limit: 10, Window: 100 * time.Hour, NATS: node.NATS{Conn: conn}})
-		must(t, err)
-		nodes = append(nodes, n)
-	}
-	eventually(t, "both hear each other and are ready", func() bool {
-		for _, n := range nodes {
-			if s := n.Stats(); n.Ready() != nil || len(s.Sync.Peers) != 1 || !s.Sync.Peers[0].HearsUs {
-				return false
-			}
-		}
-		return true
-	})
-	for range 4 {
-		nodes[0].Allow("alice")
-		nodes[1].Allow("alice")
-	}
-	for _, n := range nodes {
-		eventually(t, "both know of all 8", func() bool { return n.Do(node.Request{Client: "alice", Peek: true}).Remaining == 2 })
-	}
-	closeInTime(t, nodes[0])
-	if !conn.IsConnected() {
-		t.Fatal("the caller's connection was closed")
-	}
-	eventually(t, "the other node hears the bye", func() bool { return nodes[1].Stats().Limits[0].OvershootBound == 0 })
-	closeInTime(t, nodes[1])
-}
-
-func TestCloseLeavesNoGoroutine(t *testing.T) {
-	s := server(t)
-	before := goleak.IgnoreCurrent()
-	n, err := node.Open(context.Background(), node.Config{Name: "a", Limit: 10, Window: time.Hour, NATS: node.NATS{URL: s.ClientURL()}})
-	must(t, err)
-	eventually(t, "connected", func() bool { return n.Stats().Sync.Connected })
-	closeInTime(t, n)
-	s.Shutdown()
-	s.WaitForShutdown()
-	goleak.VerifyNone(t, before)
 }
 
 func TestOpenHeedsACancelledContext(t *testing.T) {

@@ -16,7 +16,7 @@ func TestCountersAreExact(t *testing.T) {
 	want := map[string]*node.LimitStats{"default": {}, "login": {}, "late": {}}
 	names, clients := []string{"default", "login", "late"}, ids(10)
 	for range 20_000 {
-		clock.at = clock.at.Add(time.Duration(rnd.Int64N(int64(20 * time.Millisecond))))
+		clock.pass(time.Duration(rnd.Int64N(int64(20 * time.Millisecond))))
 		name, cost := names[rnd.IntN(3)], 1+rnd.Int64N(5)
 		w := want[name]
 		if n.Limiter(name).Take(clients[rnd.IntN(10)], cost).Allowed {

@@ -17,7 +17,7 @@ func TestTopIsExactWhileThereIsRoom(t *testing.T) {
 		times  int
 	}{{"light", 1, 1}, {"refused", 2, 6}, {"middle", 3, 1}} {
 		for range c.times {
-			clock.at = clock.at.Add(time.Second)
+			clock.pass(time.Second)
 			n.Take(c.client, c.cost)
 		}
 	}
@@ -46,7 +46,7 @@ func TestTopFindsTheHeavyInACrowd(t *testing.T) {
 	heavy, crowd := []string{"h0", "h1", "h2", "h3", "h4"}, ids(decisions/10)
 	used := map[string]uint64{}
 	for range decisions {
-		clock.at = clock.at.Add(5 * time.Microsecond)
+		clock.pass(5 * time.Microsecond)
 		client, cost := crowd[rnd.IntN(len(crowd))], int64(1)
 		if i := rnd.IntN(25); i < heavies { // each a twenty-fifth of the decisions
 			client, cost = heavy[i], int64(i+2)
@@ -72,7 +72,7 @@ func TestTopFindsTheHeavyInACrowd(t *testing.T) {
 func TestTopDoesNotChargeOneClientForAnother(t *testing.T) {
 	n, clock := alone(t, node.Config{Limit: 1 << 40, Window: time.Second})
 	for range 2000 {
-		clock.at = clock.at.Add(10 * time.Millisecond)
+		clock.pass(10 * time.Millisecond)
 		n.Allow("modest")
 		for range 31 {
 			n.Allow("bursty")
