@@ -53,7 +53,7 @@ replay: ## Replay an access log against a limit: make replay LOG=access.log (wit
 
 .PHONY: sim
 sim: ## Simulate SEEDS random clusters with faults and check the error bound in each
-	$(GO) run ./cmd/ratelimitctl sim -seeds $(SEEDS) $(ARGS)
+	$(GO) run ./cmd/ratelimitctl sim -random -seeds $(SEEDS) $(ARGS)
 
 ##@ Test
 
@@ -73,7 +73,7 @@ integration: ## Run the multi-node tests over real NATS, uncached; a skipped tes
 
 .PHONY: long
 long: ## Run the long comparisons of the decision functions (up to an hour)
-	RATELIMIT_LONG=1 $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run Long ./gcra
+	RATELIMIT_LONG=1 $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run Long ./gcra ./crdt ./integration
 
 .PHONY: fuzz
 fuzz: ## Fuzz every Fuzz function of every package for FUZZTIME each

@@ -41,6 +41,19 @@ func New(p Policy) (*GCRA, error) {
 	return g, nil
 }
 
+// Slowed is the same limit at the share part/whole of its rate, and with the same
+// burst: what a part of a cluster may let pass while it cannot hear the rest. part
+// is from 1 to whole, whole at most 1,000.
+func (g *GCRA) Slowed(part, whole int) *GCRA {
+	limit, window := g.rate.limit*uint64(part), g.rate.window //nolint:gosec // small and positive
+	for window > math.MaxUint64/uint64(whole) {               // years by hundreds of nodes: a bit less exact
+		limit, window = max(1, limit/2), window/2
+	}
+	s := &GCRA{policy: g.policy, rate: rate{limit: limit, window: window * uint64(whole)}}
+	s.depth = s.rate.drain(uint64(s.policy.Burst))
+	return s
+}
+
 // Policy returns the policy with its defaults filled in.
 func (g *GCRA) Policy() Policy { return g.policy }
 
@@ -50,6 +63,16 @@ func (g *GCRA) Drain(c uint64) int64 { return g.rate.drain(c) }
 
 // Units is the number of whole units that drain in d nanoseconds.
 func (g *GCRA) Units(d int64) uint64 { return g.rate.units(d) }
+
+// UnitsOver is the least number of units that take at least d nanoseconds to drain:
+// what was used if that long is left, rounded up.
+func (g *GCRA) UnitsOver(d int64) uint64 {
+	c := g.rate.units(d)
+	if g.rate.drain(c) < d {
+		c++
+	}
+	return c
+}
 
 // Depth is D(Burst) in nanoseconds: how far TAT may run ahead of the clock.
 func (g *GCRA) Depth() int64 { return g.depth }

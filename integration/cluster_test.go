@@ -55,7 +55,9 @@ func (c *cluster) await(what string, ok func() bool) time.Duration {
 	defer func() {
 		if c.t.Failed() {
 			for _, n := range c.nodes {
-				c.t.Logf("%+v", n.Stats().Sync)
+				s := n.Stats()
+				s.Sync.Stats.Sent, s.Sync.Stats.Received = nil, nil // pointers
+				c.t.Logf("%s: %+v", s.Name, s.Sync)
 			}
 		}
 	}()

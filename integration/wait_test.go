@@ -1,7 +1,10 @@
 package integration_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -23,13 +26,24 @@ func eventually(t *testing.T, what string, ok func() bool) time.Duration {
 	}
 }
 
-// freeAddress is an address on loopback that nobody listens at, at this moment.
+// nextPort counts up through ports that the system does not give out by itself, so
+// that an address stays free while nobody listens at it for a while.
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(rand.Uint32()) } //nolint:gosec // other runs take other ports
+
+// freeAddress is an address on loopback that nobody listens at, and that no other
+// test of this run gets.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ports = 10000, 20000
+	for range ports {
+		address := fmt.Sprintf("127.0.0.1:%d", first+nextPort.Add(1)%ports)
+		if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }

@@ -106,7 +106,7 @@ func TestAFaultyLimitIsNamed(t *testing.T) {
 }
 
 func TestZeroFieldsMeanTheirDefaults(t *testing.T) {
-	n, _ := alone(t, node.Config{Limit: 10, Window: time.Second})
+	n := alone(t, node.Config{Limit: 10, Window: time.Second})
 	if got := n.Limits()["default"]; got != (node.Policy{Limit: 10, Window: time.Second, Burst: 10, MaxOvershoot: node.DefaultMaxOvershoot}) {
 		t.Errorf("%+v", got)
 	}
@@ -124,7 +124,7 @@ func TestZeroFieldsMeanTheirDefaults(t *testing.T) {
 // The caller's maps stay the caller's.
 func TestConfigurationIsCopied(t *testing.T) {
 	limits := map[string]node.Policy{"login": {Limit: 1, Window: time.Second}}
-	n, _ := alone(t, node.Config{Limit: 5, Window: time.Second, Limits: limits})
+	n := alone(t, node.Config{Limit: 5, Window: time.Second, Limits: limits})
 	if len(limits) != 1 {
 		t.Error("Open wrote into the caller's map")
 	}
@@ -135,7 +135,7 @@ func TestConfigurationIsCopied(t *testing.T) {
 }
 
 func TestBadChangesOfALimitAreRefusedByField(t *testing.T) {
-	n, clock := alone(t, node.Config{Limit: 5, Window: time.Second})
+	n, clock := still(t, node.Config{Limit: 5, Window: time.Second})
 	var field *node.FieldError
 	if err := n.SetLimit("default", node.Policy{Limit: -1, Window: time.Second}); !errors.As(err, &field) || field.Field != "limit" {
 		t.Error(err)
@@ -146,7 +146,7 @@ func TestBadChangesOfALimitAreRefusedByField(t *testing.T) {
 	if err := n.DeleteLimit("nope"); !errors.Is(err, node.ErrUnknownLimit) {
 		t.Error(err)
 	}
-	clock.pass(time.Minute)
+	clock.at = clock.at.Add(time.Minute)
 	if got := n.Limits(); len(got) != 1 || got["default"].Limit != 5 {
 		t.Errorf("a refused change left %v", got)
 	}

@@ -42,10 +42,11 @@ func (n *Node) decide(l *limit, client string, cost int64, d *Decision) (allowed
 	r := l.at(now)
 	e, room := n.entry(s, l, r, k, now)
 	if room {
-		allowed = n.take(s, e, now, cost)
+		var why Reason
+		allowed, why = n.take(s, e, now, cost)
 		if d != nil {
-			d.Allowed = allowed
-			n.explain(d, e, now, cost)
+			d.Allowed, d.Reason = allowed, why
+			n.explain(s, d, e, now, cost)
 		}
 	} else {
 		allowed = true
@@ -66,11 +67,17 @@ func (n *Node) decide(l *limit, client string, cost int64, d *Decision) (allowed
 	return allowed
 }
 
-// take admits cost, if the entry's state allows it. s is locked.
-func (n *Node) take(s *shard, e *entry, now, cost int64) bool {
-	allowed, origin := e.rev.gcra.Admit(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost)
-	if !allowed {
-		return false
+// take admits cost, if the entry's state allows it, and so does what the limit says
+// of isolation. s is locked.
+func (n *Node) take(s *shard, e *entry, now, cost int64) (bool, Reason) {
+	conforms, origin := e.rev.gcra.Admit(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost)
+	if iso := n.isolation.Load(); iso != nil {
+		if allowed, why := n.isolated(s, e, iso, now, cost, conforms, true); why != ReasonOK {
+			return allowed, why
+		}
+	}
+	if !conforms {
+		return false, ReasonOverLimit
 	}
 	if origin > gcra.Never {
 		e.state.Raise(origin)
@@ -79,7 +86,7 @@ func (n *Node) take(s *shard, e *entry, now, cost int64) bool {
 	if !n.alone {
 		n.note(s, e, now)
 	}
-	return true
+	return true, ReasonOK
 }
 
 // refuse checks what can be judged without the client's state.
@@ -204,14 +211,14 @@ func (n *Node) note(s *shard, e *entry, now int64) {
 }
 
 // explain fills in all of d but Allowed, from the state after the decision.
-func (n *Node) explain(d *Decision, e *entry, now, cost int64) {
+func (n *Node) explain(s *shard, d *Decision, e *entry, now, cost int64) {
 	r := e.rev
 	d.Limit = r.limit.name
 	g := r.gcra.Explain(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost, d.Allowed)
 	d.Quota, d.Window, d.Burst = r.policy.Limit, r.policy.Window, r.policy.Burst
 	d.Remaining, d.RetryAfter, d.ResetAfter = g.Remaining, g.RetryAfter, g.ResetAfter
-	if !d.Allowed {
-		d.Reason = ReasonOverLimit
+	if iso := n.isolation.Load(); iso != nil {
+		n.explainIsolated(s, d, e, iso, now, cost)
 	}
 	d.Degraded = n.degraded.Load()
 }
@@ -244,7 +251,10 @@ func (n *Node) peek(l *limit, client string, cost int64) Decision {
 	look.state.Roll(&look.rev.frame, look.rev.frame.Start(now))
 	var d Decision
 	d.Allowed, _ = look.rev.gcra.Admit(gcra.Level{Base: look.state.Base(), Count: look.state.Count()}, now, cost)
-	n.explain(&d, &look, now, cost)
+	if iso := n.isolation.Load(); iso != nil {
+		d.Allowed, _ = n.isolated(s, &look, iso, now, cost, d.Allowed, false)
+	}
+	n.explain(s, &d, &look, now, cost)
 	d.Reason = ReasonPeek
 	return d
 }

@@ -30,22 +30,27 @@ type Decision struct {
 // Reason says why a decision is what it is.
 type Reason uint8
 
-// The reasons. All but ReasonOK, ReasonFull and ReasonPeek go with a denial.
+// The reasons. All but ReasonOK, ReasonFull, ReasonPeek and ReasonIsolatedOpen go
+// with a denial.
 const (
-	ReasonOK            Reason = iota // within the limit
-	ReasonOverLimit                   // the limit is used up; RetryAfter says until when
-	ReasonCostTooHigh                 // the cost is above the burst: it can never pass
-	ReasonBadCost                     // the cost is below 1
-	ReasonNoClient                    // the client id is empty
-	ReasonClientTooLong               // the client id is longer than MaxClientID
-	ReasonUnknownLimit                // no limit has this name
-	ReasonFull                        // the client table is full and OnFull lets unknown clients pass
-	ReasonPeek                        // nothing was decided, only looked
+	ReasonOK             Reason = iota // within the limit
+	ReasonOverLimit                    // the limit is used up; RetryAfter says until when
+	ReasonCostTooHigh                  // the cost is above the burst: it can never pass
+	ReasonBadCost                      // the cost is below 1
+	ReasonNoClient                     // the client id is empty
+	ReasonClientTooLong                // the client id is longer than MaxClientID
+	ReasonUnknownLimit                 // no limit has this name
+	ReasonFull                         // the client table is full and OnFull lets unknown clients pass
+	ReasonPeek                         // nothing was decided, only looked
+	ReasonIsolatedShare                // the share of the limit is used up that is this side's of a partition
+	ReasonIsolatedOpen                 // over the limit, but it is open while nodes cannot hear each other
+	ReasonIsolatedClosed               // the limit is closed while nodes cannot hear each other
 	reasonEnd
 )
 
 var reasonNames = [reasonEnd]string{
 	"ok", "over_limit", "cost_too_high", "bad_cost", "no_client", "client_too_long", "unknown_limit", "table_full", "peek",
+	"isolated_share", "isolated_open", "isolated_closed",
 }
 
 // String is the reason as written in JSON and metrics.

@@ -43,13 +43,19 @@ type Node struct {
 	table    *table
 	view     view
 	degraded atomic.Bool
-	ahead    atomic.Int64
+	// isolation is nil while all nodes of the cluster hear each other; epochs counts
+	// its changes, which the protocol makes one at a time.
+	isolation atomic.Pointer[isolation]
+	epochs    uint64
+	ahead     atomic.Int64
 
 	resets struct {
 		mu    sync.Mutex
 		list  []clientReset
 		fresh bool
 	}
+
+	_ [64]byte // counters below are written by many; what decisions read is above
 
 	overflowed atomic.Uint64
 	refusals   [reasonEnd]atomic.Uint64
@@ -77,6 +83,7 @@ type protocol interface {
 	Urgent()
 	Status() deltasync.Status
 	Ready() bool
+	Forget(node string) bool
 	Close() error
 }
 
@@ -144,6 +151,7 @@ type unborn struct{}
 func (unborn) Urgent()                  {}
 func (unborn) Status() deltasync.Status { return deltasync.Status{} }
 func (unborn) Ready() bool              { return false }
+func (unborn) Forget(string) bool       { return false }
 func (unborn) Close() error             { return nil }
 
 func (n *Node) engineConfig() deltasync.Config {

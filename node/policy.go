@@ -23,6 +23,9 @@ type Policy struct {
 	// overshoot: the smaller, the sooner admissions are told to the peers, in more
 	// messages. 0 means 0.1. It is a target, not the bound: see Stats.
 	MaxOvershoot float64
+	// OnIsolation is what the limit does while nodes of the cluster cannot hear each
+	// other. The zero value goes on as ever.
+	OnIsolation OnIsolation
 }
 
 // DefaultMaxOvershoot is Policy.MaxOvershoot where it is 0.
@@ -50,6 +53,9 @@ func (p Policy) Validate() error {
 	err := p.gcra().Validate()
 	if p.MaxOvershoot < 0 || p.MaxOvershoot > 1 || p.MaxOvershoot != p.MaxOvershoot {
 		err = errors.Join(err, &FieldError{Field: "max_overshoot", Value: p.MaxOvershoot, Reason: "must be above 0 and at most 1, or 0 for the default"})
+	}
+	if p.OnIsolation >= isolationEnd {
+		err = errors.Join(err, &FieldError{Field: "on_isolation", Value: p.OnIsolation, Reason: "must be keep, share, open or closed"})
 	}
 	if err != nil {
 		return err

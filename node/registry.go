@@ -177,9 +177,10 @@ func (r *revision) truncated(n int) *revision {
 		return r
 	}
 	// Entries point at revisions, so these are shared and never cut: copy.
-	kept := *r
-	kept.before = r.before.truncated(n - 1)
-	return &kept
+	return &revision{
+		limit: r.limit, stamp: r.stamp, policy: r.policy, gcra: r.gcra, frame: r.frame, slack: r.slack,
+		before: r.before.truncated(n - 1),
+	}
 }
 
 // Registers implements deltasync.Store.

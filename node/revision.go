@@ -28,6 +28,7 @@ type revision struct {
 	frame  crdt.Frame
 	slack  float64 // MaxOvershoot·Burst, units
 	before *revision
+	slower atomic.Pointer[slowed] // of OnIsolation share, as last used
 }
 
 func newLimit(name string, index int) *limit {
@@ -80,9 +81,5 @@ func (r *revision) carry(old *revision, tat int64) int64 {
 	if behind <= 0 {
 		return since
 	}
-	units := old.gcra.Units(behind)
-	if old.gcra.Drain(units) < behind {
-		units++
-	}
-	return since + r.gcra.Drain(min(units, uint64(r.policy.Burst))) //nolint:gosec // validated
+	return since + r.gcra.Drain(min(old.gcra.UnitsOver(behind), uint64(r.policy.Burst))) //nolint:gosec // validated
 }

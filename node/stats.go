@@ -74,7 +74,7 @@ type Stats struct {
 
 	// Degraded says that the node cannot be heard by others, or not hear a peer.
 	Degraded  bool
-	Isolated  bool // no connection to the cluster though there should be one
+	Isolated  bool // some member of the cluster cannot be heard, or does not hear us: OnIsolation applies
 	Staleness time.Duration
 	Skew      time.Duration // largest estimated offset of a peer's clock
 	Sync      deltasync.Status
@@ -108,7 +108,7 @@ func (n *Node) Stats() Stats {
 		}
 		s.LatencyCounts = append(s.LatencyCounts, n.latency.counts[i].Load())
 	}
-	s.Isolated = !n.alone && !s.Sync.Connected
+	s.Isolated = n.isolation.Load() != nil
 	s.Degraded = n.judge(&s.Sync)
 	for _, p := range s.Sync.Peers {
 		if p.State != deltasync.PeerGone {

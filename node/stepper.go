@@ -53,6 +53,16 @@ func (s *Stepper) Fresh(replica uint64) (at int64, known bool) {
 	return s.engine.Fresh(crdt.Replica(replica))
 }
 
+// Standing is the stamp of a client's state under a limit, and the policy that it was
+// last decided by; zero and false if the node holds none.
+func (s *Stepper) Standing(limit, client string) (stamp crdt.Stamp, p Policy, held bool) {
+	k := s.Node.key(s.Node.limits.get(limit), client)
+	if e := s.Node.table.shard(k).find(k); e != nil {
+		return e.stamp(), e.rev.policy, true
+	}
+	return crdt.Stamp{}, Policy{}, false
+}
+
 // Held is one client's state as a node holds it, in a form that can be compared.
 type Held struct {
 	Key    crdt.Key
@@ -113,4 +123,5 @@ type stepped Stepper
 func (s *stepped) Urgent()                  { s.urgent = true }
 func (s *stepped) Status() deltasync.Status { return s.engine.Status(s.Node.now()) }
 func (s *stepped) Ready() bool              { return s.engine.Ready() }
+func (s *stepped) Forget(name string) bool  { return s.engine.Forget(name) }
 func (s *stepped) Close() error             { return nil }

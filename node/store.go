@@ -152,13 +152,14 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 		}
 		return
 	}
-	if e.rev != r {
+	if e.rev.stamp != r.stamp {
 		return // one reset, two revisions: the later one's rows will come
 	}
 	before := e.state.TAT(&r.frame)
 	g := e.state.Merge(&r.frame, d.Replica, d.Start, *row)
 	s.growDigests(e.key, stamp, d.Replica, d.Width, d.Start, g)
 	l.overshoot.observe(r, now, before, e.state.TAT(&r.frame))
+	n.chargeShare(s, e, now, g)
 }
 
 // mergeOld merges what was counted before the limit's last change, and carries over
@@ -170,7 +171,7 @@ func (n store) mergeOld(now int64, s *shard, e *entry, r *revision, d *crdt.Delt
 	}
 	old := e.old()
 	if old == nil {
-		if r == e.rev || d.Start < r.frame.Start(now)-r.frame.Width {
+		if r.stamp == e.rev.stamp || d.Start < r.frame.Start(now)-r.frame.Width {
 			return
 		}
 		old = &life{stamp: d.Stamp(), rev: r, reset: d.Reset, state: crdt.New(d.Start)}
@@ -297,12 +298,6 @@ func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
 
 // Clients implements deltasync.Store.
 func (n store) Clients() int { return int(n.table.count.Load()) }
-
-// View implements deltasync.Store.
-func (n store) View(v deltasync.View) {
-	n.view.peers.Store(int32(v.Peers)) //nolint:gosec // at most MaxPeers
-	n.view.delay.Store(v.Delay)
-}
 
 // overshoot keeps what merging revealed of one limit's over-admission.
 func (o *overshoot) observe(r *revision, now, before, after int64) {

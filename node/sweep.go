@@ -21,6 +21,7 @@ func (n *Node) sweep(now int64) {
 			forgotten += n.sweepSome(s, now, from)
 			if more = from+sweepSlots < s.slots(); !more {
 				sweepDigests(s, now)
+				n.sweepOverlays(s, now)
 				if forgotten > 0 {
 					s.trim()
 				}

@@ -16,6 +16,8 @@ type table struct {
 	max    int64
 	count  atomic.Int64
 
+	_ [64]byte // count is written whenever a client comes or goes
+
 	// The shards with something to send, and those with something urgent. A bit is
 	// set and cleared under its shard's lock.
 	dirty, urgent partSet
@@ -60,6 +62,8 @@ type shard struct {
 	digests map[digestKey]*crdt.Digest
 	counted *partSet // the table's, to note that there are digests here
 	part    int
+	// What clients used of their share while nodes cannot hear each other.
+	overlays map[crdt.Key]overlay
 
 	_ [64]byte // keeps neighbours' locks off this cache line
 }

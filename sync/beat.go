@@ -71,6 +71,9 @@ func (e *Engine) heard(now int64, m *Message) *peer {
 		}
 		p.heardAt, p.deafAt, p.since0 = now, now, e.started
 		if m.Kind != KindBye {
+			if m.Node != e.cfg.Node {
+				e.roster.add(m.Node)
+			}
 			e.event(EventPeerJoined, p, "")
 			// Answer soon, so that both sides know each other within a moment and
 			// not within a beat; jittered, since all peers do.
@@ -124,6 +127,9 @@ func (e *Engine) onBye(now int64, p *peer) {
 		return
 	}
 	p.left, p.state, p.goneAt = true, PeerGone, now
+	if !e.aliveBy(p.node) {
+		e.roster.remove(p.node)
+	}
 	e.event(EventPeerLeft, p, "said bye")
 	e.changed()
 }
@@ -180,9 +186,24 @@ func (e *Engine) onHeard(now int64, p *peer, m *Message) {
 	e.changedDelay()
 }
 
+// aliveBy reports whether an incarnation of the named node is heard.
+func (e *Engine) aliveBy(name string) bool {
+	return slices.ContainsFunc(e.peers.list, func(p *peer) bool { return p.node == name && p.state == PeerAlive })
+}
+
+// regroup tells the store when the group that this node counts with changes.
+func (e *Engine) regroup(now int64) {
+	v := &e.view
+	members, visible, isolated := e.group(now)
+	if members != v.Members || visible != v.Visible || isolated != v.Isolated {
+		v.Members, v.Visible, v.Isolated = members, visible, isolated
+		e.store.View(*v)
+	}
+}
+
 // changed tells the store what the cluster looks like now.
 func (e *Engine) changed() {
-	v := View{}
+	v := View{Members: e.view.Members, Visible: e.view.Visible, Isolated: e.view.Isolated}
 	for _, p := range e.peers.list {
 		if p.state == PeerGone {
 			continue

@@ -77,6 +77,7 @@ type Engine struct {
 	seq       uint64
 	requests  uint64
 	peers     peers
+	roster    roster
 	view      View
 	join      joining
 	origins   origins
@@ -106,6 +107,7 @@ func NewEngine(cfg Config, store Store, now int64, inbox string) *Engine {
 	}
 	e.stats.init()
 	e.join.start(e, now)
+	e.regroup(now)
 	return e
 }
 
@@ -151,6 +153,7 @@ func (e *Engine) tick(now int64) {
 		return
 	}
 	e.age(now)
+	e.regroup(now)
 	if e.connected {
 		if e.urgent && now-e.lastUrgent >= int64(e.cfg.UrgentGap) {
 			e.urgent, e.lastUrgent = false, now

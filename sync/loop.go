@@ -119,6 +119,13 @@ func (l *Loop) Status() Status {
 	return s
 }
 
+// Forget takes a node that will not come back off the roster.
+func (l *Loop) Forget(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.engine.Forget(name)
+}
+
 // Ready reports whether the node has joined its cluster.
 func (l *Loop) Ready() bool {
 	l.mu.Lock()

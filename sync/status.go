@@ -110,14 +110,18 @@ type Status struct {
 	Ready     bool
 	Partial   bool // ready without a whole snapshot, though there were peers
 	Seq       uint64
-	Peers     []Peer
-	Stats     Stats
+	// The group that this node counts with: see View.
+	Members, Visible int
+	Isolated         bool
+	Peers            []Peer
+	Stats            Stats
 }
 
 // Status describes the engine at now.
 func (e *Engine) Status(now int64) Status {
 	s := Status{
 		Connected: e.connected, Ready: e.join.ready, Partial: e.join.partial,
+		Members: e.view.Members, Visible: e.view.Visible, Isolated: e.view.Isolated,
 		Seq: e.seq, Stats: e.stats.clone(),
 	}
 	for _, p := range e.peers.list {

@@ -126,7 +126,7 @@ func TestABadLimitIsRefusedByNameAndChangesNothing(t *testing.T) {
 		{"default", with(`"algorithm":"sliding_window"`), "algorithm", `"sliding_window": not supported`},
 		{"default", with(`"resolution":10`), "resolution", "not supported"},
 		{"default", with(`"time_zone":"Europe/Berlin"`), "time_zone", "not supported"},
-		{"default", with(`"on_isolation":"closed"`), "on_isolation", "not supported"},
+		{"default", with(`"on_isolation":"sometimes"`), "on_isolation", "must be keep, share, open or closed"},
 		{"default", with(`"consistency":"bounded"`), "consistency", "not supported"},
 		{"default", with(`"shadow":true`), "shadow", "not supported"},
 		{"default", with(`"shadow":"false"`), "shadow", "true or false"},

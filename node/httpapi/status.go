@@ -30,7 +30,9 @@ type nodeStatus struct {
 	Version     string    `json:"version"`
 	Now         time.Time `json:"now"` // by the node's clock
 	Ready       bool      `json:"ready"`
-	Isolated    bool      `json:"isolated"` // not connected though it should be
+	Isolated    bool      `json:"isolated"` // some member is not heard, or does not hear us
+	Members     int       `json:"members"`  // nodes of the cluster, silent ones included
+	Visible     int       `json:"visible"`  // of them, those that hear each other with this one
 	Clients     int       `json:"clients"`
 	MaxClients  int       `json:"max_clients"`
 	Overflowed  uint64    `json:"overflowed"` // decisions on unknown clients while full
@@ -109,7 +111,8 @@ func (a *api) statusNow() status {
 	out := status{
 		Node: nodeStatus{
 			Name: s.Name, Cluster: s.Cluster, Incarnation: incarnation(s.Replica), Version: a.version,
-			Now: s.Now.UTC(), Ready: a.node.Ready() == nil, Isolated: s.Isolated, Clients: s.Clients,
+			Now: s.Now.UTC(), Ready: a.node.Ready() == nil, Isolated: s.Isolated,
+			Members: s.Sync.Members, Visible: s.Sync.Visible, Clients: s.Clients,
 			MaxClients: s.MaxClients, Overflowed: s.Overflowed, ClockAhead: ms(int64(s.ClockAhead)),
 		},
 		Degraded: s.Degraded, Peers: []peerStatus{}, Sync: syncStatusOf(&s),

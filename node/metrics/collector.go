@@ -70,6 +70,8 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 	ready.send(ch, oneIf(s.Sync.Ready))
 	degraded.send(ch, oneIf(s.Degraded))
 	isolated.send(ch, oneIf(s.Isolated))
+	members.send(ch, float64(s.Sync.Members))
+	visible.send(ch, float64(s.Sync.Visible))
 	clockAhead.send(ch, s.ClockAhead.Seconds())
 }
 

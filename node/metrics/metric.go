@@ -46,7 +46,9 @@ var (
 	refused          = counter("refused_requests_total", "Requests that no limit decided, by reason.", "reason")
 	ready            = gauge("ready", "1 once the node has joined its cluster.")
 	degraded         = gauge("degraded", "1 while the node cannot hear, or is not heard by, a peer.")
-	isolated         = gauge("isolated", "1 while the node has no connection to its cluster though it should have one.")
+	members          = gauge("members", "Nodes of the cluster, silent ones included until they say bye.")
+	visible          = gauge("members_visible", "Nodes of the cluster that hear each other, with this one.")
+	isolated         = gauge("isolated", "1 while some node of the cluster cannot be heard, or does not hear this one: the limits' on_isolation applies.")
 	clockAhead       = gauge("clock_ahead_seconds", "How far the node's time is ahead of the wall clock, being slowed down.")
 )
 
@@ -71,7 +73,7 @@ var (
 // all is what Describe lists.
 var all = []metric{
 	decisions, units, overshootBound, overshootObserved, overshootPeak, limitUnits, limitBurst, limitWindow, limitRevision,
-	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, isolated, clockAhead,
+	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, isolated, members, visible, clockAhead,
 	connected, peers, staleness, clockSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,
 }

@@ -138,5 +138,5 @@ func (w *world) reset(m *member, client string) {
 		return
 	}
 	m.urge()
-	w.oracle.reset(client)
+	w.oracle.reset(m, client)
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
@@ -58,7 +59,7 @@ func (w *world) arrive(s *Stream, g *gate) {
 	w.request(m, s, cost)
 }
 
-// burst sends requests to all nodes at one instant, in random order of nodes.
+// burst sends requests to a node or to all at one instant, in random order of nodes.
 func (w *world) burst(s *Stream) {
 	if w.over(s) {
 		return
@@ -67,6 +68,9 @@ func (w *world) burst(s *Stream) {
 		w.after(s.Period, func() { w.burst(s) })
 	}
 	living := w.living()
+	if s.Node != 0 {
+		living = slices.DeleteFunc(living, func(m *member) bool { return m.number != s.Node })
+	}
 	w.random.Shuffle(len(living), func(i, j int) { living[i], living[j] = living[j], living[i] })
 	for _, m := range living {
 		for range s.Burst {
@@ -78,7 +82,7 @@ func (w *world) burst(s *Stream) {
 func (w *world) request(m *member, s *Stream, cost int64) {
 	d := m.step.Node.Do(node.Request{Client: s.Client, Cost: cost})
 	w.result.Decisions++
-	w.oracle.central.request(w.oracle.gcra, s.Client, w.now, cost)
+	w.oracle.asked(m, s.Client, cost)
 	if d.Allowed {
 		w.result.Admitted++
 		w.result.Units += uint64(cost) //nolint:gosec // positive
@@ -96,7 +100,7 @@ func (w *world) request(m *member, s *Stream, cost int64) {
 	if w.log != nil || w.result.Decisions%64 == 0 {
 		w.note("decide", int64(m.number), cost, d.Remaining)
 	}
-	if m.step.TakeUrgent() {
+	if m.step.TakeUrgent() && !w.sc.FixedFlush {
 		m.urge()
 	}
 }

@@ -1,13 +1,14 @@
 package sim
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sort"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
@@ -22,14 +23,18 @@ import (
 //
 // What k could not know of follows from k's own claim of freshness, the one that it
 // exports as its live bound: of each other node, everything that it admitted before
-// (claim - flush interval) is merged. If a claim is wrong, or merging, folding or
-// forgetting loses something, some admission breaks this.
+// (claim - flush interval) is merged; and from what a cluster without trouble
+// promises, see promise. If a claim is wrong, or merging, folding or forgetting loses
+// something, some admission breaks this.
 type oracle struct {
-	w        *world
-	gcra     *gcra.GCRA
-	policy   node.Policy
-	changes  bool // the policy changes in this run
-	accounts map[string]*account
+	w       *world
+	promise promise
+	// documented is whether a bound for the whole run can be stated beforehand.
+	documented bool
+	gcra       *gcra.GCRA
+	policy     node.Policy
+	changes    bool // the policy changes in this run
+	accounts   map[string]*account
 
 	// How far clocks were from true time so far: σ is the difference.
 	offMin, offMax int64
@@ -47,14 +52,19 @@ type oracle struct {
 
 type span struct{ from, to int64 }
 
+// epsilon is for rounding: one nanosecond a fold.
+const epsilon = 1e-3
+
 // account is one client.
 type account struct {
 	level   gcra.Level
 	admits  map[*member]*ledger
-	idleAt  int64 // the bucket was last full then
-	excused int64 // cost that no bound speaks of: admitted under an outdated revision or before a reset was heard
-	lastExc int64 // when some was excused last
-	pardon  int64 // until then after a reset
+	asked   map[*member]*ledger // whether admitted or not; only if that matters
+	idleAt  int64               // the bucket was last full then
+	excused int64               // cost that no bound speaks of: admitted under an outdated revision or before a reset was heard
+	lastExc int64               // when some was excused last
+	pardon  int64               // until then after a reset, while a node has not heard of it
+	reset   crdt.Stamp          // the last one
 	worst   float64
 	bound   float64
 }
@@ -70,7 +80,7 @@ type ledger struct {
 
 func newOracle(w *world, p node.Policy) (*oracle, error) {
 	o := &oracle{
-		w: w, accounts: map[string]*account{}, central: central{levels: map[string]gcra.Level{}},
+		w: w, promise: newPromise(&w.sc, w.start), documented: w.sc.documented(), accounts: map[string]*account{}, central: central{levels: map[string]gcra.Level{}},
 		fresh: map[[2]*member]int64{}, late: map[[2]*member][]span{},
 	}
 	return o, o.set(p)
@@ -102,13 +112,43 @@ func (o *oracle) observeClock(m *member) {
 	o.offMin, o.offMax = min(o.offMin, off), max(o.offMax, off)
 }
 
+// observeStaleness notes how much of the others' lives m does not know of.
+func (o *oracle) observeStaleness(a *account, m *member) {
+	for other := range a.admits {
+		until := o.w.now
+		if !other.alive {
+			until = other.diedAt
+		}
+		if other != m {
+			o.staleness = max(o.staleness, until-max(o.known(m, other), other.bornAt))
+		}
+	}
+}
+
 func (o *oracle) account(client string) *account {
 	a := o.accounts[client]
 	if a == nil {
-		a = &account{level: gcra.Level{Base: gcra.Never}, admits: map[*member]*ledger{}}
+		a = &account{level: gcra.Level{Base: gcra.Never}, admits: map[*member]*ledger{}, asked: map[*member]*ledger{}}
 		o.accounts[client] = a
 	}
 	return a
+}
+
+// asked notes one request.
+func (o *oracle) asked(m *member, client string, cost int64) {
+	o.central.request(o.gcra, client, o.w.now, cost)
+	if o.documented {
+		ledgerOf(o.account(client).asked, m).add(o.w.now, cost)
+	}
+}
+
+func ledgerOf(of map[*member]*ledger, m *member) *ledger {
+	l := of[m]
+	if l == nil {
+		l = &ledger{}
+		of[m] = l
+	}
+	return l
 }
 
 // admitted judges one admission.
@@ -123,19 +163,15 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 		}
 	}
 	a.level.Count += uint64(cost) //nolint:gosec // positive
-	l := a.admits[m]
-	if l == nil {
-		l = &ledger{}
-		a.admits[m] = l
-	}
-	l.add(t, cost)
-	elsewhere := o.elsewhere(m)
-	if t < a.pardon || elsewhere {
+	ledgerOf(a.admits, m).add(t, cost)
+	elsewhere := o.elsewhere(m, client)
+	if elsewhere || t < a.pardon && !o.heard(m, client, a.reset) {
 		a.excused, a.lastExc = a.excused+cost, t
 	}
 	if elsewhere {
 		return // what it admits by another policy is judged by the others' next admission
 	}
+	o.observeStaleness(a, m)
 	e := float64(o.gcra.TAT(a.level)-t)*o.rate() - float64(o.policy.Burst)
 	if e <= 0 {
 		return
@@ -144,9 +180,6 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	if e > a.worst {
 		a.worst, a.bound = e, bound
 	}
-	// Rounding: one nanosecond a fold, and a unit where a change of the limit
-	// rounded what was used up to whole units.
-	const epsilon = 1e-3
 	if e > bound+epsilon {
 		o.w.violate("n%d admitted %d to %s: E is %.3f, the bound %.3f%s", m.number, cost, client, e, bound, o.why(a, m))
 	} else if bound > 0 {
@@ -154,14 +187,23 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	}
 }
 
-// elsewhere reports whether the node decides by another policy than the one in force
-// in true time: it does not know of a change yet, or its clock has crossed the
-// instant of change already, or not yet.
-func (o *oracle) elsewhere(m *member) bool {
+// heard reports whether the node knows of the client's reset.
+func (o *oracle) heard(m *member, client string, reset crdt.Stamp) bool {
+	stamp, _, _ := m.step.Standing(node.DefaultLimit, client)
+	return stamp.Compare(reset) >= 0
+}
+
+// elsewhere reports whether the node decided by another policy than the one in force
+// in true time: it does not know of a change yet, or its clock, or that of a peer
+// whose rows it merged, has crossed the instant of change already, or not yet.
+func (o *oracle) elsewhere(m *member, client string) bool {
 	if !o.changes {
 		return false
 	}
-	p := m.step.Node.Limits()[node.DefaultLimit]
+	_, p, held := m.step.Standing(node.DefaultLimit, client)
+	if !held { // it shares an overflow entry
+		p = m.step.Node.Limits()[node.DefaultLimit]
+	}
 	return p.Limit != o.policy.Limit || p.Window != o.policy.Window || p.Burst != o.policy.Burst
 }
 
@@ -171,7 +213,6 @@ func (o *oracle) bound(a *account, m *member) float64 {
 	for other := range a.admits {
 		if other != m {
 			unseen += o.unseen(a, m, other)
-			o.staleness = max(o.staleness, o.w.now-o.known(m, other))
 		}
 	}
 	return float64(unseen) + o.rate()*float64(o.sigma())
@@ -210,14 +251,13 @@ func (o *oracle) known(m, other *member) int64 {
 		// still after a step back holds the flush up, too.
 		known = max(known, other.clock.earliest(at)-o.lag())
 	}
+	if kept, some := o.promise.kept(m, other, o.w.now); some {
+		known = max(known, kept)
+	}
 	return known
 }
 
-func (o *oracle) lag() int64 {
-	const wakes = 2 * time.Millisecond
-	flush := cmp.Or(o.w.sc.Flush, defaultFlush)
-	return int64(flush+wakes) + int64(float64(flush)*o.w.sc.Drift) + o.sigma()
-}
+func (o *oracle) lag() int64 { return o.promise.lag(&o.w.sc) }
 
 // progress is called when m took a message from other: claims may have grown.
 func (o *oracle) progress(m, other *member) {
@@ -261,6 +301,9 @@ func (o *oracle) joined(m *member, giver uint64) {
 func (o *oracle) change(c node.LimitChange, t int64) {
 	o.changes = true
 	o.w.at(t, func() {
+		for _, m := range o.w.living() {
+			o.observeClock(m) // whoever crosses the instant, not only who admits
+		}
 		old := o.gcra
 		o.central.change(old, c.Policy, t)
 		o.altered = true
@@ -268,7 +311,7 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 			a.level = convert(old, a.level, c.Policy, t)
 			// Clocks that differ cross the instant of change at different times, and
 			// what was used is rounded up to whole units.
-			a.excused, a.lastExc = a.excused+int64(o.rate()*float64(o.sigma()))+2, t
+			a.excused, a.lastExc = a.excused+int64(math.Ceil(o.rate()*float64(o.sigma())))+2, t
 		}
 		if err := o.set(c.Policy); err != nil {
 			o.w.violate("change: %v", err)
@@ -276,26 +319,40 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 	})
 }
 
-// reset empties a client's account. What is admitted until everybody heard is
-// excused: it belongs to the life that ended.
-func (o *oracle) reset(client string) {
+// reset empties a client's account, which m was told to reset. What is admitted by
+// nodes that did not hear of it yet is excused: it belongs to the life that ended.
+func (o *oracle) reset(m *member, client string) {
 	const heard = 5 * time.Second
 	a := o.account(client)
 	a.level = gcra.Level{Base: o.w.now}
 	delete(o.central.levels, client)
 	o.altered = true
 	a.pardon = o.w.now + int64(heard)
+	a.reset, _, _ = m.step.Standing(node.DefaultLimit, client)
 }
 
 func (o *oracle) report(r *Result) {
 	for _, client := range slices.Sorted(maps.Keys(o.accounts)) { // in order: two may tie
-		if a := o.accounts[client]; a.worst > r.E {
+		a := o.accounts[client]
+		if o.documented {
+			terms := o.terms(a)
+			if a.worst > r.E {
+				r.Documented = terms
+			}
+			if a.worst > terms.Total()+epsilon {
+				o.w.violate("%s: E is %.3f, the documented bound %.3f: %+v", client, a.worst, terms.Total(), terms)
+			}
+		}
+		if a.worst > r.E {
 			r.E, r.Bound = a.worst, a.bound
 		}
 	}
 	r.Central, r.CentralUnits = o.central.admitted, o.central.units
 	r.Incarnations, r.Sigma = len(o.w.members), time.Duration(o.sigma())
 	r.Delta = time.Duration(o.staleness)
+	if o.documented && len(o.w.sc.Faults) == 0 {
+		r.Delta = time.Duration(o.promise.delta)
+	}
 	if !o.altered {
 		rate := o.rate()
 		r.Ceiling = float64(r.Incarnations-1)*(float64(o.policy.Burst)+rate*float64(r.Delta)) + rate*float64(r.Sigma)

@@ -64,6 +64,9 @@ func (d draw) policy() node.Policy {
 	case 1:
 		p.Burst = p.Limit * (1 + d.r.Int64N(20))
 	}
+	if d.one(5) {
+		p.OnIsolation = node.IsolationShare
+	}
 	if d.one(3) {
 		p.MaxOvershoot = 0.01 + 0.5*d.r.Float64()
 	}

@@ -20,11 +20,16 @@ type Scenario struct {
 	Link     Link          `json:"link"`
 	// Skew is the most by which a clock is off, to either side; Drift the most by
 	// which it runs wrong, as a fraction.
-	Skew       time.Duration `json:"skew"`
-	Drift      float64       `json:"drift"`
-	MaxClients int           `json:"max_clients"`
-	Streams    []Stream      `json:"streams"`
-	Faults     []Fault       `json:"faults"`
+	Skew  time.Duration `json:"skew"`
+	Drift float64       `json:"drift"`
+	// Clocks are by how much the clocks of the first nodes are off besides.
+	Clocks []time.Duration `json:"clocks"`
+	// FixedFlush leaves everything to the flush interval, however urgent: to compare
+	// with.
+	FixedFlush bool     `json:"fixed_flush"`
+	MaxClients int      `json:"max_clients"`
+	Streams    []Stream `json:"streams"`
+	Faults     []Fault  `json:"faults"`
 }
 
 // Link is what the network does to every message between two nodes.
@@ -50,8 +55,8 @@ type Stream struct {
 	MaxCost int64 `json:"max_cost"`
 	// Node pins the stream to one node (numbered from 1); 0 spreads it at random.
 	Node int `json:"node"`
-	// Burst, if not 0, sends that many requests to every node at once instead, each
-	// Period from Start on.
+	// Burst, if not 0, sends that many requests at once instead, to Node or to each
+	// node, every Period from Start on.
 	Burst  int           `json:"burst"`
 	Period time.Duration `json:"period"`
 	Start  time.Duration `json:"start"`
@@ -108,14 +113,18 @@ type Result struct {
 	// to the cluster, at that client's worst moment.
 	E     float64 `json:"e"`
 	Bound float64 `json:"bound"`
+	// Documented is what the documentation promises for such a run; all zero, as in
+	// "nothing", if it is about chance or a limit that changes.
+	Documented Terms `json:"documented"`
 	// Ceiling is the bound that can be stated without knowing the load:
-	// (N-1)·(B + r·Δ) + r·σ for the run's Incarnations, Delta (how far a node was
-	// behind another at most, where anything was over-admitted) and Sigma. It is 0,
-	// as in "none", if the limit changed or a client was reset.
-	Ceiling      float64       `json:"ceiling"`
-	Incarnations int           `json:"incarnations"`
-	Delta        time.Duration `json:"delta"`
-	Sigma        time.Duration `json:"sigma"`
+	// (N-1)·(B + r·Δ) + r·σ for the run's Incarnations, Delta and Sigma. It is 0, as
+	// in "none", if the limit changed or a client was reset.
+	Ceiling      float64 `json:"ceiling"`
+	Incarnations int     `json:"incarnations"`
+	// Delta is Δ: flush and delivery if nothing befell the cluster, else the most of
+	// another's life that a node did not know of when it admitted something.
+	Delta time.Duration `json:"delta"`
+	Sigma time.Duration `json:"sigma"` // σ
 	// Tightest is the largest share of the pointwise bound that any admission used.
 	Tightest   float64 `json:"tightest"`
 	Conforming uint64  `json:"conforming"` // requests of conforming clients

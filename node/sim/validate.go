@@ -24,12 +24,18 @@ func (sc *Scenario) Validate() error {
 		return err
 	}
 	c := checks{nodes: sc.Nodes}
+	for _, f := range sc.Faults {
+		if f.Kind == FaultJoin {
+			c.nodes++
+		}
+	}
 	c.that(sc.Nodes >= 1 && sc.Nodes <= MaxNodes, "nodes", sc.Nodes, fmt.Sprintf("must be from 1 to %d", MaxNodes))
 	c.that(sc.Duration > 0 && sc.Duration <= MaxDuration, "duration", sc.Duration, fmt.Sprintf("must be above 0 and at most %v", MaxDuration))
 	c.notNegative("flush", sc.Flush)
 	c.notNegative("skew", sc.Skew)
 	c.that(sc.Drift >= 0 && sc.Drift <= 0.1, "drift", sc.Drift, "must be from 0 to 0.1")
 	c.that(sc.MaxClients >= 0, "max_clients", sc.MaxClients, "must not be negative")
+	c.that(len(sc.Clocks) <= c.nodes, "clocks", len(sc.Clocks), "must be at most one for each node")
 	c.notNegative("link.delay_min", sc.Link.DelayMin)
 	c.that(sc.Link.DelayMax >= sc.Link.DelayMin, "link.delay_max", sc.Link.DelayMax, fmt.Sprintf("must be at least delay_min, %v", sc.Link.DelayMin))
 	c.share("link.loss", sc.Link.Loss)

@@ -172,23 +172,24 @@ func (w *world) finish() {
 
 // member is one incarnation of one node.
 type member struct {
-	w       *world
-	number  int
-	name    string
-	clock   *clock
-	step    *node.Stepper
-	replica uint64
-	inbox   string
-	alive   bool
-	bornAt  int64
-	diedAt  int64
-	wakes   uint64 // the wake-up that counts; earlier ones are stale
-	subs    []string
-	inQueue int64   // when the last message taken will have been merged, if slow
-	takes   float64 // messages a second; 0 is any number
-	floors  map[*member]int64
-	ready   bool
-	totals  map[cellKey]crdt.Count
+	w        *world
+	number   int
+	name     string
+	clock    *clock
+	step     *node.Stepper
+	replica  uint64
+	inbox    string
+	alive    bool
+	bornAt   int64
+	diedAt   int64  // 0: it lives
+	farewell bool   // it said bye
+	wakes    uint64 // the wake-up that counts; earlier ones are stale
+	subs     []string
+	inQueue  int64   // when the last message taken will have been merged, if slow
+	takes    float64 // messages a second; 0 is any number
+	floors   map[*member]int64
+	ready    bool
+	totals   map[cellKey]crdt.Count
 }
 
 // join starts a node: a new one, or the next incarnation of one that died.
@@ -200,6 +201,9 @@ func (w *world) join(again *member) error {
 		skew := int64(0)
 		if w.sc.Skew > 0 {
 			skew = w.random.Int64N(2*int64(w.sc.Skew)+1) - int64(w.sc.Skew)
+		}
+		if m.number <= len(w.sc.Clocks) {
+			skew += int64(w.sc.Clocks[m.number-1])
 		}
 		m.clock = newClock(w.now, skew, (2*w.random.Float64()-1)*w.sc.Drift)
 	} else {
@@ -289,6 +293,6 @@ func (m *member) die(farewell bool) {
 	if farewell {
 		m.do(deltasync.Input{Kind: deltasync.InputClose})
 	}
-	m.alive, m.diedAt = false, m.w.now
+	m.alive, m.diedAt, m.farewell = false, m.w.now, farewell
 	m.w.note("stop", int64(m.number))
 }

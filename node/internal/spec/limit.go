@@ -29,7 +29,6 @@ const (
 	onlyAlgorithm   = "gcra"
 	onlyResolution  = 1
 	onlyTimeZone    = "UTC"
-	onlyOnIsolation = "keep"
 	onlyConsistency = "eventual"
 )
 
@@ -37,7 +36,7 @@ const (
 func NewLimit() Limit {
 	return Limit{
 		Algorithm: onlyAlgorithm, Resolution: onlyResolution, TimeZone: onlyTimeZone,
-		OnIsolation: onlyOnIsolation, Consistency: onlyConsistency,
+		OnIsolation: node.IsolationKeep.String(), Consistency: onlyConsistency,
 	}
 }
 
@@ -45,6 +44,7 @@ func NewLimit() Limit {
 func LimitOf(p node.Policy) Limit {
 	l := NewLimit()
 	l.Limit, l.Window, l.Burst, l.MaxOvershoot = p.Limit, Window(p.Window), p.Burst, p.MaxOvershoot
+	l.OnIsolation = p.OnIsolation.String()
 	return l
 }
 
@@ -68,11 +68,12 @@ func (l *Limit) Fields() []Field {
 // each field at fault.
 func (l *Limit) Policy() (node.Policy, error) {
 	p := node.Policy{Limit: l.Limit, Window: time.Duration(l.Window), Burst: l.Burst, MaxOvershoot: l.MaxOvershoot}
+	isolation := p.OnIsolation.UnmarshalText([]byte(l.OnIsolation))
 	return p, errors.Join(
 		only("algorithm", l.Algorithm, onlyAlgorithm),
 		only("resolution", l.Resolution, onlyResolution),
 		only("time_zone", l.TimeZone, onlyTimeZone),
-		only("on_isolation", l.OnIsolation, onlyOnIsolation),
+		isolation,
 		only("consistency", l.Consistency, onlyConsistency),
 		only("shadow", l.Shadow, false),
 		p.Validate(),

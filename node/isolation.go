@@ -1,0 +1,237 @@
+package node
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// OnIsolation says what a limit does on a node that cannot hear all other nodes of
+// its cluster, or that they cannot hear. The zero value is IsolationKeep.
+//
+// A node that is silent counts as cut off, until it says bye, starts again under its
+// name or is taken off by Node.Forget: nobody can tell a crash from a partition.
+type OnIsolation uint8
+
+// The choices.
+const (
+	// IsolationKeep goes on as ever: each side of a partition admits the whole rate,
+	// and the error bound grows by as much.
+	IsolationKeep OnIsolation = iota
+	// IsolationShare lets the nodes that hear each other admit their share of the
+	// rate, by number of nodes: the bound stays flat, and a side gets less than it
+	// could if the other one is idle.
+	IsolationShare
+	// IsolationOpen lets everything pass.
+	IsolationOpen
+	// IsolationClosed denies everything.
+	IsolationClosed
+	isolationEnd
+)
+
+var isolationNames = [isolationEnd]string{"keep", "share", "open", "closed"}
+
+// String is the choice as written in files and JSON.
+func (o OnIsolation) String() string {
+	if o < isolationEnd {
+		return isolationNames[o]
+	}
+	return "unknown"
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (o OnIsolation) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *OnIsolation) UnmarshalText(text []byte) error {
+	for i, name := range isolationNames {
+		if name == string(text) {
+			*o = OnIsolation(i) //nolint:gosec // below isolationEnd
+			return nil
+		}
+	}
+	return &FieldError{Field: "on_isolation", Value: fmt.Sprintf("%.32q", text), Reason: "must be keep, share, open or closed"}
+}
+
+// isolation is one spell of not hearing everybody: immutable, replaced when the
+// group changes.
+type isolation struct {
+	epoch            uint64
+	since            int64
+	visible, members int
+	before           *isolation // the group before, in the same spell
+}
+
+// View implements deltasync.Store.
+func (n store) View(v deltasync.View) {
+	n.view.peers.Store(int32(v.Peers)) //nolint:gosec // at most MaxPeers
+	n.view.delay.Store(v.Delay)
+	members := max(v.Members, n.cfg.Nodes)
+	if n.alone || (!v.Isolated && v.Visible >= members) {
+		n.isolation.Store(nil)
+		return
+	}
+	was := n.isolation.Load()
+	if was != nil && was.visible == v.Visible && was.members == members {
+		return
+	}
+	n.epochs++
+	next := &isolation{epoch: n.epochs, since: n.now(), visible: max(1, v.Visible), members: members}
+	if was != nil {
+		kept := *was
+		kept.before = nil // a client that was not touched since is converted from here
+		next.before = &kept
+	}
+	n.isolation.Store(next)
+}
+
+// overlay is what a client used of its group's share while isolated: a GCRA of its
+// own beside the merged state, at the slower rate.
+type overlay struct {
+	epoch uint64
+	level gcra.Level
+}
+
+// slowed is a revision's limit at a group's share of the rate.
+type slowed struct {
+	visible, members int
+	gcra             *gcra.GCRA
+}
+
+func (r *revision) slow(iso *isolation) *gcra.GCRA {
+	if s := r.slower.Load(); s != nil && s.visible == iso.visible && s.members == iso.members {
+		return s.gcra
+	}
+	g := r.gcra.Slowed(iso.visible, iso.members)
+	r.slower.Store(&slowed{visible: iso.visible, members: iso.members, gcra: g})
+	return g
+}
+
+// overlay is the client's, begun at what it had used when the isolation was noticed,
+// and carried over when the group changed. Nothing is stored. s is locked.
+func (s *shard) overlay(e *entry, iso *isolation) (overlay, *gcra.GCRA) {
+	slow := e.rev.slow(iso)
+	o, some := s.overlays[e.key]
+	switch {
+	case some && o.epoch == iso.epoch:
+	case some && iso.before != nil && o.epoch == iso.before.epoch:
+		o.level = convert(o.level, e.rev.gcra.Slowed(iso.before.visible, iso.before.members), slow, iso.since)
+	default:
+		// All that it has used is taken as used when the isolation was noticed, which
+		// is no less than it was.
+		used := gcra.Level{Base: e.state.Base(), Count: e.state.Count()}
+		o = overlay{level: convert(used, e.rev.gcra, slow, iso.since)}
+	}
+	o.epoch = iso.epoch
+	return o, slow
+}
+
+func (s *shard) keepOverlay(k crdt.Key, o overlay) {
+	if s.overlays == nil {
+		s.overlays = map[crdt.Key]overlay{}
+	}
+	s.overlays[k] = o
+}
+
+// convert carries units in use at instant t from one rate to another, rounded up.
+func convert(l gcra.Level, from, to *gcra.GCRA, t int64) gcra.Level {
+	ahead := from.TAT(l) - t
+	if ahead <= 0 {
+		return gcra.Level{Base: t}
+	}
+	return gcra.Level{Base: t, Count: min(from.UnitsOver(ahead), crdt.MaxTotal)}
+}
+
+// isolated is what the limit's choice makes of a request while iso lasts, after its
+// own test said allowed. With charge, a request that passes is charged to the
+// client's share. s is locked.
+func (n *Node) isolated(s *shard, e *entry, iso *isolation, now, cost int64, allowed, charge bool) (bool, Reason) {
+	switch e.rev.policy.OnIsolation {
+	case IsolationOpen:
+		if !allowed {
+			return true, ReasonIsolatedOpen
+		}
+	case IsolationClosed:
+		return false, ReasonIsolatedClosed
+	case IsolationShare:
+		if !allowed {
+			break
+		}
+		o, slow := s.overlay(e, iso)
+		conforms, origin := slow.Admit(o.level, now, cost)
+		if !conforms {
+			return false, ReasonIsolatedShare
+		}
+		if origin > gcra.Never {
+			o.level = gcra.Level{Base: now}
+		}
+		if charge {
+			o.level.Count += uint64(cost) //nolint:gosec // positive
+			s.keepOverlay(e.key, o)
+		}
+	default:
+	}
+	return allowed, ReasonOK
+}
+
+// chargeShare charges what a peer of the group admitted, and what was merged late,
+// to the client's share. s is locked.
+func (n *Node) chargeShare(s *shard, e *entry, now int64, gain crdt.Gain) {
+	iso := n.isolation.Load()
+	if iso == nil || e.rev.policy.OnIsolation != IsolationShare {
+		return
+	}
+	if _, some := s.overlays[e.key]; !some {
+		return // it will begin with all that is merged by then
+	}
+	o, slow := s.overlay(e, iso)
+	if slow.TAT(o.level) < now {
+		o.level = gcra.Level{Base: now}
+	}
+	o.level.Count = min(o.level.Count+gain.Cur.P+gain.Prev.P, crdt.MaxTotal)
+	s.keepOverlay(e.key, o)
+}
+
+// explainIsolated narrows what a client is told to what its share allows.
+func (n *Node) explainIsolated(s *shard, d *Decision, e *entry, iso *isolation, now, cost int64) {
+	// Nobody knows how long it lasts.
+	const again = time.Second
+	switch e.rev.policy.OnIsolation {
+	case IsolationOpen:
+		if d.Reason == ReasonIsolatedOpen {
+			d.RetryAfter = 0
+		}
+	case IsolationClosed:
+		d.Remaining, d.RetryAfter, d.ResetAfter = 0, again, max(again, d.ResetAfter)
+	case IsolationShare:
+		o, slow := s.overlay(e, iso)
+		x := slow.Explain(o.level, now, cost, d.Allowed)
+		d.Remaining = min(d.Remaining, x.Remaining)
+		d.RetryAfter, d.ResetAfter = max(d.RetryAfter, x.RetryAfter), max(d.ResetAfter, x.ResetAfter)
+	default:
+	}
+}
+
+// sweepOverlays drops what is no longer needed: all of it once nobody is missing. s
+// is locked.
+func (n *Node) sweepOverlays(s *shard, now int64) {
+	iso := n.isolation.Load()
+	if iso == nil {
+		s.overlays = nil
+		return
+	}
+	for k, o := range s.overlays {
+		e := s.find(k)
+		if e == nil || e.rev.slow(iso).TAT(o.level) <= now {
+			delete(s.overlays, k)
+		}
+	}
+}
+
+// Forget takes a node that will not come back off the list of members, so that its
+// silence no longer counts as a partition: to be called on every node. It reports
+// whether there was such a node.
+func (n *Node) Forget(name string) bool { return n.protocol.Forget(name) }

@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Terms is the documented bound on E for a whole run, in units of cost, by what adds
+// to it: what docs/error-bound.md promises whoever knows the cluster and what befell
+// it, but neither its messages nor its nodes' claims. The pointwise bound of the
+// oracle is sharper in time; this one must hold as well.
+type Terms struct {
+	// Connected is the sum of min(B + r·Δ, what the client asks of the node within
+	// Δ) over all nodes but one, the least. At most (N-1)·(B + r·Δ).
+	Connected float64 `json:"connected"`
+	Skew      float64 `json:"skew"`      // r·σ
+	Partition float64 `json:"partition"` // (g-1)·r·P, P until what was missed is repaired
+	Crash     float64 `json:"crash"`     // what the node had not flushed
+	Join      float64 `json:"join"`      // min(B + r·Δ_join, what is asked of the node within Δ_join)
+}
+
+// Total is their sum: the bound.
+func (t Terms) Total() float64 { return t.Connected + t.Skew + t.Partition + t.Crash + t.Join }
+
+// documented reports whether the documentation's table has a row for all that
+// befalls the cluster: a share of messages that is lost, or more of them than fit,
+// makes Δ a matter of chance, and a limit that changes has no one B and r.
+func (sc *Scenario) documented() bool {
+	for i := range sc.Faults {
+		switch sc.Faults[i].Kind {
+		case FaultLoss, FaultSlow, FaultLimit, FaultReset, FaultClock:
+			return false
+		case FaultPartition, FaultOneWay, FaultCrash, FaultLeave, FaultJoin:
+		}
+	}
+	return sc.Link.Loss == 0 && sc.Link.Bandwidth == 0 && sc.MaxClients == 0
+}
+
+// terms adds the documented bound up for one client.
+func (o *oracle) terms(a *account) Terms {
+	burst, rate := float64(o.policy.Burst), o.rate()
+	apart, delta := o.w.sc.apart(), o.promise.delta
+	least := -1.0
+	t := Terms{Skew: rate * float64(o.sigma()), Partition: rate * float64(apart)}
+	asked := map[int]float64{}
+	for m, l := range a.asked {
+		asked[m.number] = max(asked[m.number], l.most(delta+int64(apart)))
+	}
+	for _, number := range slices.Sorted(maps.Keys(asked)) { // in order: sums of fractions depend on it
+		cost := min(asked[number], burst+rate*float64(delta))
+		t.Connected += cost
+		if least < 0 || cost < least {
+			least = cost
+		}
+	}
+	t.Connected -= max(0, least)
+	for _, m := range o.w.members {
+		if l := a.admits[m]; l != nil && m.diedAt != 0 && !m.farewell {
+			t.Crash += float64(l.since(m.diedAt - o.lag()))
+		}
+		if l := a.asked[m]; l != nil && m.bornAt >= o.w.start {
+			until := int64(joinTime)
+			t.Join += min(burst+rate*float64(until), float64(l.between(m.bornAt, m.bornAt+until)))
+		}
+	}
+	return t
+}
+
+// apart is for how long nodes do not hear each other, all partitions together.
+func (sc *Scenario) apart() time.Duration {
+	sum := time.Duration(0)
+	for i := range sc.Faults {
+		f := &sc.Faults[i]
+		if s, some := f.trouble(sc, 0); some {
+			sum += time.Duration(s.to - s.from)
+		}
+	}
+	return sum
+}
+
+// most is the most cost within any stretch of d.
+func (l *ledger) most(d int64) float64 {
+	most, from := int64(0), 0
+	for i, at := range l.at {
+		for l.at[from] < at-d {
+			from++
+		}
+		before := int64(0)
+		if from > 0 {
+			before = l.total[from-1]
+		}
+		most = max(most, l.total[i]-before)
+	}
+	return float64(most)
+}
+
+// between is the cost from time from on, up to and including time to.
+func (l *ledger) between(from, to int64) int64 { return l.since(from-1) - l.since(to) }

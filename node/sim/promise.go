@@ -1,0 +1,95 @@
+package sim
+
+import (
+	"cmp"
+	"math"
+	"time"
+
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// A node's claim of freshness alone would excuse a node that never catches up. So
+// while nothing troubles the cluster, and a while after, claims are not believed:
+// each node must then know what the others admitted Δ ago, Δ = flush + delivery.
+
+// repairTime is within how long a connected cluster has caught up with what it
+// missed: a beat tells, at most a second later; rows are asked for a jitter later;
+// a request or its answer that gets lost is given up after half a second and sent
+// again. joinTime is within how long a new node knows what the others do: the most
+// that it waits for a snapshot, and a repair.
+const (
+	repairTime = 2500 * time.Millisecond
+	joinTime   = 5*time.Second + repairTime
+)
+
+// promise is when a cluster is not in trouble, by true time.
+type promise struct {
+	trouble []span
+	delta   int64 // Δ
+	stall   int64 // how long clocks that are set back stand still, all together
+}
+
+func newPromise(sc *Scenario, start int64) promise {
+	p := promise{}
+	for i := range sc.Faults {
+		f := &sc.Faults[i]
+		p.stall += max(0, -int64(f.By)) * int64(len(f.Nodes))
+		if s, some := f.trouble(sc, start); some {
+			p.trouble = append(p.trouble, s)
+		}
+	}
+	if sc.Link.Loss > 0 || sc.Link.Bandwidth > 0 || sc.MaxClients > 0 {
+		p.trouble = append(p.trouble, span{0, math.MaxInt64})
+	}
+	p.delta = p.lag(sc) + int64(sc.Link.DelayMax)
+	return p
+}
+
+// trouble is from when until when the fault keeps nodes from knowing what living
+// others admit.
+func (f *Fault) trouble(sc *Scenario, start int64) (span, bool) {
+	s := span{from: start + int64(f.At)}
+	s.to = s.from + int64(f.For+repairTime+4*sc.Link.DelayMax)
+	switch f.Kind {
+	case FaultCrash, FaultLeave, FaultJoin:
+		return s, false
+	case FaultPartition, FaultOneWay, FaultLoss, FaultSlow:
+		// Requests that got lost are repeated ever more patiently: the next one is
+		// not further away than the first one was long ago. Of a silent peer nothing
+		// is asked.
+		waits := f.For
+		if f.Kind == FaultPartition {
+			waits = min(waits, deltasync.DefaultSuspectAfter)
+		}
+		s.to += int64(waits)
+		if f.For == 0 {
+			s.to = math.MaxInt64
+		}
+	case FaultClock:
+		s.to += max(int64(f.By), -int64(f.By))
+	case FaultLimit, FaultReset:
+		s.to = s.from + int64(repairTime+4*sc.Link.DelayMax)
+	}
+	return s, true
+}
+
+// lag is how long an admission may wait until it is sent.
+func (p *promise) lag(sc *Scenario) int64 {
+	const wakes = 2 * time.Millisecond
+	flush := cmp.Or(sc.Flush, defaultFlush)
+	return int64(flush+wakes) + int64(float64(flush)*sc.Drift) + p.stall
+}
+
+// kept is the true time up to which m has to know at t what other admitted, and
+// whether anything is promised.
+func (p *promise) kept(m, other *member, t int64) (known int64, some bool) {
+	if !m.alive || !other.alive || t < m.bornAt+int64(joinTime)+4*p.delta {
+		return 0, false
+	}
+	for _, s := range p.trouble {
+		if s.from <= t && t <= s.to {
+			return 0, false
+		}
+	}
+	return t - p.delta, true
+}
