@@ -60,7 +60,7 @@ func runSim(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	f.Uint64Var(&c.from, "from", 1, "with -random: the first seed")
 	f.Uint64Var(&c.seeds, "seeds", 0, fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
 	f.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "with -random and -sweep: runs at the same time")
-	f.StringVar(&c.sweep, "sweep", "", "`FLAG=V1,V2,...`: run with each value of one flag, of "+strings.Join(sweepable(), ", "))
+	f.StringVar(&c.sweep, "sweep", "", "run with each value of one flag, `FLAG=V1,V2,...`, of "+strings.Join(sweepable(), ", "))
 	f.StringVar(&c.svg, "svg", "", "with -sweep: draw it into this `FILE`")
 	f.StringVar(&c.html, "html", "", "with -sweep: write it as a page into this `FILE`")
 	f.StringVar(&c.trace, "trace", "", "write all that happens into this `FILE`, - for the standard output")

@@ -350,3 +350,22 @@ func TestAWrongSimulationIsRefusedByFlag(t *testing.T) {
 		}
 	}
 }
+
+func TestTheDocumentedScenarioRuns(t *testing.T) {
+	text, err := os.ReadFile("../../docs/simulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n    {\n")
+	body, _, some := strings.Cut(rest, "\n    }\n")
+	if !some {
+		t.Fatal("docs/simulator.md has no scenario")
+	}
+	file := filepath.Join(t.TempDir(), "scenario.json")
+	if err := os.WriteFile(file, []byte("{"+body+"}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := simulated(t, "-scenario", file); r.Decisions == 0 || len(r.Scenario.Faults) != 3 {
+		t.Errorf("got %+v", r)
+	}
+}

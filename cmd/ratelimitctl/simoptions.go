@@ -63,8 +63,8 @@ func (o *simOptions) register(f *flag.FlagSet) {
 	f.DurationVar(&o.skew, "skew", o.skew, "clocks are off by up to this, to either side")
 	f.DurationVar(&o.duration, "duration", o.duration, "how long the load lasts, simulated")
 	f.Uint64Var(&o.seed, "seed", o.seed, "seed of load, network and clocks")
-	f.Var(faultFlag{sim.FaultPartition, &o.faults}, "partition", "`AT+LENGTH:NODES`, cuts nodes off from the rest, like 5s+10s:1,2; may be repeated")
-	f.Var(faultFlag{sim.FaultCrash, &o.faults}, "crash", "`AT+LENGTH:NODES`, nodes die, and start anew after that long (0s: never), like 5s+2s:3; may be repeated")
+	f.Var(faultFlag{sim.FaultPartition, &o.faults}, "partition", "cut nodes off from the rest, `AT+LENGTH:NODES` like 5s+10s:1,2; may be repeated")
+	f.Var(faultFlag{sim.FaultCrash, &o.faults}, "crash", "let nodes die, and start anew after LENGTH (0s: never), `AT+LENGTH:NODES` like 5s+2s:3; may be repeated")
 }
 
 // simFlagFields are the flags that are called otherwise in a scenario.
