@@ -36,7 +36,7 @@ type Node struct {
 	hash    deltasync.Secret
 	now     func() int64
 	log     *slog.Logger
-	alone   bool
+	offline bool // there is no transport
 
 	limits   *registry
 	def      *Limiter // the limit "default"
@@ -105,7 +105,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 			return nil, err
 		}
 	}
-	n.alone = transport == nil
+	n.offline = transport == nil
 	loop, err := deltasync.NewLoop(n.engineConfig(), store{n}, transport, n.now, n.log)
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)
@@ -157,7 +157,7 @@ func (unborn) Close() error             { return nil }
 func (n *Node) engineConfig() deltasync.Config {
 	return deltasync.Config{
 		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
-		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Seed: uint64(n.replica),
+		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Seed: uint64(n.replica),
 	}
 }
 

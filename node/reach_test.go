@@ -64,6 +64,28 @@ func TestOpenAndCloseDoNotWaitForAServerThatNeverAnswers(t *testing.T) {
 	closeInTime(t, n)
 }
 
+func TestANodeThatExpectsNobodyIsReadyAtOnce(t *testing.T) {
+	n, err := node.Open(context.Background(), node.Config{Limit: 1, Window: time.Hour, Alone: true, NATS: node.NATS{URL: "nats://127.0.0.1:1"}})
+	must(t, err)
+	if s := n.Stats(); n.Ready() != nil || !s.Sync.Ready || s.Isolated || s.Degraded {
+		t.Errorf("ready %v, %+v", n.Ready(), s)
+	}
+	closeInTime(t, n)
+	// It hears those who come.
+	s := server(t)
+	var nodes []*node.Node
+	for _, name := range []string{"a", "b"} {
+		n, err := node.Open(context.Background(), node.Config{Name: name, Limit: 1, Window: time.Hour, Alone: name == "a", NATS: node.NATS{URL: s.ClientURL()}})
+		must(t, err)
+		t.Cleanup(func() { closeInTime(t, n) })
+		nodes = append(nodes, n)
+	}
+	if !nodes[0].Allow("alice") {
+		t.Error("denied")
+	}
+	eventually(t, "the other knows", func() bool { return nodes[1].Do(node.Request{Client: "alice", Peek: true}).Remaining == 0 })
+}
+
 // record is a log that a test can read while it is written.
 type record struct {
 	mu   sync.Mutex

@@ -147,7 +147,7 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 		n.renew(e, r, now)
 	case c < 0:
 		n.mergeOld(now, s, e, r, d, row)
-		if !n.alone {
+		if !n.offline {
 			n.table.markDirty(s, e) // so that the laggard learns of the higher stamp
 		}
 		return
