@@ -53,7 +53,7 @@ replay: ## Replay an access log against a limit: make replay LOG=access.log (wit
 
 .PHONY: sim
 sim: ## Simulate SEEDS random clusters with faults and check the error bound in each
-	$(GO) run ./cmd/ratelimitctl sim -seeds $(SEEDS) $(ARGS)
+	$(GO) run ./cmd/ratelimitctl sim -random -seeds $(SEEDS) $(ARGS)
 
 ##@ Test
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
@@ -201,3 +203,50 @@ func TestClusterDecidesWhileItIsCutAndConvergesAfter(t *testing.T) {
 		c.await("nobody is degraded", c.together)
 	})
 }
+
+// TestClusterOfTwoNodesOnOneConnection is what an application has that runs two
+// limiters and one NATS connection, which it uses for other things as well.
+func TestClusterOfTwoNodesOnOneConnection(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real server")
+	}
+	t.Parallel()
+	h := newHub(t, "-a", "127.0.0.1")
+	conn, err := nats.Connect("nats://"+h.address, nats.MaxReconnects(-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	c := &cluster{t: t, net: lent{conn}}
+	for range 2 {
+		c.add()
+	}
+	c.await("two nodes that hear each other", c.together)
+	if admitted := spend(c.nodes[0], "alice", 40) + spend(c.nodes[1], "alice", 30); admitted != 70 {
+		t.Errorf("admitted %d of 70", admitted)
+	}
+	c.await("both agree", func() bool { return c.agree("alice") })
+	if left := c.nodes[0].Do(node.Request{Client: "alice", Peek: true}).Remaining; left > limit/2 {
+		t.Errorf("%d are left of %d after 70", left, limit)
+	}
+	if err := c.nodes[0].Close(); err != nil {
+		t.Error(err)
+	}
+	if !conn.IsConnected() || conn.NumSubscriptions() == 0 {
+		t.Error("closing one node took the connection from the other")
+	}
+	if err := c.nodes[1].Close(); err != nil {
+		t.Error(err)
+	}
+	if n := conn.NumSubscriptions(); !conn.IsConnected() || n != 0 {
+		t.Errorf("closing the nodes left %d subscriptions on a connection that is the caller's", n)
+	}
+}
+
+// lent is a network by way of a connection of the caller's.
+type lent struct{ conn *nats.Conn }
+
+func (l lent) join() node.NATS { return node.NATS{Conn: l.conn} }
+func (lent) cut()              {}
+func (lent) heal()             {}
+func (lent) whole() bool       { return true }

@@ -44,6 +44,10 @@ type Config struct {
 	NATS NATS
 	// Transport replaces NATS, for tests and for many nodes in one process.
 	Transport Transport
+	// Alone says that no other node is expected, so that there is nothing to wait for:
+	// ready at once, and neither isolated nor degraded for want of a network. Others
+	// may come all the same. Without NATS and Transport it goes without saying.
+	Alone bool
 	// SubjectPrefix is what all subjects begin with. Default "ratelimit".
 	SubjectPrefix string
 	// Flush is how long an admission may wait before peers are told, unless its
@@ -158,6 +162,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.ClockTolerance < 0 {
 		refuse("clock_tolerance", c.ClockTolerance, "must not be negative")
+	}
+	if c.Alone && c.Nodes > 1 {
+		refuse("alone", c.Alone, fmt.Sprintf("other nodes are expected: nodes is %d", c.Nodes))
 	}
 	if c.OnFull > FullOpen {
 		refuse("on_full", c.OnFull, "must be FullShare or FullOpen")

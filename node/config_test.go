@@ -52,6 +52,7 @@ func TestBadConfigurationIsRefusedByField(t *testing.T) {
 		{"cap too high", func(c *node.Config) { c.MaxClients = 1<<31 + 1 }, []string{"max_clients"}},
 		{"negative tolerance", func(c *node.Config) { c.ClockTolerance = -time.Second }, []string{"clock_tolerance"}},
 		{"unknown behaviour when full", func(c *node.Config) { c.OnFull = node.FullOpen + 1 }, []string{"on_full"}},
+		{"alone among others", func(c *node.Config) { c.Alone, c.Nodes = true, 2 }, []string{"alone"}},
 		{"URL and connection", func(c *node.Config) { c.NATS = node.NATS{URL: "nats://127.0.0.1:1", Conn: &nats.Conn{}} }, []string{"nats"}},
 		{"transport and URL", func(c *node.Config) { c.Transport, c.NATS.URL = network.Transport(), "nats://127.0.0.1:1" }, []string{"transport"}},
 		{"no limit", func(c *node.Config) { *c = node.Config{Name: "a"} }, []string{"limit"}},

@@ -83,7 +83,7 @@ func (n *Node) take(s *shard, e *entry, now, cost int64) (bool, Reason) {
 		e.state.Raise(origin)
 	}
 	e.state.Admit(uint64(cost)) //nolint:gosec // refuse checked it
-	if !n.alone {
+	if !n.offline {
 		n.note(s, e, now)
 	}
 	return true, ReasonOK

@@ -8,10 +8,6 @@ import (
 	"testing"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
-
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
@@ -181,90 +177,6 @@ func times(n int, f func() bool) (got int) {
 		}
 	}
 	return got
-}
-
-func TestANodeWithoutItsServerDecidesAndCloses(t *testing.T) {
-	n, err := node.Open(context.Background(), node.Config{Name: "cut-off", Limit: 2, Window: time.Hour, NATS: node.NATS{URL: "nats://127.0.0.1:1"}})
-	must(t, err)
-	if got := times(4, func() bool { return n.Allow("alice") }); got != 2 {
-		t.Errorf("%d pass by its own count, want 2", got)
-	}
-	if s := n.Stats(); !s.Isolated || !s.Degraded {
-		t.Errorf("isolated %v, degraded %v", s.Isolated, s.Degraded)
-	}
-	closeInTime(t, n)
-}
-
-// server runs a NATS server for the test.
-func server(t *testing.T) *natsserver.Server {
-	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true})
-	must(t, err)
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the NATS server does not start")
-	}
-	return s
-}
-
-// eventually polls until ok or the deadline passes.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	for tick := time.Tick(5 * time.Millisecond); !ok(); {
-		select {
-		case <-tick:
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
-func TestTwoNodesShareOneConnection(t *testing.T) {
-	s := server(t)
-	conn, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1))
-	must(t, err)
-	defer conn.Close()
-	var nodes []*node.Node
-	for _, name := range []string{"a", "b"} {
-		n, err := node.Open(context.Background(), node.Config{Name: name, Limit: 10, Window: 100 * time.Hour, NATS: node.NATS{Conn: conn}})
-		must(t, err)
-		nodes = append(nodes, n)
-	}
-	eventually(t, "both hear each other and are ready", func() bool {
-		for _, n := range nodes {
-			if s := n.Stats(); n.Ready() != nil || len(s.Sync.Peers) != 1 || !s.Sync.Peers[0].HearsUs {
-				return false
-			}
-		}
-		return true
-	})
-	for range 4 {
-		nodes[0].Allow("alice")
-		nodes[1].Allow("alice")
-	}
-	for _, n := range nodes {
-		eventually(t, "both know of all 8", func() bool { return n.Do(node.Request{Client: "alice", Peek: true}).Remaining == 2 })
-	}
-	closeInTime(t, nodes[0])
-	if !conn.IsConnected() {
-		t.Fatal("the caller's connection was closed")
-	}
-	eventually(t, "the other node hears the bye", func() bool { return nodes[1].Stats().Limits[0].OvershootBound == 0 })
-	closeInTime(t, nodes[1])
-}
-
-func TestCloseLeavesNoGoroutine(t *testing.T) {
-	s := server(t)
-	before := goleak.IgnoreCurrent()
-	n, err := node.Open(context.Background(), node.Config{Name: "a", Limit: 10, Window: time.Hour, NATS: node.NATS{URL: s.ClientURL()}})
-	must(t, err)
-	eventually(t, "connected", func() bool { return n.Stats().Sync.Connected })
-	closeInTime(t, n)
-	s.Shutdown()
-	s.WaitForShutdown()
-	goleak.VerifyNone(t, before)
 }
 
 func TestOpenHeedsACancelledContext(t *testing.T) {

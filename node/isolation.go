@@ -70,7 +70,7 @@ func (n store) View(v deltasync.View) {
 	n.view.peers.Store(int32(v.Peers)) //nolint:gosec // at most MaxPeers
 	n.view.delay.Store(v.Delay)
 	members := max(v.Members, n.cfg.Nodes)
-	if n.alone || (!v.Isolated && v.Visible >= members) {
+	if n.offline || (!v.Isolated && v.Visible >= members) {
 		n.isolation.Store(nil)
 		return
 	}

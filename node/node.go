@@ -7,11 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -39,7 +36,7 @@ type Node struct {
 	hash    deltasync.Secret
 	now     func() int64
 	log     *slog.Logger
-	alone   bool
+	offline bool // there is no transport
 
 	limits   *registry
 	def      *Limiter // the limit "default"
@@ -67,8 +64,7 @@ type Node struct {
 	sweepTurn  int
 
 	protocol protocol
-	conn     *nats.Conn // own, nil if the caller's or none
-	clock    *clock     // nil if Config.Now is used
+	clock    *clock // nil if Config.Now is used
 	stop     chan struct{}
 	keeper   sync.WaitGroup
 	closing  sync.Once
@@ -105,16 +101,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	transport := n.cfg.Transport
 	if transport == nil && (n.cfg.NATS.URL != "" || n.cfg.NATS.Conn != nil) {
-		if transport, err = n.connect(); err != nil {
+		if transport, err = n.overNATS(); err != nil {
 			return nil, err
 		}
 	}
-	n.alone = transport == nil
+	n.offline = transport == nil
 	loop, err := deltasync.NewLoop(n.engineConfig(), store{n}, transport, n.now, n.log)
 	if err != nil {
-		if n.conn != nil {
-			n.conn.Close()
-		}
 		return nil, fmt.Errorf("node: %w", err)
 	}
 	n.protocol = loop
@@ -164,7 +157,7 @@ func (unborn) Close() error             { return nil }
 func (n *Node) engineConfig() deltasync.Config {
 	return deltasync.Config{
 		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
-		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Seed: uint64(n.replica),
+		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Seed: uint64(n.replica),
 	}
 }
 
@@ -173,82 +166,6 @@ func randomReplica() crdt.Replica {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return crdt.Replica(binary.LittleEndian.Uint64(b[:]) | 1)
-}
-
-// connect makes the transport over NATS.
-func (n *Node) connect() (Transport, error) {
-	if conn := n.cfg.NATS.Conn; conn != nil {
-		return deltasync.NATS(conn), nil
-	}
-	opts := append([]nats.Option{
-		nats.Name("ratelimiter " + n.cfg.Name),
-		// Be patient for ever, and look again every second: being away is normal.
-		nats.RetryOnFailedConnect(true),
-		nats.MaxReconnects(-1),
-		nats.ReconnectWait(time.Second),
-		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
-		nats.Timeout(2 * time.Second),
-		// Stale deltas are worth nothing; repair catches up.
-		nats.ReconnectBufSize(-1),
-		// Notice a half-open connection within seconds, not minutes.
-		nats.PingInterval(2 * time.Second),
-		nats.MaxPingsOutstanding(2),
-		nats.NoEcho(),
-		// Wrong credentials may be set right on the server.
-		nats.IgnoreAuthErrorAbort(),
-		nats.ReconnectErrHandler(n.unreached()),
-		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			subject := ""
-			if sub != nil {
-				subject = sub.Subject
-			}
-			n.log.Warn("NATS", "error", err, "subject", subject)
-		}),
-	}, n.cfg.NATS.Options...)
-	conn, err := nats.Connect(n.cfg.NATS.URL, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("node: connect to NATS at %s: %w", withoutPasswords(n.cfg.NATS.URL), err)
-	}
-	if !conn.IsConnected() {
-		n.log.Warn("NATS cannot be reached: deciding alone until it can", "url", withoutPasswords(n.cfg.NATS.URL))
-	}
-	n.conn = conn
-	return deltasync.NATS(conn), nil
-}
-
-// unreached logs what keeps a server that is there from letting us in, such as
-// wrong credentials, once for each cause: it is tried every second. That there is no
-// server has been said. It is called by one goroutine.
-func (n *Node) unreached() nats.ConnErrHandler {
-	last := ""
-	return func(_ *nats.Conn, err error) {
-		var timeout interface{ Timeout() bool }
-		switch {
-		case err == nil, errors.Is(err, nats.ErrNoServers), errors.Is(err, syscall.ECONNREFUSED),
-			errors.As(err, &timeout) && timeout.Timeout(), err.Error() == last:
-			return
-		}
-		last = err.Error()
-		n.log.Warn("connecting to NATS fails", "error", err)
-	}
-}
-
-// withoutPasswords is a list of URLs as logs may have it.
-func withoutPasswords(urls string) string {
-	all := strings.Split(urls, ",")
-	for i, text := range all {
-		text = strings.TrimSpace(text)
-		if !strings.Contains(text, "://") {
-			text = "nats://" + text
-		}
-		switch u, err := url.Parse(text); {
-		case err != nil:
-			all[i] = "(not a URL)" // what cannot be parsed may hold one as well
-		case u.User != nil:
-			all[i] = u.Redacted()
-		}
-	}
-	return strings.Join(all, ",")
 }
 
 // keep does the housekeeping, once a second.
@@ -360,9 +277,6 @@ func (n *Node) Close() error {
 		close(n.stop)
 		n.keeper.Wait()
 		err = n.protocol.Close()
-		if n.conn != nil {
-			n.conn.Close()
-		}
 	})
 	if errors.Is(err, nats.ErrTimeout) {
 		return fmt.Errorf("node: close: NATS did not take the last messages in time: %w", err)

@@ -168,10 +168,10 @@ const deafness = int64(2500 * time.Millisecond)
 // judge reports whether the node is degraded: cut off from the network, or from a
 // peer in either direction.
 func (n *Node) judge(s *deltasync.Status) bool {
-	if n.alone {
+	if n.offline {
 		return false
 	}
-	bad := !s.Connected || s.Partial
+	bad := s.Partial || !s.Connected && (!n.cfg.Alone || len(s.Peers) > 0)
 	for _, p := range s.Peers {
 		bad = bad || p.State == deltasync.PeerSuspect || p.State == deltasync.PeerAlive && p.DeafFor > deafness
 	}

@@ -147,13 +147,16 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 		n.renew(e, r, now)
 	case c < 0:
 		n.mergeOld(now, s, e, r, d, row)
-		if !n.alone {
+		if !n.offline {
 			n.table.markDirty(s, e) // so that the laggard learns of the higher stamp
 		}
 		return
 	}
-	if e.rev.stamp != r.stamp {
-		return // one reset, two revisions: the later one's rows will come
+	switch c := e.rev.stamp.Compare(r.stamp); {
+	case c < 0: // one reset, two revisions: nobody may have asked for this client since
+		n.renew(e, r, now)
+	case c > 0:
+		return // the later one's rows will come
 	}
 	before := e.state.TAT(&r.frame)
 	g := e.state.Merge(&r.frame, d.Replica, d.Start, *row)

@@ -213,8 +213,10 @@ func (r *reader) group(d *crdt.Delta) {
 		return
 	}
 	c := columns{p: p, n: n2, origins: origins, sparse: len(n2) == 0}
-	// A row takes 64 bytes in memory and at least 16.25 on the wire.
-	d.Rows = make([]crdt.Row, n)
+	if d.Rows = r.takeRows(int(n)); d.Rows == nil { //nolint:gosec // at most MaxMessage
+		r.fail("rows")
+		return
+	}
 	for i := range d.Rows {
 		row := &d.Rows[i]
 		row.Key.Hi = binary.LittleEndian.Uint64(keys[i*16:])

@@ -15,7 +15,7 @@ type Config struct {
 	Prefix  string       // of subjects, default "ratelimit"
 	Key     []byte       // the cluster key, default DefaultClusterKey
 
-	// Alone says that no peers are to be expected: ready at once.
+	// Alone says that no peers are to be expected: ready at once. They may come.
 	Alone bool
 	// Interval is how long an admission may wait before it is sent, unless its
 	// client's quantum sends it sooner. Default 50 ms, at most 200 ms.

@@ -24,7 +24,7 @@
 // # Bounds
 //
 // A message is at most 48 KiB; peers, groups, rows and queues are capped; decoding
-// allocates at most five times a message's length plus 4 KiB, and what does not
+// allocates at most four times a message's length plus 4 KiB, and what does not
 // decode is dropped, counted by reason and logged at most once a second.
 //
 // The package is called sync because it is about synchronisation; import it as

@@ -54,7 +54,7 @@ const (
 	EventPeerLeft
 	EventOneWay    // the peer does not hear us
 	EventTwin      // another live node has our name
-	EventReady     // a snapshot was merged, or there is nobody to give one
+	EventReady     // a snapshot was merged, or nobody is there or expected to give one
 	EventPacketBad // a packet was refused; at most one a second
 )
 
@@ -106,7 +106,7 @@ func NewEngine(cfg Config, store Store, now int64, inbox string) *Engine {
 		started: now, nextFlush: now + int64(cfg.Interval), nextBeat: now,
 	}
 	e.stats.init()
-	e.join.start(e, now)
+	e.join.start(now)
 	e.regroup(now)
 	return e
 }

@@ -31,7 +31,7 @@ func allocated(f func()) uint64 {
 }
 
 // most is the promise that package and reader make.
-func most(n int) uint64 { return 5*uint64(n) + 4<<10 }
+func most(n int) uint64 { return 4*uint64(n) + 4<<10 }
 
 // packed writes values the way msgpack does; []byte is taken as it is.
 func packed(values ...any) []byte {

@@ -7,8 +7,12 @@ package sync
 // heard is itself joining, after some patience; or settle after the transport was
 // connected nobody was heard; at the latest joinCap after the start, also without
 // a network.
+//
+// A node that expects no peers reports ready at once, but joins all the same: peers
+// may be there, and know what its last incarnation admitted.
 type joining struct {
 	ready       bool
+	told        bool // that the node is ready
 	partial     bool // ready without a snapshot from a ready peer, though there were peers
 	startedAt   int64
 	connectedAt int64
@@ -23,11 +27,8 @@ const (
 	together = int64(300e6)
 )
 
-func (j *joining) start(e *Engine, now int64) {
+func (j *joining) start(now int64) {
 	j.startedAt = now
-	if e.cfg.Alone {
-		j.ready = true
-	}
 }
 
 func (j *joining) connected(now int64) {
@@ -62,6 +63,9 @@ func (j *joining) done(e *Engine, now int64, p *peer, peerJoining bool) {
 }
 
 func (j *joining) tick(e *Engine, now int64) {
+	if e.cfg.Alone && !j.told {
+		j.tell(e, nil, "no peers are expected")
+	}
 	if j.ready {
 		return
 	}
@@ -95,5 +99,12 @@ func (j *joining) tick(e *Engine, now int64) {
 func (j *joining) finish(e *Engine, now int64, from *peer, why string) {
 	j.ready = true
 	e.nextBeat = min(e.nextBeat, now)
+	if !j.told {
+		j.tell(e, from, why)
+	}
+}
+
+func (j *joining) tell(e *Engine, from *peer, why string) {
+	j.told = true
 	e.event(EventReady, from, why)
 }

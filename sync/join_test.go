@@ -11,7 +11,7 @@ func (p *probe) readyAt(most int64) int64 {
 	p.t.Helper()
 	for began := p.now; ; p.tick(min(max(1, p.wake-p.now), 10e6)) {
 		if p.engine.Ready() {
-			if p.told(EventReady) != 1 && !p.engine.cfg.Alone {
+			if p.told(EventReady) != 1 {
 				p.t.Errorf("told %d times", p.told(EventReady))
 			}
 			return p.now - began
@@ -30,8 +30,46 @@ func between(t *testing.T, what string, got, low, high int64) {
 }
 
 func TestAloneIsReadyAtOnce(t *testing.T) {
-	if p := newUnconnectedProbe(t, func(c *Config) { c.Alone = true }); !p.engine.Ready() {
+	p := newUnconnectedProbe(t, func(c *Config) { c.Alone = true })
+	if !p.engine.Ready() || !p.engine.Status(p.now).Ready {
 		t.Error("a node without peers waits")
+	}
+	p.run(6e9)
+	if p.told(EventReady) != 1 || p.events[0].Detail != "no peers are expected" {
+		t.Errorf("told %+v", p.events)
+	}
+}
+
+// Whoever expects nobody may be the restarted first node of a cluster that grew: what
+// its last incarnation admitted is known to the others.
+func TestAloneTakesASnapshotFromPeersThatAreThere(t *testing.T) {
+	p := newProbe(t, func(c *Config) { c.Alone = true })
+	p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2})
+	asked := p.asked()
+	if len(asked) != 1 || asked[0].Kind != KindSnapshot {
+		t.Fatalf("asked %+v", asked)
+	}
+	for _, m := range p.sent {
+		if m.Kind == KindBeat && !m.Joining {
+			t.Error("it says that it has joined, so that others take its snapshot for whole")
+		}
+	}
+	p.hear(&Message{Kind: KindRows, Node: "b", Replica: 2, Request: asked[0].Request, Deltas: rowsFor(99, 1, 5), Last: true, Done: true})
+	if p.count(1) != 5 || p.told(EventReady) != 1 {
+		t.Errorf("count %d, told %d times", p.count(1), p.told(EventReady))
+	}
+}
+
+func TestAloneIsIsolatedOnceItLostOthers(t *testing.T) {
+	p := newUnconnectedProbe(t, func(c *Config) { c.Alone = true })
+	if p.engine.Status(p.now).Isolated {
+		t.Error("isolated from nobody")
+	}
+	p.step(Input{Kind: InputConnected})
+	p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2, Heard: []Heard{{Replica: 1}}})
+	p.step(Input{Kind: InputDisconnected})
+	if !p.engine.Status(p.now).Isolated {
+		t.Error("not isolated, though it heard another and is cut off")
 	}
 }
 

@@ -23,7 +23,9 @@ var errLost = errors.New("the connection was closed")
 // NATS is a transport over a NATS connection of the caller's, which may be shared:
 // Close leaves it open. The connection's reconnect settings are the caller's too;
 // see the node package for the ones that suit.
-func NATS(conn *nats.Conn) Transport {
+func NATS(conn *nats.Conn) Transport { return newNATS(conn) }
+
+func newNATS(conn *nats.Conn) *natsTransport {
 	return &natsTransport{conn: conn, queue: make(chan *nats.Msg, natsQueue), stop: make(chan struct{})}
 }
 
@@ -38,11 +40,22 @@ type natsTransport struct {
 	stop    chan struct{}
 	done    sync.WaitGroup
 	once    sync.Once
+	up      atomic.Bool
 	dropped atomic.Uint64
 }
 
 func (t *natsTransport) Open(subjects []string, h Handler) error {
-	t.inbox = t.conn.NewInbox()
+	err := t.subscribe(subjects)
+	if err == nil {
+		t.start(h)
+	}
+	return err
+}
+
+func (t *natsTransport) subscribe(subjects []string) error {
+	if t.inbox == "" {
+		t.inbox = t.conn.NewInbox()
+	}
 	for _, s := range append([]string{t.inbox}, subjects...) {
 		sub, err := t.conn.ChanSubscribe(s, t.queue)
 		if err != nil {
@@ -51,18 +64,20 @@ func (t *natsTransport) Open(subjects []string, h Handler) error {
 		}
 		t.subs = append(t.subs, sub)
 	}
+	return nil
+}
+
+func (t *natsTransport) start(h Handler) {
 	t.status = t.conn.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	t.done.Add(1)
 	go t.run(h)
-	return nil
 }
 
 func (t *natsTransport) run(h Handler) {
 	defer t.done.Done()
-	up := false
 	look := func() {
-		if now := t.conn.IsConnected(); now != up {
-			if up = now; up {
+		if now := t.conn.IsConnected(); t.up.Swap(now) != now {
+			if now {
 				h.Connected()
 			} else {
 				h.Disconnected(t.lost())

@@ -46,7 +46,7 @@ func (e *Engine) Forget(name string) bool {
 func (e *Engine) group(now int64) (members, visible int, isolated bool) {
 	members = 1 + len(e.roster.names)
 	if !e.connected {
-		return members, 1, !e.cfg.Alone
+		return members, 1, members > 1 || !e.cfg.Alone
 	}
 	alive := []crdt.Replica{e.cfg.Replica}
 	var heard []string

@@ -120,7 +120,7 @@ type Status struct {
 // Status describes the engine at now.
 func (e *Engine) Status(now int64) Status {
 	s := Status{
-		Connected: e.connected, Ready: e.join.ready, Partial: e.join.partial,
+		Connected: e.connected, Ready: e.Ready(), Partial: e.join.partial,
 		Members: e.view.Members, Visible: e.view.Visible, Isolated: e.view.Isolated,
 		Seq: e.seq, Stats: e.stats.clone(),
 	}
@@ -140,7 +140,7 @@ func (e *Engine) Status(now int64) Status {
 }
 
 // Ready reports whether the node has joined its cluster.
-func (e *Engine) Ready() bool { return e.join.ready }
+func (e *Engine) Ready() bool { return e.join.ready || e.cfg.Alone }
 
 // Fresh is the instant, by the peer's clock, up to which everything that it had
 // sent is merged here; false if nothing is known of it.

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -23,7 +24,7 @@ type simCommand struct {
 	simOptions
 	random   bool
 	from     uint64
-	seeds    int
+	seeds    uint64
 	workers  int
 	sweep    string
 	svg      string
@@ -48,7 +49,7 @@ var (
 const (
 	campaignSeeds = 1000
 	sweepSeeds    = 5
-	mostSeeds     = 1 << 40
+	mostWorkers   = 1024
 )
 
 func runSim(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -57,9 +58,9 @@ func runSim(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	c.register(f.FlagSet)
 	f.BoolVar(&c.random, "random", false, "run random clusters, loads and faults: -seeds of them, or the one of -seed")
 	f.Uint64Var(&c.from, "from", 1, "with -random: the first seed")
-	f.IntVar(&c.seeds, "seeds", 0, fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
+	f.Uint64Var(&c.seeds, "seeds", 0, fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
 	f.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "with -random and -sweep: runs at the same time")
-	f.StringVar(&c.sweep, "sweep", "", "`FLAG=V1,V2,...`: run with each value of one flag, of "+strings.Join(sweepable(), ", "))
+	f.StringVar(&c.sweep, "sweep", "", "run with each value of one flag, `FLAG=V1,V2,...`, of "+strings.Join(sweepable(), ", "))
 	f.StringVar(&c.svg, "svg", "", "with -sweep: draw it into this `FILE`")
 	f.StringVar(&c.html, "html", "", "with -sweep: write it as a page into this `FILE`")
 	f.StringVar(&c.trace, "trace", "", "write all that happens into this `FILE`, - for the standard output")
@@ -82,10 +83,10 @@ func runSim(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 // run does what the flags together ask for.
 func (c *simCommand) run(ctx context.Context) error {
 	switch {
-	case c.given["seeds"] && (c.seeds < 1 || c.seeds > mostSeeds):
+	case c.given["seeds"] && c.seeds < 1:
 		return usagef("-seeds %d: must be at least 1", c.seeds)
-	case c.workers < 1:
-		return usagef("-workers %d: must be at least 1", c.workers)
+	case c.workers < 1 || c.workers > mostWorkers:
+		return usagef("-workers %d: must be from 1 to %d", c.workers, mostWorkers)
 	case c.trace == "-" && c.format == output.JSON:
 		return usagef("-trace -: would mix with the JSON; give it a file")
 	case c.given["sweep"]:
@@ -132,7 +133,7 @@ func (c *simCommand) one() (sim.Scenario, error) {
 
 // refuse returns a usage error if a flag was set that the mode does not use.
 func (c *simCommand) refuse(mode string, unused func(flag string) bool) error {
-	for name := range c.given {
+	for _, name := range slices.Sorted(maps.Keys(c.given)) {
 		if unused(name) {
 			return usagef("-%s has no effect with %s", name, mode)
 		}
@@ -185,7 +186,7 @@ func (c *simCommand) runOne(ctx context.Context, sc sim.Scenario) error {
 	c.progress.Showf("simulating %v", sc.Duration)
 	start := time.Now()
 	r, err := simulate(ctx, sc, trace)
-	real := time.Since(start)
+	took := time.Since(start)
 	c.progress.Done()
 	if err == nil {
 		err = closeTrace()
@@ -193,7 +194,7 @@ func (c *simCommand) runOne(ctx context.Context, sc sim.Scenario) error {
 	if err != nil {
 		return err
 	}
-	report := newSimReport(sc, r, real)
+	report := newSimReport(sc, r, took)
 	if err := c.format.Print(c.stdout, report, report.print); err != nil {
 		return err
 	}
@@ -215,8 +216,13 @@ func (c *simCommand) again(seed uint64) string {
 	return "the same flags, -seed " + fmt.Sprint(seed) + " and -trace -"
 }
 
+var errInterrupted = errors.New("interrupted")
+
 // simulate runs a scenario unless ctx ends before.
 func simulate(ctx context.Context, sc sim.Scenario, trace io.Writer) (sim.Result, error) {
+	if ctx.Err() != nil {
+		return sim.Result{}, errInterrupted
+	}
 	type outcome struct {
 		r   sim.Result
 		err error
@@ -230,7 +236,7 @@ func simulate(ctx context.Context, sc sim.Scenario, trace io.Writer) (sim.Result
 	}()
 	select {
 	case <-ctx.Done():
-		return sim.Result{}, errors.New("interrupted")
+		return sim.Result{}, errInterrupted
 	case o := <-done:
 		return o.r, o.err
 	}

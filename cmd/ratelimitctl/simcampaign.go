@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -11,11 +10,11 @@ import (
 
 // runCampaign runs random scenarios.
 func (c *simCommand) runCampaign(ctx context.Context) error {
-	seeds := campaignSeeds
+	seeds := uint64(campaignSeeds)
 	if c.given["seeds"] {
 		seeds = c.seeds
 	}
-	sum := sim.Campaign(ctx, c.from, uint64(seeds), c.workers, func(total sim.Row) { //nolint:gosec // checked
+	sum := sim.Campaign(ctx, c.from, seeds, c.workers, func(total sim.Row) {
 		c.progress.Showf("%d of %d seeds, %d decisions, %d violations", total.Seeds, seeds, total.Decisions, total.Violations)
 	})
 	c.progress.Done()
@@ -23,13 +22,19 @@ func (c *simCommand) runCampaign(ctx context.Context) error {
 		_, err := fmt.Fprint(w, sum)
 		return err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case sum.Total.Violations > 0 && len(sum.Failed) > 0:
+	}
+	return c.verdict(&sum, ctx.Err() != nil)
+}
+
+// verdict is the error that a campaign ends with, nil if all was well.
+func (c *simCommand) verdict(sum *sim.Summary, interrupted bool) error {
+	switch {
+	case len(sum.Failed) > 0:
 		return fmt.Errorf("%d violations of what is promised; repeat the first with: %s", sum.Total.Violations, c.again(sum.Failed[0].Seed))
-	case ctx.Err() != nil:
-		return errors.New("interrupted after seed " + fmt.Sprint(sum.Next-1) + "; go on with -from " + fmt.Sprint(sum.Next))
+	case interrupted:
+		return fmt.Errorf("interrupted; go on with -from %d", sum.Next)
 	}
 	return nil
 }

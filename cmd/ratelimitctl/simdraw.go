@@ -68,9 +68,9 @@ func (s *sweepResult) chart() *chart.Chart {
 		x.Names = append(x.Names, number(p.X))
 		add("max", p.EMax)
 		add("median", p.EMedian)
-		add("then", p.Then)
-		if p.Ceiling > 0 {
-			add("bound", p.Ceiling)
+		add("ceiling", p.Ceiling)
+		if p.Bound > 0 {
+			add("bound", p.Bound)
 		} else {
 			add("bound", math.NaN())
 		}
@@ -79,15 +79,17 @@ func (s *sweepResult) chart() *chart.Chart {
 	sc := &s.Base
 	return &chart.Chart{
 		Title: "How far beyond the limit can one client get?",
-		Subtitle: fmt.Sprintf("%d nodes, limit %s; %s; %d seeds for each point",
-			sc.Nodes, describePolicy(sc.Policy), describeLoad(sc), s.Seeds),
+		Subtitle: []string{
+			describeCluster(sc, s.Parameter) + "; limit " + describePolicy(sc.Policy, s.Parameter),
+			fmt.Sprintf("%s; %s for each point", describeLoad(sc, s.Parameter), plural(s.Seeds, "seed")),
+		},
 		X: x,
 		Panels: []chart.Panel{
 			{Label: "over-admission E, units", Height: 2.4, Lines: []chart.Line{
-				{Name: "bound for any load", Style: chart.Bound, Y: lines["bound"]},
-				{Name: "bound at that moment", Style: chart.Fine, Y: lines["then"]},
-				{Name: "measured, largest", Style: chart.Strong, Y: lines["max"]},
+				{Name: "bound for any load", Style: chart.Bound, Y: lines["ceiling"]},
+				{Name: "bound for this load", Style: chart.Fine, Y: lines["bound"]},
 				{Name: "measured, median", Style: chart.Light, Y: lines["median"]},
+				{Name: "measured, largest", Style: chart.Strong, Y: lines["max"]},
 			}},
 			{Label: "messages per second, all nodes", Height: 1, Lines: []chart.Line{
 				{Name: "messages", Style: chart.Strong, Y: lines["messages"]},

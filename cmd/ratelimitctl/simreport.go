@@ -27,12 +27,12 @@ type simReport struct {
 	RealMS              float64 `json:"real_ms"`
 }
 
-func newSimReport(sc sim.Scenario, r sim.Result, real time.Duration) *simReport {
+func newSimReport(sc sim.Scenario, r sim.Result, took time.Duration) *simReport {
 	return &simReport{
 		Scenario: sc, Result: r,
 		Delta: round(r.Delta).String(), Sigma: round(r.Sigma).String(), Simulated: r.Simulated.String(), Trace: fmt.Sprintf("%016x", r.Trace),
 		MessagesPerAdmitted: ratio(r.Messages, r.Admitted), BytesPerAdmitted: ratio(r.Bytes, r.Admitted),
-		RealMS: float64(real.Microseconds()) / 1e3,
+		RealMS: float64(took.Microseconds()) / 1e3,
 	}
 }
 
@@ -44,9 +44,9 @@ func round(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
 func (r *simReport) print(w io.Writer) error {
 	var t output.Table
 	sc := &r.Scenario
-	t.Row("cluster", describeCluster(sc))
-	t.Row("limit", describePolicy(sc.Policy))
-	t.Row("load", describeLoad(sc))
+	t.Row("cluster", describeCluster(sc, ""))
+	t.Row("limit", describePolicy(sc.Policy, ""))
+	t.Row("load", describeLoad(sc, ""))
 	t.Row("faults", describeFaults(sc.Faults))
 	t.Row("simulated", fmt.Sprintf("%v in %.2f s, seed %d, trace %s", r.Simulated, r.RealMS/1e3, sc.Seed, r.Trace))
 	if err := t.Print(w); err != nil {
@@ -63,9 +63,10 @@ func (r *simReport) print(w io.Writer) error {
 	}
 	say(w, "\n")
 	t.Numbers = false
-	t.Row("E", fmt.Sprintf("%.2f units", r.E), "the most that a client ever got beyond what one central limiter could have admitted")
-	t.Row("bound then", fmt.Sprintf("%.2f units", r.Bound), "what the deciding node could not know of at that moment")
-	t.Row("bound", r.ceiling(), fmt.Sprintf("(N-1)·(B + r·Δ) + r·σ, whatever the load; here N = %d, Δ = %s, σ = %s", r.Incarnations, r.Delta, r.Sigma))
+	t.Row("E", fmt.Sprintf("%.2f units", r.E), "measured: the most that a client ever got beyond what one central limiter could have admitted")
+	t.Row("bound", units(r.Documented.Total()), "what is promised for this load and these faults")
+	t.Row("  at that moment", units(r.Bound), "what the node that admitted could not know of")
+	t.Row("  for any load", r.ceiling(), fmt.Sprintf("(N-1)·(B + r·Δ) + r·σ; here N = %d, Δ = %s, σ = %s", r.Incarnations, r.Delta, r.Sigma))
 	t.Row("wrongly denied", r.wrong(), "requests of a client that keeps to the limit")
 	t.Row("messages", fmt.Sprintf("%.2f", r.MessagesPerAdmitted), fmt.Sprintf("per admitted request; %d while the load ran", r.Messages))
 	t.Row("bytes", fmt.Sprintf("%.0f", r.BytesPerAdmitted), fmt.Sprintf("per admitted request; %d while the load ran", r.Bytes))
@@ -82,11 +83,19 @@ func (r *simReport) print(w io.Writer) error {
 	return nil
 }
 
-func (r *simReport) ceiling() string {
-	if r.Ceiling == 0 && r.Incarnations > 1 {
-		return "-" // the limit changed on the way
+// units prints a bound; 0 is none, as where chance has a part in it.
+func units(v float64) string {
+	if v == 0 {
+		return "-"
 	}
-	return fmt.Sprintf("%.2f units", r.Ceiling)
+	return fmt.Sprintf("%.2f units", v)
+}
+
+func (r *simReport) ceiling() string {
+	if r.Incarnations == 1 {
+		return "0.00 units"
+	}
+	return units(r.Ceiling)
 }
 
 func (r *simReport) wrong() string {
@@ -103,24 +112,40 @@ func diff(a, b uint64) string {
 	return fmt.Sprintf("+%d", a-b)
 }
 
-func describeCluster(sc *sim.Scenario) string {
-	out := fmt.Sprintf("%d nodes, flush %v, messages take %v to %v, %.3g %% lost", sc.Nodes, sc.Flush, sc.Link.DelayMin, sc.Link.DelayMax, 100*sc.Link.Loss)
-	if sc.Link.Duplicate > 0 {
-		out += fmt.Sprintf(", %.3g %% twice", 100*sc.Link.Duplicate)
+// describe lists what stands behind the names, but for the swept one.
+func describe(swept string, named ...string) string {
+	var out []string
+	for i := 0; i < len(named); i += 2 {
+		if named[i] != swept && named[i+1] != "" {
+			out = append(out, named[i+1])
+		}
 	}
-	if sc.Link.Reorder {
-		out += ", out of order"
-	}
-	if sc.Link.Bandwidth > 0 {
-		out += fmt.Sprintf(", %d bytes/s", sc.Link.Bandwidth)
-	}
-	if sc.Skew > 0 {
-		out += fmt.Sprintf(", clocks off by up to %v", sc.Skew)
-	}
-	return out
+	return strings.Join(out, ", ")
 }
 
-func describePolicy(p node.Policy) string {
+// The describing functions leave out the flag that is swept, "" if none is.
+
+func describeCluster(sc *sim.Scenario, swept string) string {
+	l := &sc.Link
+	some := func(is bool, text string, args ...any) string {
+		if !is {
+			return ""
+		}
+		return fmt.Sprintf(text, args...)
+	}
+	return describe(swept,
+		"nodes", plural(sc.Nodes, "node"),
+		"flush", fmt.Sprintf("flush %v", sc.Flush),
+		"delay", fmt.Sprintf("messages take %v to %v", l.DelayMin, l.DelayMax),
+		"loss", fmt.Sprintf("%.3g %% lost", 100*l.Loss),
+		"duplicate", some(l.Duplicate > 0, "%.3g %% twice", 100*l.Duplicate),
+		"reorder", some(l.Reorder, "out of order"),
+		"bandwidth", some(l.Bandwidth > 0, "%d bytes/s", l.Bandwidth),
+		"skew", some(sc.Skew > 0, "clocks off by up to %v", sc.Skew),
+	)
+}
+
+func describePolicy(p node.Policy, swept string) string {
 	burst, overshoot := p.Burst, p.MaxOvershoot
 	if burst == 0 {
 		burst = p.Limit
@@ -128,10 +153,17 @@ func describePolicy(p node.Policy) string {
 	if overshoot == 0 {
 		overshoot = node.DefaultMaxOvershoot
 	}
-	return fmt.Sprintf("%d per %v for each client, burst %d, max overshoot %g", p.Limit, p.Window, burst, overshoot)
+	limit, most := fmt.Sprintf("%d per %v for each client", p.Limit, p.Window), fmt.Sprintf("burst %d", burst)
+	if swept == "limit" {
+		limit = fmt.Sprintf("per %v for each client", p.Window)
+		if p.Burst == 0 {
+			most = "burst as the limit"
+		}
+	}
+	return describe(swept, "limit of", limit, "burst", most, "max-overshoot", fmt.Sprintf("max overshoot %g", overshoot))
 }
 
-func describeLoad(sc *sim.Scenario) string {
+func describeLoad(sc *sim.Scenario, swept string) string {
 	rate, bursts, conforming := 0.0, 0, 0
 	for i := range sc.Streams {
 		switch s := &sc.Streams[i]; {
@@ -143,18 +175,34 @@ func describeLoad(sc *sim.Scenario) string {
 			rate += s.Rate
 		}
 	}
-	var parts []string
+	var what, who string
+	switch {
+	case bursts > 0 && (swept == "burst" || swept == "limit"):
+		what = "bursts at every node"
+	case bursts > 0:
+		what = fmt.Sprintf("bursts of %d at every node", bursts)
+	}
 	if rate > 0 {
-		parts = append(parts, fmt.Sprintf("%.4g requests/s", rate))
+		what = strings.TrimPrefix(what+fmt.Sprintf(" and %.4g requests/s", rate), " and ")
 	}
-	if bursts > 0 {
-		parts = append(parts, fmt.Sprintf("bursts of up to %d at every node", bursts))
+	if swept == "rate" {
+		what = "requests"
 	}
-	out := fmt.Sprintf("%s of %d clients for %v", strings.Join(parts, " and "), len(sc.Streams)-conforming, sc.Duration)
+	if swept != "clients" {
+		who = " of " + plural(len(sc.Streams)-conforming, "client")
+	}
+	out := fmt.Sprintf("%s%s for %v", what, who, sc.Duration)
 	if conforming > 0 {
 		out += ", and one that keeps to the limit"
 	}
 	return out
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func describeFaults(faults []sim.Fault) string {

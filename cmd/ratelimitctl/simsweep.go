@@ -56,10 +56,10 @@ type sweepPoint struct {
 	EMedian  float64 `json:"e_median"`
 	EMax     float64 `json:"e_max"`
 	EMaxSeed uint64  `json:"e_max_seed"`
-	// Then is the bound at the moment of EMax, Ceiling the largest of those that know
-	// no load.
-	Then       float64 `json:"bound_then"`
-	Ceiling    float64 `json:"bound"`
+	// Bound is the largest of those that are promised for the load, 0 if none is;
+	// Ceiling the largest of those for any load.
+	Bound      float64 `json:"bound"`
+	Ceiling    float64 `json:"ceiling"`
 	Ratio      float64 `json:"admitted_to_central"` // median
 	Messages   float64 `json:"messages_per_second"` // median
 	Bytes      float64 `json:"bytes_per_second"`    // median
@@ -72,21 +72,23 @@ type sweepPoint struct {
 }
 
 func (c *simCommand) runSweep(ctx context.Context) error {
+	// The same clients at all values.
+	c.greedy = strings.Contains(c.sweep, "loss=")
 	base, err := c.scenario()
 	if err != nil {
 		return err
 	}
 	seeds := sweepSeeds
-	if c.given["seeds"] {
-		seeds = c.seeds
+	const most = 1000
+	if c.seeds > most {
+		return usagef("-seeds %d: must be at most %d for each value", c.seeds, most)
 	}
-	const mostRuns = 100_000
+	if c.given["seeds"] {
+		seeds = int(c.seeds) //nolint:gosec // checked
+	}
 	name, points, err := c.points()
 	if err != nil {
 		return err
-	}
-	if len(points)*seeds > mostRuns || seeds > mostRuns {
-		return usagef("-seeds %d: more than %d runs in all", seeds, mostRuns)
 	}
 	if err := c.runPoints(ctx, points, seeds); err != nil {
 		return err
@@ -196,7 +198,7 @@ feed:
 	c.progress.Done()
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, context.Canceled) {
-			return errors.New("interrupted")
+			return errInterrupted
 		}
 		return cause
 	}
@@ -218,8 +220,9 @@ func (p *sweepPoint) summarize(load time.Duration) {
 	for i := range p.results {
 		r := &p.results[i]
 		if r.E > p.EMax {
-			p.EMax, p.EMaxSeed, p.Then = r.E, r.Seed, r.Bound
+			p.EMax, p.EMaxSeed = r.E, r.Seed
 		}
+		p.Bound = max(p.Bound, r.Documented.Total())
 		p.Ceiling = max(p.Ceiling, r.Ceiling)
 		if len(r.Violations) > 0 && p.Violations == 0 {
 			p.broken = r.Seed
@@ -235,9 +238,9 @@ func (p *sweepPoint) summarize(load time.Duration) {
 
 func (s *sweepResult) print(w io.Writer) error {
 	var t output.Table
-	t.Row("cluster", describeCluster(&s.Base))
-	t.Row("limit", describePolicy(s.Base.Policy))
-	t.Row("load", describeLoad(&s.Base))
+	t.Row("cluster", describeCluster(&s.Base, s.Parameter))
+	t.Row("limit", describePolicy(s.Base.Policy, s.Parameter))
+	t.Row("load", describeLoad(&s.Base, s.Parameter))
 	t.Row("faults", describeFaults(s.Base.Faults))
 	t.Row("sweep", fmt.Sprintf("%s, %d seeds from %d for each value", s.Parameter, s.Seeds, s.Base.Seed))
 	if err := t.Print(w); err != nil {
@@ -245,14 +248,14 @@ func (s *sweepResult) print(w io.Writer) error {
 	}
 	say(w, "\n")
 	t.Numbers = true
-	t.Row(s.Parameter, "E median", "E max", "bound then", "bound", "admitted/central", "messages/s", "bytes/s", "violations")
+	t.Row(s.Parameter, "E median", "E max", "bound", "for any load", "admitted/central", "messages/s", "bytes/s", "violations")
 	for i := range s.Points {
 		p := &s.Points[i]
-		ceiling := "-"
-		if p.Ceiling > 0 {
-			ceiling = fmt.Sprintf("%.1f", p.Ceiling)
+		bound := "-"
+		if p.Bound > 0 {
+			bound = fmt.Sprintf("%.1f", p.Bound)
 		}
-		t.Row(p.Value, fmt.Sprintf("%.1f", p.EMedian), fmt.Sprintf("%.1f", p.EMax), fmt.Sprintf("%.1f", p.Then), ceiling,
+		t.Row(p.Value, fmt.Sprintf("%.1f", p.EMedian), fmt.Sprintf("%.1f", p.EMax), bound, fmt.Sprintf("%.1f", p.Ceiling),
 			fmt.Sprintf("%.4f", p.Ratio), fmt.Sprintf("%.1f", p.Messages), fmt.Sprintf("%.0f", p.Bytes), p.Violations)
 	}
 	return t.Print(w)

@@ -34,9 +34,6 @@ type daemon struct {
 // face is the node as the doors show it.
 type face struct {
 	*node.Node
-	// alone says that no peers are to be expected, so that there is nothing to wait
-	// for: a node on an embedded server joins without hearing anybody.
-	alone    bool
 	stopping atomic.Bool
 }
 
@@ -44,11 +41,8 @@ var errStopping = errors.New("stopping")
 
 // Ready is nil once the node has joined its cluster, until it begins to stop.
 func (f *face) Ready() error {
-	switch {
-	case f.stopping.Load():
+	if f.stopping.Load() {
 		return errStopping
-	case f.alone:
-		return nil
 	}
 	return f.Node.Ready()
 }
@@ -89,7 +83,7 @@ func start(ctx context.Context, p *plan) (d *daemon, err error) {
 	if err != nil {
 		return d, err
 	}
-	d.face = &face{Node: n, alone: !p.link.peers}
+	d.face = &face{Node: n}
 	d.doors[0].server = httpServer(d.handler(loopback(api.Addr())), p.log)
 	if len(d.doors) > 1 {
 		d.doors[1].server = pprofServer(p.log)

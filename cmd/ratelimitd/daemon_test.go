@@ -41,8 +41,11 @@ func TestItIsReadyAtOnceWhereNobodyIsExpected(t *testing.T) {
 			if resp, _ := p.ask("GET", "/livez", ""); resp.StatusCode != http.StatusOK {
 				t.Errorf("livez: got %d", resp.StatusCode)
 			}
-			if s := p.status(); !s.Node.Ready || s.Node.Isolated {
+			if s := p.status(); !s.Node.Ready || s.Node.Isolated || s.Degraded {
 				t.Errorf("got %+v", s)
+			}
+			if why := p.await("ready")["detail"]; why != "no peers are expected" {
+				t.Errorf("got %v", why)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"reflect"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -84,7 +85,9 @@ func (w *world) watch(m *member, before map[cellKey]crdt.Count) map[cellKey]crdt
 	return now
 }
 
-func (w *world) width() int64 {
-	p := w.oracle.policy
-	return int64(min(max(p.Window, 15e9), 60e9))
+func (w *world) width() int64 { return int64(widthOf(w.oracle.policy.Window)) }
+
+// widthOf is how wide the replicated windows of a limit are.
+func widthOf(window time.Duration) time.Duration {
+	return min(max(window, 15*time.Second), time.Minute)
 }

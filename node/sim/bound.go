@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -10,7 +12,8 @@ import (
 // oracle is sharper in time; this one must hold as well.
 type Terms struct {
 	// Connected is the sum of min(B + r·Δ, what the client asks of the node within
-	// Δ) over all nodes but one, the least. At most (N-1)·(B + r·Δ).
+	// Δ) over all nodes but one, the least. At most (N-1)·(B + r·Δ). A node that just
+	// started counts under Join.
 	Connected float64 `json:"connected"`
 	Skew      float64 `json:"skew"`      // r·σ
 	Partition float64 `json:"partition"` // (g-1)·r·P, P until what was missed is repaired
@@ -43,10 +46,14 @@ func (o *oracle) terms(a *account) Terms {
 	t := Terms{Skew: rate * float64(o.sigma()), Partition: rate * float64(apart)}
 	asked := map[int]float64{}
 	for m, l := range a.asked {
-		asked[m.number] = max(asked[m.number], l.most(delta+int64(apart)))
+		from := m.bornAt
+		if m.bornAt >= o.w.start {
+			from += int64(joinTime)
+		}
+		asked[m.number] = max(asked[m.number], l.most(from, delta+int64(apart)))
 	}
-	for _, cost := range asked {
-		cost = min(cost, burst+rate*float64(delta))
+	for _, number := range slices.Sorted(maps.Keys(asked)) { // in order: sums of fractions depend on it
+		cost := min(asked[number], burst+rate*float64(delta))
 		t.Connected += cost
 		if least < 0 || cost < least {
 			least = cost
@@ -77,18 +84,20 @@ func (sc *Scenario) apart() time.Duration {
 	return sum
 }
 
-// most is the most cost within any stretch of d.
-func (l *ledger) most(d int64) float64 {
+// most is the most cost within any stretch of d from begin on.
+func (l *ledger) most(begin, d int64) float64 {
 	most, from := int64(0), 0
 	for i, at := range l.at {
-		for l.at[from] < at-d {
+		for l.at[from] < max(begin, at-d) && from < i {
 			from++
 		}
 		before := int64(0)
 		if from > 0 {
 			before = l.total[from-1]
 		}
-		most = max(most, l.total[i]-before)
+		if at >= begin {
+			most = max(most, l.total[i]-before)
+		}
 	}
 	return float64(most)
 }

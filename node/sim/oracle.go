@@ -3,8 +3,10 @@ package sim
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -56,6 +58,7 @@ const epsilon = 1e-3
 
 // account is one client.
 type account struct {
+	client  string
 	level   gcra.Level
 	admits  map[*member]*ledger
 	asked   map[*member]*ledger // whether admitted or not; only if that matters
@@ -82,7 +85,8 @@ func newOracle(w *world, p node.Policy) (*oracle, error) {
 		w: w, promise: newPromise(&w.sc, w.start), documented: w.sc.documented(), accounts: map[string]*account{}, central: central{levels: map[string]gcra.Level{}},
 		fresh: map[[2]*member]int64{}, late: map[[2]*member][]span{},
 	}
-	return o, o.set(p)
+	err := o.set(p)
+	return o, err
 }
 
 func (o *oracle) set(p node.Policy) error {
@@ -111,10 +115,23 @@ func (o *oracle) observeClock(m *member) {
 	o.offMin, o.offMax = min(o.offMin, off), max(o.offMax, off)
 }
 
+// observeStaleness notes how much of the others' lives m does not know of.
+func (o *oracle) observeStaleness(a *account, m *member) {
+	for other := range a.admits {
+		until := o.w.now
+		if !other.alive {
+			until = other.diedAt
+		}
+		if other != m {
+			o.staleness = max(o.staleness, until-max(o.known(a, m, other), other.bornAt))
+		}
+	}
+}
+
 func (o *oracle) account(client string) *account {
 	a := o.accounts[client]
 	if a == nil {
-		a = &account{level: gcra.Level{Base: gcra.Never}, admits: map[*member]*ledger{}, asked: map[*member]*ledger{}}
+		a = &account{client: client, level: gcra.Level{Base: gcra.Never}, admits: map[*member]*ledger{}, asked: map[*member]*ledger{}}
 		o.accounts[client] = a
 	}
 	return a
@@ -151,12 +168,13 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	a.level.Count += uint64(cost) //nolint:gosec // positive
 	ledgerOf(a.admits, m).add(t, cost)
 	elsewhere := o.elsewhere(m, client)
-	if elsewhere || t < a.pardon && !o.heard(m, client, a.reset) {
+	if elsewhere || t < max(a.pardon, m.bornAt+int64(joinTime)) && !o.heard(m, client, a.reset) {
 		a.excused, a.lastExc = a.excused+cost, t
 	}
 	if elsewhere {
 		return // what it admits by another policy is judged by the others' next admission
 	}
+	o.observeStaleness(a, m)
 	e := float64(o.gcra.TAT(a.level)-t)*o.rate() - float64(o.policy.Burst)
 	if e <= 0 {
 		return
@@ -198,7 +216,6 @@ func (o *oracle) bound(a *account, m *member) float64 {
 	for other := range a.admits {
 		if other != m {
 			unseen += o.unseen(a, m, other)
-			o.staleness = max(o.staleness, o.w.now-o.known(m, other))
 		}
 	}
 	return float64(unseen) + o.rate()*float64(o.sigma())
@@ -206,20 +223,21 @@ func (o *oracle) bound(a *account, m *member) float64 {
 
 // why lists what the bound is made of.
 func (o *oracle) why(a *account, m *member) string {
-	out := fmt.Sprintf(" (σ %v, excused %d", time.Duration(o.sigma()), a.excused)
+	var out strings.Builder
+	_, _ = fmt.Fprintf(&out, " (σ %v, excused %d", time.Duration(o.sigma()), a.excused)
 	for _, other := range o.w.members {
 		if l := a.admits[other]; l != nil && other != m {
-			out += fmt.Sprintf("; of n%d known until %v ago, %d of %d unseen", other.number,
-				time.Duration(o.w.now-o.known(m, other)), o.unseen(a, m, other), l.total[len(l.total)-1])
+			_, _ = fmt.Fprintf(&out, "; of n%d known until %v ago, %d of %d unseen", other.number,
+				time.Duration(o.w.now-o.known(a, m, other)), o.unseen(a, m, other), l.total[len(l.total)-1])
 		}
 	}
-	return out + ")"
+	return out.String() + ")"
 }
 
 // unseen is the cost that other admitted, and of which m could not know.
 func (o *oracle) unseen(a *account, m, other *member) int64 {
 	l := a.admits[other]
-	known := o.known(m, other)
+	known := o.known(a, m, other)
 	unseen := l.since(known)
 	for _, s := range o.late[[2]*member{m, other}] {
 		if s.from, s.to = max(s.from, a.idleAt-1), min(s.to, known); s.from < s.to {
@@ -229,16 +247,28 @@ func (o *oracle) unseen(a *account, m, other *member) int64 {
 	return unseen
 }
 
-// known is the true time up to which m claims to know what other admitted.
-func (o *oracle) known(m, other *member) int64 {
+// known is the true time up to which m has to know what other admitted to a client.
+func (o *oracle) known(a *account, m, other *member) int64 {
+	known := o.claimed(m, other)
+	// At a full table, rows of clients that are not held are not taken in.
+	if kept, some := o.promise.kept(m, other, o.w.now); some && (o.w.sc.MaxClients == 0 || o.held(a, m) && o.held(a, other)) {
+		known = max(known, kept)
+	}
+	return known
+}
+
+func (o *oracle) held(a *account, m *member) bool {
+	_, _, held := m.step.Standing(node.DefaultLimit, a.client)
+	return held
+}
+
+// claimed is the true time up to which m claims to know what other admitted.
+func (o *oracle) claimed(m, other *member) int64 {
 	known := m.floors[other]
 	if at, ok := m.step.Fresh(other.replica); ok {
 		// What was sent by then had waited for a flush at most; a clock that stands
 		// still after a step back holds the flush up, too.
 		known = max(known, other.clock.earliest(at)-o.lag())
-	}
-	if kept, some := o.promise.kept(m, other, o.w.now); some {
-		known = max(known, kept)
 	}
 	return known
 }
@@ -248,7 +278,7 @@ func (o *oracle) lag() int64 { return o.promise.lag(&o.w.sc) }
 // progress is called when m took a message from other: claims may have grown.
 func (o *oracle) progress(m, other *member) {
 	pair := [2]*member{m, other}
-	known := o.known(m, other)
+	known := o.claimed(m, other)
 	was, some := o.fresh[pair]
 	if !some {
 		was = m.bornAt
@@ -256,7 +286,7 @@ func (o *oracle) progress(m, other *member) {
 	if known <= was {
 		return
 	}
-	width := int64(min(max(o.policy.Window, 15*time.Second), 60*time.Second))
+	width := o.w.width()
 	if o.w.now-was > width {
 		o.late[pair] = append(o.late[pair], span{from: was, to: min(known, o.w.now-width)})
 	}
@@ -277,7 +307,7 @@ func (o *oracle) joined(m *member, giver uint64) {
 			case g:
 				m.floors[other] = m.bornAt - o.lag()
 			default:
-				m.floors[other] = min(m.bornAt-o.lag(), o.known(g, other))
+				m.floors[other] = min(m.bornAt-o.lag(), o.claimed(g, other))
 			}
 		}
 	}
@@ -287,6 +317,9 @@ func (o *oracle) joined(m *member, giver uint64) {
 func (o *oracle) change(c node.LimitChange, t int64) {
 	o.changes = true
 	o.w.at(t, func() {
+		for _, m := range o.w.living() {
+			o.observeClock(m) // whoever crosses the instant, not only who admits
+		}
 		old := o.gcra
 		o.central.change(old, c.Policy, t)
 		o.altered = true
@@ -294,7 +327,7 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 			a.level = convert(old, a.level, c.Policy, t)
 			// Clocks that differ cross the instant of change at different times, and
 			// what was used is rounded up to whole units.
-			a.excused, a.lastExc = a.excused+int64(o.rate()*float64(o.sigma()))+2, t
+			a.excused, a.lastExc = a.excused+int64(math.Ceil(o.rate()*float64(o.sigma())))+2, t
 		}
 		if err := o.set(c.Policy); err != nil {
 			o.w.violate("change: %v", err)
@@ -333,6 +366,9 @@ func (o *oracle) report(r *Result) {
 	r.Central, r.CentralUnits = o.central.admitted, o.central.units
 	r.Incarnations, r.Sigma = len(o.w.members), time.Duration(o.sigma())
 	r.Delta = time.Duration(o.staleness)
+	if o.documented && len(o.w.sc.Faults) == 0 {
+		r.Delta = time.Duration(o.promise.delta)
+	}
 	if !o.altered {
 		rate := o.rate()
 		r.Ceiling = float64(r.Incarnations-1)*(float64(o.policy.Burst)+rate*float64(r.Delta)) + rate*float64(r.Sigma)

@@ -38,7 +38,7 @@ func newPromise(sc *Scenario, start int64) promise {
 			p.trouble = append(p.trouble, s)
 		}
 	}
-	if sc.Link.Loss > 0 || sc.Link.Bandwidth > 0 || sc.MaxClients > 0 {
+	if sc.Link.Loss > 0 || sc.Link.Bandwidth > 0 {
 		p.trouble = append(p.trouble, span{0, math.MaxInt64})
 	}
 	p.delta = p.lag(sc) + int64(sc.Link.DelayMax)

@@ -19,6 +19,9 @@ func Random(seed uint64) Scenario {
 		Flush:    d.pick(5, 20, 50, 50, 200),
 		Link:     d.link(),
 	}
+	if d.one(2) {
+		sc.Stagger = 200 * time.Millisecond
+	}
 	if d.one(10) {
 		sc.Nodes = 5 + d.upTo(5)
 	}

@@ -24,6 +24,9 @@ type Scenario struct {
 	Drift float64       `json:"drift"`
 	// Clocks are by how much the clocks of the first nodes are off besides.
 	Clocks []time.Duration `json:"clocks"`
+	// Stagger is the time in which the nodes start, each at some moment: their flushes
+	// go out of step. With 0 they start and flush as one.
+	Stagger time.Duration `json:"stagger"`
 	// FixedFlush leaves everything to the flush interval, however urgent: to compare
 	// with.
 	FixedFlush bool     `json:"fixed_flush"`
@@ -117,13 +120,14 @@ type Result struct {
 	// "nothing", if it is about chance or a limit that changes.
 	Documented Terms `json:"documented"`
 	// Ceiling is the bound that can be stated without knowing the load:
-	// (N-1)·(B + r·Δ) + r·σ for the run's Incarnations, Delta (how far a node was
-	// behind another at most, where anything was over-admitted) and Sigma. It is 0,
-	// as in "none", if the limit changed or a client was reset.
-	Ceiling      float64       `json:"ceiling"`
-	Incarnations int           `json:"incarnations"`
-	Delta        time.Duration `json:"delta"`
-	Sigma        time.Duration `json:"sigma"`
+	// (N-1)·(B + r·Δ) + r·σ for the run's Incarnations, Delta and Sigma. It is 0, as
+	// in "none", if the limit changed or a client was reset.
+	Ceiling      float64 `json:"ceiling"`
+	Incarnations int     `json:"incarnations"`
+	// Delta is Δ: flush and delivery if nothing befell the cluster, else the most of
+	// another's life that a node did not know of when it admitted something.
+	Delta time.Duration `json:"delta"`
+	Sigma time.Duration `json:"sigma"` // σ
 	// Tightest is the largest share of the pointwise bound that any admission used.
 	Tightest   float64 `json:"tightest"`
 	Conforming uint64  `json:"conforming"` // requests of conforming clients

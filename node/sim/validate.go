@@ -33,6 +33,7 @@ func (sc *Scenario) Validate() error {
 	c.that(sc.Duration > 0 && sc.Duration <= MaxDuration, "duration", sc.Duration, fmt.Sprintf("must be above 0 and at most %v", MaxDuration))
 	c.notNegative("flush", sc.Flush)
 	c.notNegative("skew", sc.Skew)
+	c.that(sc.Stagger >= 0 && sc.Stagger <= warmup/3, "stagger", sc.Stagger, fmt.Sprintf("must be from 0 to %v", warmup/3))
 	c.that(sc.Drift >= 0 && sc.Drift <= 0.1, "drift", sc.Drift, "must be from 0 to 0.1")
 	c.that(sc.MaxClients >= 0, "max_clients", sc.MaxClients, "must not be negative")
 	c.that(len(sc.Clocks) <= c.nodes, "clocks", len(sc.Clocks), "must be at most one for each node")

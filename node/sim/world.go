@@ -57,7 +57,7 @@ func (e events) Less(i, j int) bool {
 	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].order < e[j].order
 }
 func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(x any)   { *e = append(*e, x.(event)) } //nolint:forcetypeassert // heap's contract
+func (e *events) Push(x any)   { *e = append(*e, x.(event)) } //nolint:errcheck // heap's contract
 func (e *events) Pop() any {
 	old := *e
 	x := old[len(old)-1]
@@ -76,7 +76,7 @@ func (w *world) after(d time.Duration, run func()) { w.at(w.now+int64(d), run) }
 // runUntil lets time pass.
 func (w *world) runUntil(t int64) {
 	for len(w.events) > 0 && w.events[0].at <= t {
-		e := heap.Pop(&w.events).(event) //nolint:forcetypeassert // heap's contract
+		e := heap.Pop(&w.events).(event) //nolint:errcheck // heap's contract
 		w.now = e.at
 		e.run()
 	}
@@ -123,7 +123,9 @@ func Run(sc Scenario, trace io.Writer) (Result, error) {
 		return Result{}, err
 	}
 	for range sc.Nodes {
-		if err := w.join(nil); err != nil {
+		if sc.Stagger > 0 {
+			w.after(time.Duration(w.random.Int64N(int64(sc.Stagger))), func() { w.rejoin(nil) })
+		} else if err := w.join(nil); err != nil {
 			return Result{}, err
 		}
 	}
@@ -157,7 +159,7 @@ func (w *world) settle() {
 		repaired += 30 * time.Second
 	}
 	w.runUntil(w.now + int64(repaired))
-	w.runUntil(w.now + int64(quiet))
+	w.runUntil(w.now + int64(quiet+10*w.sc.Link.DelayMax))
 	w.agree()
 }
 

@@ -67,16 +67,27 @@ func (s *natsServer) stop() {
 	s.run.WaitForShutdown()
 }
 
-// connect makes a connection with the settings that a node uses, but more
-// impatient. It is closed when the test has closed its transports.
-func (s *natsServer) connect(more ...nats.Option) *nats.Conn {
+// options are the settings that a node uses, but more impatient.
+func (s *natsServer) options(more ...nats.Option) nats.Options {
 	s.t.Helper()
-	url := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port}).String()
-	conn, err := nats.Connect(url, append([]nats.Option{
+	o := nats.GetDefaultOptions()
+	o.Url = (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port}).String()
+	for _, set := range append([]nats.Option{
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
 		nats.ReconnectWait(10 * time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
-	}, more...)...)
+	}, more...) {
+		if err := set(&o); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return o
+}
+
+// connect makes a connection, which is closed when the test has closed its transports.
+func (s *natsServer) connect(more ...nats.Option) *nats.Conn {
+	s.t.Helper()
+	conn, err := s.options(more...).Connect()
 	if err != nil {
 		s.t.Fatal(err)
 	}

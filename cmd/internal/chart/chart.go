@@ -12,7 +12,7 @@ import (
 // Chart is panels of lines, one above the other, over one horizontal axis.
 type Chart struct {
 	Title    string
-	Subtitle string
+	Subtitle []string // at most two lines
 	X        Axis
 	Panels   []Panel
 }
@@ -24,7 +24,9 @@ type Axis struct {
 	Names  []string  // what stands at each of Values
 }
 
-// Panel is one vertical axis, beginning at 0, with the lines drawn on it.
+// Panel is one vertical axis, beginning at 0, with the lines drawn on it. If some
+// lines would lie flat at the bottom because others are so high, it is logarithmic,
+// and its label says so. Values are not negative.
 type Panel struct {
 	Label  string  // with the unit
 	Height float64 // share, relative to the other panels'
@@ -60,13 +62,19 @@ func (c *Chart) validate() error {
 			return fmt.Errorf("chart: the axis's values must ascend: %v", c.X.Values)
 		}
 	}
-	for _, p := range c.Panels {
+	for i := range c.Panels {
+		p := &c.Panels[i]
 		if !(p.Height > 0) {
 			return fmt.Errorf("chart: panel %q has no height", p.Label)
 		}
 		for _, l := range p.Lines {
 			if len(l.Y) != len(c.X.Values) {
 				return fmt.Errorf("chart: line %q has %d values for %d of the axis", l.Name, len(l.Y), len(c.X.Values))
+			}
+			for _, v := range l.Y {
+				if v < 0 || math.IsInf(v, 0) {
+					return fmt.Errorf("chart: line %q: %v cannot be drawn", l.Name, v)
+				}
 			}
 		}
 	}
@@ -80,14 +88,13 @@ func (c *Chart) validate() error {
 type scale struct {
 	low, high float64 // values
 	from, to  float64 // places
-	log       bool
+	bend      func(float64) float64
 }
 
+func linear(v float64) float64 { return v }
+
 func (s scale) place(v float64) float64 {
-	low, high := s.low, s.high
-	if s.log {
-		v, low, high = math.Log(v), math.Log(low), math.Log(high)
-	}
+	v, low, high := s.bend(v), s.bend(s.low), s.bend(s.high)
 	if high == low {
 		return (s.from + s.to) / 2
 	}
@@ -98,7 +105,42 @@ func (s scale) place(v float64) float64 {
 func (a *Axis) horizontal(from, to float64) scale {
 	low, high := a.Values[0], a.Values[len(a.Values)-1]
 	const wide = 15
-	return scale{low, high, from, to, low > 0 && high/low >= wide}
+	if low > 0 && high/low >= wide {
+		return scale{low, high, from, to, math.Log}
+	}
+	return scale{low, high, from, to, linear}
+}
+
+// vertical is the panel's scale from 0 up, the values to mark on it, and its label.
+func (p *Panel) vertical(from, to float64) (s scale, marks []float64, label string) {
+	const (
+		flat    = 0.1 // of the height
+		between = 40
+	)
+	most, least := 0.0, math.Inf(1) // of the lines' highest points
+	for _, l := range p.Lines {
+		high := 0.0
+		for _, v := range l.Y {
+			if !math.IsNaN(v) {
+				high = max(high, v)
+			}
+		}
+		most, least = max(most, high), min(least, high)
+	}
+	if most < 10 || least > flat*most {
+		marks = ticks(most, max(2, int((from-to)/between)))
+		return scale{0, marks[len(marks)-1], from, to, linear}, marks, p.Label
+	}
+	// Log1p shows 0, too.
+	s = scale{0, most * 1.1, from, to, math.Log1p}
+	marks = []float64{0}
+	for decade := 1.0; decade <= s.high; decade *= 10 {
+		marks = append(marks, decade)
+		if 3*decade <= s.high {
+			marks = append(marks, 3*decade)
+		}
+	}
+	return s, marks, p.Label + " (logarithmic)"
 }
 
 // ticks are round values from 0 to at least most, about n of them.

@@ -17,28 +17,25 @@ const (
 
 	left   = 60  // before the panels, for the numbers
 	right  = 640 // where the panels end and the lines' names begin
-	top    = 74  // below title and subtitle
+	top    = 98  // below title and subtitle
 	bottom = 398 // above the axis's names and label
 	gap    = 34  // between panels, for the lower one's label
 	row    = 15  // between lines of text
 )
 
-// style follows the reader's scheme. Lines differ by dash and width too.
+// style follows the reader's scheme. Lines differ by dash and width too, and their
+// names have their colours.
 const style = `
-text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#57606a}
-.paper{fill:#fff}.title{font-size:16px;font-weight:600;fill:#1f2328}.label{fill:#1f2328}
-.grid{stroke:#d8dee4;stroke-width:1}.axis{stroke:#8c959f;stroke-width:1}
-polyline{fill:none;stroke-linejoin:round;stroke-linecap:round}circle{stroke:none}
-polyline.strong{stroke:#0969da;stroke-width:2.5}.strong{fill:#0969da}
-polyline.light{stroke:#54aeff;stroke-width:1.5}.light{fill:#218bff}
-polyline.bound{stroke:#cf222e;stroke-width:1.75;stroke-dasharray:7 4}.bound{fill:#cf222e}
-polyline.fine{stroke:#9a6700;stroke-width:1.75;stroke-dasharray:1 4}.fine{fill:#9a6700}
-text.strong,text.light,text.bound,text.fine{stroke:none}polyline.strong,polyline.light,polyline.bound,polyline.fine{fill:none}
+text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:currentColor}
+svg{color:#57606a}.paper{color:#fff;fill:currentColor}.label{color:#1f2328}.title{color:#1f2328;font-size:16px;font-weight:600}
+line{stroke:currentColor}.grid{color:#d8dee4}.axis{color:#8c959f}
+circle{fill:currentColor}polyline{stroke:currentColor;fill:none;stroke-width:1.75;stroke-linejoin:round}
+.strong{color:#0969da}.light{color:#218bff}.bound{color:#cf222e}.fine{color:#9a6700}
+polyline.strong{stroke-width:2.5}polyline.bound{stroke-dasharray:7 4}polyline.fine{stroke-dasharray:2 3}
 @media (prefers-color-scheme:dark){
-text{fill:#9198a1}.paper{fill:#0d1117}.title,.label{fill:#f0f6fc}.grid{stroke:#262c36}.axis{stroke:#656c76}
-polyline.strong{stroke:#4493f8}.strong{fill:#4493f8}polyline.light{stroke:#79c0ff}.light{fill:#79c0ff}
-polyline.bound{stroke:#f85149}.bound{fill:#f85149}polyline.fine{stroke:#d29922}.fine{fill:#d29922}
-polyline.strong,polyline.light,polyline.bound,polyline.fine{fill:none}}
+svg{color:#9198a1}.paper{color:#0d1117}.title,.label{color:#f0f6fc}.grid{color:#262c36}.axis{color:#656c76}
+.strong{color:#4493f8}.light{color:#79c0ff}.bound{color:#f85149}.fine{color:#d29922}
+}
 `
 
 // SVG writes the picture. The error is about the chart, or the writer's.
@@ -51,7 +48,9 @@ func (c *Chart) SVG(w io.Writer) error {
 	p.add("<style>%s</style>", style)
 	p.add(`<rect class="paper" width="%d" height="%d"/>`, width, height)
 	p.text(16, 28, "title", "", c.Title)
-	p.text(16, 48, "", "", c.Subtitle)
+	for i, line := range c.Subtitle {
+		p.text(16, float64(48+i*row), "", "", line)
+	}
 	x := c.X.horizontal(left+12, right-12)
 	shares := 0.0
 	for i := range c.Panels {
@@ -78,10 +77,10 @@ func (p *pen) add(format string, args ...any) { _, _ = fmt.Fprintf(p, format+"\n
 func (p *pen) text(x, y float64, class, anchor, text string) {
 	attributes := ""
 	if class != "" {
-		attributes += fmt.Sprintf(` class="%s"`, class)
+		attributes += ` class="` + class + `"`
 	}
 	if anchor != "" {
-		attributes += fmt.Sprintf(` text-anchor="%s"`, anchor)
+		attributes += ` text-anchor="` + anchor + `"`
 	}
 	p.add(`<text x="%.1f" y="%.1f"%s>%s</text>`, x, y, attributes, escape(text))
 }
@@ -106,19 +105,9 @@ func (p *pen) names(a *Axis, x scale) {
 }
 
 func (p *pen) panel(panel *Panel, values []float64, x scale, from, to float64) {
-	most := 0.0
-	for _, l := range panel.Lines {
-		for _, v := range l.Y {
-			if !math.IsNaN(v) {
-				most = max(most, v)
-			}
-		}
-	}
-	const between = 45
-	grid := ticks(most, max(2, int((to-from)/between)))
-	y := scale{low: 0, high: grid[len(grid)-1], from: to, to: from}
-	p.text(16, from-10, "label", "", panel.Label)
-	for _, v := range grid {
+	y, marks, label := panel.vertical(to, from)
+	p.text(16, from-10, "label", "", label)
+	for _, v := range marks {
 		class := "grid"
 		if v == 0 {
 			class = "axis"
