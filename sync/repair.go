@@ -138,8 +138,10 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 	r.deadline = now + requestTimeout
 	m := &Message{Kind: kind, Request: e.requests, Of: of, Since: since, Cursor: from}
 	if kind == KindRepair {
-		m.Have = e.have(now, of, p.misses+p.silentMisses)
 		e.stats.Repairs++
+		if since == 0 { // what left since a message is sent whatever we hold
+			m.Have = e.have(now, of, p.misses+p.silentMisses)
+		}
 	}
 	e.send(now, e.subjects.of(kind, p.node, p.replica), e.inbox, m, nil)
 }
