@@ -51,6 +51,22 @@ type reach struct {
 	mu     sync.Mutex
 	absent bool   // it was said that there is no server
 	last   string // what else was wrong last
+
+	complained time.Time
+	unsaid     int // complaints since then that were not logged
+}
+
+// complain logs what a server reports beside the connection's state, at most once a
+// second: a permission that is missing would be reported with each message.
+func (r *reach) complain(err error, subject string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := time.Now(); now.Sub(r.complained) >= time.Second {
+		r.log.Warn("NATS", "error", err, "subject", subject, "unsaid", r.unsaid)
+		r.complained, r.unsaid = now, 0
+		return
+	}
+	r.unsaid++
 }
 
 func (r *reach) options(name string) []nats.Option {
@@ -79,7 +95,7 @@ func (r *reach) options(name string) []nats.Option {
 			if sub != nil {
 				subject = sub.Subject
 			}
-			r.log.Warn("NATS", "error", err, "subject", subject)
+			r.complain(err, subject)
 		}),
 	}
 }

@@ -111,7 +111,7 @@ func (n *Node) Stats() Stats {
 	s.Isolated = n.isolation.Load() != nil
 	s.Degraded = n.judge(&s.Sync)
 	for _, p := range s.Sync.Peers {
-		if p.State != deltasync.PeerGone {
+		if p.Admits {
 			s.Skew = max(s.Skew, time.Duration(p.Skew).Abs())
 			s.Staleness = max(s.Staleness, time.Duration(p.StaleFor))
 		}
@@ -154,7 +154,7 @@ func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
 	rate := float64(r.policy.Limit) / float64(r.policy.Window)
 	units, skew := 0.0, int64(0)
 	for _, p := range s.Peers {
-		if p.State == deltasync.PeerGone {
+		if !p.Admits {
 			continue
 		}
 		units += float64(r.policy.Burst) + rate*(float64(p.StaleFor)+float64(flush))
@@ -173,7 +173,7 @@ func (n *Node) judge(s *deltasync.Status) bool {
 	if n.offline {
 		return false
 	}
-	bad := s.Partial || !s.Connected && (!n.cfg.Alone || len(s.Peers) > 0)
+	bad := s.Partial || s.Isolated && !n.cfg.Alone || !s.Connected && (!n.cfg.Alone || len(s.Peers) > 0)
 	for _, p := range s.Peers {
 		bad = bad || p.State == deltasync.PeerSuspect || p.State == deltasync.PeerAlive && p.DeafFor > deafness
 	}

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -29,6 +30,8 @@ func (n *Memory) Transport() Transport {
 		queue: make(chan Packet, memoryQueue), stop: make(chan struct{}),
 	}
 }
+
+var errMemoryClosed = errors.New("sync: publish on a closed transport")
 
 type memoryEnd struct {
 	net      *Memory
@@ -67,6 +70,11 @@ func (t *memoryEnd) Open(subjects []string, h Handler) error {
 func (t *memoryEnd) Inbox() string { return t.inbox }
 
 func (t *memoryEnd) Publish(subject, reply string, data []byte) error {
+	select {
+	case <-t.stop:
+		return errMemoryClosed
+	default:
+	}
 	t.net.mu.RLock()
 	defer t.net.mu.RUnlock()
 	for _, other := range t.net.ends {
