@@ -117,13 +117,15 @@ func (n *Node) Stats() Stats {
 		}
 	}
 	for _, l := range n.limits.all() {
-		s.Limits = append(s.Limits, n.limitStats(l, now, &s.Sync))
+		if r := l.known(now); r != nil {
+			s.Limits = append(s.Limits, n.limitStats(r, &s.Sync))
+		}
 	}
 	return s
 }
 
-func (n *Node) limitStats(l *limit, now int64, sync *deltasync.Status) LimitStats {
-	r := l.at(now)
+func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
+	l := r.limit
 	s := LimitStats{
 		Name: l.name, Policy: r.policy,
 		OvershootBound: r.bound(sync, n.cfg.Flush),
@@ -135,7 +137,7 @@ func (n *Node) limitStats(l *limit, now int64, sync *deltasync.Status) LimitStat
 	for i := range n.table.shards {
 		sh := &n.table.shards[i]
 		sh.mu.Lock()
-		if l.index < len(sh.tallies) {
+		if l.index < len(sh.tallies) && sh.tallies[l.index].limit == l {
 			t := sh.tallies[l.index]
 			s.Allowed, s.Denied = s.Allowed+t.allowed, s.Denied+t.denied
 			s.AllowedUnits, s.DeniedUnits = s.AllowedUnits+t.allowedUnits, s.DeniedUnits+t.deniedUnits
