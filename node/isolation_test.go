@@ -42,3 +42,13 @@ func TestClientWithinItsShareIsNeverDenied(t *testing.T) {
 		l.run(95 * time.Second)
 	}
 }
+
+func TestResetGivesTheShareBackToo(t *testing.T) {
+	l := cutOff(t)
+	n := l.nodes[0]
+	n.take("default", "alice", 200)
+	must(t, n.Node.Reset("default", "alice"))
+	if got := n.take("default", "alice", 200); got != 60 {
+		t.Errorf("%d were allowed after the reset, want the whole burst of 60", got)
+	}
+}
