@@ -216,17 +216,25 @@ func (n *Node) explainIsolated(s *shard, d *Decision, e *entry, iso *isolation, 
 	}
 }
 
-// sweepOverlays drops what is no longer needed: all of it once nobody is missing. s
-// is locked.
-func (n *Node) sweepOverlays(s *shard, now int64) {
+// sharing reports whether the client has used of its share what has not drained yet:
+// the share drains slower than the limit, so forgetting the client by the limit's own
+// state would give it a whole burst anew. s is locked.
+func (n *Node) sharing(s *shard, e *entry, now int64) bool {
 	iso := n.isolation.Load()
-	if iso == nil {
+	o, some := s.overlays[e.key]
+	return iso != nil && some && e.rev.slow(iso).TAT(o.level) > now
+}
+
+// sweepOverlays drops those of forgotten clients, and all of them once nobody is
+// missing. A drained one stays as long as its client is held: begun anew it would take
+// all that was used meanwhile as used when the isolation was noticed. s is locked.
+func (n *Node) sweepOverlays(s *shard) {
+	if n.isolation.Load() == nil {
 		s.overlays = nil
 		return
 	}
-	for k, o := range s.overlays {
-		e := s.find(k)
-		if e == nil || e.rev.slow(iso).TAT(o.level) <= now {
+	for k := range s.overlays {
+		if s.find(k) == nil {
 			delete(s.overlays, k)
 		}
 	}
