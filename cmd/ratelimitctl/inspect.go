@@ -19,7 +19,7 @@ func runLimits(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	f := newFlags("limits", "[list | get NAME] [flags]", stdout)
 	a := newAPI(f)
 	var format output.Format
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	words, err := f.parse(args, 0, 2)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func runStatus(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	f := newFlags("status", "[flags]", stdout)
 	a := newAPI(f)
 	var format output.Format
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func runHealth(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	a := newAPI(f)
 	var format output.Format
 	live := f.Bool("live", false, "ask only whether the process lives, not whether it is ready")
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func runHealth(ctx context.Context, args []string, stdout, _ io.Writer) error {
 func runVersion(_ context.Context, args []string, stdout, _ io.Writer) error {
 	f := newFlags("version", "[flags]", stdout)
 	var format output.Format
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
