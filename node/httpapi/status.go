@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"cmp"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -129,6 +131,9 @@ func (a *api) statusNow() status {
 			Skew: ms(p.Skew), Delay: ms(p.Delay), Fingerprint: strconv.FormatUint(uint64(p.Limits), 16),
 		})
 	}
+	slices.SortFunc(out.Peers, func(x, y peerStatus) int {
+		return cmp.Or(cmp.Compare(x.Node, y.Node), cmp.Compare(x.Incarnation, y.Incarnation))
+	})
 	for _, l := range s.Limits {
 		out.Bound[l.Name] = boundStatus{Units: l.OvershootBound, Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
 		ls := limitStatus{
