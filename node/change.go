@@ -66,7 +66,7 @@ func (n *Node) setRegister(name string, p *Policy) error {
 	if err != nil {
 		return fmt.Errorf("node: limit %s: %w", name, err)
 	}
-	err = g.merge(deltasync.Register{Name: name, Stamp: next.stamp(), Value: value})
+	_, err = g.merge(deltasync.Register{Name: name, Stamp: next.stamp(), Value: value})
 	n.loopUrgent()
 	return err
 }

@@ -147,7 +147,13 @@ func (l *Loop) Close() error {
 }
 
 func (l *Loop) logEvent(ev Event) {
-	attrs := []any{"peer", ev.Node, "incarnation", incarnation(ev.Replica), "detail", ev.Detail}
+	var attrs []any
+	if ev.Replica != 0 {
+		attrs = append(attrs, "peer", ev.Node, "incarnation", incarnation(ev.Replica))
+	}
+	if ev.Detail != "" {
+		attrs = append(attrs, "detail", ev.Detail)
+	}
 	switch ev.Kind {
 	case EventPeerJoined:
 		l.log.Info("peer joined", attrs...)
