@@ -43,10 +43,10 @@ type Node struct {
 	table    *table
 	view     view
 	degraded atomic.Bool
-	// isolation is nil while all nodes of the cluster hear each other; epochs counts
-	// its changes, which the protocol makes one at a time.
+	// isolation is nil while all nodes of the cluster hear each other; spells counts
+	// the times that it was not, which the protocol makes one at a time.
 	isolation atomic.Pointer[isolation]
-	epochs    uint64
+	spells    uint64
 	ahead     atomic.Int64
 
 	resets struct {

@@ -131,7 +131,9 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 		}
 	}
 	g.set[r.Name] = r
-	g.changed = append(g.changed, r.Name)
+	if !slices.Contains(g.changed, r.Name) {
+		g.changed = append(g.changed, r.Name)
+	}
 	return true, nil
 }
 
