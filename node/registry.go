@@ -241,6 +241,20 @@ func (n store) RegistersDigest() crdt.Digest {
 	return d
 }
 
+// BaseDigest implements deltasync.Store.
+func (n store) BaseDigest() crdt.Digest { return n.baseDigest }
+
+// digestBase sums up the limits as they are configured.
+func (n *Node) digestBase() crdt.Digest {
+	var d crdt.Digest
+	for name, p := range n.limits.base {
+		p = p.withDefaults()
+		hi, lo := n.hash.Hash128(fmt.Appendf(nil, "%s\x00%d %d %d", name, p.Limit, p.Window, p.Burst))
+		d.Grow(crdt.Key{Hi: hi, Lo: lo}, crdt.Stamp{}, 0, crdt.Count{P: 1})
+	}
+	return d
+}
+
 // MergeRegisters implements deltasync.Store.
 func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 	for _, r := range regs {

@@ -169,6 +169,8 @@ func (l *Loop) logEvent(ev Event) {
 		l.log.Warn("one-way partition", attrs...)
 	case EventTwin:
 		l.log.Warn("another node has this node's name", attrs...)
+	case EventOtherLimits:
+		l.log.Warn("peer has other limits", attrs...)
 	case EventReady:
 		l.log.Info("ready", attrs...)
 	case EventPacketBad:
