@@ -38,7 +38,7 @@ func Adversaries() []Adversary {
 	return []Adversary{
 		allAtOnce(), allAtOnceUrgently(), allAtOnceAtAHighRate(), beforeEachFlush(),
 		acrossTheWindowChange(), acrossTheWindowChangeSkewed(), narrowWindows(), staleByAlmostAWindow(),
-		partition(), atTheHeal(), longPartition(),
+		partition(), atTheHeal(), longPartition(), partitionShared(),
 		crashBeforeTheFlush(), joinEmpty(), lateJoiner(),
 		clocksApart(), lastFlushLost(), staleByMoreThanAWindow(), lossy(), pauseInAWindow(),
 		limitChange(), lateOldDelta(), resetUnderLoad(), fullTable(),
@@ -233,6 +233,19 @@ func longPartition() Adversary {
 	})}
 }
 
+// partitionShared lasts until a silent node would long be forgotten; the limit is to
+// be shared out meanwhile.
+func partitionShared() Adversary {
+	return Adversary{"a partition in which the limit is shared", attacksPartition, 0.5, sweep(2, 30*time.Second, func(shift time.Duration) Scenario {
+		p := perSecond(20, 100)
+		p.OnIsolation = node.IsolationShare
+		sc := cluster(2, p, 50*ms, 3*ms, 80*time.Second)
+		sc.Faults = []Fault{{At: time.Second, For: 20*time.Second + shift, Kind: FaultPartition, Nodes: []int{1}}}
+		sc.Streams = []Stream{hit(1100*ms, 0, 120), pour(1100*ms, 80*time.Second, 0, 40*ms)}
+		return sc
+	})}
+}
+
 // crashBeforeTheFlush lets a node take with it what it had not told; when it is
 // back, all are hit.
 func crashBeforeTheFlush() Adversary {
@@ -363,6 +376,14 @@ func limitChange() Adversary {
 			return sc
 		})...)
 	}
+	// A client that is idle at the change, and comes back to each node at another time.
+	runs = append(runs, sweep(4, 400*ms, func(shift time.Duration) Scenario {
+		sc := cluster(3, perSecond(100, 100), 50*ms, 3*ms, 9*time.Second)
+		p := perSecond(1, 100)
+		sc.Faults = []Fault{{At: 2 * time.Second, Kind: FaultLimit, Nodes: []int{2}, Policy: &p}}
+		sc.Streams = []Stream{hit(2200*ms, 1, 100), hit(2500*ms+shift, 3, 1), hit(3500*ms+shift, 2, 120), hit(7*time.Second, 0, 120)}
+		return sc
+	})...)
 	return Adversary{"a limit that changes under load", attacksChange, 0.5, runs}
 }
 
