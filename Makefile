@@ -63,7 +63,9 @@ test: ## Run all tests; needs nothing but Go
 
 .PHONY: race
 race: ## Run all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout $(RACE_TIMEOUT) $(PKGS)
+	CGO_ENABLED=1 $(GO) test -race -timeout $(RACE_TIMEOUT) $$($(GO) list $(PKGS) | grep -v '/node/sim$$')
+	@# A simulated cluster runs on one goroutine, so a few seeds are enough here.
+	CGO_ENABLED=1 $(GO) test -race -timeout $(RACE_TIMEOUT) ./node/sim -args -sim.seeds=50
 
 .PHONY: integration
 integration: ## Run the multi-node tests over real NATS, uncached; a skipped test is a failure

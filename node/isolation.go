@@ -118,12 +118,12 @@ func (s *shard) overlay(e *entry, iso *isolation) (overlay, *gcra.GCRA) {
 	switch {
 	case some && o.epoch == iso.epoch:
 	case some && iso.before != nil && o.epoch == iso.before.epoch:
-		o.level = convert(o.level, e.rev.gcra.Slowed(iso.before.visible, iso.before.members), slow, iso.since)
+		o.level = convert(o.level, e.rev.gcra.Slowed(iso.before.visible, iso.before.members), iso.since)
 	default:
 		// All that it has used is taken as used when the isolation was noticed, which
 		// is no less than it was.
 		used := gcra.Level{Base: e.state.Base(), Count: e.state.Count()}
-		o = overlay{level: convert(used, e.rev.gcra, slow, iso.since)}
+		o = overlay{level: convert(used, e.rev.gcra, iso.since)}
 	}
 	o.epoch = iso.epoch
 	return o, slow
@@ -136,8 +136,9 @@ func (s *shard) keepOverlay(k crdt.Key, o overlay) {
 	s.overlays[k] = o
 }
 
-// convert carries units in use at instant t from one rate to another, rounded up.
-func convert(l gcra.Level, from, to *gcra.GCRA, t int64) gcra.Level {
+// convert is the level at which as many units are in use from instant t on, at any
+// rate, as are at l; rounded up.
+func convert(l gcra.Level, from *gcra.GCRA, t int64) gcra.Level {
 	ahead := from.TAT(l) - t
 	if ahead <= 0 {
 		return gcra.Level{Base: t}
@@ -215,17 +216,25 @@ func (n *Node) explainIsolated(s *shard, d *Decision, e *entry, iso *isolation, 
 	}
 }
 
-// sweepOverlays drops what is no longer needed: all of it once nobody is missing. s
-// is locked.
-func (n *Node) sweepOverlays(s *shard, now int64) {
+// sharing reports whether the client has used of its share what has not drained yet:
+// the share drains slower than the limit, so forgetting the client by the limit's own
+// state would give it a whole burst anew. s is locked.
+func (n *Node) sharing(s *shard, e *entry, now int64) bool {
 	iso := n.isolation.Load()
-	if iso == nil {
+	o, some := s.overlays[e.key]
+	return iso != nil && some && e.rev.slow(iso).TAT(o.level) > now
+}
+
+// sweepOverlays drops those of forgotten clients, and all of them once nobody is
+// missing. A drained one stays as long as its client is held: begun anew it would take
+// all that was used meanwhile as used when the isolation was noticed. s is locked.
+func (n *Node) sweepOverlays(s *shard) {
+	if n.isolation.Load() == nil {
 		s.overlays = nil
 		return
 	}
-	for k, o := range s.overlays {
-		e := s.find(k)
-		if e == nil || e.rev.slow(iso).TAT(o.level) <= now {
+	for k := range s.overlays {
+		if s.find(k) == nil {
 			delete(s.overlays, k)
 		}
 	}

@@ -113,8 +113,9 @@ func (n *Node) tolerance(r *revision) int64 { return min(int64(n.cfg.ClockTolera
 // one's may also be a TAT: as far ahead as all nodes' bursts together can push it.
 func (n *Node) plausible(now int64, r *revision, row *crdt.Row) bool {
 	latest := now + n.tolerance(r)
-	most := (int64(n.view.peers.Load()) + 2) * (r.gcra.Depth() + 2*r.frame.Width)
-	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || row.Prev.Origin-latest <= most)
+	nodes := int64(n.view.peers.Load()) + 2
+	// Divided, since deep buckets of many nodes do not fit into a product.
+	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/nodes <= r.gcra.Depth()+2*r.frame.Width)
 }
 
 func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *crdt.Row) {

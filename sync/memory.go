@@ -51,9 +51,7 @@ func (t *memoryEnd) Open(subjects []string, h Handler) error {
 	t.net.mu.Lock()
 	t.net.ends = append(t.net.ends, t)
 	t.net.mu.Unlock()
-	t.done.Add(1)
-	go func() {
-		defer t.done.Done()
+	t.done.Go(func() {
 		h.Connected()
 		for {
 			select {
@@ -63,7 +61,7 @@ func (t *memoryEnd) Open(subjects []string, h Handler) error {
 				h.Receive(p)
 			}
 		}
-	}()
+	})
 	return nil
 }
 
