@@ -43,8 +43,11 @@ func run(ctx context.Context, out io.Writer, only string, workers int) error {
 	}
 	defer lab.close()
 	// Without a mistake nothing may be noticed, or all below proves nothing.
-	if healthy := lab.try(ctx, &mistake{name: "none"}); healthy.err != nil || healthy.caughtBy != "" {
-		return fmt.Errorf("the code as it is fails already: %v%s", healthy.err, healthy.caughtBy)
+	switch healthy := lab.try(ctx, &mistake{name: "none"}); {
+	case healthy.err != nil:
+		return healthy.err
+	case healthy.caughtBy != "":
+		return fmt.Errorf("without a mistake, %s fails already: %s", healthy.caughtBy, healthy.seen)
 	}
 	var chosen []*mistake
 	for i := range mistakes {
