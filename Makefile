@@ -26,6 +26,7 @@ FUZZTIME     ?= 30s
 BENCH        ?= .
 BENCHTIME    ?= 1s
 SEEDS        ?= 1000
+FROM         ?= 1
 LOG          ?=
 ARGS         ?=
 
@@ -52,8 +53,8 @@ replay: ## Replay an access log against a limit: make replay LOG=access.log (wit
 	$(GO) run ./cmd/ratelimitctl replay $(if $(LOG),-log '$(LOG)') $(ARGS)
 
 .PHONY: sim
-sim: ## Simulate SEEDS random clusters with faults and check the error bound in each
-	$(GO) run ./cmd/ratelimitctl sim -random -seeds $(SEEDS) $(ARGS)
+sim: ## Simulate SEEDS random clusters with faults, from seed FROM on, and check the error bound in each
+	$(GO) run ./cmd/ratelimitctl sim -random -from $(FROM) -seeds $(SEEDS) $(ARGS)
 
 ##@ Test
 
@@ -72,6 +73,10 @@ integration: ## Run the multi-node tests over real NATS, uncached; a skipped tes
 	@mkdir -p $(BIN)
 	$(GO) test -count=1 -v -timeout $(RACE_TIMEOUT) ./integration/... | tee $(BIN)/integration.out | grep -v -E '^=== (RUN|PAUSE|CONT|NAME)|^ +--- PASS'
 	@if grep -E '^ *--- SKIP' $(BIN)/integration.out; then echo 'skipped tests prove nothing: see above' >&2; exit 1; fi
+
+.PHONY: mutants
+mutants: ## Plant known mistakes one by one, and fail unless the simulator catches each
+	$(GO) run ./integration/mutants $(ARGS)
 
 .PHONY: long
 long: ## Run the long comparisons of the decision functions (up to an hour)
@@ -125,7 +130,7 @@ help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s SEEDS=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(SEEDS)' '$(PKGS)'
+	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s SEEDS=%s FROM=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(SEEDS)' '$(FROM)' '$(PKGS)'
 
 .PHONY: clean
 clean: ## Remove built programs, tools and reports
@@ -138,7 +143,7 @@ ci-setup: $(GOLANGCI_LINT_STAMP) ## Fetch the modules and build the pinned tools
 	$(GO) mod download
 
 .PHONY: ci
-ci: lint tidy-check race integration ## What a change must pass, after `make test` and `make ci-setup`
+ci: lint tidy-check race integration mutants ## What a change must pass, after `make test` and `make ci-setup`
 
 $(GOLANGCI_LINT_STAMP):
 	@mkdir -p $(BIN)
