@@ -26,8 +26,9 @@ func (n *Node) longKey(l *limit, client string) crdt.Key {
 }
 
 // decide is the one place where cost is admitted. It holds one shard's lock, does
-// no I/O and waits for nobody. If d is not nil it fills in what a client is told.
-func (n *Node) decide(l *limit, client string, cost int64, d *Decision) (allowed bool) {
+// no I/O and waits for nobody. If d is not nil it fills in what a client is told, if
+// hold is not nil what settling a reservation needs to know.
+func (n *Node) decide(l *limit, client string, cost int64, d *Decision, hold *Reservation) (allowed bool) {
 	now := n.now()
 	r := l.known(now)
 	if why := refuse(r, client, cost); why != ReasonOK {
@@ -44,6 +45,9 @@ func (n *Node) decide(l *limit, client string, cost int64, d *Decision) (allowed
 	if room {
 		var why Reason
 		allowed, why = n.take(s, e, now, cost)
+		if hold != nil && why == ReasonOK {
+			hold.charged(e, now)
+		}
 		if d != nil {
 			d.Allowed, d.Reason = allowed, why
 			n.explain(s, d, e, now, cost)

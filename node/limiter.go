@@ -20,13 +20,13 @@ func (l *Limiter) known() *limit {
 // Allow takes one unit for the client and reports whether the request may pass. It
 // never blocks, never fails and allocates nothing.
 func (l *Limiter) Allow(clientID string) bool {
-	return l.node.decide(l.known(), clientID, 1, nil)
+	return l.node.decide(l.known(), clientID, 1, nil, nil)
 }
 
 // Take asks for cost units, all or none.
 func (l *Limiter) Take(clientID string, cost int64) Decision {
 	var d Decision
-	l.node.decide(l.known(), clientID, cost, &d)
+	l.node.decide(l.known(), clientID, cost, &d, nil)
 	return d
 }
 

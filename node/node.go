@@ -225,7 +225,7 @@ func (n *Node) Do(r Request) Decision {
 		return n.peek(l, r.Client, r.Cost)
 	}
 	var d Decision
-	n.decide(l, r.Client, r.Cost, &d)
+	n.decide(l, r.Client, r.Cost, &d, nil)
 	return d
 }
 
