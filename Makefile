@@ -125,6 +125,13 @@ tidy-check: ## Fail if `make tidy` would change anything or a module is not what
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s SEEDS=%s FROM=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(SEEDS)' '$(FROM)' '$(PKGS)'
+
 .PHONY: clean
 clean: ## Remove built programs, tools and reports
 	rm -rf $(BIN)
@@ -143,10 +150,3 @@ $(GOLANGCI_LINT_STAMP):
 	GOBIN=$(BIN) GOFLAGS= $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	@rm -f $(BIN)/.golangci-lint-*
 	@touch $@
-
-.PHONY: help
-help: ## Print this list
-	@awk 'BEGIN { FS = ":.*## " } \
-		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s SEEDS=%s FROM=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(SEEDS)' '$(FROM)' '$(PKGS)'

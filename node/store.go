@@ -160,10 +160,13 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 		return // the later one's rows will come
 	}
 	before := e.state.TAT(&r.frame)
+	iso := n.beginShare(s, e)
 	g := e.state.Merge(&r.frame, d.Replica, d.Start, *row)
 	s.growDigests(e.key, stamp, d.Replica, d.Width, d.Start, g)
 	l.overshoot.observe(r, now, before, e.state.TAT(&r.frame))
-	n.chargeShare(s, e, now, g)
+	if iso != nil {
+		s.chargeShare(e, iso, now, g)
+	}
 }
 
 // mergeOld merges what was counted before the limit's last change, and carries over
@@ -198,14 +201,19 @@ func (n store) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next d
 			continue
 		}
 		s := &n.table.shards[at.Partition]
-		s.mu.Lock()
-		for ; at.Index < s.slots(); at.Index, at.Row = at.Index+1, 0 {
-			if e := s.at(at.Index); e != nil && e.used && !n.exportEntry(now, q, e, b, &at) {
-				s.mu.Unlock()
-				return at, false
+		for more := true; more; {
+			s.mu.Lock()
+			// A decision may wait for as long as the lock is held: not for all slots.
+			end := min(at.Index+sweepSlots, s.slots())
+			for ; at.Index < end; at.Index, at.Row = at.Index+1, 0 {
+				if e := s.at(at.Index); e != nil && e.used && !n.exportEntry(now, q, e, b, &at) {
+					s.mu.Unlock()
+					return at, false
+				}
 			}
+			more = end < s.slots()
+			s.mu.Unlock()
 		}
-		s.mu.Unlock()
 	}
 	return at, true
 }
@@ -284,18 +292,18 @@ func (n store) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partitions
 // Origins implements deltasync.Store.
 func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
 	s := &n.table.shards[partition]
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var d crdt.Digest
-	end := w.Start + w.Width
-	for slot := range s.slots() {
-		e := s.at(slot)
-		if e == nil || !e.used || e.rev.frame.Width != w.Width {
-			continue
+	for from, more := uint32(0), true; more; from += sweepSlots {
+		s.mu.Lock()
+		for slot := from; slot < min(from+sweepSlots, s.slots()); slot++ {
+			if e := s.at(slot); e != nil && e.used && e.rev.frame.Width == w.Width {
+				if o, tat := e.state.CarriedOver(&e.rev.frame, w.Start+w.Width); tat > w.Start+w.Width {
+					d.Origin(e.key, e.stamp(), w.Start, o)
+				}
+			}
 		}
-		if o, tat := e.state.CarriedOver(&e.rev.frame, end); tat > end {
-			d.Origin(e.key, e.stamp(), w.Start, o)
-		}
+		more = from+sweepSlots < s.slots()
+		s.mu.Unlock()
 	}
 	return d
 }

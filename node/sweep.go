@@ -2,7 +2,8 @@ package node
 
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 
-// sweepSlots is how many entries are looked at under one hold of a shard's lock:
+// sweepSlots is how many entries are looked at under one hold of a shard's lock, here
+// and wherever all are:
 // a decision may wait that long.
 const sweepSlots = 1024
 
