@@ -109,5 +109,7 @@ var mistakes = []mistake{
 	{name: "give back more than was taken", tests: "./crdt", edits: []edit{
 		{"crdt/state.go", "	cost = min(cost, s.own[w].Net())\n", ""},
 	}},
-	// A node has no reservations yet. When it has: give back what has drained already.
+	{name: "give back what has drained already", edits: []edit{
+		{"node/reserve.go", "		left := e.rev.gcra.Units(r.tat - now)\n", "		left := uint64(r.cost)\n"},
+	}},
 }

@@ -83,13 +83,23 @@ func (w *world) burst(s *Stream, g *gate) {
 }
 
 func (w *world) request(m *member, s *Stream, cost int64) {
-	d := m.step.Node.Do(node.Request{Client: s.Client, Cost: cost})
+	var d node.Decision
+	var hold *node.Reservation
+	if s.Cancel > 0 && w.random.Float64() < s.Cancel {
+		hold = m.step.Node.Limiter("").Reserve(s.Client, cost)
+		d = hold.Decision
+	} else {
+		d = m.step.Node.Do(node.Request{Client: s.Client, Cost: cost})
+	}
 	w.result.Decisions++
 	w.oracle.asked(m, s.Client, cost)
 	if d.Allowed {
 		w.result.Admitted++
 		w.result.Units += uint64(cost) //nolint:gosec // positive
 		w.oracle.admitted(m, s.Client, cost)
+		if hold != nil {
+			w.settleLater(m, s, hold, cost)
+		}
 	} else {
 		w.result.Denied++
 	}
@@ -106,6 +116,22 @@ func (w *world) request(m *member, s *Stream, cost int64) {
 	if m.step.TakeUrgent() && !w.sc.FixedFlush {
 		m.urge()
 	}
+}
+
+// settleLater settles a reservation for less than it took, after a while. The node is
+// believed no more than what has not drained in true time: whatever it gives back
+// beyond that is minted, and shows as over-admission.
+func (w *world) settleLater(m *member, s *Stream, hold *node.Reservation, cost int64) {
+	const longest = 20 * time.Second
+	tat := w.oracle.tat(s.Client)
+	w.after(time.Duration(w.random.Int64N(int64(longest))), func() {
+		if !m.alive || !w.loading {
+			return
+		}
+		back := hold.Commit(w.random.Int64N(cost))
+		w.oracle.returned(s.Client, back, tat)
+		w.note("settle", int64(m.number), back)
+	})
 }
 
 // gate lets through what conforms to the policy with less tolerance.

@@ -296,6 +296,17 @@ func (o *oracle) progress(m, other *member) {
 	o.fresh[pair] = known
 }
 
+// tat is the client's theoretical arrival time in true time.
+func (o *oracle) tat(client string) int64 { return o.gcra.TAT(o.account(client).level) }
+
+// returned takes off the account what was given back of a reservation that left tat
+// behind, as far as it has not drained.
+func (o *oracle) returned(client string, back, tat int64) {
+	a := o.account(client)
+	left := o.gcra.Units(tat - o.w.now)
+	a.level.Count -= min(uint64(max(back, 0)), left, a.level.Count) //nolint:gosec // not negative
+}
+
 // joined is called when m is ready: if it merged a snapshot, it knows what the giver
 // knew when m was born.
 func (o *oracle) joined(m *member, giver uint64) {
@@ -347,6 +358,11 @@ func (o *oracle) reset(m *member, client string) {
 	delete(o.central.levels, client)
 	o.altered = true
 	a.pardon = o.w.now + int64(heard)
+	for _, f := range o.w.sc.Faults { // it does not get across a cut before that heals
+		if f.Kind == FaultPartition || f.Kind == FaultOneWay || f.Kind == FaultLoss || f.Kind == FaultSlow {
+			a.pardon = max(a.pardon, o.w.start+int64(f.At+f.For+heard))
+		}
+	}
 	a.reset, _, _ = m.step.Standing(node.DefaultLimit, client)
 }
 

@@ -108,6 +108,9 @@ func (d draw) streams(sc *Scenario) []Stream {
 			s.MaxCost = 1 + d.r.Int64N(max(1, burst/4))
 		}
 		if d.one(4) {
+			s.Cancel = d.r.Float64() / 2
+		}
+		if d.one(4) {
 			s.Node = 1 + d.r.IntN(sc.Nodes)
 		}
 		out = append(out, s)

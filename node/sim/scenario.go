@@ -68,6 +68,9 @@ type Stream struct {
 	// policy's: none of its requests may be denied.
 	Conforming bool          `json:"conforming"`
 	Slack      time.Duration `json:"slack"`
+	// Cancel is the share of requests that are reservations, of which some or all is
+	// given back later.
+	Cancel float64 `json:"cancel"`
 }
 
 // FaultKind is what befalls the cluster.

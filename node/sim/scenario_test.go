@@ -102,7 +102,7 @@ func TestOneNodeAdmitsWhatACentralLimiterDoes(t *testing.T) {
 		sc := sim.Random(seed)
 		sc.Nodes, sc.Skew, sc.Drift, sc.Faults = 1, 0, 0, nil
 		for i := range sc.Streams {
-			sc.Streams[i].Node = 0
+			sc.Streams[i].Node, sc.Streams[i].Cancel = 0, 0
 		}
 		r, err := sim.Run(sc, nil)
 		if err != nil {
