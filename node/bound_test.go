@@ -22,12 +22,13 @@ func TestTheBoundIsTheFormula(t *testing.T) {
 		want  float64
 	}{
 		{"alone", nil, 0},
-		{"one peer", []deltasync.Peer{{StaleFor: 50 * ms}}, 20 + 0.2},
-		{"two peers", []deltasync.Peer{{StaleFor: 50 * ms}, {StaleFor: 450 * ms}}, 40 + 0.2 + 1},
-		{"skew ahead", []deltasync.Peer{{StaleFor: 50 * ms, Skew: 250 * ms}}, 20 + 0.2 + 0.5},
-		{"the largest skew counts, behind or ahead", []deltasync.Peer{{StaleFor: 50 * ms, Skew: 100 * ms}, {StaleFor: 50 * ms, Skew: -250 * ms}}, 40 + 0.4 + 0.5},
-		{"a silent one can still admit", []deltasync.Peer{{State: deltasync.PeerSuspect, StaleFor: 9950 * ms}}, 20 + 20},
-		{"one that is gone cannot", []deltasync.Peer{{State: deltasync.PeerGone, StaleFor: 40_000 * ms, Skew: 9000 * ms}}, 0},
+		{"one peer", []deltasync.Peer{{Admits: true, StaleFor: 50 * ms}}, 20 + 0.2},
+		{"two peers", []deltasync.Peer{{Admits: true, StaleFor: 50 * ms}, {Admits: true, StaleFor: 450 * ms}}, 40 + 0.2 + 1},
+		{"skew ahead", []deltasync.Peer{{Admits: true, StaleFor: 50 * ms, Skew: 250 * ms}}, 20 + 0.2 + 0.5},
+		{"the largest skew counts, behind or ahead", []deltasync.Peer{{Admits: true, StaleFor: 50 * ms, Skew: 100 * ms}, {Admits: true, StaleFor: 50 * ms, Skew: -250 * ms}}, 40 + 0.4 + 0.5},
+		{"a silent one can still admit", []deltasync.Peer{{State: deltasync.PeerSuspect, Admits: true, StaleFor: 9950 * ms}}, 20 + 20},
+		{"one that is gone can as long as nobody took its place", []deltasync.Peer{{State: deltasync.PeerGone, Admits: true, StaleFor: 39_950 * ms}}, 20 + 80},
+		{"one that left, or was replaced, cannot", []deltasync.Peer{{State: deltasync.PeerGone, StaleFor: 40_000 * ms, Skew: 9000 * ms}}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLimit("default", 0)

@@ -29,17 +29,17 @@ func (n *Node) longKey(l *limit, client string) crdt.Key {
 // no I/O and waits for nobody. If d is not nil it fills in what a client is told.
 func (n *Node) decide(l *limit, client string, cost int64, d *Decision) (allowed bool) {
 	now := n.now()
-	if why := n.refuse(l, client, cost, now); why != ReasonOK {
+	r := l.known(now)
+	if why := refuse(r, client, cost); why != ReasonOK {
 		n.refusals[why].Add(1)
 		if d != nil {
-			*d = n.refused(l, why, now)
+			*d = n.refused(r, why)
 		}
 		return false
 	}
 	k := n.key(l, client)
 	s := n.table.shard(k)
 	s.mu.Lock()
-	r := l.at(now)
 	e, room := n.entry(s, l, r, k, now)
 	if room {
 		var why Reason
@@ -89,10 +89,11 @@ func (n *Node) take(s *shard, e *entry, now, cost int64) (bool, Reason) {
 	return true, ReasonOK
 }
 
-// refuse checks what can be judged without the client's state.
-func (n *Node) refuse(l *limit, client string, cost, now int64) Reason {
+// refuse checks what can be judged without the client's state. r is nil if there is
+// no such limit.
+func refuse(r *revision, client string, cost int64) Reason {
 	switch {
-	case l == nil:
+	case r == nil:
 		return ReasonUnknownLimit
 	case client == "":
 		return ReasonNoClient
@@ -100,17 +101,16 @@ func (n *Node) refuse(l *limit, client string, cost, now int64) Reason {
 		return ReasonClientTooLong
 	case cost < 1:
 		return ReasonBadCost
-	case cost > l.at(now).policy.Burst:
+	case cost > r.policy.Burst:
 		return ReasonCostTooHigh
 	}
 	return ReasonOK
 }
 
-func (n *Node) refused(l *limit, why Reason, now int64) Decision {
+func (n *Node) refused(r *revision, why Reason) Decision {
 	d := Decision{Reason: why, Degraded: n.degraded.Load()}
-	if l != nil {
-		p := l.at(now).policy
-		d.Limit, d.Quota, d.Window, d.Burst = l.name, p.Limit, p.Window, p.Burst
+	if r != nil {
+		d.Limit, d.Quota, d.Window, d.Burst = r.limit.name, r.policy.Limit, r.policy.Window, r.policy.Burst
 	}
 	if why == ReasonCostTooHigh {
 		d.RetryAfter = gcra.MaxDuration
@@ -226,15 +226,15 @@ func (n *Node) explain(s *shard, d *Decision, e *entry, now, cost int64) {
 // peek describes the client's standing and changes nothing.
 func (n *Node) peek(l *limit, client string, cost int64) Decision {
 	now := n.now()
-	if why := n.refuse(l, client, cost, now); why != ReasonOK {
+	r := l.known(now)
+	if why := refuse(r, client, cost); why != ReasonOK {
 		n.refusals[why].Add(1)
-		return n.refused(l, why, now)
+		return n.refused(r, why)
 	}
 	k := n.key(l, client)
 	s := n.table.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := l.at(now)
 	look := entry{rev: r, state: crdt.New(r.frame.Start(now))}
 	if e := s.find(k); e != nil {
 		look = *e
@@ -264,6 +264,9 @@ func (s *shard) count(l *limit, cost int64, allowed bool) {
 		s.tallies = append(s.tallies, tally{})
 	}
 	t := &s.tallies[l.index]
+	if t.limit != l { // the index was another's, which is deleted
+		*t = tally{limit: l}
+	}
 	if allowed {
 		t.allowed++
 		t.allowedUnits += uint64(cost) //nolint:gosec // refuse checked it

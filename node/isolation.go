@@ -118,12 +118,12 @@ func (s *shard) overlay(e *entry, iso *isolation) (overlay, *gcra.GCRA) {
 	switch {
 	case some && o.epoch == iso.epoch:
 	case some && iso.before != nil && o.epoch == iso.before.epoch:
-		o.level = convert(o.level, e.rev.gcra.Slowed(iso.before.visible, iso.before.members), slow, iso.since)
+		o.level = convert(o.level, e.rev.gcra.Slowed(iso.before.visible, iso.before.members), iso.since)
 	default:
 		// All that it has used is taken as used when the isolation was noticed, which
 		// is no less than it was.
 		used := gcra.Level{Base: e.state.Base(), Count: e.state.Count()}
-		o = overlay{level: convert(used, e.rev.gcra, slow, iso.since)}
+		o = overlay{level: convert(used, e.rev.gcra, iso.since)}
 	}
 	o.epoch = iso.epoch
 	return o, slow
@@ -136,8 +136,9 @@ func (s *shard) keepOverlay(k crdt.Key, o overlay) {
 	s.overlays[k] = o
 }
 
-// convert carries units in use at instant t from one rate to another, rounded up.
-func convert(l gcra.Level, from, to *gcra.GCRA, t int64) gcra.Level {
+// convert is the level at which as many units are in use from instant t on, at any
+// rate, as are at l; rounded up.
+func convert(l gcra.Level, from *gcra.GCRA, t int64) gcra.Level {
 	ahead := from.TAT(l) - t
 	if ahead <= 0 {
 		return gcra.Level{Base: t}

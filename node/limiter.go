@@ -1,7 +1,8 @@
 package node
 
-// Limiter is one named limit of a node. It follows changes of the limit's policy.
-// Safe for concurrent use.
+// Limiter is one named limit of a node. It follows changes of the limit's policy, and
+// may outlive it: while there is no limit of its name it denies everything, with
+// ReasonUnknownLimit. Safe for concurrent use.
 type Limiter struct {
 	node  *Node
 	name  string
@@ -10,7 +11,7 @@ type Limiter struct {
 
 // known is the limit, nil if there still is none of that name.
 func (l *Limiter) known() *limit {
-	if l.limit == nil {
+	if l.limit == nil || l.limit.removed.Load() {
 		return l.node.limits.get(l.name)
 	}
 	return l.limit

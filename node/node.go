@@ -228,19 +228,18 @@ func (n *Node) Do(r Request) Decision {
 
 // Lookup returns the limiter of that name, and whether there is one.
 func (n *Node) Lookup(name string) (*Limiter, bool) {
-	l := n.limits.get(name)
-	return &Limiter{node: n, name: name, limit: l}, l != nil
+	l := n.Limiter(name)
+	return l, l.limit.known(n.now()) != nil
 }
 
 // Limiter returns the limiter of that name. If there is none it denies everything,
 // with ReasonUnknownLimit; Lookup asks first.
 func (n *Node) Limiter(name string) *Limiter {
-	l, _ := n.Lookup(name)
-	return l
+	return &Limiter{node: n, name: name, limit: n.limits.get(name)}
 }
 
 func (n *Node) known(name string) (*limit, error) {
-	if l := n.limits.get(name); l != nil {
+	if l := n.limits.get(name); l.known(n.now()) != nil {
 		return l, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrUnknownLimit, name)
@@ -251,7 +250,9 @@ func (n *Node) Limits() map[string]Policy {
 	now := n.now()
 	out := map[string]Policy{}
 	for _, l := range n.limits.all() {
-		out[l.name] = l.at(now).policy
+		if r := l.known(now); r != nil {
+			out[l.name] = r.policy
+		}
 	}
 	return out
 }

@@ -17,10 +17,6 @@ import (
 // MaxLimits caps the named limits of a node.
 const MaxLimits = 1024
 
-// changeLead is how far ahead a changed limit takes effect, so that every node
-// knows of it by then and all change at the same instant.
-const changeLead = 250 * time.Millisecond
-
 // keepRevisions is how many revisions of a limit are remembered, for deltas that
 // are still counted under them.
 const keepRevisions = 8
@@ -82,7 +78,7 @@ func validLimitName(name string) error {
 type saved struct {
 	At     int64        `json:"at"` // in force from then on, unix nanoseconds
 	By     crdt.Replica `json:"by"`
-	Policy *Policy      `json:"policy,omitempty"` // none: the configured one
+	Policy *Policy      `json:"policy,omitempty"` // none: the configured one, or the limit's end
 }
 
 func (s *saved) stamp() crdt.Stamp { return crdt.Stamp{At: s.At, By: s.By} }
@@ -102,47 +98,83 @@ func (g *registry) merge(r deltasync.Register) error {
 		return err
 	}
 	limits := *g.byName.Load()
-	l := limits[r.Name]
+	l, ousted := limits[r.Name], (*limit)(nil)
 	if l == nil {
-		if len(limits) >= MaxLimits {
-			return ErrTooManyLimits
+		index := len(limits)
+		if index >= MaxLimits {
+			switch ousted = longestGone(limits); {
+			case ousted == nil:
+				return ErrTooManyLimits
+			case revisions[0].Policy == nil && r.Stamp.Compare(ousted.newest.Load().stamp) < 0:
+				return nil // the first to go itself
+			}
+			index = ousted.index
 		}
-		l = newLimit(r.Name, len(limits))
+		l = newLimit(r.Name, index)
 	}
 	for _, rev := range slices.Backward(revisions) {
 		if err := g.advance(l, &rev); err != nil {
 			return err
 		}
 	}
-	if l.newest.Load() != nil && limits[r.Name] == nil {
+	if limits[r.Name] == nil {
 		next := maps.Clone(limits)
 		next[r.Name] = l
+		if ousted != nil {
+			delete(next, ousted.name)
+			delete(g.set, ousted.name)
+		}
 		g.byName.Store(&next)
+		if ousted != nil {
+			ousted.removed.Store(true)
+		}
 	}
 	g.set[r.Name] = r
 	g.changed = append(g.changed, r.Name)
 	return nil
 }
 
+// longestGone is the limit that was deleted first, nil if none is. That a limit is
+// deleted has to be remembered, or a node that was away and did not hear of it would
+// bring it back; but not for ever, or names that come and go would fill the registry.
+func longestGone(limits map[string]*limit) *limit {
+	var first *limit
+	for _, l := range limits {
+		if r := l.newest.Load(); r.gone && (first == nil || r.stamp.Compare(first.newest.Load().stamp) < 0) {
+			first = l
+		}
+	}
+	return first
+}
+
+// unknownPolicy stands in for that of a limit of which only its end is known.
+var unknownPolicy = Policy{Limit: 1, Window: time.Minute}
+
 // advance puts a revision on top of the limit's chain, if it is newer than what is
-// there. A deleted limit that is not configured keeps its last policy until the
-// restart, since clients are counted under it.
+// there. A limit that is deleted and not configured keeps its last policy, for what
+// is counted under it, but decides nothing.
 func (g *registry) advance(l *limit, s *saved) error {
 	newest := l.newest.Load()
 	if newest != nil && newest.stamp.Compare(s.stamp()) >= 0 {
 		return nil
 	}
 	policy, configured := g.base[l.name]
-	if s.Policy != nil {
+	gone := s.Policy == nil && !configured
+	switch {
+	case s.Policy != nil:
 		policy = *s.Policy
-	} else if !configured {
-		return nil
+	case gone && newest != nil:
+		policy = newest.policy
+	case gone:
+		policy = unknownPolicy
 	}
 	rev, err := l.newRevision(policy, s.stamp(), newest.truncated(keepRevisions-1))
-	if err == nil {
-		l.newest.Store(rev)
+	if err != nil {
+		return err
 	}
-	return err
+	rev.gone = gone
+	l.newest.Store(rev)
+	return nil
 }
 
 // revisions reads a register entry, and checks all of it.
@@ -232,76 +264,5 @@ func (n store) ChangedRegisters() []deltasync.Register {
 		}
 	}
 	g.changed = nil
-	return out
-}
-
-// SetLimit makes or changes a limit on every node of the cluster, without a
-// restart. All nodes change at the same instant, shortly after the call, and what
-// clients have used stays used. The error is Policy.Validate's, or about the name.
-func (n *Node) SetLimit(name string, p Policy) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	return n.setRegister(name, &p)
-}
-
-// DeleteLimit takes back what SetLimit said on any node: the limit is again what
-// the configuration says. It is refused for a limit that is not configured.
-func (n *Node) DeleteLimit(name string) error {
-	if _, ok := n.limits.base[name]; !ok {
-		return fmt.Errorf("%w: %q is not in the configuration, so there is nothing to return to", ErrUnknownLimit, name)
-	}
-	return n.setRegister(name, nil)
-}
-
-// setRegister writes a limit's next revision; no policy means the configured one.
-func (n *Node) setRegister(name string, p *Policy) error {
-	if err := validLimitName(name); err != nil {
-		return err
-	}
-	now := n.now()
-	g := n.limits
-	g.mu.Lock()
-	held := g.set[name]
-	g.mu.Unlock()
-	next := saved{At: max(now+int64(changeLead), held.Stamp.At+1), By: n.replica, Policy: p}
-	list := []saved{next}
-	if held.Value != nil {
-		before, err := g.revisions(held)
-		if err != nil {
-			return err
-		}
-		// Clients can be counted under a revision until its windows are over.
-		for _, s := range before {
-			if list[len(list)-1].At+3*int64(maxWidth) > now && len(list) < keepRevisions {
-				list = append(list, s)
-			}
-		}
-	}
-	value, err := json.Marshal(list)
-	if err != nil {
-		return fmt.Errorf("node: limit %s: %w", name, err)
-	}
-	err = g.merge(deltasync.Register{Name: name, Stamp: next.stamp(), Value: value})
-	n.loopUrgent()
-	return err
-}
-
-// LimitChange is a change of a limit that is known but not in force yet.
-type LimitChange struct {
-	Name   string
-	Policy Policy
-	At     time.Time // by the node's clock, and every other's
-}
-
-// Changes lists what is about to change, by name.
-func (n *Node) Changes() []LimitChange {
-	var out []LimitChange
-	now := n.now()
-	for _, l := range n.limits.all() {
-		if r := l.newest.Load(); r.stamp.At > now {
-			out = append(out, LimitChange{Name: l.name, Policy: r.policy, At: time.Unix(0, r.stamp.At)})
-		}
-	}
 	return out
 }

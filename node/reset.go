@@ -18,7 +18,7 @@ func (n *Node) Reset(limitName, client string) error {
 	if err != nil {
 		return err
 	}
-	switch n.refuse(l, client, 1, n.now()) {
+	switch refuse(l.known(n.now()), client, 1) {
 	case ReasonNoClient:
 		return &FieldError{Field: "client", Value: `""`, Reason: "must not be empty"}
 	case ReasonClientTooLong:

@@ -13,6 +13,8 @@ type limit struct {
 	index  int    // of its tallies
 	prefix []byte // what a client id is hashed behind
 	newest atomic.Pointer[revision]
+	// removed says that the registry has let go of it: one of that name is another.
+	removed atomic.Bool
 
 	overshoot overshoot
 	top       top
@@ -24,6 +26,7 @@ type revision struct {
 	limit  *limit
 	stamp  crdt.Stamp
 	policy Policy
+	gone   bool // deleted: nothing is decided, the policy is that of clients still counted
 	gcra   *gcra.GCRA
 	frame  crdt.Frame
 	slack  float64 // MaxOvershoot·Burst, units
@@ -59,6 +62,17 @@ func (l *limit) at(t int64) *revision {
 		r = r.before
 	}
 	return r
+}
+
+// known is the revision in force at t, nil where there is no such limit then.
+func (l *limit) known(t int64) *revision {
+	if l == nil {
+		return nil
+	}
+	if r := l.at(t); !r.gone {
+		return r
+	}
+	return nil
 }
 
 // find is the revision with the given stamp, nil if it is not known (any more).

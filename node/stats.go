@@ -111,19 +111,21 @@ func (n *Node) Stats() Stats {
 	s.Isolated = n.isolation.Load() != nil
 	s.Degraded = n.judge(&s.Sync)
 	for _, p := range s.Sync.Peers {
-		if p.State != deltasync.PeerGone {
+		if p.Admits {
 			s.Skew = max(s.Skew, time.Duration(p.Skew).Abs())
 			s.Staleness = max(s.Staleness, time.Duration(p.StaleFor))
 		}
 	}
 	for _, l := range n.limits.all() {
-		s.Limits = append(s.Limits, n.limitStats(l, now, &s.Sync))
+		if r := l.known(now); r != nil {
+			s.Limits = append(s.Limits, n.limitStats(r, &s.Sync))
+		}
 	}
 	return s
 }
 
-func (n *Node) limitStats(l *limit, now int64, sync *deltasync.Status) LimitStats {
-	r := l.at(now)
+func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
+	l := r.limit
 	s := LimitStats{
 		Name: l.name, Policy: r.policy,
 		OvershootBound: r.bound(sync, n.cfg.Flush),
@@ -135,7 +137,7 @@ func (n *Node) limitStats(l *limit, now int64, sync *deltasync.Status) LimitStat
 	for i := range n.table.shards {
 		sh := &n.table.shards[i]
 		sh.mu.Lock()
-		if l.index < len(sh.tallies) {
+		if l.index < len(sh.tallies) && sh.tallies[l.index].limit == l {
 			t := sh.tallies[l.index]
 			s.Allowed, s.Denied = s.Allowed+t.allowed, s.Denied+t.denied
 			s.AllowedUnits, s.DeniedUnits = s.AllowedUnits+t.allowedUnits, s.DeniedUnits+t.deniedUnits
@@ -152,7 +154,7 @@ func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
 	rate := float64(r.policy.Limit) / float64(r.policy.Window)
 	units, skew := 0.0, int64(0)
 	for _, p := range s.Peers {
-		if p.State == deltasync.PeerGone {
+		if !p.Admits {
 			continue
 		}
 		units += float64(r.policy.Burst) + rate*(float64(p.StaleFor)+float64(flush))
@@ -171,7 +173,7 @@ func (n *Node) judge(s *deltasync.Status) bool {
 	if n.offline {
 		return false
 	}
-	bad := s.Partial || !s.Connected && (!n.cfg.Alone || len(s.Peers) > 0)
+	bad := s.Partial || s.Isolated && !n.cfg.Alone || !s.Connected && (!n.cfg.Alone || len(s.Peers) > 0)
 	for _, p := range s.Peers {
 		bad = bad || p.State == deltasync.PeerSuspect || p.State == deltasync.PeerAlive && p.DeafFor > deafness
 	}

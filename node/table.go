@@ -162,6 +162,7 @@ func laterStamp(a, b crdt.Stamp) crdt.Stamp {
 
 // tally counts one limit's decisions in one shard.
 type tally struct {
+	limit                     *limit
 	allowed, denied           uint64
 	allowedUnits, deniedUnits uint64
 }

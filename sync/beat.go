@@ -8,7 +8,8 @@ import (
 )
 
 // forgetPeer is how long a peer that is gone is still remembered, so that the
-// digests of its last windows can be compared among those who heard it.
+// digests of its last windows can be compared among those who heard it. One that only
+// fell silent is remembered until it is replaced, or forgotten by an operator.
 const forgetPeer = 120e9
 
 // beat tells everybody that this node lives, what it has sent and whom it hears.
@@ -99,11 +100,11 @@ func (e *Engine) heard(now int64, m *Message) *peer {
 
 func (e *Engine) jitter(most int64) int64 { return e.random.Int64N(most) }
 
-// age moves peers along by silence.
+// age moves peers along by silence, and forgets those that matter no more.
 func (e *Engine) age(now int64) {
 	before := len(e.peers.list)
 	changed := false
-	e.peers.list = slices.DeleteFunc(e.peers.list, func(p *peer) bool {
+	for _, p := range e.peers.list {
 		silence := now - p.heardAt
 		switch {
 		case p.state == PeerAlive && silence >= int64(e.cfg.SuspectAfter):
@@ -115,8 +116,13 @@ func (e *Engine) age(now int64) {
 			changed = true
 			e.event(EventPeerGone, p, fmt.Sprintf("not heard for %.1f s", float64(silence)/1e9))
 		}
-		return p.state == PeerGone && now-p.goneAt > forgetPeer
-	})
+	}
+	if now >= e.nextForget {
+		e.nextForget = now + int64(e.cfg.BeatInterval)
+		e.peers.list = slices.DeleteFunc(e.peers.list, func(p *peer) bool {
+			return p.state == PeerGone && now-p.goneAt > forgetPeer && !e.admits(p)
+		})
+	}
 	if changed || len(e.peers.list) != before {
 		e.changed()
 	}
@@ -189,6 +195,16 @@ func (e *Engine) onHeard(now int64, p *peer, m *Message) {
 // aliveBy reports whether an incarnation of the named node is heard.
 func (e *Engine) aliveBy(name string) bool {
 	return slices.ContainsFunc(e.peers.list, func(p *peer) bool { return p.node == name && p.state == PeerAlive })
+}
+
+// admits reports whether the peer may be admitting, for all that is known.
+func (e *Engine) admits(p *peer) bool {
+	if p.left || p.state != PeerGone {
+		return !p.left
+	}
+	return e.roster.has(p.node) && !slices.ContainsFunc(e.peers.list, func(other *peer) bool {
+		return other.node == p.node && (other.heardAt > p.heardAt || other.heardAt == p.heardAt && other.replica > p.replica)
+	})
 }
 
 // regroup tells the store when the group that this node counts with changes.

@@ -88,6 +88,7 @@ type Engine struct {
 	lastUrgent int64
 	nextLimits int64
 	nextBadLog int64
+	nextForget int64
 
 	out   Output
 	stats Stats

@@ -76,7 +76,17 @@ func TestPeerThatIsGoneIsForgotten(t *testing.T) {
 	n.ready()
 	nodes[1].crash()
 	n.run(160e9)
-	if k := len(nodes[0].engine.peers.list); k != 0 {
+	// Nobody can tell a crash from a partition: it may be admitting, until an operator
+	// says that it is not, or its node is heard again.
+	a := nodes[0].engine
+	if k := len(a.peers.list); k != 1 || !a.Status(n.now).Peers[0].Admits {
+		t.Errorf("%d peers are remembered, want the silent one, which may be admitting", k)
+	}
+	if !a.Forget("b") || a.Forget("b") {
+		t.Error("forget the silent node: want true, then false")
+	}
+	n.run(2e9)
+	if k := len(a.peers.list); k != 0 {
 		t.Errorf("%d peers are remembered", k)
 	}
 }
@@ -257,7 +267,7 @@ func TestStormOfIncarnationsStaysBounded(t *testing.T) {
 		t.Error("no beat among so many peers") // newProbe checks the sizes
 	}
 	p.run(160e9)
-	if len(e.peers.list) != 0 {
+	if len(e.peers.list) > 1 { // the last incarnation of that name may be admitting
 		t.Errorf("%d peers are known long after the storm", len(e.peers.list))
 	}
 	p.hear(&Message{Kind: KindBeat, Node: "calm", Replica: 7})

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ func (n *Memory) Transport() Transport {
 	}
 }
 
+var errMemoryClosed = errors.New("sync: publish on a closed transport")
+
 type memoryEnd struct {
 	net      *Memory
 	inbox    string
@@ -48,9 +51,7 @@ func (t *memoryEnd) Open(subjects []string, h Handler) error {
 	t.net.mu.Lock()
 	t.net.ends = append(t.net.ends, t)
 	t.net.mu.Unlock()
-	t.done.Add(1)
-	go func() {
-		defer t.done.Done()
+	t.done.Go(func() {
 		h.Connected()
 		for {
 			select {
@@ -60,13 +61,18 @@ func (t *memoryEnd) Open(subjects []string, h Handler) error {
 				h.Receive(p)
 			}
 		}
-	}()
+	})
 	return nil
 }
 
 func (t *memoryEnd) Inbox() string { return t.inbox }
 
 func (t *memoryEnd) Publish(subject, reply string, data []byte) error {
+	select {
+	case <-t.stop:
+		return errMemoryClosed
+	default:
+	}
 	t.net.mu.RLock()
 	defer t.net.mu.RUnlock()
 	for _, other := range t.net.ends {

@@ -53,6 +53,8 @@ type peer struct {
 	misses       int
 	lookAt       int64
 	silentMisses int
+	silentHad    crdt.Digest // what was held of whom was asked for last
+	unproven     bool        // differed, was repaired, and not compared since
 	silentAfter  int64
 	originMisses int
 	originsAfter int64
@@ -88,7 +90,7 @@ type request struct {
 }
 
 // behind reports whether something that the peer sent is missing here.
-func (p *peer) behind() bool { return p.gap || p.differs }
+func (p *peer) behind() bool { return p.gap || p.differs || p.unproven }
 
 // lagWindow keeps the least lag of the last one to two minutes.
 type lagWindow struct {
@@ -163,10 +165,20 @@ func (ps *peers) search(r crdt.Replica) (int, bool) {
 	})
 }
 
-// add makes a peer, or returns nil if there are too many.
+// add makes a peer, or returns nil if there are too many. One that is gone makes room:
+// the one that has been silent longest.
 func (ps *peers) add(node string, r crdt.Replica) *peer {
 	if len(ps.list) >= MaxPeers {
-		return nil
+		oldest := -1
+		for i, p := range ps.list {
+			if p.state == PeerGone && (oldest < 0 || p.heardAt < ps.list[oldest].heardAt) {
+				oldest = i
+			}
+		}
+		if oldest < 0 {
+			return nil
+		}
+		ps.list = slices.Delete(ps.list, oldest, oldest+1)
 	}
 	p := &peer{node: node, replica: r}
 	i, _ := ps.search(r)

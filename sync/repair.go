@@ -38,7 +38,7 @@ func (e *Engine) compare(now int64, p *peer, m *Message) {
 	switch {
 	case p.request.id != 0:
 	case !e.differs(now, p.replica, m):
-		p.differs, p.misses = false, 0
+		p.differs, p.unproven, p.misses = false, false, 0
 		p.sure, p.freshAt = true, max(p.freshAt, m.Sent)
 	case !p.differs:
 		e.stats.Mismatches++
@@ -96,11 +96,20 @@ func (e *Engine) compareSilent(now int64, p *peer, m *Message) {
 			e.stats.Mismatches++
 			p.silentAfter = now + backoff(p.silentMisses)
 			p.silentMisses++
+			p.silentHad = e.held(now, root.Replica)
 			e.ask(now, p, KindRepair, root.Replica, 0, Cursor{})
 			return
 		}
 	}
 	p.silentMisses = 0
+}
+
+// held sums up what is held of a replica's counters.
+func (e *Engine) held(now int64, r crdt.Replica) (sum crdt.Digest) {
+	for _, w := range e.store.Windows(now) {
+		sum += e.root(r, w)
+	}
+	return sum
 }
 
 // repairs sends the requests that are due.
@@ -276,14 +285,17 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 		e.join.done(e, now, p, m.Joining)
 	case r.of == p.replica:
 		p.repaired()
+	case r.of != 0 && e.held(now, r.of) != p.silentHad:
+		p.silentMisses, p.silentAfter = 0, 0 // it helped: the next one at once
 	}
 }
 
 // repaired closes the gap, if the answer accounts for all that was missing.
 func (p *peer) repaired() {
 	r := &p.request
-	if r.since == 0 { // rows since some message prove nothing of what came before
-		p.differs, p.sure = false, true
+	if r.since == 0 {
+		// Rows may have been refused: the next beat's digests tell.
+		p.differs, p.unproven = false, true
 	}
 	if r.seq < p.gapTo {
 		p.since = max(p.since, r.seq)
@@ -291,7 +303,7 @@ func (p *peer) repaired() {
 	}
 	p.gap, p.gapTo = false, 0
 	p.seq = max(p.seq, r.seq)
-	if p.sure && !p.differs {
+	if p.sure && !p.behind() {
 		p.freshAt = max(p.freshAt, r.sent)
 	}
 }

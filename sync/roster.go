@@ -11,13 +11,18 @@ import (
 // until it says bye or an operator strikes it off. Silence takes nobody off: a silent
 // node may be on the other side of a partition, admitting.
 type roster struct {
-	names []string // sorted; capped at MaxPeers, since each was a peer once
+	names []string // sorted; at the cap, MaxPeers, further ones are not members
 }
 
 func (r *roster) add(name string) {
 	if i, found := slices.BinarySearch(r.names, name); !found && len(r.names) < MaxPeers {
 		r.names = slices.Insert(r.names, i, name)
 	}
+}
+
+func (r *roster) has(name string) bool {
+	_, found := slices.BinarySearch(r.names, name)
+	return found
 }
 
 // remove reports whether the name was there.

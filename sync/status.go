@@ -91,6 +91,9 @@ type Peer struct {
 	State   PeerState
 	Joining bool
 	HearsUs bool // its last beat said so
+	// Admits says that it may be admitting: it did not say bye, and is not silent while
+	// a later incarnation of its node is heard.
+	Admits bool
 	// DeafFor is for how long its beats have not said so, nanoseconds.
 	DeafFor int64
 	// HeardAgo is the time since its last message, StaleFor the age of the moment
@@ -131,7 +134,7 @@ func (e *Engine) Status(now int64) Status {
 			deaf = now - p.deafAt
 		}
 		s.Peers = append(s.Peers, Peer{
-			Node: p.node, Replica: p.replica, State: p.state, Joining: p.joining, HearsUs: p.hearsUs, DeafFor: deaf,
+			Node: p.node, Replica: p.replica, State: p.state, Joining: p.joining, HearsUs: p.hearsUs, Admits: e.admits(p), DeafFor: deaf,
 			HeardAgo: now - p.heardAt, StaleFor: p.staleness(now), Skew: skew, Delay: delay,
 			Behind: p.behind(), Limits: p.limits, Hears: append([]crdt.Replica(nil), p.hears...),
 		})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -14,26 +13,6 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
-
-func runLimits(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	f := newFlags("limits", "[list | get NAME] [flags]", stdout)
-	a := newAPI(f)
-	var format output.Format
-	f.Var(&format, "o", "output, text or json")
-	words, err := f.parse(args, 0, 2)
-	if err != nil {
-		return err
-	}
-	path := "/v1/limits"
-	switch {
-	case len(words) == 0, len(words) == 1 && words[0] == "list":
-	case len(words) == 2 && words[0] == "get":
-		path += "/" + url.PathEscape(words[1])
-	default:
-		return usagef("expected list, or get and a limit's name")
-	}
-	return show(ctx, a, path, format, stdout)
-}
 
 func runStatus(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	f := newFlags("status", "[flags]", stdout)
@@ -43,19 +22,7 @@ func runStatus(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
-	return show(ctx, a, "/v1/status", format, stdout)
-}
-
-// show prints what a path answers.
-func show(ctx context.Context, a *api, path string, format output.Format, stdout io.Writer) error {
-	if err := a.open(); err != nil {
-		return err
-	}
-	got, err := a.call(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return err
-	}
-	return printAnswer(stdout, format, got)
+	return ask(ctx, a, http.MethodGet, "/v1/status", nil, format, stdout)
 }
 
 func runHealth(ctx context.Context, args []string, stdout, _ io.Writer) error {

@@ -36,7 +36,7 @@ func commands() []command {
 		{"take", "ask for a decision, and take what it allows", runTake},
 		{"peek", "show a client's standing, and take nothing", runPeek},
 		{"reset", "forget what a client has used, on every node", runReset},
-		{"limits", "list the limits in force, or get one", runLimits},
+		{"limits", "list the limits in force; get, set or delete one on every node", runLimits},
 		{"status", "show nodes, synchronisation and the error bound", runStatus},
 		{"health", "tell by the exit code whether the daemon is ready", runHealth},
 		{"load", "put load on a daemon and measure it", runLoad},

@@ -45,7 +45,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	faults = append(faults, err)
 	p.node = node.Config{
 		Name: s.Name, Cluster: s.Cluster, ClusterKey: key, Limits: limits,
-		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Logger: log,
+		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Nodes: int(s.Nodes), Logger: log,
 	}
 	if s.MaxClients < 1 {
 		faults = append(faults, at(s, "max_clients", "%d: must be at least 1", s.MaxClients))

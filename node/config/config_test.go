@@ -52,6 +52,7 @@ nats_cluster: 127.0.0.1:6222
 nats_routes: nats://c:6222,nats://d:6222
 subject_prefix: rl
 max_clients: 1000
+nodes: 3
 state_dir: /s
 log_format: json
 log_level: debug

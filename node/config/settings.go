@@ -32,6 +32,7 @@ type Settings struct {
 	SubjectPrefix                      string
 
 	MaxClients          int64
+	Nodes               int64
 	StateDir            string
 	LogFormat, LogLevel string
 
@@ -102,6 +103,7 @@ func (s *Settings) All() []Setting {
 		{Key: "nats_cluster", Arg: "ADDR", Usage: "let embedded servers of other nodes connect: they form a mesh", into: &s.NATSCluster},
 		{Key: "nats_routes", Arg: "URL[,URL]", Usage: "embedded servers of other nodes; its own address among them is fine", into: &s.NATSRoutes, list: true},
 		{Key: "subject_prefix", Arg: "P", Usage: "what all NATS subjects begin with", into: &s.SubjectPrefix},
+		{Key: "nodes", Arg: "N", Usage: "how many nodes the cluster has, if known: matters to limits whose on_isolation is not keep", into: &s.Nodes},
 		{Key: "max_clients", Arg: "N", Usage: "clients held at most", into: &s.MaxClients},
 		{Key: "state_dir", Arg: "DIR", Usage: "last known limits and shutdown snapshot (not supported yet)", into: &s.StateDir},
 		{Key: "log_format", Arg: "text|json", Usage: "form of the log", into: &s.LogFormat},

@@ -81,6 +81,9 @@ func TestALimitIsSetReadAndTakenBack(t *testing.T) {
 		{"GET", "/v1/limits", "", `{"limits":{"default":` + small + `,"login":` + login + `}}`},
 		{"DELETE", "/v1/limits/default", "", defaultLimit},
 		{"GET", "/v1/limits/default", "", defaultLimit},
+		// What no configuration has is gone.
+		{"DELETE", "/v1/limits/login", "", `{"deleted":true,"name":"login"}`},
+		{"GET", "/v1/limits", "", `{"limits":{"default":` + defaultLimit + `}}`},
 	} {
 		w := ask(t, h, step.method, step.path, step.body)
 		wantStatus(t, w, http.StatusOK, isJSON)
@@ -88,8 +91,16 @@ func TestALimitIsSetReadAndTakenBack(t *testing.T) {
 			t.Fatalf("%s %s %s:\ngot  %s\nwant %s", step.method, step.path, step.body, got, step.want)
 		}
 	}
-	// A limit without a configuration has nothing to return to.
-	wantProblem(t, ask(t, h, "DELETE", "/v1/limits/login", ""), http.StatusConflict, "name")
+	for _, target := range [][2]string{{"DELETE", "/v1/limits/login"}, {"GET", "/v1/limits/login"}} {
+		wantProblem(t, ask(t, h, target[0], target[1], ""), http.StatusNotFound, "name")
+	}
+	for _, target := range [][2]string{{"POST", "/v1/take?client=a&limit=login"}, {"GET", "/v1/top?limit=login"}, {"POST", "/v1/reset?client=a&limit=login"}} {
+		wantProblem(t, ask(t, h, target[0], target[1], ""), http.StatusNotFound, "limit")
+	}
+	// It can be set again.
+	if w := ask(t, h, "PUT", "/v1/limits/login", login); strings.TrimSpace(w.Body.String()) != login {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
 	if w := ask(t, h, "POST", "/v1/take?client=a&limit=login", ""); w.Code != http.StatusOK {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}

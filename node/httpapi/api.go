@@ -21,6 +21,9 @@ type Admin interface {
 	SetLimit(name string, p node.Policy) error
 	DeleteLimit(name string) error
 	Reset(limit, client string) error
+	// Forget takes a node that will not come back off the list of members, and
+	// reports whether it was on it.
+	Forget(node string) bool
 }
 
 // Observed tells how the node is doing.
@@ -87,6 +90,7 @@ func New(cfg Config) http.Handler {
 	mux.Handle("/v1/take", methods{http.MethodPost: a.take})
 	mux.Handle("/v1/peek", methods{http.MethodGet: a.peek})
 	mux.Handle("/v1/reset", methods{http.MethodPost: a.write(a.reset)})
+	mux.Handle("/v1/forget", methods{http.MethodPost: a.write(a.forget)})
 	mux.Handle("/v1/limits", methods{http.MethodGet: a.listLimits})
 	mux.Handle("/v1/limits/{name}", methods{
 		http.MethodGet: a.getLimit, http.MethodPut: a.write(a.putLimit), http.MethodDelete: a.write(a.deleteLimit),

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -47,34 +46,44 @@ func (a *api) putLimit(w http.ResponseWriter, r *http.Request) {
 		problemOf(err, "name").write(w)
 		return
 	}
-	a.change(w, r, name, "limit set", func() error { return a.node.SetLimit(name, policy) })
+	if p := a.change(r, name, "limit set", func() error { return a.node.SetLimit(name, policy) }); p != nil {
+		p.write(w)
+		return
+	}
+	if inForce, found := a.node.Limits()[name]; found {
+		policy = inForce
+	}
+	ok(w, spec.LimitOf(policy))
 }
 
 // deleteLimit takes back what was set: the limit is again what the configuration
-// says. One that no configuration has stays, since clients are counted under it.
+// says, and gone if it says nothing.
 func (a *api) deleteLimit(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	if _, found := a.node.Limits()[name]; !found {
 		unknownLimit("name", name).write(w)
 		return
 	}
-	a.change(w, r, name, "limit back to its configuration", func() error { return a.node.DeleteLimit(name) })
-}
-
-// change makes a change, waits until it is in force and answers with the limit.
-func (a *api) change(w http.ResponseWriter, r *http.Request, name, what string, do func() error) {
-	before := a.revision(name)
-	if err := do(); err != nil {
-		p := problemOf(err, "name")
-		if errors.Is(err, node.ErrUnknownLimit) {
-			p.Status = http.StatusConflict // it exists, but not in the configuration
-		}
+	if p := a.change(r, name, "limit deleted", func() error { return a.node.DeleteLimit(name) }); p != nil {
 		p.write(w)
 		return
 	}
+	if p, configured := a.node.Limits()[name]; configured {
+		ok(w, spec.LimitOf(p))
+		return
+	}
+	ok(w, map[string]any{"deleted": true, "name": name})
+}
+
+// change makes a change and waits until it is in force.
+func (a *api) change(r *http.Request, name, what string, do func() error) *problem {
+	before := a.revision(name)
+	if err := do(); err != nil {
+		return problemOf(err, "name")
+	}
 	a.log.Info(what, "limit", name)
 	a.awaitRevision(r.Context(), name, before)
-	ok(w, spec.LimitOf(a.node.Limits()[name]))
+	return nil
 }
 
 func (a *api) awaitRevision(ctx context.Context, name string, before time.Time) {
@@ -91,7 +100,7 @@ func (a *api) awaitRevision(ctx context.Context, name string, before time.Time) 
 	}
 }
 
-// revision is since when the limit's policy is in force.
+// revision is since when the limit's policy is in force, zero where there is none.
 func (a *api) revision(name string) time.Time {
 	for _, l := range a.node.Stats().Limits {
 		if l.Name == name {

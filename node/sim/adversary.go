@@ -40,7 +40,7 @@ func Adversaries() []Adversary {
 		acrossTheWindowChange(), acrossTheWindowChangeSkewed(), narrowWindows(), staleByAlmostAWindow(),
 		partition(), atTheHeal(), longPartition(),
 		crashBeforeTheFlush(), joinEmpty(), lateJoiner(),
-		clocksApart(), lastFlushLost(), lossy(),
+		clocksApart(), lastFlushLost(), staleByMoreThanAWindow(), lossy(), pauseInAWindow(),
 		limitChange(), lateOldDelta(), resetUnderLoad(), fullTable(),
 	}
 }
@@ -295,6 +295,31 @@ func lastFlushLost() Adversary {
 		sc.Faults = []Fault{{At: end - 70*ms, For: 90 * ms, Kind: FaultOneWay, Nodes: []int{1}}}
 		// A request now and then keeps the client's rows coming.
 		sc.Streams = []Stream{hit(end-60*ms, 1, 200), pour(end, end+16*time.Second, 1, 300*ms), hit(end+100*ms+shift, 2, 200), hit(end+12*time.Second, 2, 20)}
+		return sc
+	})}
+}
+
+// staleByMoreThanAWindow has what a node admitted around a window change arrive when
+// the window before it is folded everywhere: that is never charged, but what came
+// after it is.
+func staleByMoreThanAWindow() Adversary {
+	return Adversary{"stale by a little more than a window", attacksLoss, 0.5, sweep(20, 10*ms, func(shift time.Duration) Scenario {
+		p := node.Policy{Limit: 15, Window: 15 * time.Second, Burst: 100}
+		sc := cluster(2, p, 200*ms, 14900*ms, 90*time.Second)
+		end := windowChange(p) + 60*time.Second
+		sc.Streams = []Stream{hit(end-5*ms, 1, 20), hit(end+shift, 1, 100), hit(end+15300*ms, 2, 120), hit(end+16*time.Second, 2, 20)}
+		return sc
+	})}
+}
+
+// pauseInAWindow lets a client's bucket fill up and asks for more in the same
+// replicated window, at another node and then at the first.
+func pauseInAWindow() Adversary {
+	return Adversary{"a pause within a window", attacksConnected, 0.9, sweep(4, 60*ms, func(shift time.Duration) Scenario {
+		sc := cluster(2, perSecond(100, 100), 50*ms, 3*ms, 19*time.Second)
+		begin := windowChange(sc.Policy)
+		at := begin + 12*time.Second
+		sc.Streams = []Stream{hit(begin+500*ms, 1, 120), hit(at, 2, 120), hit(at+shift, 1, 120)}
 		return sc
 	})}
 }

@@ -8,8 +8,12 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// agree checks that all living nodes hold the same.
+// agree checks that all living nodes hold the same. Nodes whose clocks are further
+// apart than they tolerate do not have to.
 func (w *world) agree() {
+	if w.oracle.sigma() > int64(node.DefaultClockTolerance) {
+		return
+	}
 	living := w.living()
 	at := int64(0)
 	for _, m := range living {

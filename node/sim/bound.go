@@ -35,7 +35,7 @@ func (sc *Scenario) documented() bool {
 		case FaultPartition, FaultOneWay, FaultCrash, FaultLeave, FaultJoin:
 		}
 	}
-	return sc.Link.Loss == 0 && sc.Link.Bandwidth == 0 && sc.MaxClients == 0
+	return sc.Link.Loss == 0 && sc.Link.Bandwidth == 0 && sc.MaxClients == 0 && sc.fresh()
 }
 
 // terms adds the documented bound up for one client.

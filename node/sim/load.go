@@ -17,13 +17,13 @@ func (w *world) stream(s *Stream, index int) {
 		s.Client = "client-" + string(rune('a'+index%26))
 	}
 	at := w.start + int64(s.Start)
-	if s.Burst > 0 {
-		w.at(at, func() { w.burst(s) })
-		return
-	}
 	var gate *gate
 	if s.Conforming {
 		gate = newGate(w.sc.Policy, s.Slack)
+	}
+	if s.Burst > 0 {
+		w.at(at, func() { w.burst(s, gate) })
+		return
 	}
 	w.at(at+w.pause(s), func() { w.arrive(s, gate) })
 }
@@ -60,12 +60,12 @@ func (w *world) arrive(s *Stream, g *gate) {
 }
 
 // burst sends requests to a node or to all at one instant, in random order of nodes.
-func (w *world) burst(s *Stream) {
+func (w *world) burst(s *Stream, g *gate) {
 	if w.over(s) {
 		return
 	}
 	if s.Period > 0 {
-		w.after(s.Period, func() { w.burst(s) })
+		w.after(s.Period, func() { w.burst(s, g) })
 	}
 	living := w.living()
 	if s.Node != 0 {
@@ -74,6 +74,9 @@ func (w *world) burst(s *Stream) {
 	w.random.Shuffle(len(living), func(i, j int) { living[i], living[j] = living[j], living[i] })
 	for _, m := range living {
 		for range s.Burst {
+			if g != nil && !g.take(w.now, s.Cost) {
+				continue
+			}
 			w.request(m, s, s.Cost)
 		}
 	}

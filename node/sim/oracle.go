@@ -286,9 +286,12 @@ func (o *oracle) progress(m, other *member) {
 	if known <= was {
 		return
 	}
-	width := o.w.width()
-	if o.w.now-was > width {
-		o.late[pair] = append(o.late[pair], span{from: was, to: min(known, o.w.now-width)})
+	// The earliest window that some node's clock has folded already, by the clock
+	// that is furthest behind.
+	width, ahead := o.w.width(), o.w.now+o.offMax
+	folded := ahead - ahead%width - width - o.offMin
+	if s := (span{from: was, to: min(known, folded)}); s.from < s.to {
+		o.late[pair] = append(o.late[pair], s)
 	}
 	o.fresh[pair] = known
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
@@ -38,11 +39,26 @@ func newPromise(sc *Scenario, start int64) promise {
 			p.trouble = append(p.trouble, s)
 		}
 	}
-	if sc.Link.Loss > 0 || sc.Link.Bandwidth > 0 {
+	p.delta = p.lag(sc) + int64(sc.Link.DelayMax)
+	if sc.Link.Loss > 0 || sc.Link.Bandwidth > 0 || !sc.fresh() {
 		p.trouble = append(p.trouble, span{0, math.MaxInt64})
 	}
-	p.delta = p.lag(sc) + int64(sc.Link.DelayMax)
 	return p
+}
+
+// fresh reports whether nodes hear of what others admit within the windows that are
+// live, which is what all promises are about: Δ + σ < E.
+func (sc *Scenario) fresh() bool {
+	p := promise{}
+	return time.Duration(p.lag(sc))+sc.Link.DelayMax+2*sc.Skew+sc.apartBy() < widthOf(sc.Policy.Window)
+}
+
+// apartBy is how far the fixed offsets of the nodes' clocks are apart.
+func (sc *Scenario) apartBy() time.Duration {
+	if len(sc.Clocks) == 0 {
+		return 0
+	}
+	return max(0, slices.Max(sc.Clocks)) - min(0, slices.Min(sc.Clocks))
 }
 
 // trouble is from when until when the fault keeps nodes from knowing what living

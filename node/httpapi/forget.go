@@ -1,0 +1,26 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// forget strikes a silent node off this node's list of members: on_isolation takes
+// silence for a partition until then. It is to be said to every node.
+func (a *api) forget(w http.ResponseWriter, r *http.Request) {
+	name := ""
+	if p := readInput(w, r, []spec.Field{{Name: "node", Into: &name}}); p != nil {
+		p.write(w)
+		return
+	}
+	if name == "" {
+		(&problem{Status: http.StatusBadRequest, Field: "node", Detail: "node: must be the name of a node"}).write(w)
+		return
+	}
+	known := a.node.Forget(name)
+	if known {
+		a.log.Warn("node struck off the list of members", "peer", name)
+	}
+	ok(w, map[string]any{"forgotten": known, "node": name})
+}
