@@ -26,6 +26,7 @@ FUZZTIME     ?= 30s
 BENCH        ?= .
 BENCHTIME    ?= 1s
 SEEDS        ?= 1000
+FROM         ?= 1
 LOG          ?=
 ARGS         ?=
 
@@ -52,8 +53,8 @@ replay: ## Replay an access log against a limit: make replay LOG=access.log (wit
 	$(GO) run ./cmd/ratelimitctl replay $(if $(LOG),-log '$(LOG)') $(ARGS)
 
 .PHONY: sim
-sim: ## Simulate SEEDS random clusters with faults and check the error bound in each
-	$(GO) run ./cmd/ratelimitctl sim -random -seeds $(SEEDS) $(ARGS)
+sim: ## Simulate SEEDS random clusters with faults, from seed FROM on, and check the error bound in each
+	$(GO) run ./cmd/ratelimitctl sim -random -from $(FROM) -seeds $(SEEDS) $(ARGS)
 
 ##@ Test
 
@@ -63,13 +64,19 @@ test: ## Run all tests; needs nothing but Go
 
 .PHONY: race
 race: ## Run all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout $(RACE_TIMEOUT) $(PKGS)
+	CGO_ENABLED=1 $(GO) test -race -timeout $(RACE_TIMEOUT) $$($(GO) list $(PKGS) | grep -v '/node/sim$$')
+	@# A simulated cluster runs on one goroutine, so a few seeds are enough here.
+	CGO_ENABLED=1 $(GO) test -race -timeout $(RACE_TIMEOUT) ./node/sim -args -sim.seeds=50
 
 .PHONY: integration
 integration: ## Run the multi-node tests over real NATS, uncached; a skipped test is a failure
 	@mkdir -p $(BIN)
 	$(GO) test -count=1 -v -timeout $(RACE_TIMEOUT) ./integration/... | tee $(BIN)/integration.out | grep -v -E '^=== (RUN|PAUSE|CONT|NAME)|^ +--- PASS'
 	@if grep -E '^ *--- SKIP' $(BIN)/integration.out; then echo 'skipped tests prove nothing: see above' >&2; exit 1; fi
+
+.PHONY: mutants
+mutants: ## Plant known mistakes one by one, and fail unless the simulator catches each
+	$(GO) run ./integration/mutants $(ARGS)
 
 .PHONY: long
 long: ## Run the long comparisons of the decision functions (up to an hour)
@@ -118,6 +125,13 @@ tidy-check: ## Fail if `make tidy` would change anything or a module is not what
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s SEEDS=%s FROM=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(SEEDS)' '$(FROM)' '$(PKGS)'
+
 .PHONY: clean
 clean: ## Remove built programs, tools and reports
 	rm -rf $(BIN)
@@ -129,17 +143,10 @@ ci-setup: $(GOLANGCI_LINT_STAMP) ## Fetch the modules and build the pinned tools
 	$(GO) mod download
 
 .PHONY: ci
-ci: lint tidy-check race integration ## What a change must pass, after `make test` and `make ci-setup`
+ci: lint tidy-check race integration mutants ## What a change must pass, after `make test` and `make ci-setup`
 
 $(GOLANGCI_LINT_STAMP):
 	@mkdir -p $(BIN)
 	GOBIN=$(BIN) GOFLAGS= $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	@rm -f $(BIN)/.golangci-lint-*
 	@touch $@
-
-.PHONY: help
-help: ## Print this list
-	@awk 'BEGIN { FS = ":.*## " } \
-		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s SEEDS=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(SEEDS)' '$(PKGS)'

@@ -38,6 +38,10 @@ func (n *Node) DeleteLimit(name string) error {
 	return n.setRegister(name, nil)
 }
 
+// mostPending caps the changes of one limit that are not in force yet: of the
+// revisions that are kept, some have to be what clients are counted under.
+const mostPending = keepRevisions / 2
+
 // setRegister writes a limit's next revision; no policy means the configured one.
 func (n *Node) setRegister(name string, p *Policy) error {
 	if err := validLimitName(name); err != nil {
@@ -62,11 +66,20 @@ func (n *Node) setRegister(name string, p *Policy) error {
 			}
 		}
 	}
+	pending := 0
+	for _, s := range list {
+		if s.At > now {
+			pending++
+		}
+	}
+	if pending > mostPending {
+		return fmt.Errorf("%w: limit %s", ErrTooManyChanges, name)
+	}
 	value, err := json.Marshal(list)
 	if err != nil {
 		return fmt.Errorf("node: limit %s: %w", name, err)
 	}
-	err = g.merge(deltasync.Register{Name: name, Stamp: next.stamp(), Value: value})
+	_, err = g.merge(deltasync.Register{Name: name, Stamp: next.stamp(), Value: value})
 	n.loopUrgent()
 	return err
 }

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -234,5 +235,28 @@ func TestChangesAtTheSameTimeEndWithOne(t *testing.T) {
 		if got := m.Node.Limits()["default"].Limit; got != 9 {
 			t.Errorf("n%d: limit %d, want the last one set, 9", m.index, got)
 		}
+	}
+}
+
+func TestManyChangesAtOnceAreRefusedAndNoneTakesEffectEarly(t *testing.T) {
+	now := time.Unix(1_900_000_000, 0)
+	n, err := node.Open(t.Context(), node.Config{Limit: 10, Window: time.Minute, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	refused := 0
+	for i := range 20 {
+		if err := n.SetLimit("default", node.Policy{Limit: int64(1000 + i), Window: time.Minute}); errors.Is(err, node.ErrTooManyChanges) {
+			refused++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if got := n.Limits()["default"].Limit; got != 10 {
+			t.Fatalf("after %d changes that are not due yet the limit is %d", i+1, got)
+		}
+	}
+	if refused == 0 {
+		t.Error("20 changes at once were taken")
 	}
 }

@@ -108,7 +108,7 @@ const (
 const (
 	DefaultMaxClients     = 10_000_000
 	DefaultClockTolerance = time.Second
-	mostClients           = 1 << 31
+	mostClients           = 1<<31 - 1
 )
 
 // withDefaults fills c in, and reports every fault at once.

@@ -56,13 +56,12 @@ func (o *OnIsolation) UnmarshalText(text []byte) error {
 	return &FieldError{Field: "on_isolation", Value: fmt.Sprintf("%.32q", text), Reason: "must be keep, share, open or closed"}
 }
 
-// isolation is one spell of not hearing everybody: immutable, replaced when the
-// group changes.
+// isolation is the group that this node counts with while it does not hear everybody:
+// immutable, replaced when the group changes, nil once all are heard.
 type isolation struct {
-	epoch            uint64
-	since            int64
+	spell            uint64 // numbers the times that this lasted without a break
+	since            int64  // the group is this one since then
 	visible, members int
-	before           *isolation // the group before, in the same spell
 }
 
 // View implements deltasync.Store.
@@ -78,21 +77,18 @@ func (n store) View(v deltasync.View) {
 	if was != nil && was.visible == v.Visible && was.members == members {
 		return
 	}
-	n.epochs++
-	next := &isolation{epoch: n.epochs, since: n.now(), visible: max(1, v.Visible), members: members}
-	if was != nil {
-		kept := *was
-		kept.before = nil // a client that was not touched since is converted from here
-		next.before = &kept
+	if was == nil {
+		n.spells++
 	}
-	n.isolation.Store(next)
+	n.isolation.Store(&isolation{spell: n.spells, since: n.now(), visible: max(1, v.Visible), members: members})
 }
 
 // overlay is what a client used of its group's share while isolated: a GCRA of its
 // own beside the merged state, at the slower rate.
 type overlay struct {
-	epoch uint64
-	level gcra.Level
+	spell            uint64 // one of another spell is over
+	visible, members int    // the share at which level drains
+	level            gcra.Level
 }
 
 // slowed is a revision's limit at a group's share of the rate.
@@ -110,23 +106,20 @@ func (r *revision) slow(iso *isolation) *gcra.GCRA {
 	return g
 }
 
-// overlay is the client's, begun at what it had used when the isolation was noticed,
-// and carried over when the group changed. Nothing is stored. s is locked.
+// overlay is the client's, begun at what it has used that would not have drained when
+// the isolation was noticed, and carried over when the group changed. It has to begin
+// before anything that is admitted since is counted. Nothing is stored. s is locked.
 func (s *shard) overlay(e *entry, iso *isolation) (overlay, *gcra.GCRA) {
-	slow := e.rev.slow(iso)
 	o, some := s.overlays[e.key]
 	switch {
-	case some && o.epoch == iso.epoch:
-	case some && iso.before != nil && o.epoch == iso.before.epoch:
-		o.level = convert(o.level, e.rev.gcra.Slowed(iso.before.visible, iso.before.members), iso.since)
-	default:
-		// All that it has used is taken as used when the isolation was noticed, which
-		// is no less than it was.
+	case !some || o.spell != iso.spell:
 		used := gcra.Level{Base: e.state.Base(), Count: e.state.Count()}
-		o = overlay{level: convert(used, e.rev.gcra, iso.since)}
+		o.level = convert(used, e.rev.gcra, iso.since)
+	case o.visible != iso.visible || o.members != iso.members:
+		o.level = convert(o.level, e.rev.gcra.Slowed(o.visible, o.members), iso.since)
 	}
-	o.epoch = iso.epoch
-	return o, slow
+	o.spell, o.visible, o.members = iso.spell, iso.visible, iso.members
+	return o, e.rev.slow(iso)
 }
 
 func (s *shard) keepOverlay(k crdt.Key, o overlay) {
@@ -178,16 +171,22 @@ func (n *Node) isolated(s *shard, e *entry, iso *isolation, now, cost int64, all
 	return allowed, ReasonOK
 }
 
-// chargeShare charges what a peer of the group admitted, and what was merged late,
-// to the client's share. s is locked.
-func (n *Node) chargeShare(s *shard, e *entry, now int64, gain crdt.Gain) {
+// beginShare begins the client's share before a merge, if it counts: what it had used
+// by then drains at the share's rate, what the merge adds is charged by chargeShare. s
+// is locked.
+func (n *Node) beginShare(s *shard, e *entry) *isolation {
 	iso := n.isolation.Load()
 	if iso == nil || e.rev.policy.OnIsolation != IsolationShare {
-		return
+		return nil
 	}
-	if _, some := s.overlays[e.key]; !some {
-		return // it will begin with all that is merged by then
-	}
+	o, _ := s.overlay(e, iso)
+	s.keepOverlay(e.key, o)
+	return iso
+}
+
+// chargeShare charges what a peer of the group admitted, and what was merged late,
+// to the client's share. s is locked.
+func (s *shard) chargeShare(e *entry, iso *isolation, now int64, gain crdt.Gain) {
 	o, slow := s.overlay(e, iso)
 	if slow.TAT(o.level) < now {
 		o.level = gcra.Level{Base: now}
@@ -216,17 +215,25 @@ func (n *Node) explainIsolated(s *shard, d *Decision, e *entry, iso *isolation, 
 	}
 }
 
-// sweepOverlays drops what is no longer needed: all of it once nobody is missing. s
-// is locked.
-func (n *Node) sweepOverlays(s *shard, now int64) {
+// sharing reports whether the client has used of its share what has not drained yet:
+// the share drains slower than the limit, so forgetting the client by the limit's own
+// state would give it a whole burst anew. s is locked.
+func (n *Node) sharing(s *shard, e *entry, now int64) bool {
 	iso := n.isolation.Load()
-	if iso == nil {
+	o, some := s.overlays[e.key]
+	return iso != nil && some && o.spell == iso.spell && e.rev.slow(iso).TAT(o.level) > now
+}
+
+// sweepOverlays drops those of forgotten clients, and all of them once nobody is
+// missing. A drained one stays as long as its client is held: begun anew it would take
+// all that was used meanwhile as used when the isolation was noticed. s is locked.
+func (n *Node) sweepOverlays(s *shard) {
+	if n.isolation.Load() == nil {
 		s.overlays = nil
 		return
 	}
-	for k, o := range s.overlays {
-		e := s.find(k)
-		if e == nil || e.rev.slow(iso).TAT(o.level) <= now {
+	for k := range s.overlays {
+		if s.find(k) == nil {
 			delete(s.overlays, k)
 		}
 	}

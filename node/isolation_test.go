@@ -156,3 +156,23 @@ func TestAllIsAsBeforeOnceANodeIsBack(t *testing.T) {
 		}
 	})
 }
+
+// What a client uses at one node of a group is charged to its share at the other ones
+// as it comes, and not as if all of it had been used when the isolation was noticed.
+func TestAClientWithinItsShareIsAllowedAtEveryNodeOfTheGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, cut := members(t)
+		cut[2]()
+		time.Sleep(6 * time.Second)
+		// Two of three share 40 a minute; 20 a minute for ten minutes are half of that.
+		for range 200 {
+			if !nodes[0].Limiter("share").Take("carol", 1).Allowed {
+				t.Fatal("denied at the first node")
+			}
+			time.Sleep(3 * time.Second)
+		}
+		if d := nodes[1].Limiter("share").Take("carol", 1); !d.Allowed {
+			t.Errorf("denied at the second: %+v", d)
+		}
+	})
+}

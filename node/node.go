@@ -38,15 +38,17 @@ type Node struct {
 	log     *slog.Logger
 	offline bool // there is no transport
 
-	limits   *registry
-	def      *Limiter // the limit "default"
-	table    *table
-	view     view
-	degraded atomic.Bool
-	// isolation is nil while all nodes of the cluster hear each other; epochs counts
-	// its changes, which the protocol makes one at a time.
+	limits *registry
+	def    *Limiter // the limit "default"
+	table  *table
+	// baseDigest tells nodes with other limits in their configuration apart.
+	baseDigest crdt.Digest
+	view       view
+	degraded   atomic.Bool
+	// isolation is nil while all nodes of the cluster hear each other; spells counts
+	// the times that it was not, which the protocol makes one at a time.
 	isolation atomic.Pointer[isolation]
-	epochs    uint64
+	spells    uint64
 	ahead     atomic.Int64
 
 	resets struct {
@@ -134,6 +136,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	if n.limits, err = newRegistry(cfg.Limits); err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
+	n.baseDigest = n.digestBase()
 	n.table = newTable(cfg.MaxClients, len(cfg.Limits))
 	n.def = n.Limiter(DefaultLimit)
 	if cfg.Now != nil {

@@ -83,19 +83,20 @@ type saved struct {
 
 func (s *saved) stamp() crdt.Stamp { return crdt.Stamp{At: s.At, By: s.By} }
 
-// merge takes over a register entry if its stamp is higher than the one held.
-func (g *registry) merge(r deltasync.Register) error {
+// merge takes over a register entry if its stamp is higher than the one held, and
+// reports whether it did.
+func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 	if err := validLimitName(r.Name); err != nil {
-		return err
+		return false, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if held, ok := g.set[r.Name]; ok && held.Stamp.Compare(r.Stamp) >= 0 {
-		return nil
+		return false, nil
 	}
 	revisions, err := g.revisions(r)
 	if err != nil {
-		return err
+		return false, err
 	}
 	limits := *g.byName.Load()
 	l, ousted := limits[r.Name], (*limit)(nil)
@@ -104,9 +105,9 @@ func (g *registry) merge(r deltasync.Register) error {
 		if index >= MaxLimits {
 			switch ousted = longestGone(limits); {
 			case ousted == nil:
-				return ErrTooManyLimits
+				return false, ErrTooManyLimits
 			case revisions[0].Policy == nil && r.Stamp.Compare(ousted.newest.Load().stamp) < 0:
-				return nil // the first to go itself
+				return false, nil // the first to go itself
 			}
 			index = ousted.index
 		}
@@ -114,7 +115,7 @@ func (g *registry) merge(r deltasync.Register) error {
 	}
 	for _, rev := range slices.Backward(revisions) {
 		if err := g.advance(l, &rev); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if limits[r.Name] == nil {
@@ -130,8 +131,10 @@ func (g *registry) merge(r deltasync.Register) error {
 		}
 	}
 	g.set[r.Name] = r
-	g.changed = append(g.changed, r.Name)
-	return nil
+	if !slices.Contains(g.changed, r.Name) {
+		g.changed = append(g.changed, r.Name)
+	}
+	return true, nil
 }
 
 // longestGone is the limit that was deleted first, nil if none is. That a limit is
@@ -238,6 +241,20 @@ func (n store) RegistersDigest() crdt.Digest {
 	return d
 }
 
+// BaseDigest implements deltasync.Store.
+func (n store) BaseDigest() crdt.Digest { return n.baseDigest }
+
+// digestBase sums up the limits as they are configured.
+func (n *Node) digestBase() crdt.Digest {
+	var d crdt.Digest
+	for name, p := range n.limits.base {
+		p = p.withDefaults()
+		hi, lo := n.hash.Hash128(fmt.Appendf(nil, "%s\x00%d %d %d", name, p.Limit, p.Window, p.Burst))
+		d.Grow(crdt.Key{Hi: hi, Lo: lo}, crdt.Stamp{}, 0, crdt.Count{P: 1})
+	}
+	return d
+}
+
 // MergeRegisters implements deltasync.Store.
 func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 	for _, r := range regs {
@@ -245,9 +262,13 @@ func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 			n.drops[dropFuture].Add(1)
 			continue
 		}
-		if err := n.limits.merge(r); err != nil {
+		changed, err := n.limits.merge(r)
+		switch {
+		case err != nil:
 			n.drops[dropLimit].Add(1)
 			n.log.Warn("limit from a peer refused", "limit", r.Name, "error", err)
+		case changed:
+			n.log.Info("limit changed by a peer", "limit", r.Name, "at", time.Unix(0, r.Stamp.At), "revisions", string(r.Value))
 		}
 	}
 }

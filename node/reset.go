@@ -81,6 +81,7 @@ func (n *Node) restart(s *shard, e *entry, stamp crdt.Stamp, now int64) {
 		n.shrink(s, e.key, old.stamp, old.rev, &old.state)
 	}
 	e.follow(stamp, nil)
+	delete(s.overlays, e.key) // what it used of its share as well
 	e.state = crdt.New(max(e.state.Start(), e.rev.frame.Start(now)))
 }
 

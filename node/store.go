@@ -113,8 +113,9 @@ func (n *Node) tolerance(r *revision) int64 { return min(int64(n.cfg.ClockTolera
 // one's may also be a TAT: as far ahead as all nodes' bursts together can push it.
 func (n *Node) plausible(now int64, r *revision, row *crdt.Row) bool {
 	latest := now + n.tolerance(r)
-	most := (int64(n.view.peers.Load()) + 2) * (r.gcra.Depth() + 2*r.frame.Width)
-	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || row.Prev.Origin-latest <= most)
+	nodes := int64(n.view.peers.Load()) + 2
+	// Divided, since deep buckets of many nodes do not fit into a product.
+	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/nodes <= r.gcra.Depth()+2*r.frame.Width)
 }
 
 func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *crdt.Row) {
@@ -159,10 +160,13 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 		return // the later one's rows will come
 	}
 	before := e.state.TAT(&r.frame)
+	iso := n.beginShare(s, e)
 	g := e.state.Merge(&r.frame, d.Replica, d.Start, *row)
 	s.growDigests(e.key, stamp, d.Replica, d.Width, d.Start, g)
 	l.overshoot.observe(r, now, before, e.state.TAT(&r.frame))
-	n.chargeShare(s, e, now, g)
+	if iso != nil {
+		s.chargeShare(e, iso, now, g)
+	}
 }
 
 // mergeOld merges what was counted before the limit's last change, and carries over
@@ -197,14 +201,19 @@ func (n store) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next d
 			continue
 		}
 		s := &n.table.shards[at.Partition]
-		s.mu.Lock()
-		for ; at.Index < s.slots(); at.Index, at.Row = at.Index+1, 0 {
-			if e := s.at(at.Index); e != nil && e.used && !n.exportEntry(now, q, e, b, &at) {
-				s.mu.Unlock()
-				return at, false
+		for more := true; more; {
+			s.mu.Lock()
+			// A decision may wait for as long as the lock is held: not for all slots.
+			end := min(at.Index+sweepSlots, s.slots())
+			for ; at.Index < end; at.Index, at.Row = at.Index+1, 0 {
+				if e := s.at(at.Index); e != nil && e.used && !n.exportEntry(now, q, e, b, &at) {
+					s.mu.Unlock()
+					return at, false
+				}
 			}
+			more = end < s.slots()
+			s.mu.Unlock()
 		}
-		s.mu.Unlock()
 	}
 	return at, true
 }
@@ -283,18 +292,18 @@ func (n store) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partitions
 // Origins implements deltasync.Store.
 func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
 	s := &n.table.shards[partition]
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var d crdt.Digest
-	end := w.Start + w.Width
-	for slot := range s.slots() {
-		e := s.at(slot)
-		if e == nil || !e.used || e.rev.frame.Width != w.Width {
-			continue
+	for from, more := uint32(0), true; more; from += sweepSlots {
+		s.mu.Lock()
+		for slot := from; slot < min(from+sweepSlots, s.slots()); slot++ {
+			if e := s.at(slot); e != nil && e.used && e.rev.frame.Width == w.Width {
+				if o, tat := e.state.CarriedOver(&e.rev.frame, w.Start+w.Width); tat > w.Start+w.Width {
+					d.Origin(e.key, e.stamp(), w.Start, o)
+				}
+			}
 		}
-		if o, tat := e.state.CarriedOver(&e.rev.frame, end); tat > end {
-			d.Origin(e.key, e.stamp(), w.Start, o)
-		}
+		more = from+sweepSlots < s.slots()
+		s.mu.Unlock()
 	}
 	return d
 }

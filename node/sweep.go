@@ -2,7 +2,8 @@ package node
 
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 
-// sweepSlots is how many entries are looked at under one hold of a shard's lock:
+// sweepSlots is how many entries are looked at under one hold of a shard's lock, here
+// and wherever all are:
 // a decision may wait that long.
 const sweepSlots = 1024
 
@@ -21,7 +22,7 @@ func (n *Node) sweep(now int64) {
 			forgotten += n.sweepSome(s, now, from)
 			if more = from+sweepSlots < s.slots(); !more {
 				sweepDigests(s, now)
-				n.sweepOverlays(s, now)
+				n.sweepOverlays(s)
 				if forgotten > 0 {
 					s.trim()
 				}
@@ -42,7 +43,7 @@ func (n *Node) sweepSome(s *shard, now int64, from uint32) (forgotten int) {
 		if old := e.old(); old != nil && old.over(now, e.rev.stamp.At) {
 			e.follow(e.reset(), nil)
 		}
-		if e.forgettable(now) {
+		if e.forgettable(now) && !n.sharing(s, e, now) {
 			s.remove(slot)
 			forgotten++
 		}

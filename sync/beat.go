@@ -15,7 +15,7 @@ const forgetPeer = 120e9
 // beat tells everybody that this node lives, what it has sent and whom it hears.
 func (e *Engine) beat(now int64) {
 	e.nextBeat = now + int64(e.cfg.BeatInterval)
-	m := &Message{Kind: KindBeat, Seq: e.seq, Joining: !e.join.ready, Limits: e.store.RegistersDigest()}
+	m := &Message{Kind: KindBeat, Seq: e.seq, Joining: !e.join.ready, Limits: e.store.RegistersDigest(), Base: e.store.BaseDigest()}
 	for _, p := range e.peers.list {
 		if p.state == PeerAlive && p.lag.some {
 			m.Heard = append(m.Heard, Heard{Replica: p.replica, Seq: p.seq, Lag: p.lag.least()})
@@ -142,6 +142,12 @@ func (e *Engine) onBye(now int64, p *peer) {
 
 func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	p.joining, p.limits = m.Joining, m.Limits
+	if otherwise := m.Base != e.store.BaseDigest(); otherwise != p.otherwise {
+		p.otherwise = otherwise
+		if otherwise {
+			e.event(EventOtherLimits, p, "its configured limits are not this node's: the two count together, but never agree on what is too much")
+		}
+	}
 	e.onHeard(now, p, m)
 	switch {
 	case !p.known:

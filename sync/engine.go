@@ -52,10 +52,11 @@ const (
 	EventPeerGone
 	EventPeerBack
 	EventPeerLeft
-	EventOneWay    // the peer does not hear us
-	EventTwin      // another live node has our name
-	EventReady     // a snapshot was merged, or nobody is there or expected to give one
-	EventPacketBad // a packet was refused; at most one a second
+	EventOneWay      // the peer does not hear us
+	EventTwin        // another live node has our name
+	EventOtherLimits // the peer is configured with other limits
+	EventReady       // a snapshot was merged, or nobody is there or expected to give one
+	EventPacketBad   // a packet was refused; at most one a second
 )
 
 // Engine is the protocol as a step function: equal inputs at equal times give equal

@@ -135,7 +135,7 @@ func genMessage(t *rapid.T) *Message {
 	m.Roots = genSlice(t, "roots", 5, func() Root {
 		return Root{Replica: genReplica(t, "root"), Window: genWindow(t), Digest: genDigest(t)}
 	})
-	m.Limits = genDigest(t)
+	m.Limits, m.Base = genDigest(t), genDigest(t)
 	m.Regs = genSlice(t, "registers", 4, func() Register {
 		r := Register{Name: rapid.StringN(0, 16, maxName).Draw(t, "register"), Stamp: genStamp(t, "stamp")}
 		if v := rapid.SliceOfN(rapid.Byte(), 0, 400).Draw(t, "value"); len(v) > 0 {

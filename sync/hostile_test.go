@@ -237,7 +237,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		fieldNode: text, fieldReplica: number, fieldSent: integer, fieldSeq: number, fieldDeltas: "", fieldJoining: truth,
 		fieldHeard: records, fieldRoots: records, fieldLimits: number, fieldRegs: "", fieldResets: "", fieldRequest: number,
 		fieldOf: number, fieldSince: number, fieldHave: records, fieldCursor: number, fieldNext: number,
-		fieldLast: truth, fieldDone: truth, fieldPage: number, fieldOrigins: records,
+		fieldLast: truth, fieldDone: truth, fieldPage: number, fieldOrigins: records, fieldBase: number,
 	}
 	r := newReader(testSecret)
 	for field := fieldNode; field < fieldEnd; field++ {

@@ -147,7 +147,13 @@ func (l *Loop) Close() error {
 }
 
 func (l *Loop) logEvent(ev Event) {
-	attrs := []any{"peer", ev.Node, "incarnation", incarnation(ev.Replica), "detail", ev.Detail}
+	var attrs []any
+	if ev.Replica != 0 {
+		attrs = append(attrs, "peer", ev.Node, "incarnation", incarnation(ev.Replica))
+	}
+	if ev.Detail != "" {
+		attrs = append(attrs, "detail", ev.Detail)
+	}
 	switch ev.Kind {
 	case EventPeerJoined:
 		l.log.Info("peer joined", attrs...)
@@ -163,6 +169,8 @@ func (l *Loop) logEvent(ev Event) {
 		l.log.Warn("one-way partition", attrs...)
 	case EventTwin:
 		l.log.Warn("another node has this node's name", attrs...)
+	case EventOtherLimits:
+		l.log.Warn("peer has other limits", attrs...)
 	case EventReady:
 		l.log.Info("ready", attrs...)
 	case EventPacketBad:

@@ -65,6 +65,7 @@ type Message struct {
 	Roots   []Root        // beat: digests of the sender's own cells, and of silent peers'
 	Origins []OriginRoot  // beat: digests of origins, over some of the partitions
 	Limits  crdt.Digest   // beat: digest of the limits register
+	Base    crdt.Digest   // beat: digest of the limits as configured, 0 if not told
 	Regs    []Register    // limits, rows: entries of the limits register
 	Resets  []ClientReset // reset, beat
 

@@ -60,13 +60,14 @@ type peer struct {
 	originsAfter int64
 	request      request
 
-	lag      lagWindow // received - sent, by own clock
-	theirLag int64     // the same as it reported of us
-	hearsUs  bool
-	deafAt   int64 // since when its beats do not list us, if they do not
-	deafTold bool
-	hears    []crdt.Replica // sorted
-	limits   crdt.Digest
+	lag       lagWindow // received - sent, by own clock
+	theirLag  int64     // the same as it reported of us
+	hearsUs   bool
+	deafAt    int64 // since when its beats do not list us, if they do not
+	deafTold  bool
+	hears     []crdt.Replica // sorted
+	limits    crdt.Digest
+	otherwise bool // configured with other limits
 }
 
 // request is a question under way to a peer.

@@ -201,7 +201,7 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 	case m.Of == 0:
 		q.Differ = e.differingOrigins(now, m)
 	default:
-		q.Differ = e.differing(now, m)
+		q.Differ = e.differing(m)
 	}
 	if m.Kind == KindSnapshot && m.Cursor == (Cursor{}) {
 		// First, since rows of a limit that is not known are dropped.
@@ -221,24 +221,15 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 }
 
 // differing marks the partitions in which our digests of replica m.Of are not the
-// requester's. It has nothing in windows of a width that it does not list, unless it
-// could not list all: those of a limit's revision that it has not heard of.
-func (e *Engine) differing(now int64, m *Message) *[crdt.Partitions]bool {
+// requester's. Windows that it does not have count as empty there.
+func (e *Engine) differing(m *Message) *[crdt.Partitions]bool {
 	var out [crdt.Partitions]bool
 	var ours [crdt.Partitions]crdt.Digest
-	mark := func(have *Partitioned) {
+	for i := range m.Have {
+		have := &m.Have[i]
 		e.store.Digests(m.Of, have.Window, &ours)
 		for p := range out {
 			out[p] = out[p] || ours[p] != have.Digests[p]
-		}
-	}
-	for i := range m.Have {
-		mark(&m.Have[i])
-	}
-	for _, w := range e.store.Windows(now) {
-		listed := slices.ContainsFunc(m.Have, func(h Partitioned) bool { return h.Width == w.Width })
-		if !listed && len(m.Have) < maxWindows {
-			mark(&Partitioned{Window: w})
 		}
 	}
 	return &out

@@ -104,6 +104,7 @@ type Peer struct {
 	Delay              int64 // one-way, estimated
 	Behind             bool  // something that it sent is missing here
 	Limits             crdt.Digest
+	Otherwise          bool           // configured with other limits than this node
 	Hears              []crdt.Replica // sorted
 }
 
@@ -136,7 +137,7 @@ func (e *Engine) Status(now int64) Status {
 		s.Peers = append(s.Peers, Peer{
 			Node: p.node, Replica: p.replica, State: p.state, Joining: p.joining, HearsUs: p.hearsUs, Admits: e.admits(p), DeafFor: deaf,
 			HeardAgo: now - p.heardAt, StaleFor: p.staleness(now), Skew: skew, Delay: delay,
-			Behind: p.behind(), Limits: p.limits, Hears: append([]crdt.Replica(nil), p.hears...),
+			Behind: p.behind(), Limits: p.limits, Otherwise: p.otherwise, Hears: append([]crdt.Replica(nil), p.hears...),
 		})
 	}
 	return s

@@ -32,6 +32,8 @@ type Store interface {
 	// Registers is the limits register; RegistersDigest tells two apart cheaply.
 	Registers() []Register
 	RegistersDigest() crdt.Digest
+	// BaseDigest tells whether two nodes were configured with the same limits.
+	BaseDigest() crdt.Digest
 	// MergeRegisters takes over the entries with higher stamps than its own.
 	MergeRegisters(now int64, regs []Register)
 	// ChangedRegisters is what was changed here since the last call.

@@ -21,6 +21,7 @@ type memStore struct {
 	regs    map[string]Register
 	changed []Register
 	resets  []ClientReset // repeated for ever
+	base    crdt.Digest
 	fresh   bool
 	views   []View
 
@@ -307,3 +308,6 @@ func (s *memStore) Origins(_ int64, w Window, partition int) crdt.Digest {
 
 // Clients implements Store.
 func (s *memStore) Clients() int { return len(s.entries) }
+
+// BaseDigest implements Store.
+func (s *memStore) BaseDigest() crdt.Digest { return s.base }

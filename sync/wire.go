@@ -47,6 +47,7 @@ const (
 	fieldDone
 	fieldPage
 	fieldOrigins
+	fieldBase
 	fieldEnd
 )
 
@@ -117,6 +118,7 @@ func (w *writer) fields(m *Message, b *Batch) []int {
 	add(m.Done, fieldDone)
 	add(m.Page != 0, fieldPage)
 	add(len(m.Origins) > 0, fieldOrigins)
+	add(m.Base != 0, fieldBase)
 	return out
 }
 
@@ -149,6 +151,8 @@ func (w *writer) field(m *Message, b *Batch, field int) {
 		_ = e.EncodeBytes(w.col)
 	case fieldLimits:
 		_ = e.EncodeUint(uint64(m.Limits))
+	case fieldBase:
+		_ = e.EncodeUint(uint64(m.Base))
 	case fieldRegs:
 		_ = e.EncodeArrayLen(len(m.Regs) * registerFields)
 		for _, r := range m.Regs {
@@ -320,6 +324,8 @@ func (r *reader) field(m *Message, field uint64) {
 		})
 	case fieldLimits:
 		m.Limits = crdt.Digest(r.uint())
+	case fieldBase:
+		m.Base = crdt.Digest(r.uint())
 	case fieldRegs:
 		m.Regs = r.registers()
 	case fieldResets:

@@ -37,7 +37,7 @@ func fullMessage() *Message {
 		Resets:  []ClientReset{{Limit: "login", Key: crdt.Key{Hi: 17, Lo: 18}, Stamp: crdt.Stamp{At: 19, By: 20}}},
 		Request: 21, Of: 22, Since: 23,
 		Have:   []Partitioned{{Window: Window{Width: 1, Start: 2}, Digests: [crdt.Partitions]crdt.Digest{0: 1, 255: 2}}},
-		Cursor: Cursor{Partition: 24, Row: 33, Index: 25}, Next: Cursor{Partition: 26, Row: 34, Index: 27}, Page: 28,
+		Cursor: Cursor{Partition: 24, Row: 33, Index: 25}, Next: Cursor{Partition: 26, Row: 34, Index: 27}, Page: 28, Base: 36,
 		Origins: []OriginRoot{{Window: Window{Width: 29, Start: 30}, From: 31, Count: 35, Digest: 32}},
 		Last:    true, Done: true,
 	}

@@ -28,7 +28,7 @@ func runTake(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	var format output.Format
 	limit := f.String("limit", node.DefaultLimit, "name of the limit")
 	cost := f.Int64("cost", 1, "units to take")
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	client, err := f.parse(args, 1, 1)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func runPeek(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	a := newAPI(f)
 	var format output.Format
 	limit := f.String("limit", node.DefaultLimit, "name of the limit")
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	client, err := f.parse(args, 1, 1)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func runReset(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	a := newAPI(f)
 	var format output.Format
 	limit := f.String("limit", node.DefaultLimit, "name of the limit")
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	client, err := f.parse(args, 1, 1)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ func runStatus(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	f := newFlags("status", "[flags]", stdout)
 	a := newAPI(f)
 	var format output.Format
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func runHealth(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	a := newAPI(f)
 	var format output.Format
 	live := f.Bool("live", false, "ask only whether the process lives, not whether it is ready")
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func runHealth(ctx context.Context, args []string, stdout, _ io.Writer) error {
 func runVersion(_ context.Context, args []string, stdout, _ io.Writer) error {
 	f := newFlags("version", "[flags]", stdout)
 	var format output.Format
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func runLimits(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	burst := f.Int64("burst", 0, "set: the most units at once (default: the limit)")
 	overshoot := f.Float64("max-overshoot", 0, "set: share of the burst by which nodes may typically overshoot together (default 0.1)")
 	isolation := f.String("on-isolation", "", "set: keep, share, open or closed, while nodes cannot hear each other (default keep)")
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	words, err := f.parse(args, 0, 2)
 	if err != nil {
 		return err

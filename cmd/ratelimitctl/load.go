@@ -28,7 +28,7 @@ func runLoad(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	f.IntVar(&cfg.Clients, "clients", 1000, "different clients")
 	f.StringVar(&dist, "dist", string(bench.Uniform), "how requests are distributed over clients: uniform, zipf or hot (one client gets half)")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of the sequence of clients")
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}

@@ -109,6 +109,7 @@ func usage(w io.Writer) {
 	}
 	_ = t.Print(w)
 	say(w, "\n`ratelimitctl COMMAND -h` shows a command's flags.\n"+
+		"RATELIMITCTL_ADDR is the daemon's address, RATELIMITCTL_TOKEN its admin token, if it has one.\n"+
 		"Exit codes: 0 done, 1 failed, 2 called wrongly, 3 denied (take).\n")
 }
 

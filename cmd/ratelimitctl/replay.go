@@ -23,14 +23,14 @@ func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	lines := f.Int("lines", 10_000, "lines of the generated sample")
 	most := f.Int("max-lines", replay.DefaultMaxLines, "refuse a log of more lines")
 	limit := f.Int64("limit", 30, "units for each client address in each window")
-	f.Var(&window, "window", "the window, in seconds or as a duration")
+	f.Var(&window, "window", "the window, in `SECONDS` or as a duration")
 	burst := f.Int64("burst", 0, "units at once (default the limit)")
 	nodes := f.Int("nodes", 3, "nodes")
-	f.Var(&delay, "delay", "how long a message between nodes takes, a duration or two like 1ms..5ms")
+	f.Var(&delay, "delay", "how long a message between nodes takes, a `DURATION` or two like 1ms..5ms")
 	flush := f.Duration("flush", 50*time.Millisecond, "flush interval of the nodes")
 	spread := f.String("spread", string(replay.Random), "how requests are spread over the nodes: random or robin")
 	seed := f.Uint64("seed", 1, "seed of the sample, the spread and the delays")
-	f.Var(&format, "o", "output, text or json")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func runSim(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	f.StringVar(&c.html, "html", "", "with -sweep: write it as a page into this `FILE`")
 	f.StringVar(&c.trace, "trace", "", "write all that happens into this `FILE`, - for the standard output")
 	f.StringVar(&c.file, "scenario", "", "run the scenario in this JSON `FILE`, as -o json prints it, instead of what flags describe")
-	f.Func("o", "output, `table` or json (default table)", func(s string) error {
+	f.Func("o", "output `FORMAT`, table or json (default table)", func(s string) error {
 		if s == "table" {
 			s = string(output.Text)
 		} else if s != string(output.JSON) {

@@ -80,15 +80,15 @@ func start(o *server.Options, log *slog.Logger) (*Server, error) {
 // listenError says which of the ports could not be opened. The client port is the
 // first; if it is open, it is not to blame.
 func (s *Server) listenError(o *server.Options, cause error) error {
-	what := "other servers"
+	what := "other servers of the mesh"
 	host, port := o.Cluster.Host, o.Cluster.Port
 	if s.server.Addr() == nil && !o.DontListen {
-		what, host, port = "clients", o.Host, o.Port
+		what, host, port = "NATS clients", o.Host, o.Port
 	}
 	if op := (*net.OpError)(nil); errors.As(cause, &op) {
 		cause = op.Err // the rest of it repeats the address
 	}
-	return fmt.Errorf("embednats: cannot listen for NATS %s on %s: %w", what, net.JoinHostPort(host, strconv.Itoa(port)), cause)
+	return fmt.Errorf("embednats: cannot listen for %s on %s: %w", what, net.JoinHostPort(host, strconv.Itoa(port)), cause)
 }
 
 // InProcess makes a NATS client connect to this server without a socket, with the

@@ -15,7 +15,7 @@ type Decider interface {
 }
 
 // Admin changes what is decided. Errors are node.ErrUnknownLimit,
-// node.ErrTooManyLimits, node.ErrTooManyResets or a *node.FieldError, wrapped or
+// node.ErrTooManyLimits, node.ErrTooManyResets, node.ErrTooManyChanges or a *node.FieldError, wrapped or
 // joined.
 type Admin interface {
 	SetLimit(name string, p node.Policy) error

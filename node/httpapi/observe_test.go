@@ -149,6 +149,20 @@ func (d topped) Top(limit string) ([]node.TopClient, error) {
 	return d.clients, nil
 }
 
+func TestPeersAreListedByName(t *testing.T) {
+	h := httpapi.New(httpapi.Config{Node: doubled{Node: open(t, node.Config{}), edit: func(s *node.Stats) {
+		for i, name := range []string{"n3", "n2", "n4"} {
+			s.Sync.Peers = grown(s.Sync.Peers)
+			s.Sync.Peers[i].Node = name
+		}
+	}}})
+	var got struct{ Peers []struct{ Node string } }
+	decode(t, ask(t, h, "GET", "/v1/status", ""), &got)
+	if names := fmt.Sprint(got.Peers); names != "[{n2} {n3} {n4}]" {
+		t.Errorf("got %s", names)
+	}
+}
+
 func TestHealthTellsLifeFromReadiness(t *testing.T) {
 	n := open(t, node.Config{})
 	for _, c := range []struct {
@@ -199,6 +213,10 @@ func TestThePageShowsTheNodeAndLoadsNothing(t *testing.T) {
 	alone := ask(t, httpapi.New(httpapi.Config{Node: n}), "GET", "/", "").Body.String()
 	if !strings.Contains(alone, "this node is alone") || strings.Contains(alone, "Degraded") {
 		t.Errorf("got %s", alone)
+	}
+	cut := ask(t, httpapi.New(httpapi.Config{Node: doubled{Node: n, edit: func(s *node.Stats) { s.Degraded = true }}}), "GET", "/", "").Body.String()
+	if !strings.Contains(cut, "None can be heard") || strings.Contains(cut, "this node is alone") {
+		t.Errorf("got %s", cut)
 	}
 }
 

@@ -39,7 +39,7 @@ func problemOf(err error, limitField string) *problem {
 		p.Status, p.Field = http.StatusNotFound, limitField
 	case errors.Is(err, node.ErrTooManyLimits):
 		p.Status, p.Field = http.StatusConflict, limitField
-	case errors.Is(err, node.ErrTooManyResets):
+	case errors.Is(err, node.ErrTooManyResets), errors.Is(err, node.ErrTooManyChanges):
 		p.Status = http.StatusServiceUnavailable
 	default:
 		if faults := spec.Faults(err); len(faults) > 0 {

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"cmp"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,8 +53,10 @@ type peerStatus struct {
 	Stale       *float64 `json:"stale_ms"` // age of what is known of it, null if nothing is
 	Skew        float64  `json:"skew_ms"`  // its clock minus ours, estimated
 	Delay       float64  `json:"delay_ms"` // one way, estimated
-	// Fingerprint is of the limits that were set on it; equal on nodes that agree.
+	// Fingerprint is of the limits that were set while it runs; equal on nodes that agree.
 	Fingerprint string `json:"limits_fingerprint"`
+	// Otherwise says that it is configured with other limits than this node.
+	Otherwise bool `json:"configured_otherwise"`
 }
 
 type syncStatus struct {
@@ -127,8 +131,12 @@ func (a *api) statusNow() status {
 			Node: p.Node, Incarnation: incarnation(uint64(p.Replica)), State: p.State.String(), Joining: p.Joining,
 			HearsUs: p.HearsUs, Hears: len(p.Hears), Behind: p.Behind, HeardAgo: ms(p.HeardAgo), Stale: known(p.StaleFor),
 			Skew: ms(p.Skew), Delay: ms(p.Delay), Fingerprint: strconv.FormatUint(uint64(p.Limits), 16),
+			Otherwise: p.Otherwise,
 		})
 	}
+	slices.SortFunc(out.Peers, func(x, y peerStatus) int {
+		return cmp.Or(cmp.Compare(x.Node, y.Node), cmp.Compare(x.Incarnation, y.Incarnation))
+	})
 	for _, l := range s.Limits {
 		out.Bound[l.Name] = boundStatus{Units: l.OvershootBound, Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
 		ls := limitStatus{

@@ -70,6 +70,11 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 	ready.send(ch, oneIf(s.Sync.Ready))
 	degraded.send(ch, oneIf(s.Degraded))
 	isolated.send(ch, oneIf(s.Isolated))
+	others := 0.0
+	for _, p := range s.Sync.Peers {
+		others += oneIf(p.Otherwise)
+	}
+	otherwise.send(ch, others)
 	members.send(ch, float64(s.Sync.Members))
 	visible.send(ch, float64(s.Sync.Visible))
 	clockAhead.send(ch, s.ClockAhead.Seconds())

@@ -48,6 +48,7 @@ var (
 	degraded         = gauge("degraded", "1 while the node cannot hear, or is not heard by, a peer.")
 	members          = gauge("members", "Nodes of the cluster, silent ones included until they say bye.")
 	visible          = gauge("members_visible", "Nodes of the cluster that hear each other, with this one.")
+	otherwise        = gauge("peers_configured_otherwise", "Peers whose configured limits are not this node's: they never agree on what is too much.")
 	isolated         = gauge("isolated", "1 while some node of the cluster cannot be heard, or does not hear this one: the limits' on_isolation applies.")
 	clockAhead       = gauge("clock_ahead_seconds", "How far the node's time is ahead of the wall clock, being slowed down.")
 )
@@ -73,7 +74,7 @@ var (
 // all is what Describe lists.
 var all = []metric{
 	decisions, units, overshootBound, overshootObserved, overshootPeak, limitUnits, limitBurst, limitWindow, limitRevision,
-	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, isolated, members, visible, clockAhead,
+	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, isolated, members, visible, clockAhead,
 	connected, peers, staleness, clockSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,
 }

@@ -38,10 +38,10 @@ func Adversaries() []Adversary {
 	return []Adversary{
 		allAtOnce(), allAtOnceUrgently(), allAtOnceAtAHighRate(), beforeEachFlush(),
 		acrossTheWindowChange(), acrossTheWindowChangeSkewed(), narrowWindows(), staleByAlmostAWindow(),
-		partition(), atTheHeal(), longPartition(),
+		partition(), atTheHeal(), longPartition(), partitionShared(),
 		crashBeforeTheFlush(), joinEmpty(), lateJoiner(),
 		clocksApart(), lastFlushLost(), staleByMoreThanAWindow(), lossy(), pauseInAWindow(),
-		limitChange(), lateOldDelta(), resetUnderLoad(), fullTable(),
+		limitChange(), lateOldDelta(), resetUnderLoad(), resetAfterChange(), fullTable(),
 	}
 }
 
@@ -233,6 +233,19 @@ func longPartition() Adversary {
 	})}
 }
 
+// partitionShared lasts until a silent node would long be forgotten; the limit is to
+// be shared out meanwhile.
+func partitionShared() Adversary {
+	return Adversary{"a partition in which the limit is shared", attacksPartition, 0.5, sweep(2, 30*time.Second, func(shift time.Duration) Scenario {
+		p := perSecond(20, 100)
+		p.OnIsolation = node.IsolationShare
+		sc := cluster(2, p, 50*ms, 3*ms, 80*time.Second)
+		sc.Faults = []Fault{{At: time.Second, For: 20*time.Second + shift, Kind: FaultPartition, Nodes: []int{1}}}
+		sc.Streams = []Stream{hit(1100*ms, 0, 120), pour(1100*ms, 80*time.Second, 0, 40*ms)}
+		return sc
+	})}
+}
+
 // crashBeforeTheFlush lets a node take with it what it had not told; when it is
 // back, all are hit.
 func crashBeforeTheFlush() Adversary {
@@ -245,20 +258,26 @@ func crashBeforeTheFlush() Adversary {
 	})}
 }
 
-// joinEmpty hits a restarted node before it has heard of what it admitted itself.
+// joinEmpty hits a restarted node before it has heard of what it admitted itself, or
+// as soon as it says that it is ready.
 func joinEmpty() Adversary {
-	return Adversary{"a restart with an empty state", attacksJoin, 0.5, sweep(6, 2*ms, func(shift time.Duration) Scenario {
-		sc := cluster(2, node.Policy{Limit: 100, Window: 100 * time.Second}, 50*ms, 3*ms, 14*time.Second)
-		sc.Faults = []Fault{
-			{At: 2 * time.Second, For: 100 * ms, Kind: FaultCrash, Nodes: []int{1}},
-			{At: 4 * time.Second, For: 100 * ms, Kind: FaultLeave, Nodes: []int{1}},
+	restarts := func(late bool) func(time.Duration) Scenario {
+		return func(shift time.Duration) Scenario {
+			sc := cluster(2, node.Policy{Limit: 100, Window: 100 * time.Second}, 50*ms, 3*ms, 14*time.Second)
+			sc.Faults = []Fault{
+				{At: 2 * time.Second, For: 100 * ms, Kind: FaultCrash, Nodes: []int{1}},
+				{At: 4 * time.Second, For: 100 * ms, Kind: FaultLeave, Nodes: []int{1}},
+			}
+			sc.Streams = []Stream{hit(time.Second, 0, 120), hit(13*time.Second, 0, 120)}
+			if late {
+				sc.Streams = append(sc.Streams, hit(3*time.Second, 1, 120))
+			} else {
+				sc.Streams = append(sc.Streams, hit(2*time.Second+101*ms+shift, 1, 120), hit(4*time.Second+101*ms+shift, 1, 120))
+			}
+			return sc
 		}
-		sc.Streams = []Stream{
-			hit(time.Second, 0, 120), hit(2*time.Second+101*ms+shift, 1, 120), hit(4*time.Second+101*ms+shift, 1, 120),
-			hit(13*time.Second, 0, 20),
-		}
-		return sc
-	})}
+	}
+	return Adversary{"a restart with an empty state", attacksJoin, 0.5, append(sweep(6, 2*ms, restarts(false)), sweep(1, 0, restarts(true))...)}
 }
 
 // lateJoiner hits a new node before it has heard of anything.
@@ -313,13 +332,15 @@ func staleByMoreThanAWindow() Adversary {
 }
 
 // pauseInAWindow lets a client's bucket fill up and asks for more in the same
-// replicated window, at another node and then at the first.
+// replicated window, at another node and then at the first. The nodes started at
+// different times, so they do not tidy up at the same.
 func pauseInAWindow() Adversary {
-	return Adversary{"a pause within a window", attacksConnected, 0.9, sweep(4, 60*ms, func(shift time.Duration) Scenario {
-		sc := cluster(2, perSecond(100, 100), 50*ms, 3*ms, 19*time.Second)
-		begin := windowChange(sc.Policy)
-		at := begin + 12*time.Second
-		sc.Streams = []Stream{hit(begin+500*ms, 1, 120), hit(at, 2, 120), hit(at+shift, 1, 120)}
+	return Adversary{"a pause within a window", attacksConnected, 0.9, sweep(8, 1100*ms, func(shift time.Duration) Scenario {
+		sc := cluster(1, perSecond(100, 100), 50*ms, 3*ms, 32*time.Second)
+		sc.Faults = []Fault{{At: 500 * ms, Kind: FaultJoin}}
+		begin := windowChange(sc.Policy) + 15*time.Second
+		at := begin + 3*time.Second + shift
+		sc.Streams = []Stream{hit(begin+500*ms, 1, 120), hit(at, 2, 120), hit(at+100*ms, 1, 120), hit(at+3*time.Second, 0, 120)}
 		return sc
 	})}
 }
@@ -363,6 +384,14 @@ func limitChange() Adversary {
 			return sc
 		})...)
 	}
+	// A client that is idle at the change, and comes back to each node at another time.
+	runs = append(runs, sweep(4, 400*ms, func(shift time.Duration) Scenario {
+		sc := cluster(3, perSecond(100, 100), 50*ms, 3*ms, 9*time.Second)
+		p := perSecond(1, 100)
+		sc.Faults = []Fault{{At: 2 * time.Second, Kind: FaultLimit, Nodes: []int{2}, Policy: &p}}
+		sc.Streams = []Stream{hit(2200*ms, 1, 100), hit(2500*ms+shift, 3, 1), hit(3500*ms+shift, 2, 120), hit(7*time.Second, 0, 120)}
+		return sc
+	})...)
 	return Adversary{"a limit that changes under load", attacksChange, 0.5, runs}
 }
 
@@ -389,15 +418,39 @@ func lateOldDelta() Adversary {
 	return Adversary{"old deltas after a limit changed", attacksChange, 0.5, runs}
 }
 
-// resetUnderLoad gives a client its burst back while all nodes are hit.
+// resetUnderLoad gives a client its burst back while all nodes are hit, and while
+// messages of its life before are under way.
 func resetUnderLoad() Adversary {
-	return Adversary{"a reset under load", attacksReset, 0.5, sweep(8, 3*ms, func(shift time.Duration) Scenario {
-		sc := cluster(4, node.Policy{Limit: 100, Window: 100 * time.Second}, 50*ms, 3*ms, 14*time.Second)
+	p := node.Policy{Limit: 100, Window: 100 * time.Second}
+	runs := sweep(8, 3*ms, func(shift time.Duration) Scenario {
+		sc := cluster(4, p, 50*ms, 3*ms, 14*time.Second)
 		sc.Faults = []Fault{{At: 3 * time.Second, Kind: FaultReset, Nodes: []int{2}, Client: victim}}
 		sc.Streams = []Stream{
 			hit(time.Second, 0, 120), pour(2900*ms, 3100*ms, 0, 7*ms),
 			hit(3*time.Second-2*ms+shift, 0, 120), hit(6*time.Second, 0, 20), hit(12*time.Second, 0, 20),
 		}
+		return sc
+	})
+	return Adversary{"a reset under load", attacksReset, 0.5, append(runs, sweep(4, 10*ms, func(shift time.Duration) Scenario {
+		sc := cluster(3, p, 10*ms, 50*ms, 14*time.Second)
+		sc.Faults = []Fault{{At: 3 * time.Second, Kind: FaultReset, Nodes: []int{1}, Client: victim}}
+		sc.Streams = []Stream{hit(2960*ms+shift, 3, 60), hit(5*time.Second, 2, 120), hit(8*time.Second, 0, 120)}
+		return sc
+	})...)}
+}
+
+// resetAfterChange changes a limit and resets a client while a node does not hear,
+// and hits that node when it hears again.
+func resetAfterChange() Adversary {
+	return Adversary{"a reset after a change that a node missed", attacksReset, 0.5, sweep(4, 500*ms, func(shift time.Duration) Scenario {
+		sc := cluster(3, node.Policy{Limit: 60, Window: 100 * time.Second, Burst: 100}, 50*ms, 3*ms, 14*time.Second)
+		p := node.Policy{Limit: 100, Window: 100 * time.Second}
+		sc.Faults = []Fault{
+			{At: time.Second, For: 2500 * ms, Kind: FaultPartition, Nodes: []int{3}},
+			{At: 1500 * ms, Kind: FaultLimit, Nodes: []int{1}, Policy: &p},
+			{At: 2 * time.Second, Kind: FaultReset, Nodes: []int{1}, Client: victim},
+		}
+		sc.Streams = []Stream{hit(500*ms, 3, 30), hit(2500*ms, 1, 120), hit(2500*ms, 2, 120), hit(10*time.Second+shift, 3, 120)}
 		return sc
 	})}
 }

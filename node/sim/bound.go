@@ -4,6 +4,9 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // Terms is the documented bound on E for a whole run, in units of cost, by what adds
@@ -16,7 +19,7 @@ type Terms struct {
 	// started counts under Join.
 	Connected float64 `json:"connected"`
 	Skew      float64 `json:"skew"`      // r·σ
-	Partition float64 `json:"partition"` // (g-1)·r·P, P until what was missed is repaired
+	Partition float64 `json:"partition"` // (g-1)·r·P, P until what was missed is repaired, or shares are taken
 	Crash     float64 `json:"crash"`     // what the node had not flushed
 	Join      float64 `json:"join"`      // min(B + r·Δ_join, what is asked of the node within Δ_join)
 }
@@ -35,15 +38,19 @@ func (sc *Scenario) documented() bool {
 		case FaultPartition, FaultOneWay, FaultCrash, FaultLeave, FaultJoin:
 		}
 	}
+	if sc.Policy.OnIsolation == node.IsolationOpen && len(sc.Faults) > 0 {
+		return false
+	}
 	return sc.Link.Loss == 0 && sc.Link.Bandwidth == 0 && sc.MaxClients == 0 && sc.fresh()
 }
 
 // terms adds the documented bound up for one client.
 func (o *oracle) terms(a *account) Terms {
 	burst, rate := float64(o.policy.Burst), o.rate()
-	apart, delta := o.w.sc.apart(), o.promise.delta
+	apart, overrun := o.w.sc.apart()
+	delta := o.promise.delta
 	least := -1.0
-	t := Terms{Skew: rate * float64(o.sigma()), Partition: rate * float64(apart)}
+	t := Terms{Skew: rate * float64(o.sigma()), Partition: rate * float64(overrun)}
 	asked := map[int]float64{}
 	for m, l := range a.asked {
 		from := m.bornAt
@@ -72,16 +79,33 @@ func (o *oracle) terms(a *account) Terms {
 	return t
 }
 
-// apart is for how long nodes do not hear each other, all partitions together.
-func (sc *Scenario) apart() time.Duration {
-	sum := time.Duration(0)
+// apart is for how long nodes do not hear each other, all partitions together, and
+// for how much of that they admit more than their group's share.
+func (sc *Scenario) apart() (length, overrun time.Duration) {
 	for i := range sc.Faults {
 		f := &sc.Faults[i]
-		if s, some := f.trouble(sc, 0); some {
-			sum += time.Duration(s.to - s.from)
+		s, some := f.trouble(sc, 0)
+		if !some {
+			continue
 		}
+		d := time.Duration(s.to - s.from)
+		length += d
+		if sc.Policy.OnIsolation == node.IsolationShare {
+			d = min(d, f.unnoticed()+repairTime+4*sc.Link.DelayMax)
+		}
+		overrun += d
 	}
-	return sum
+	return length, overrun
+}
+
+// unnoticed is how long some node may take to notice that it is cut off: silence has
+// to last, and who is not heard is told so by beats, and then believes it.
+func (f *Fault) unnoticed() time.Duration {
+	d := deltasync.DefaultSuspectAfter + 1200*time.Millisecond
+	if f.Kind == FaultOneWay {
+		d *= 2
+	}
+	return d
 }
 
 // most is the most cost within any stretch of d from begin on.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -11,9 +12,9 @@ import (
 // random request would come upon.
 func Conformers() map[string]Scenario {
 	out := map[string]Scenario{
-		"full bursts of a rate that no nanosecond divides": lone(node.Policy{Limit: 7, Window: time.Second, Burst: 13}),
-		"full bursts of a third an hour":                   lone(node.Policy{Limit: 3, Window: time.Hour, Burst: 11}),
-		"full bursts of thousands a second":                lone(node.Policy{Limit: 7919, Window: time.Second, Burst: 977}),
+		"full bursts of a rate that no nanosecond divides": lone(node.Policy{Limit: 7, Window: time.Second, Burst: 14}),
+		"full bursts of a seventh of an hour":              lone(node.Policy{Limit: 7, Window: time.Hour}),
+		"full bursts of hundreds a second":                 lone(node.Policy{Limit: 977, Window: time.Second}),
 		"one unit at a time":                               lone(node.Policy{Limit: 7, Window: time.Second, Burst: 1}),
 	}
 
@@ -39,7 +40,7 @@ func Conformers() map[string]Scenario {
 func lone(p node.Policy) Scenario {
 	sc := cluster(1, p, 50*ms, 0, 50*time.Second)
 	sc.Streams = []Stream{
-		{Client: "good", Burst: int(p.Burst), Start: 100 * ms, Period: 730 * ms, Conforming: true},
+		{Client: "good", Burst: int(cmp.Or(p.Burst, p.Limit)), Start: 100 * ms, Period: 730 * ms, Conforming: true},
 		{Client: "fine", Rate: 100, Conforming: true},
 	}
 	return sc

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// module is what the lab works on, and simulator the package whose tests are to notice.
+const (
+	module    = "github.com/distributed-rate-limiter/distributed-rate-limiter"
+	simulator = "./node/sim"
+)
+
+// suites are the simulator's tests in the order in which they are tried: quick ones
+// that were made for it first, then chance.
+var suites = [][]string{
+	{"-test.run", "^(TestAdversaries|TestWhoConforms)"},
+	{"-test.run", "^TestRandom", "-sim.seeds", "400"},
+	{"-test.run", "^(TestOneNode|TestExcess|TestUrgent|TestSharing)"},
+}
+
+// lab builds and tries patched copies of the module.
+type lab struct {
+	root string // of the module
+	tmp  string
+}
+
+func newLab() (*lab, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output() //nolint:noctx // takes no time
+	if err != nil {
+		return nil, fmt.Errorf("find %s (run this within the module): %w", module, err)
+	}
+	tmp, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return nil, err
+	}
+	return &lab{root: strings.TrimSpace(string(out)), tmp: tmp}, nil
+}
+
+func (l *lab) close() { _ = os.RemoveAll(l.tmp) }
+
+// try plants one mistake and looks for a test that fails.
+func (l *lab) try(ctx context.Context, m *mistake) finding {
+	begun := time.Now()
+	f := l.trial(ctx, m)
+	f.took = time.Since(begun)
+	return f
+}
+
+func (l *lab) trial(ctx context.Context, m *mistake) finding {
+	dir, err := os.MkdirTemp(l.tmp, "")
+	if err != nil {
+		return finding{err: err}
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	overlay, err := l.plant(m, dir)
+	if err != nil {
+		return finding{err: err}
+	}
+	if m.tests != "" {
+		return l.others(ctx, m, overlay)
+	}
+	binary := filepath.Join(dir, "sim.test")
+	if out, err := l.command(ctx, "go", "test", "-c", "-overlay", overlay, "-o", binary, simulator); err != nil {
+		return finding{err: fmt.Errorf("build: %w\n%s", err, out)}
+	}
+	for _, suite := range suites {
+		out, err := l.command(ctx, binary, append([]string{"-test.timeout", "3m"}, suite...)...)
+		if ctx.Err() != nil {
+			return finding{err: ctx.Err()}
+		}
+		if err != nil {
+			return caught(out)
+		}
+	}
+	return finding{}
+}
+
+// others runs another package's tests, for a mistake that shows in no simulation.
+func (l *lab) others(ctx context.Context, m *mistake, overlay string) finding {
+	out, err := l.command(ctx, "go", "test", "-count=1", "-short", "-vet=off", "-overlay", overlay, m.tests)
+	if err == nil || ctx.Err() != nil {
+		return finding{err: ctx.Err()}
+	}
+	f := caught(out)
+	if f.caughtBy == "" {
+		return finding{err: fmt.Errorf("%w\n%s", err, out)}
+	}
+	f.caughtBy = m.tests + " " + f.caughtBy
+	return f
+}
+
+func (l *lab) command(ctx context.Context, name string, args ...string) ([]byte, error) {
+	c := exec.CommandContext(ctx, name, args...)
+	c.Dir = l.root
+	return c.CombinedOutput()
+}
+
+// plant writes the patched files and the overlay that puts them in place.
+func (l *lab) plant(m *mistake, dir string) (overlay string, err error) {
+	patched := map[string][]byte{}
+	for i := range m.edits {
+		e := &m.edits[i]
+		text, some := patched[e.file]
+		if !some {
+			if text, err = os.ReadFile(filepath.Join(l.root, e.file)); err != nil {
+				return "", err
+			}
+		}
+		if n := bytes.Count(text, []byte(e.old)); n != 1 {
+			return "", fmt.Errorf("%s holds %d times, and not once: %q", e.file, n, e.old)
+		}
+		patched[e.file] = bytes.Replace(text, []byte(e.old), []byte(e.new), 1)
+	}
+	replace := map[string]string{}
+	for name, text := range patched {
+		copied := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
+		if err := os.WriteFile(copied, text, 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(l.root, name)] = copied
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, errors.Join(err, os.WriteFile(overlay, text, 0o600))
+}
+
+var (
+	failed  = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	said    = regexp.MustCompile(`(?m)^\s*\w+_test\.go:\d+: (.*)$`)
+	crashed = regexp.MustCompile(`(?m)^(panic: .*)$`)
+)
+
+// caught reads what a failing test printed.
+func caught(out []byte) finding {
+	f := finding{}
+	if m := failed.FindSubmatch(out); m != nil {
+		f.caughtBy, _, _ = strings.Cut(string(m[1]), "/")
+	}
+	if m := said.FindSubmatch(out); m != nil {
+		f.seen = string(m[1])
+	}
+	if m := crashed.FindSubmatch(out); m != nil {
+		f.seen = string(m[1])
+		if f.caughtBy == "" {
+			f.caughtBy = "panic"
+		}
+	}
+	return f
+}

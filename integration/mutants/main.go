@@ -1,0 +1,118 @@
+// Command mutants plants known mistakes into the limiter, one at a time, and fails
+// unless the simulator notices each: a test suite that does not is no proof.
+//
+// A mistake is a few exact replacements in a few files, which `go test -overlay` puts
+// in the place of the real ones. One that does not apply exactly once is an error, so
+// that the list keeps up with the code.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	only := flag.String("run", "", "plant only the mistakes whose names match this `REGEXP`")
+	workers := flag.Int("p", 2, "how many to try at once")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout, *only, *workers); err != nil {
+		_, _ = fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, only string, workers int) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
+	lab, err := newLab()
+	if err != nil {
+		return err
+	}
+	defer lab.close()
+	// Without a mistake nothing may be noticed, or all below proves nothing.
+	switch healthy := lab.try(ctx, &mistake{name: "none"}); {
+	case healthy.err != nil:
+		return healthy.err
+	case healthy.caughtBy != "":
+		return fmt.Errorf("without a mistake, %s fails already: %s", healthy.caughtBy, healthy.seen)
+	}
+	var chosen []*mistake
+	for i := range mistakes {
+		if wanted.MatchString(mistakes[i].name) {
+			chosen = append(chosen, &mistakes[i])
+		}
+	}
+	found := make([]finding, len(chosen))
+	var all sync.WaitGroup
+	turns := make(chan int)
+	for range max(1, workers) {
+		all.Go(func() {
+			for i := range turns {
+				found[i] = lab.try(ctx, chosen[i])
+			}
+		})
+	}
+	for i := range chosen {
+		turns <- i
+	}
+	close(turns)
+	all.Wait()
+	return report(out, chosen, found)
+}
+
+// report prints the table, and is an error if some mistake went unnoticed.
+func report(out io.Writer, planted []*mistake, found []finding) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "mistake\tcaught by\tseconds\twhat was seen")
+	unnoticed := 0
+	for i, m := range planted {
+		f := found[i]
+		by, seen := f.caughtBy, f.seen
+		switch {
+		case f.err != nil:
+			by, seen = "ERROR", f.err.Error()
+			unnoticed++
+		case by == "":
+			by = "NOTHING"
+			unnoticed++
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%.1f\t%s\n", m.name, by, f.took.Seconds(), shorten(seen, 150))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if unnoticed > 0 {
+		return fmt.Errorf("%d of %d planted mistakes were not caught", unnoticed, len(planted))
+	}
+	_, err := fmt.Fprintf(out, "all %d planted mistakes were caught\n", len(planted))
+	return err
+}
+
+func shorten(s string, n int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
+
+// finding is what became of one mistake.
+type finding struct {
+	caughtBy string // a test's name; empty: nobody noticed
+	seen     string // the first line that it said
+	took     time.Duration
+	err      error // the mistake could not be planted or built
+}

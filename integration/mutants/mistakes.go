@@ -1,0 +1,113 @@
+package main
+
+// mistake is something that somebody once got wrong, or could.
+type mistake struct {
+	name  string
+	edits []edit
+	tests string // the package whose tests are to notice, if not the simulator's
+}
+
+// edit replaces old, which the file holds exactly once, by new.
+type edit struct{ file, old, new string }
+
+// mistakes lists them: those of other limiters first, then those that were made or
+// nearly made here.
+var mistakes = []mistake{
+	{name: "merge TATs by maximum: the fuller of two buckets, not their sum", edits: []edit{
+		{"crdt/state.go", "	s.net[w] += gain.P - gain.N // modulo 1<<64: the sum is not negative\n", "	s.net[w] = max(s.net[w], c.Net())\n"},
+	}},
+	{name: "send increments instead of totals", edits: []edit{
+		{"crdt/state.go", `		Cur:  Part{Origin: s.origin[cur], Count: s.own[cur]},
+		Prev: Part{Origin: s.origin[prev], Count: s.own[prev]},
+`, `		Cur:  Part{Origin: s.origin[cur], Count: Count{P: s.own[cur].P - s.sent[cur].P}},
+		Prev: Part{Origin: s.origin[prev], Count: Count{P: s.own[prev].P - s.sent[prev].P}},
+`},
+		{"crdt/counter.go", "	joined = Count{P: max(c.P, o.P), N: max(c.N, o.N)}\n", "	joined = Count{P: c.P + o.P, N: c.N + o.N}\n"},
+	}},
+	{name: "send the current window only", edits: []edit{
+		{"crdt/state.go", "		Prev: Part{Origin: s.origin[prev], Count: s.own[prev]},\n", "		Prev: Part{Origin: Never},\n"},
+	}},
+	{name: "leave origins out of repair: of rows and of digests", edits: []edit{
+		{"node/store.go", "		r.Key = e.key\n", "		r.Key, r.Cur.Origin, r.Prev.Origin = e.key, crdt.Never, crdt.Never\n"},
+		{"node/store.go", "			d.Origin(e.key, e.stamp(), w.Start, o)\n", "			_ = o\n"},
+	}},
+	{name: "drop a window instead of folding it", edits: []edit{
+		{"crdt/state.go", "		s.origin = [2]int64{cur: Never, prev: s.Base()}\n", "		s.origin = [2]int64{cur: Never, prev: s.origin[cur]}\n"},
+		{"crdt/state.go", "		s.origin = [2]int64{cur: Never, prev: s.TAT(f)}\n", "		s.origin = [2]int64{cur: Never, prev: Never}\n"},
+	}},
+	{name: "fold into the new window instead of the one that stays", edits: []edit{
+		{"crdt/state.go", "		s.origin = [2]int64{cur: Never, prev: s.Base()}\n", "		s.origin = [2]int64{cur: s.TAT(f), prev: s.origin[cur]}\n"},
+	}},
+	{name: "take counts without an origin as drained for ever", edits: []edit{
+		{"crdt/state.go", "	s.Raise(s.start)\n", ""},
+		{"crdt/state.go", "	s.origin[w] = max(s.origin[w], s.start-int64(w)*f.Width)\n", ""},
+	}},
+	{name: "add rounded times", edits: []edit{
+		{"gcra/gcra.go", "	next := l.Base + g.rate.drain(l.Count+uint64(cost))\n", "	next := l.Base + drained + g.rate.drain(uint64(cost))\n"},
+	}},
+	{name: "cap the debt", edits: []edit{
+		{"crdt/state.go", "		s.origin = [2]int64{cur: Never, prev: s.Base()}\n", "		s.origin = [2]int64{cur: Never, prev: min(s.Base(), start)}\n"},
+	}},
+	{name: "forget a client that has drained in a live window", edits: []edit{
+		{"node/sweep.go", "e.state.Start() < live && e.state.TAT(f) <= live &&", "e.state.TAT(f) <= now && live <= now &&"},
+	}},
+	{name: "evict a client for another at a full table", edits: []edit{
+		{"node/decide.go", "	if !n.table.full(s) {\n", "	if n.table.full(s) {\n		for slot := range s.slots() {\n			if v := s.at(slot); v != nil && v.used {\n				s.remove(slot)\n				n.table.count.Add(-1)\n				break\n			}\n		}\n	}\n	if !n.table.full(s) {\n"},
+	}},
+	{name: "take any clock's word: no tolerance, no future check", edits: []edit{
+		{"node/store.go", " || d.Start > r.frame.Start(now+n.tolerance(r)) || ", " || "},
+		{"node/store.go", "	if !n.plausible(now, r, row) {\n", "	if false {\n"},
+	}},
+	{name: "leave skew out of the bound", edits: []edit{
+		{"node/sim/oracle.go", "	return float64(unseen) + o.rate()*float64(o.sigma())\n", "	return float64(unseen)\n"},
+	}},
+	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
+		{"node/decide.go", "	conforms, origin := e.rev.gcra.Admit(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost)\n", `	level := gcra.Level{Base: e.state.Base(), Count: e.state.Count()}
+	if e.state.Start() > now {
+		level = gcra.Level{Base: e.state.Origins()[1], Count: e.state.CountPrevious()}
+	}
+	conforms, origin := e.rev.gcra.Admit(level, now, cost)
+`},
+	}},
+	{name: "use a replica's id again after a restart", edits: []edit{
+		{"node/sim/world.go", "	m.inbox = fmt", "	if again != nil {\n		m.replica = again.replica\n	}\n	m.inbox = fmt"},
+	}},
+	{name: "carry over a changed limit at the first touch, not when it took effect", edits: []edit{
+		{"node/decide.go", "e.rev.carry(old.rev, old.state.TAT(&old.rev.frame))", "func() int64 { r := *e.rev; r.stamp.At = max(r.stamp.At, n.now()); return (&r).carry(old.rev, old.state.TAT(&old.rev.frame)) }()"},
+	}},
+	{name: "let the share of a partition grow by the others' silence", edits: []edit{
+		{"sync/roster.go", "	members = 1 + len(e.roster.names)\n", `	members = 1
+	for _, p := range e.peers.list {
+		if p.state != PeerGone {
+			members++
+		}
+	}
+`},
+	}},
+	{name: "leave the counters of the dead out of snapshots", edits: []edit{
+		{"node/store.go", "		if fits && (q.Of == 0 || of == q.Of) {\n", "		if fits && of == n.replica {\n"},
+	}},
+	{name: "never ask for what was lost", edits: []edit{
+		{"sync/repair.go", "		case p.gap:\n", "		case false:\n"},
+		{"sync/repair.go", "		case p.differs && now >= p.lookAt:\n", "		case false:\n"},
+	}},
+	{name: "claim to be fresh while a message is missing", edits: []edit{
+		{"sync/peer.go", "func (p *peer) behind() bool { return p.gap || p.differs || p.unproven }\n", "func (p *peer) behind() bool { return false }\n"},
+	}},
+	{name: "keep a reset client under the revision that it was reset under", edits: []edit{
+		{"node/store.go", "		n.renew(e, r, now)\n	case c > 0:\n		return //", "		return\n	case c > 0:\n		return //"},
+	}},
+	{name: "charge late messages of the life before a reset to the new one", edits: []edit{
+		{"node/store.go", "	case c < 0:\n		n.mergeOld(", "	case c < 0 && e.reset() == crdt.Stamp{}:\n		n.mergeOld("},
+	}},
+	{name: "charge what was denied", edits: []edit{
+		{"node/decide.go", "	if !conforms {\n		return false, ReasonOverLimit\n", "	if !conforms {\n		e.state.Admit(uint64(cost))\n		return false, ReasonOverLimit\n"},
+	}},
+	{name: "never flush before the interval ends", edits: []edit{
+		{"node/decide.go", ">= e.rev.slack {\n", ">= e.rev.slack && false {\n"},
+	}},
+	{name: "give back more than was taken", tests: "./crdt", edits: []edit{
+		{"crdt/state.go", "	cost = min(cost, s.own[w].Net())\n", ""},
+	}},
+	// A node has no reservations yet. When it has: give back what has drained already.
+}
