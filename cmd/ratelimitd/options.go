@@ -14,13 +14,13 @@ import (
 type options struct {
 	settings             config.Settings
 	check, version, help bool
+	demo                 bool
 	warnings             []string // for the log, once there is one
 }
 
 // command is what the command line says before it is put over file and environment.
 type command struct {
 	file string
-	demo bool
 	set  []assignment
 }
 
@@ -41,8 +41,8 @@ func parse(args, environ []string) (options, error) {
 		return o, usagef("argument %q is not understood: everything is set by flags (ratelimitd -help lists them)", fs.Arg(0))
 	case o.version:
 		return o, nil
-	case c.demo:
-		return o, usagef("flag -demo: not supported yet")
+	case o.demo && o.check:
+		return o, usagef("flag -check: is of no use with -demo, which has settings of its own")
 	}
 	env := o.environment(environ)
 	if c.file == "" {
@@ -75,7 +75,7 @@ func (o *options) flags(c *command) *flag.FlagSet {
 	fs.StringVar(&c.file, "config", "", "")
 	fs.BoolVar(&o.check, "check", false, "")
 	fs.BoolVar(&o.version, "version", false, "")
-	fs.BoolVar(&c.demo, "demo", false, "")
+	fs.BoolVar(&o.demo, "demo", false, "")
 	for _, set := range o.settings.All() {
 		note := func(text string) error {
 			c.set = append(c.set, assignment{set.Key, text})
@@ -125,7 +125,7 @@ Without a flag: 100 requests per client and minute, on 127.0.0.1:8080, alone.
   -config FILE             YAML: the settings below with _ for -, and limits by name
   -check                   check all settings and exit
   -version                 print the version and exit
-  -demo                    (not supported yet)
+  -demo                    run three nodes under load and faults for 10 s, and tell what came of it
 
 Each of these is also a key in the file and a variable RATELIMITD_KEY in the environment; a
 flag overrides the environment, which overrides the file.

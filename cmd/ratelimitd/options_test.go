@@ -75,7 +75,9 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-grpc", ":1"}, "flag -grpc: not supported yet"},
 		{"", []string{"-envoy-config", "/x"}, "flag -envoy-config: not supported yet"},
 		{"", []string{"-state-dir", "/x"}, "flag -state-dir: not supported yet"},
-		{"", []string{"-demo"}, "flag -demo: not supported yet"},
+		{"", []string{"-demo", "-limit", "5"}, "flag -limit: is of no use with -demo, which has settings of its own"},
+		{"RATELIMITD_NATS=nats://127.0.0.1:1", []string{"-demo"}, "environment RATELIMITD_NATS: is of no use with -demo"},
+		{"", []string{"-demo", "-check"}, "flag -check: is of no use with -demo"},
 		{"", []string{"-admin-token-file", "/nowhere/t"}, "flag -admin-token-file: open /nowhere/t"},
 		{"", []string{"-admin-token-file", empty}, "flag -admin-token-file: " + empty + " is empty"},
 		{"", []string{"-cluster-key-file", empty}, "flag -cluster-key-file: " + empty + " is empty"},
@@ -130,6 +132,9 @@ func TestCheckJudgesWithoutOpeningAnything(t *testing.T) {
 	stdout, _, err := runIn(t, nil, "-check", "-http", "127.0.0.1:1", "-nats", "nats://127.0.0.1:1", "-limit", "7")
 	if err != nil || stdout != "ratelimitd: the settings are fine: default 7 per 1m0s\n" {
 		t.Errorf("got %q, %v", stdout, err)
+	}
+	if _, _, err := runIn(t, nil, "-check", "-nodes", "3"); err != nil {
+		t.Errorf("the first of three nodes: %v", err)
 	}
 	for _, args := range [][]string{{"-limit", "0"}, {"-name", "a b"}, {"-admin-token-file", "/nowhere"}} {
 		if _, _, err := runIn(t, nil, append(args, "-check")...); exitCode(err) != exitUsage {

@@ -52,7 +52,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	}
 	password := string(read("nats_password_file", s.NATSPasswordFile))
 	p.link, err = newLink(s, password, key)
-	p.node.Alone = !p.link.peers
+	p.node.Alone = !p.link.peers && s.Nodes <= 1
 	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {
 		return nil, usageError{err}

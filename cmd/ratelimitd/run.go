@@ -29,6 +29,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	for _, w := range o.warnings {
 		log.Warn(w)
 	}
+	if o.demo {
+		return runDemo(ctx, &o.settings, stdout, log)
+	}
 	p, err := newPlan(&o.settings, log)
 	if err != nil {
 		return err

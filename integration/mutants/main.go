@@ -25,8 +25,9 @@ func main() {
 	workers := flag.Int("p", 2, "how many to try at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, *only, *workers); err != nil {
+	err := run(ctx, os.Stdout, *only, *workers)
+	stop()
+	if err != nil {
 		_, _ = fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
 		os.Exit(1)
 	}

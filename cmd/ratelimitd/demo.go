@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/demo"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+)
+
+// demoSettings are those that a demonstration heeds.
+var demoSettings = []string{"http", "admin_token_file", "redact_clients", "log_format", "log_level"}
+
+// demoCloses is how long requests that are under way in the end may take.
+const demoCloses = time.Second
+
+// runDemo runs a demonstration and serves its first node meanwhile.
+func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slog.Logger) error {
+	var faults []error
+	for _, set := range s.All() {
+		if s.Origin(set.Key) != "" && !slices.Contains(demoSettings, set.Key) {
+			faults = append(faults, at(s, set.Key, "is of no use with -demo, which has settings of its own"))
+		}
+	}
+	token, err := readSecret(s.AdminTokenFile)
+	if err != nil {
+		faults = append(faults, at(s, "admin_token_file", "%w", err))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return usageError{err}
+	}
+	listener, err := listen(ctx, s, "http", s.HTTP)
+	if err != nil {
+		return err
+	}
+	api := &door{name: "http", listener: listener}
+	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: log}, doors: []*door{api}}
+	cfg := demo.Config{Out: stdout, Serve: func(n *node.Node) func() {
+		d.face = &face{Node: n}
+		api.server = httpServer(d.handler(loopback(listener.Addr())), log)
+		_, _ = fmt.Fprintf(stdout, "         n1 answers at %s meanwhile: see /v1/status\n", api.url())
+		served := make(chan error, 1)
+		go func() { served <- api.serve() }()
+		return func() {
+			ctx, cancel := context.WithTimeout(context.Background(), demoCloses)
+			defer cancel()
+			if api.server.Shutdown(ctx) != nil {
+				_ = api.server.Close()
+			}
+			if err := <-served; err != nil {
+				log.Warn("n1 was not served to the end", "error", err)
+			}
+		}
+	}}
+	if s.Origin("log_level") != "" { // what is cut and killed is warned of a lot
+		cfg.Logger = log
+	}
+	defer listener.Close() //nolint:errcheck // closed by then, unless it was never served
+	return demo.Run(ctx, cfg)
+}

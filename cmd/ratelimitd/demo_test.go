@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// feed is an output that a test follows while it is written.
+type feed struct{ lines chan string }
+
+func (f feed) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		f.lines <- line
+	}
+	return len(p), nil
+}
+
+// The demonstration itself is tested where it is; here is what the program adds.
+func TestTheDemoServesItsFirstNodeUntilItIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := feed{make(chan string, 100)}
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, []string{"-demo", "-http", "127.0.0.1:0"}, nil, out, out) }()
+	url := ""
+	for url == "" {
+		select {
+		case line := <-out.lines:
+			_, rest, _ := strings.Cut(line, "n1 answers at ")
+			url, _, _ = strings.Cut(rest, " ")
+		case err := <-done:
+			t.Fatalf("it ended: %v", err)
+		}
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/livez", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("got %d", resp.StatusCode)
+	}
+	cancel()
+	if err := <-done; err == nil || exitCode(err) != exitFailed || !strings.Contains(err.Error(), "interrupted") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheDemoNeedsItsPort(t *testing.T) {
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	code, stdout, stderr := finish(t, nil, "-demo", "-http", l.Addr().String())
+	if code != exitUsage || stdout != "" || !strings.Contains(stderr, "in use") {
+		t.Errorf("got %d, %q, %q", code, stdout, stderr)
+	}
+}
