@@ -38,11 +38,18 @@ func newCluster(t *testing.T, net network) *cluster {
 // add opens one more node, and does not wait for it.
 func (c *cluster) add() *node.Node {
 	c.t.Helper()
-	name := fmt.Sprintf("n%d", len(c.nodes))
-	n, err := node.Open(c.t.Context(), node.Config{
-		Name: name, Limit: limit, Window: window, ClusterKey: []byte("a key for tests"), NATS: c.net.join(),
-		Logger: slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("node", name),
-	})
+	return c.open(node.Config{Limit: limit, Window: window})
+}
+
+// open is add with limits, and maybe a way to the network, of its own.
+func (c *cluster) open(cfg node.Config) *node.Node {
+	c.t.Helper()
+	cfg.Name, cfg.ClusterKey = fmt.Sprintf("n%d", len(c.nodes)), []byte("a key for tests")
+	cfg.Logger = slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("node", cfg.Name)
+	if cfg.Transport == nil && cfg.NATS.URL == "" {
+		cfg.NATS = c.net.join()
+	}
+	n, err := node.Open(c.t.Context(), cfg)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package integration_test
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -223,23 +222,6 @@ func (tr *trial) judge(client string, befell trouble) {
 	if e > bound.total() {
 		tr.t.Errorf("%s: E is %.1f units, the documented bound %v", client, e, bound)
 	}
-}
-
-// open is add with a configuration: what it leaves out is the cluster's.
-func (c *cluster) open(cfg node.Config) *node.Node {
-	c.t.Helper()
-	cfg.Name, cfg.ClusterKey = fmt.Sprintf("n%d", len(c.nodes)), []byte("a key for tests")
-	cfg.Logger = slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("node", cfg.Name)
-	if cfg.Transport == nil && cfg.NATS.URL == "" {
-		cfg.NATS = c.net.join()
-	}
-	n, err := node.Open(c.t.Context(), cfg)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() { _ = n.Close() })
-	c.nodes = append(c.nodes, n)
-	return n
 }
 
 // trial puts one limit of all nodes under test.

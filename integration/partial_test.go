@@ -30,11 +30,12 @@ func (tri *triangle) join() node.NATS {
 		Name: fmt.Sprintf("server%d", len(tri.servers)), ClusterListen: "127.0.0.1:0", RoutePassword: "route password",
 		Logger: slog.New(slog.NewTextHandler(tri.t.Output(), nil)),
 	}
-	var d *door
 	if len(tri.servers) > 0 {
-		d = newDoor(tri.t)
-		cfg.ClusterAdvertise, cfg.Routes = d.address, []string{tri.servers[0].ClusterAddr()}
+		cfg.ClusterListen = freeAddress(tri.t)
+		d := newDoor(tri.t)
+		d.open(tri.t, cfg.ClusterListen)
 		tri.doors = append(tri.doors, d)
+		cfg.ClusterAdvertise, cfg.Routes = d.address, []string{tri.servers[0].ClusterAddr()}
 	}
 	s, err := embednats.Start(cfg)
 	if err != nil {
@@ -46,9 +47,6 @@ func (tri *triangle) join() node.NATS {
 		}
 	})
 	tri.servers = append(tri.servers, s)
-	if d != nil {
-		d.open(tri.t, s.ClusterAddr())
-	}
 	return node.NATS{URL: embednats.ProcessURL, Options: []nats.Option{s.InProcess()}}
 }
 

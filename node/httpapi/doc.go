@@ -28,5 +28,7 @@
 //
 // A PUT replaces the whole limit: a field that is left out has its default. It is
 // answered when the change is in force, about a quarter of a second later, at one
-// instant on all nodes.
+// instant on all nodes. A DELETE takes back what PUTs said, and is answered then, too:
+// with the limit as the node's configuration has it, or, if it has none of that name,
+// with {"deleted":true,"name":NAME}.
 package httpapi

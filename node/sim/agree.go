@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"reflect"
 	"time"
 
@@ -8,11 +9,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// agree checks that all living nodes hold the same. Nodes whose clocks are further
-// apart than they tolerate do not have to.
-func (w *world) agree() {
+// disagreement says how living nodes differ in what they hold, "" if they do not.
+// Nodes whose clocks are further apart than they tolerate may.
+func (w *world) disagreement() string {
 	if w.oracle.sigma() > int64(node.DefaultClockTolerance) {
-		return
+		return ""
 	}
 	living := w.living()
 	at := int64(0)
@@ -28,11 +29,11 @@ func (w *world) agree() {
 		}
 		if !reflect.DeepEqual(first, held) {
 			a, b := firstDifference(first, held)
-			w.violate("n%d and n%d hold different state after %v of quiet: %+v and %+v (%d and %d clients)",
-				living[0].number, m.number, quiet, a, b, len(first), len(held))
-			return
+			return fmt.Sprintf("n%d and n%d hold different state after the quiet: %+v and %+v (%d and %d clients)",
+				living[0].number, m.number, a, b, len(first), len(held))
 		}
 	}
+	return ""
 }
 
 func firstDifference(a, b []node.Held) (x, y node.Held) {
@@ -81,6 +82,9 @@ func (w *world) watch(m *member, before map[cellKey]crdt.Count) map[cellKey]crdt
 				}
 			}
 		}
+	}
+	if w.sc.MaxClients == 0 {
+		return now // there are fewer clients than the default cap
 	}
 	s := m.step.Node.Stats()
 	if most := s.MaxClients + crdt.Partitions*len(s.Limits); s.Clients > most {

@@ -100,10 +100,14 @@ func (d draw) streams(sc *Scenario) []Stream {
 	if burst == 0 {
 		burst = sc.Policy.Limit
 	}
+	most := 60.0
+	if d.one(4) {
+		most = 1000 // many requests a message
+	}
 	for i := range 1 + d.upTo(2) {
 		s := Stream{Client: fmt.Sprintf("c%d", i), Cost: 1}
 		// Enough to empty the bucket within the run, and not too much to simulate.
-		s.Rate = min(60, max(1, rate*(0.5+3*d.r.Float64())+float64(burst)/sc.Duration.Seconds()))
+		s.Rate = min(most, max(1, rate*(0.5+3*d.r.Float64())+float64(burst)/sc.Duration.Seconds()))
 		if burst > 20 && d.one(3) {
 			s.MaxCost = 1 + d.r.Int64N(max(1, burst/4))
 		}

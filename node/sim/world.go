@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"fmt"
 	"hash"
@@ -43,32 +42,10 @@ type world struct {
 	loading bool
 }
 
-// event is something that happens at a time; equal times go in the order of making.
-type event struct {
-	at    int64
-	order uint64
-	run   func()
-}
-
-type events []event
-
-func (e events) Len() int { return len(e) }
-func (e events) Less(i, j int) bool {
-	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].order < e[j].order
-}
-func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(x any)   { *e = append(*e, x.(event)) } //nolint:errcheck // heap's contract
-func (e *events) Pop() any {
-	old := *e
-	x := old[len(old)-1]
-	*e = old[:len(old)-1]
-	return x
-}
-
 // at schedules run for true time t.
 func (w *world) at(t int64, run func()) {
 	w.count++
-	heap.Push(&w.events, event{at: max(t, w.now), order: w.count, run: run})
+	w.events.push(event{at: max(t, w.now), order: w.count, run: run})
 }
 
 func (w *world) after(d time.Duration, run func()) { w.at(w.now+int64(d), run) }
@@ -76,7 +53,7 @@ func (w *world) after(d time.Duration, run func()) { w.at(w.now+int64(d), run) }
 // runUntil lets time pass.
 func (w *world) runUntil(t int64) {
 	for len(w.events) > 0 && w.events[0].at <= t {
-		e := heap.Pop(&w.events).(event) //nolint:errcheck // heap's contract
+		e := w.events.pop()
 		w.now = e.at
 		e.run()
 	}
@@ -152,15 +129,21 @@ func (w *world) settle() {
 		w.runUntil(max(w.now, w.start+int64(f.At+f.For)+1))
 	}
 	w.network.heal()
+	w.runUntil(w.now + int64(quiet+10*w.sc.Link.DelayMax))
 	// Peers that were cut off for long are looked for again with each beat; a
 	// repair may have been lost before the healing and be given up first.
-	repaired := 3 * time.Second
+	patience := 3
 	if w.network.lossy {
-		repaired += 30 * time.Second
+		patience += 30
 	}
-	w.runUntil(w.now + int64(repaired))
-	w.runUntil(w.now + int64(quiet+10*w.sc.Link.DelayMax))
-	w.agree()
+	differ := w.disagreement()
+	for ; differ != "" && patience > 0; patience-- {
+		w.runUntil(w.now + int64(time.Second))
+		differ = w.disagreement()
+	}
+	if differ != "" {
+		w.violate("%s", differ)
+	}
 }
 
 func (w *world) finish() {
@@ -186,6 +169,7 @@ type member struct {
 	diedAt   int64  // 0: it lives
 	farewell bool   // it said bye
 	wakes    uint64 // the wake-up that counts; earlier ones are stale
+	wake     int64  // when that is, by the member's clock
 	subs     []string
 	inQueue  int64   // when the last message taken will have been merged, if slow
 	takes    float64 // messages a second; 0 is any number
@@ -281,10 +265,15 @@ func (m *member) do(in deltasync.Input) {
 			m.w.oracle.joined(m, uint64(e.Replica))
 		}
 	}
+	if out.Wake == m.wake {
+		return // it is scheduled
+	}
+	m.wake = out.Wake
 	m.wakes++
 	turn := m.wakes
 	m.w.at(m.clock.when(m.w.now, out.Wake), func() {
 		if m.alive && m.wakes == turn {
+			m.wake = 0
 			m.do(deltasync.Input{Kind: deltasync.InputTick})
 		}
 	})
