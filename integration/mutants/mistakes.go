@@ -61,6 +61,12 @@ var mistakes = []mistake{
 	{name: "leave skew out of the bound", edits: []edit{
 		{"node/sim/oracle.go", "	return float64(unseen) + o.rate()*float64(o.sigma())\n", "	return float64(unseen)\n"},
 	}},
+	{name: "leave silent nodes out of the exported bound", edits: []edit{
+		{"node/stats.go", "		if !p.Admits {\n", "		if p.State != deltasync.PeerAlive {\n"},
+	}},
+	{name: "leave staleness out of the exported bound", edits: []edit{
+		{"node/stats.go", "rate*(float64(p.StaleFor)+float64(flush))", "rate*float64(flush)"},
+	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
 		{"node/decide.go", "	conforms, origin := e.rev.gcra.Admit(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost)\n", `	level := gcra.Level{Base: e.state.Base(), Count: e.state.Count()}
 	if e.state.Start() > now {

@@ -68,7 +68,9 @@ type account struct {
 	pardon  int64               // until then after a reset, while a node has not heard of it
 	reset   crdt.Stamp          // the last one
 	worst   float64
-	bound   float64
+	// exported is the excess for which a node's own bound was last looked at.
+	exported float64
+	bound    float64
 }
 
 // ledger is what one node admitted to one client. It outlives idleness: an origin
@@ -182,6 +184,7 @@ func (o *oracle) admitted(m *member, client string, cost int64) {
 	bound := o.bound(a, m)
 	if e > a.worst {
 		a.worst, a.bound = e, bound
+		o.judgeExported(a, m, e)
 	}
 	if e > bound+epsilon {
 		o.w.violate("n%d admitted %d to %s: E is %.3f, the bound %.3f%s", m.number, cost, client, e, bound, o.why(a, m))
