@@ -306,7 +306,9 @@ func (o *oracle) tat(client string) int64 { return o.gcra.TAT(o.account(client).
 // behind, as far as it has not drained.
 func (o *oracle) returned(client string, back, tat int64) {
 	a := o.account(client)
-	left := o.gcra.Units(tat - o.w.now)
+	// Rounded up: the node rounds down, but its clock may be on the other side of a
+	// whole unit.
+	left := o.gcra.UnitsOver(max(0, tat-o.w.now))
 	a.level.Count -= min(uint64(max(back, 0)), left, a.level.Count) //nolint:gosec // not negative
 }
 
