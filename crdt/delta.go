@@ -25,10 +25,14 @@ type Delta struct {
 	Limit    string
 	Revision Stamp // of the limit's policy, under which costs were counted
 	Reset    Stamp // the rows' clients were last reset then; zero if never
-	Replica  Replica
-	Width    int64 // of a window, nanoseconds
-	Start    int64 // of the current window, unix nanoseconds, a multiple of Width
-	Rows     []Row
+	// Rule says by which of the revision's rules the rows' costs were counted, and
+	// Slot which of a client's states they are, where it has several.
+	Rule    uint16
+	Slot    uint8
+	Replica Replica
+	Width   int64 // of a window, nanoseconds
+	Start   int64 // of the current window, unix nanoseconds, a multiple of Width
+	Rows    []Row
 }
 
 // Stamp is the stamp that the rows' states carry: the later of the revision's and

@@ -3,6 +3,7 @@ package node_test
 import (
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
 
@@ -222,7 +223,7 @@ func TestChangesAtTheSameTimeEndWithOne(t *testing.T) {
 	l.run(2 * time.Second)
 	first := l.nodes[0].Node.Limits()["default"]
 	for _, m := range l.nodes {
-		if got := m.Node.Limits()["default"]; got != first {
+		if got := m.Node.Limits()["default"]; !reflect.DeepEqual(got, first) {
 			t.Errorf("n%d has %+v, n0 %+v", m.index, got, first)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -108,7 +109,7 @@ func TestAFaultyLimitIsNamed(t *testing.T) {
 
 func TestZeroFieldsMeanTheirDefaults(t *testing.T) {
 	n := alone(t, node.Config{Limit: 10, Window: time.Second})
-	if got := n.Limits()["default"]; got != (node.Policy{Limit: 10, Window: time.Second, Burst: 10, MaxOvershoot: node.DefaultMaxOvershoot}) {
+	if got := n.Limits()["default"]; !reflect.DeepEqual(got, node.Policy{Limit: 10, Window: time.Second, Burst: 10, MaxOvershoot: node.DefaultMaxOvershoot}) {
 		t.Errorf("%+v", got)
 	}
 	if s := n.Stats(); s.Cluster != "default" || s.MaxClients != node.DefaultMaxClients {

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -145,7 +146,7 @@ func TestAPeekShowsWhatATakeThenDoes(t *testing.T) {
 				t.Fatalf("seed %d: a second peek shows %+v after %+v", seed, again, peek)
 			}
 			after := n.Stats()
-			if before.Clients != after.Clients || before.Limits[0] != after.Limits[0] {
+			if before.Clients != after.Clients || !reflect.DeepEqual(before.Limits[0], after.Limits[0]) {
 				t.Fatalf("seed %d: a peek changed %+v to %+v", seed, before.Limits[0], after.Limits[0])
 			}
 			take := n.Take(client, cost)

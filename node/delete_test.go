@@ -3,6 +3,7 @@ package node_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func TestALimitThatWasOnlyEverSetIsDeletedEverywhereAtOneInstant(t *testing.T) {
 			t.Errorf("n%d: gone before the instant", i)
 		}
 	}
-	if c := l.nodes[1].Node.Changes(); len(c) != 1 || c[0].Name != "extra" || c[0].Policy != (node.Policy{}) {
+	if c := l.nodes[1].Node.Changes(); len(c) != 1 || c[0].Name != "extra" || !reflect.DeepEqual(c[0].Policy, node.Policy{}) {
 		t.Errorf("about to change: %+v", c)
 	}
 	l.run(time.Millisecond)

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -32,28 +31,17 @@ const (
 	isolationEnd
 )
 
-var isolationNames = [isolationEnd]string{"keep", "share", "open", "closed"}
+var isolationNames = []string{"keep", "share", "open", "closed"}
 
 // String is the choice as written in files and JSON.
-func (o OnIsolation) String() string {
-	if o < isolationEnd {
-		return isolationNames[o]
-	}
-	return "unknown"
-}
+func (o OnIsolation) String() string { return nameOf(o, isolationNames) }
 
 // MarshalText implements encoding.TextMarshaler.
 func (o OnIsolation) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (o *OnIsolation) UnmarshalText(text []byte) error {
-	for i, name := range isolationNames {
-		if name == string(text) {
-			*o = OnIsolation(i) //nolint:gosec // below isolationEnd
-			return nil
-		}
-	}
-	return &FieldError{Field: "on_isolation", Value: fmt.Sprintf("%.32q", text), Reason: "must be keep, share, open or closed"}
+	return choose(o, "on_isolation", text, isolationNames)
 }
 
 // isolation is the group that this node counts with while it does not hear everybody:

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -115,7 +116,7 @@ func TestFlagsMakeTheScenario(t *testing.T) {
 		"-delay", "2ms..4ms", "-flush", "20ms", "-duration", "1s", "-seed", "9", "-load", "zipf",
 		"-partition", "100ms+200ms:1,2", "-crash", "300ms+0s:3")
 	sc := r.Scenario
-	if sc.Nodes != 4 || sc.Policy != (node.Policy{Limit: 7, Window: 2 * time.Second, Burst: 9, MaxOvershoot: 0.5}) ||
+	if sc.Nodes != 4 || !reflect.DeepEqual(sc.Policy, node.Policy{Limit: 7, Window: 2 * time.Second, Burst: 9, MaxOvershoot: 0.5}) ||
 		sc.Link != (sim.Link{DelayMin: 2 * time.Millisecond, DelayMax: 4 * time.Millisecond}) ||
 		sc.Flush != 20*time.Millisecond || sc.Duration != time.Second || sc.Seed != 9 {
 		t.Errorf("got %+v", sc)

@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func TestTheDefaultsStandOnTheirOwn(t *testing.T) {
 	s := config.Default()
 	got, err := s.Policies()
 	want := node.Policy{Limit: 100, Window: time.Minute, MaxOvershoot: 0.1}
-	if err != nil || len(got) != 1 || got["default"] != want {
+	if err != nil || len(got) != 1 || !reflect.DeepEqual(got["default"], want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 	if s.HTTP != "127.0.0.1:8080" || s.MaxClients != 10_000_000 || s.Cluster != "default" {
@@ -99,7 +100,7 @@ func TestAFileSetsEverything(t *testing.T) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	for name, p := range want {
-		if got[name] != p {
+		if !reflect.DeepEqual(got[name], p) {
 			t.Errorf("%s: got %+v, want %+v", name, got[name], p)
 		}
 	}
@@ -129,7 +130,7 @@ func TestTheDefaultLimitHasTwoSpellingsAndOneValue(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.Policies()
-	if want := (node.Policy{Limit: 9, Window: 10 * time.Second, Burst: 3}); err != nil || got["default"] != want || len(got) != 1 {
+	if want := (node.Policy{Limit: 9, Window: 10 * time.Second, Burst: 3}); err != nil || !reflect.DeepEqual(got["default"], want) || len(got) != 1 {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }
