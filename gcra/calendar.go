@@ -1,0 +1,291 @@
+package gcra
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+)
+
+// Periods divides time into calendar windows: each starts where the one before it
+// ends. It is immutable and safe for concurrent use. Make one with
+// NewPeriods; the zero value is not usable.
+//
+// A window of a day or longer starts at the first instant at which the clocks of its
+// zone show its first midnight, or have jumped over it. So every instant lies in one
+// window, whatever the clocks do: a day may have 23 or 25 hours, an hour that comes
+// twice is counted in one day, and a date that a zone left out has no window.
+//
+// Instants are unix nanoseconds from Never to Forever; zones change their clocks from
+// 1968 to 2117 only.
+type Periods struct {
+	width             int64 // of each window, 0 if they differ
+	phase             int64 // where one of them starts, if all have one width
+	shortest, longest time.Duration
+
+	// Of windows that differ:
+	unit    Unit     // Day to Year
+	offsets []offset // the zone's, oldest first: what a look-up needs, so that it allocates nothing
+}
+
+// NewPeriods returns the windows of one width, or of one calendar unit: exactly one of
+// the two is given. A width is at least 1 s and divides a day evenly, or is a day or a
+// week. Weeks start on Monday. zone is the IANA name of the zone whose midnights count,
+// "" for UTC; windows below a day have none other. It is looked up in the system's time
+// zone database.
+//
+// All faults are reported at once, each as a *FieldError inside one joined error.
+func NewPeriods(window time.Duration, unit Unit, zone string) (*Periods, error) {
+	fault := checkPeriod(window, unit)
+	location, zoneFault := checkZone(zone)
+	small := unit == Second || unit == Minute || unit == Hour || unit == NoUnit && window < day
+	if fault == nil && zoneFault == nil && small && location != time.UTC {
+		zoneFault = &FieldError{Field: "time_zone", Value: zone, Reason: "windows below a day are aligned to UTC: leave it out"}
+	}
+	var faults []error
+	for _, f := range []*FieldError{fault, zoneFault} {
+		if f != nil {
+			faults = append(faults, f)
+		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return newPeriods(window, unit, location), nil
+}
+
+// newPeriods takes what NewPeriods has checked.
+func newPeriods(window time.Duration, unit Unit, location *time.Location) *Periods {
+	switch {
+	case unit == Second:
+		window = time.Second
+	case unit == Minute:
+		window = time.Minute
+	case unit == Hour:
+		window = time.Hour
+	case unit == Day || window == day:
+		unit, window = Day, day
+	case unit == Week || window == week:
+		unit, window = Week, week
+	}
+	p := &Periods{unit: unit, shortest: window, longest: window}
+	switch unit {
+	case Month:
+		p.shortest, p.longest = 28*day, 31*day
+	case Year:
+		p.shortest, p.longest = 365*day, 366*day
+	}
+	if location == time.UTC && unit != Month && unit != Year {
+		p.width = int64(window)
+		if unit == Week {
+			p.phase = int64(4 * day) // 1970 began on a Thursday
+		}
+		return p
+	}
+	p.offsets = offsetsOf(location)
+	if location != time.UTC {
+		p.shortest -= zoneSlack
+		if unit != Day {
+			p.shortest += zoneSlack - day // with a date left out
+		}
+		p.longest = min(p.longest+zoneSlack, MaxWindow)
+	}
+	return p
+}
+
+func checkPeriod(window time.Duration, unit Unit) *FieldError {
+	refuse := func(reason string, args ...any) *FieldError {
+		return &FieldError{Field: "window", Value: window, Reason: fmt.Sprintf(reason, args...)}
+	}
+	switch {
+	case unit >= unitEnd:
+		return &FieldError{Field: "calendar", Value: unit, Reason: "must be second, minute, hour, day, week, month or year"}
+	case unit != NoUnit && window != 0:
+		return &FieldError{Field: "calendar", Value: unit, Reason: fmt.Sprintf("cannot go with window %v: leave one of them out", window)}
+	case unit != NoUnit:
+		return nil
+	case window == 0:
+		return refuse("must be given, or calendar instead of it")
+	case window < time.Second:
+		return refuse("must be at least 1s")
+	case window == week || window <= day && day%window == 0:
+		return nil
+	case window < day:
+		below, above := divisors(window)
+		return refuse("must divide a day evenly: %v and %v do", below, above)
+	case window >= 28*day && window <= 31*day:
+		return refuse("months differ in length: write calendar month instead")
+	case window >= 365*day && window <= 366*day:
+		return refuse("years differ in length: write calendar year instead")
+	}
+	return refuse("must divide a day evenly, or be 24h or 168h (longer: calendar month, calendar year)")
+}
+
+// divisors are the whole seconds next to window, which lies between 1 s and a day, into
+// which a day divides.
+func divisors(window time.Duration) (below, above time.Duration) {
+	below = window.Truncate(time.Second)
+	for day%below != 0 {
+		below -= time.Second
+	}
+	above = window.Truncate(time.Second) + time.Second
+	for day%above != 0 {
+		above += time.Second
+	}
+	return below, above
+}
+
+func checkZone(zone string) (*time.Location, *FieldError) {
+	refuse := func(reason string) *FieldError {
+		return &FieldError{Field: "time_zone", Value: fmt.Sprintf("%.64q", zone), Reason: reason}
+	}
+	if zone == "Local" {
+		return nil, refuse("is another zone on another machine: must be a name from the IANA time zone database, such as Europe/Berlin")
+	}
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		return nil, refuse("must be a name from the IANA time zone database, such as Europe/Berlin")
+	}
+	return location, nil
+}
+
+// zoneSlack is the most by which a zone has set its clocks at once since 1995, the
+// crossing of the date line aside, which leaves out a date: Antarctica/Casey, often.
+const zoneSlack = 3 * time.Hour
+
+// Shortest is a lower bound of how long windows are since 1995.
+func (p *Periods) Shortest() time.Duration { return p.shortest }
+
+// Longest is an upper bound of how long windows are since 1995, but no more than
+// MaxWindow: a leap year in which a zone set its clocks back for good is longer by that.
+func (p *Periods) Longest() time.Duration { return p.longest }
+
+// Start is where the window that contains t starts.
+func (p *Periods) Start(t int64) int64 {
+	if p.width > 0 {
+		return p.phase + floor(t-p.phase, p.width)
+	}
+	start, _ := p.find(t)
+	return start
+}
+
+// End is where the window that contains t ends and the next one starts.
+func (p *Periods) End(t int64) int64 {
+	if p.width > 0 {
+		return p.phase + floor(t-p.phase, p.width) + p.width
+	}
+	_, end := p.find(t)
+	return end
+}
+
+// floor is the largest multiple of width, which is positive, that is not above t.
+func floor(t, width int64) int64 {
+	r := t % width
+	if r < 0 {
+		r += width
+	}
+	return t - r
+}
+
+// find is the window that contains t: the last one that starts at or before t.
+func (p *Periods) find(t int64) (start, end int64) {
+	first := p.first(t + p.offsets[p.offsetAt(t)].value)
+	start = p.begins(first)
+	for {
+		first = p.next(first)
+		end = p.begins(first)
+		// As a rule at once. Not if clocks were set back over midnight, into the date
+		// before: the window of that midnight has started. Nor if a date was left out.
+		if t < end {
+			return start, end
+		}
+		start = end
+	}
+}
+
+// first is the first date of the unit that contains the local time.
+func (p *Periods) first(local int64) time.Time {
+	t := time.Unix(0, local).UTC()
+	year, month, date := t.Date()
+	switch p.unit {
+	case Week:
+		date -= (int(t.Weekday()) + 6) % 7 // days since Monday
+	case Month:
+		date = 1
+	case Year:
+		month, date = time.January, 1
+	}
+	return time.Date(year, month, date, 0, 0, 0, 0, time.UTC)
+}
+
+// next is the first date of the unit after the one that first begins. Dates are
+// midnights in UTC, whatever the zone.
+func (p *Periods) next(first time.Time) time.Time {
+	switch p.unit {
+	case Week:
+		return first.Add(week)
+	case Month:
+		return first.AddDate(0, 1, 0)
+	case Year:
+		return first.AddDate(1, 0, 0)
+	}
+	return first.Add(day)
+}
+
+// begins is the first instant at which clocks in the zone show the midnight that begins
+// date, or a later time.
+func (p *Periods) begins(date time.Time) int64 {
+	midnight := date.UnixNano()
+	// No zone is a day away from UTC: the clocks show an earlier time until here.
+	i := p.offsetAt(midnight - int64(day))
+	for i+1 < len(p.offsets) && midnight-p.offsets[i].value >= p.offsets[i+1].from {
+		i++
+	}
+	return max(midnight-p.offsets[i].value, p.offsets[i].from) // the latter if they jumped over it
+}
+
+// offset is what the clocks of a zone are ahead of UTC, in nanoseconds, from an instant
+// until the next offset's.
+type offset struct{ from, value int64 }
+
+// offsetAt is the index of the offset that holds at t.
+func (p *Periods) offsetAt(t int64) int {
+	low, high := 0, len(p.offsets) // offsets[low].from <= t < offsets[high].from
+	for high-low > 1 {
+		if mid := (low + high) / 2; p.offsets[mid].from <= t {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+// offsetsOf are the zone's offsets from 1968 to 2117; the first holds before and the
+// last one after that too.
+func offsetsOf(zone *time.Location) []offset {
+	var all []offset
+	at := time.Date(1968, time.January, 1, 0, 0, 0, 0, time.UTC).In(zone)
+	for from := int64(math.MinInt64); at.Year() < 2117; from = at.UnixNano() {
+		_, seconds := at.Zone()
+		if value := int64(seconds) * int64(time.Second); len(all) == 0 || all[len(all)-1].value != value {
+			all = append(all, offset{from: from, value: value})
+		}
+		_, end := at.ZoneBounds()
+		if end.IsZero() {
+			break
+		}
+		if !end.After(at) {
+			// On the last day of a leap year ZoneBounds may answer with the end of its
+			// 365th day. No rule changes clocks on that day.
+			end = at.Add(time.Hour)
+		}
+		at = end
+	}
+	return all
+}
