@@ -9,6 +9,13 @@ const Partitions = 256
 // Partition is the part that k belongs to.
 func (k Key) Partition() int { return int(k.Hi >> 56) }
 
+// Slot is the name under which one of several states of client k is digested; k
+// itself for the first.
+func (k Key) Slot(slot int) Key {
+	k.Lo += uint64(slot) * 0x9e3779b97f4a7c15 //nolint:gosec // not negative
+	return k
+}
+
 // Digest sums the counters of one replica in one window over many clients, so that
 // two nodes can compare what they know of that replica in eight bytes. It is linear:
 // growing a counter by g adds g times a weight that depends on the client, its

@@ -16,17 +16,44 @@ const (
 // Frame is how a limit lays out its windows, and what it knows of policy: the time
 // in which a cost drains.
 type Frame struct {
-	Width int64                   // of a window, nanoseconds, > 0
+	Width int64                   // of a window at most, nanoseconds, > 0
 	Drain func(cost uint64) int64 // monotone, Drain(0) = 0, at most End
+	// Align is the start of the window that t falls into, where windows are not all as
+	// wide: calendar windows. It is monotone, and idempotent. Nil: multiples of Width.
+	Align func(t int64) int64
 }
 
 // Start is the start of the window that t falls into.
 func (f *Frame) Start(t int64) int64 {
+	if f.Align != nil {
+		return f.Align(t)
+	}
 	s := t - t%f.Width
 	if s > t {
 		s -= f.Width
 	}
 	return s
+}
+
+// Before is the start of the window before the one that starts at start.
+func (f *Frame) Before(start int64) int64 {
+	if f.Align != nil {
+		return f.Align(start - 1)
+	}
+	return start - f.Width
+}
+
+// steps is how many windows later than from the one that starts at to is: 0 also where
+// it is not later, and 2 for two or more.
+func (f *Frame) steps(from, to int64) int {
+	switch {
+	case to <= from:
+		return 0
+	case f.Before(to) == from:
+		return 1
+	default:
+		return 2
+	}
 }
 
 // The two live windows, as indices.
@@ -85,10 +112,10 @@ func (s *State) Held() bool {
 // the state is there already or further. Rolling in one step or in many gives the
 // same state.
 func (s *State) Roll(f *Frame, start int64) {
-	switch steps := (start - s.start) / f.Width; {
-	case steps <= 0:
+	switch f.steps(s.start, start) {
+	case 0:
 		return
-	case steps == 1:
+	case 1:
 		s.origin = [2]int64{cur: Never, prev: s.Base()}
 		s.net = [2]uint64{prev: s.net[cur]}
 		s.own = [2]Count{prev: s.own[cur]}
@@ -150,7 +177,7 @@ func (s *State) Admit(cost uint64) {
 func (s *State) GiveBack(f *Frame, start int64, cost uint64) uint64 {
 	w := cur
 	if start != s.start {
-		if start != s.start-f.Width {
+		if start != f.Before(s.start) {
 			return 0
 		}
 		w = prev
@@ -233,15 +260,15 @@ func (s *State) row(c [2]Count) Row {
 // that replica is not its own.
 func (s *State) Merge(f *Frame, replica Replica, start int64, row Row) Gain {
 	s.Roll(f, start)
-	switch s.start - start {
-	case 0:
+	switch start {
+	case s.start:
 		g := Gain{
 			Cur:  s.join(f, cur, replica, row.Cur),
 			Prev: s.join(f, prev, replica, row.Prev),
 		}
 		s.refold(f)
 		return g
-	case f.Width:
+	case f.Before(s.start):
 		g := Gain{Cur: s.join(f, prev, replica, row.Cur)}
 		s.refold(f)
 		return g
@@ -268,7 +295,11 @@ func (s *State) join(f *Frame, w int, replica Replica, p Part) Count {
 	joined, gain := c.join(p.Count)
 	*c = joined
 	s.net[w] += gain.P - gain.N // modulo 1<<64: the sum is not negative
-	s.origin[w] = max(s.origin[w], s.start-int64(w)*f.Width)
+	start := s.start
+	if w == prev {
+		start = f.Before(start)
+	}
+	s.origin[w] = max(s.origin[w], start)
 	return gain
 }
 
@@ -299,7 +330,7 @@ func (s *State) Origins() [2]int64 { return s.origin }
 // starts at start is the current one, and the TAT that it leads to; Never if nothing
 // is known or the state is further already. It changes nothing.
 func (s *State) CarriedOver(f *Frame, start int64) (origin, tat int64) {
-	switch steps := (start - s.start) / f.Width; {
+	switch steps := f.steps(s.start, start); {
 	case start < s.start:
 		return Never, Never
 	case steps == 0:

@@ -1,69 +1,83 @@
 package node
 
 import (
+	"time"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 )
 
-// key hashes a client's id under the limit. The buffer stays on the stack, and is
-// small because clearing it costs time.
-func (n *Node) key(l *limit, client string) crdt.Key {
+// key hashes a client's id under the limit. group is what the id counts as, nil for
+// itself. The buffer stays on the stack, and is small because clearing it costs time.
+func (n *Node) key(l *limit, client string, group []byte) crdt.Key {
 	var buf [128]byte
-	if len(l.prefix)+len(client) > len(buf) {
-		return n.longKey(l, client)
+	if len(l.prefix)+max(len(client), len(group)) > len(buf) {
+		return n.longKey(l, client, group)
 	}
-	hi, lo := n.hash.Hash128(append(append(buf[:0], l.prefix...), client...))
+	b := append(buf[:0], l.prefix...)
+	if group != nil {
+		b = append(b, group...)
+	} else {
+		b = append(b, client...)
+	}
+	hi, lo := n.hash.Hash128(b)
 	return crdt.Key{Hi: hi, Lo: lo}
 }
 
 // longKey is key for long ids.
 //
 //go:noinline
-func (n *Node) longKey(l *limit, client string) crdt.Key {
-	var buf [128 + MaxClientID]byte
-	hi, lo := n.hash.Hash128(append(append(buf[:0], l.prefix...), client...))
+func (n *Node) longKey(l *limit, client string, group []byte) crdt.Key {
+	var buf [256 + MaxClientID]byte
+	b := append(buf[:0], l.prefix...)
+	if group != nil {
+		b = append(b, group...)
+	} else {
+		b = append(b, client...)
+	}
+	hi, lo := n.hash.Hash128(b)
 	return crdt.Key{Hi: hi, Lo: lo}
 }
 
-// decide is the one place where cost is admitted. It holds one shard's lock, does
-// no I/O and waits for nobody. If d is not nil it fills in what a client is told, if
-// hold is not nil what settling a reservation needs to know.
-func (n *Node) decide(l *limit, client string, cost int64, d *Decision, hold *Reservation) (allowed bool) {
+// decide answers for one limit. It holds one shard's lock, does no I/O and waits for
+// nobody. If d is not nil it fills in what a client is told, if hold is not nil what
+// settling a reservation needs to know.
+func (n *Node) decide(l *limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
 	now := n.now()
 	r := l.known(now)
-	if why := refuse(r, client, cost); why != ReasonOK {
-		n.refusals[why].Add(1)
-		if d != nil {
-			*d = n.refused(r, why)
-		}
-		return false
+	var net [netBuffer]byte
+	rule, group, why := n.ruleFor(r, client, cost, &net)
+	if why != ReasonOK {
+		return n.settled(r, rule, why, client, cost, d)
 	}
-	k := n.key(l, client)
+	k := n.key(l, client, group)
 	s := n.table.shard(k)
 	s.mu.Lock()
-	e, room := n.entry(s, l, r, k, now)
+	e, room := n.entry(s, l, rule, k, now)
 	if room {
-		var why Reason
 		allowed, why = n.take(s, e, now, cost)
 		if hold != nil && why == ReasonOK {
-			hold.charged(e, now)
+			hold.charged(e, now, cost)
 		}
 		if d != nil {
 			d.Allowed, d.Reason = allowed, why
+			if allowed {
+				d.Cost = cost
+			}
 			n.explain(s, d, e, now, cost)
 		}
 	} else {
-		allowed = true
+		allowed, why = true, ReasonFull
 		if d != nil {
-			*d = Decision{Allowed: true, Reason: ReasonFull, Limit: l.name, Quota: r.policy.Limit, Window: r.policy.Window, Burst: r.policy.Burst}
+			*d = rule.describe(true, why, cost)
 		}
 	}
-	s.count(l, cost, allowed)
+	s.count(l.account, cost, allowed, why)
 	share := s.sampler.pick(now)
 	timed := s.sampler.one(latencyEvery)
 	s.mu.Unlock()
 	if share > 0 {
-		l.top.offer(client, uint64(cost)*share, allowed) //nolint:gosec // refuse checked it
+		l.account.top.offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
 	}
 	if timed {
 		n.latency.observe(n.now() - now)
@@ -71,131 +85,212 @@ func (n *Node) decide(l *limit, client string, cost int64, d *Decision, hold *Re
 	return allowed
 }
 
-// take admits cost, if the entry's state allows it, and so does what the limit says
-// of isolation. s is locked.
-func (n *Node) take(s *shard, e *entry, now, cost int64) (bool, Reason) {
-	conforms, origin := e.rev.gcra.Admit(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost)
-	if iso := n.isolation.Load(); iso != nil {
-		if allowed, why := n.isolated(s, e, iso, now, cost, conforms, true); why != ReasonOK {
-			return allowed, why
+// ruleFor finds the client's rule, and judges what can be judged without its state: why
+// is ReasonOK if that is to be looked at. r is nil if there is no such limit.
+func (n *Node) ruleFor(r *revision, client string, cost int64, net *[netBuffer]byte) (rule *rule, group []byte, why Reason) {
+	switch {
+	case r == nil:
+		return nil, nil, ReasonUnknownLimit
+	case client == "":
+		return r.rules[0], nil, ReasonNoClient
+	case len(client) > MaxClientID:
+		return r.rules[0], nil, ReasonClientTooLong
+	}
+	rule, group = r.rule(client, net)
+	switch {
+	case cost < 1:
+		return rule, group, ReasonBadCost
+	case rule.policy.Access == Unlimited:
+		return rule, group, ReasonUnlimited
+	case rule.policy.Access == Blocked:
+		return rule, group, ReasonBlocked
+	case cost > rule.policy.Burst:
+		return rule, group, ReasonCostTooHigh
+	}
+	return rule, group, ReasonOK
+}
+
+// settled answers what needs no state.
+func (n *Node) settled(r *revision, rule *rule, why Reason, client string, cost int64, d *Decision) (allowed bool) {
+	n.refusals[why].Add(1)
+	allowed = why == ReasonUnlimited || why == ReasonBlocked && rule.policy.Shadow
+	if d != nil {
+		*d = n.refused(rule, why)
+		if d.Allowed = allowed; allowed {
+			d.Cost = cost
 		}
 	}
-	if !conforms {
-		return false, ReasonOverLimit
+	if why == ReasonUnlimited || why == ReasonBlocked {
+		if allowed && why == ReasonBlocked {
+			why = ReasonShadow
+			if d != nil {
+				d.Reason, d.RetryAfter = why, 0
+			}
+		}
+		n.countApart(r.limit.account, client, cost, allowed, why)
 	}
+	return allowed
+}
+
+// countApart counts a decision that needed no state.
+func (n *Node) countApart(a *account, client string, cost int64, allowed bool, why Reason) {
+	s := &n.table.shards[uint8(len(client))^client[len(client)-1]] //nolint:gosec // any will do
+	s.mu.Lock()
+	s.count(a, cost, allowed, why)
+	share := s.sampler.pick(n.now())
+	s.mu.Unlock()
+	if share > 0 {
+		a.top.offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // at least 1
+	}
+}
+
+// weigh decides cost on the entry's state, and by what the limit says of isolation, and
+// charges nothing. s is locked.
+func (n *Node) weigh(s *shard, e *entry, now, cost int64) (allowed bool, why Reason, origin int64) {
+	allowed, origin = e.rule.admits(e.states(), now, cost)
+	if !allowed {
+		why = ReasonOverLimit
+	}
+	if iso := n.isolation.Load(); iso != nil {
+		if pass, because := n.isolated(s, e, iso, now, cost, allowed, false); because != ReasonOK {
+			allowed, why = pass, because
+		}
+	}
+	if !allowed && e.rule.policy.Shadow {
+		return true, ReasonShadow, origin
+	}
+	return allowed, why, origin
+}
+
+// take admits and charges cost, if the entry's state allows it, and so does what the
+// limit says of isolation. s is locked.
+func (n *Node) take(s *shard, e *entry, now, cost int64) (bool, Reason) {
+	allowed, why, origin := n.weigh(s, e, now, cost)
+	if why != ReasonOK {
+		return allowed, why
+	}
+	if iso := n.isolation.Load(); iso != nil {
+		n.isolated(s, e, iso, now, cost, true, true)
+	}
+	st := e.rule.current(e.states(), now)
 	if origin > gcra.Never {
-		e.state.Raise(origin)
+		st.Raise(origin)
 	}
-	e.state.Admit(uint64(cost)) //nolint:gosec // refuse checked it
-	if !n.offline {
-		n.note(s, e, now)
+	st.Admit(uint64(cost)) //nolint:gosec // judged before
+	if !n.offline && !e.rule.silent {
+		n.note(s, e, st, now)
 	}
 	return true, ReasonOK
 }
 
-// refuse checks what can be judged without the client's state. r is nil if there is
-// no such limit.
-func refuse(r *revision, client string, cost int64) Reason {
-	switch {
-	case r == nil:
-		return ReasonUnknownLimit
-	case client == "":
-		return ReasonNoClient
-	case len(client) > MaxClientID:
-		return ReasonClientTooLong
-	case cost < 1:
-		return ReasonBadCost
-	case cost > r.policy.Burst:
-		return ReasonCostTooHigh
-	}
-	return ReasonOK
-}
-
-func (n *Node) refused(r *revision, why Reason) Decision {
-	d := Decision{Reason: why, Degraded: n.degraded.Load()}
+// describe is an answer that tells the rule, and nothing of the client.
+func (r *rule) describe(allowed bool, why Reason, cost int64) Decision {
+	d := Decision{Allowed: allowed, Reason: why}
 	if r != nil {
-		d.Limit, d.Quota, d.Window, d.Burst = r.limit.name, r.policy.Limit, r.policy.Window, r.policy.Burst
+		d.Limit, d.Quota, d.Window, d.Burst = r.rev.limit.account.name, r.policy.Limit, r.policy.Window, r.policy.Burst
 	}
-	if why == ReasonCostTooHigh {
-		d.RetryAfter = gcra.MaxDuration
+	if allowed {
+		d.Cost = cost
 	}
 	return d
 }
 
-// entry finds or makes the client's entry, brings it under the revision in force
-// and into the current window. room is false where the table is full and unknown
-// clients are let pass. s is locked.
-func (n *Node) entry(s *shard, l *limit, r *revision, k crdt.Key, now int64) (e *entry, room bool) {
+func (n *Node) refused(r *rule, why Reason) Decision {
+	d := r.describe(false, why, 0)
+	d.Degraded = n.degraded.Load()
+	switch why {
+	case ReasonCostTooHigh, ReasonBlocked:
+		d.RetryAfter = gcra.MaxDuration
+	case ReasonUnlimited:
+		d.Remaining = d.Burst
+	default:
+	}
+	return d
+}
+
+// entry finds or makes the client's entry, brings it under the rule in force and into
+// the current window. room is false where the table is full and unknown clients are let
+// pass. s is locked.
+func (n *Node) entry(s *shard, l *limit, r *rule, k crdt.Key, now int64) (e *entry, room bool) {
 	e = s.find(k)
 	if e == nil {
 		if e, room = n.admitEntry(s, l, r, k, now); !room {
 			return nil, false
 		}
 	}
-	if e.rev != r && e.rev.stamp.Compare(r.stamp) < 0 {
-		n.renew(e, r, now)
+	if e.rule != r {
+		n.adopt(e, r, now)
 	}
-	if f := &e.rev.frame; now-e.state.Start() >= f.Width {
-		e.state.Roll(f, f.Start(now))
-	}
+	e.rule.roll(e.states(), now)
 	return e, true
 }
 
+// adopt brings an entry under a rule that is newer than its own, or that turned out to
+// be the client's: who is reset or merged before its first request is not known by name.
+func (n *Node) adopt(e *entry, r *rule, now int64) {
+	switch c := e.rule.rev.stamp.Compare(r.rev.stamp); {
+	case c < 0:
+		n.renew(e, r, now)
+	case c == 0 && e.rule.index != r.index && e.untouched():
+		e.begin(r, now)
+	}
+}
+
 // admitEntry makes an entry for an unknown client; at the cap, clients share a
-// fixed number of ordinary, replicated overflow entries instead, one for each limit
+// fixed number of ordinary, replicated overflow entries instead, one for each rule
 // and partition: that converges, and can only deny too much.
-func (n *Node) admitEntry(s *shard, l *limit, r *revision, k crdt.Key, now int64) (*entry, bool) {
-	start := r.frame.Start(now)
+func (n *Node) admitEntry(s *shard, l *limit, r *rule, k crdt.Key, now int64) (*entry, bool) {
 	if !n.table.full(s) {
 		n.table.count.Add(1)
-		return s.insert(k, r, start), true
+		return s.insert(k, r, now), true
 	}
 	n.overflowed.Add(1)
 	if n.cfg.OnFull == FullOpen {
 		return nil, false
 	}
-	k = n.overflowKey(l, k)
+	k = n.overflowKey(l, r, k)
 	if e := s.find(k); e != nil {
 		return e, true
 	}
 	n.table.count.Add(1)
-	return s.insert(k, r, start), true
+	return s.insert(k, r, now), true
 }
 
 // overflowKey is the key that the unknown clients of a partition share. No client
 // id can be hashed to it but by accident.
-func (n *Node) overflowKey(l *limit, k crdt.Key) crdt.Key {
+func (n *Node) overflowKey(l *limit, r *rule, k crdt.Key) crdt.Key {
 	var buf [192]byte
 	b := append(append(buf[:0], "overflow\x00"...), l.prefix...)
-	hi, lo := n.hash.Hash128(append(b, byte(k.Partition())))
+	b = append(b, byte(k.Partition()))
+	if r.index > 0 {
+		b = append(b, byte(r.index>>8), byte(r.index))
+	}
+	hi, lo := n.hash.Hash128(b)
 	const low = 1<<56 - 1
 	return crdt.Key{Hi: k.Hi&^low | hi&low, Lo: lo}
 }
 
-// renew begins the client's life under a newer revision with what it has used.
-func (n *Node) renew(e *entry, r *revision, now int64) {
-	e.follow(e.reset(), &life{stamp: e.stamp(), rev: e.rev, reset: e.reset(), state: e.state})
-	e.rev, e.state = r, crdt.New(r.frame.Start(max(now, r.stamp.At)))
+// renew begins the client's life under a newer revision's rule with what it has used.
+func (n *Node) renew(e *entry, r *rule, now int64) {
+	old := &life{stamp: e.stamp(), rule: e.rule, reset: e.reset(), state: e.state, slots: e.states().rest}
+	first, rest := newStates(r, max(now, r.rev.stamp.At))
+	e.rule, e.state = r, first
+	e.keep(old.reset, old, rest)
 	n.recarry(e)
 }
 
-// recarry raises the origin to what the old life carries over; again whenever late
-// deltas raise that. It is the previous window's: an origin of the current one that
-// is ahead of the clock would be taken for a wrong clock's.
+// recarry raises the origins to what the old life carries over; again whenever late
+// deltas raise that.
 func (n *Node) recarry(e *entry) {
-	old := e.old()
-	if old.state.Base() == crdt.Never || e.reset().Compare(e.rev.stamp) > 0 {
-		return
+	if old := e.old(); old != nil && e.reset().Compare(e.rule.rev.stamp) <= 0 {
+		e.rule.carry(e.states(), old.rule, old.states())
 	}
-	// Where a folded TAT goes: it may lie in the future, as the origin of a current
-	// window may not.
-	e.state.RaisePrevious(&e.rev.frame, e.rev.carry(old.rev, old.state.TAT(&old.rev.frame)))
 }
 
 // note remembers that the entry has something to send, and calls for a flush if its
 // unsent cost reached the quantum: what the target overshoot leaves to each peer,
 // less what arrives while a message is under way.
-func (n *Node) note(s *shard, e *entry, now int64) {
+func (n *Node) note(s *shard, e *entry, st *crdt.State, now int64) {
 	if !e.dirty {
 		n.table.markDirty(s, e)
 	}
@@ -208,19 +303,22 @@ func (n *Node) note(s *shard, e *entry, now int64) {
 	}
 	since := max(now-e.sentAt, delay)
 	flight := 1 + float64(delay)/float64(max(since, 1))
-	if float64(e.state.Unsent())*flight*peers >= e.rev.slack {
+	if float64(st.Unsent())*flight*peers >= e.rule.slack {
 		n.table.urgent.add(e.key.Partition())
 		n.loopUrgent()
 	}
 }
 
-// explain fills in all of d but Allowed, from the state after the decision.
+// explain fills in what is told of the client's standing, after the decision.
 func (n *Node) explain(s *shard, d *Decision, e *entry, now, cost int64) {
-	r := e.rev
-	d.Limit = r.limit.name
-	g := r.gcra.Explain(gcra.Level{Base: e.state.Base(), Count: e.state.Count()}, now, cost, d.Allowed)
+	r := e.rule
+	d.Limit = r.rev.limit.account.name
+	g := r.explain(e.states(), now, cost, d.Allowed)
 	d.Quota, d.Window, d.Burst = r.policy.Limit, r.policy.Window, r.policy.Burst
 	d.Remaining, d.RetryAfter, d.ResetAfter = g.Remaining, g.RetryAfter, g.ResetAfter
+	if r.calendar != nil {
+		d.Window = time.Duration(r.calendar.end(now) - r.calendar.start(now))
+	}
 	if iso := n.isolation.Load(); iso != nil {
 		n.explainIsolated(s, d, e, iso, now, cost)
 	}
@@ -231,51 +329,69 @@ func (n *Node) explain(s *shard, d *Decision, e *entry, now, cost int64) {
 func (n *Node) peek(l *limit, client string, cost int64) Decision {
 	now := n.now()
 	r := l.known(now)
-	if why := refuse(r, client, cost); why != ReasonOK {
-		n.refusals[why].Add(1)
-		return n.refused(r, why)
+	var net [netBuffer]byte
+	rule, group, why := n.ruleFor(r, client, cost, &net)
+	if why != ReasonOK {
+		if why != ReasonUnlimited && why != ReasonBlocked {
+			n.refusals[why].Add(1)
+		}
+		d := n.refused(rule, why)
+		d.Allowed = why == ReasonUnlimited
+		return d
 	}
-	k := n.key(l, client)
+	k := n.key(l, client, group)
 	s := n.table.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	look := entry{rev: r, state: crdt.New(r.frame.Start(now))}
-	if e := s.find(k); e != nil {
-		look = *e
-		look.state = e.state.Clone()
-	} else if n.table.full(s) && n.cfg.OnFull != FullOpen {
-		if e := s.find(n.overflowKey(l, k)); e != nil {
-			look = *e
-			look.state = e.state.Clone()
-		}
-	}
-	if look.rev.stamp.Compare(r.stamp) < 0 {
-		n.renew(&look, r, now)
-	}
-	look.state.Roll(&look.rev.frame, look.rev.frame.Start(now))
+	look := &s.scratch
+	n.look(look, s, l, rule, k, now)
 	var d Decision
-	d.Allowed, _ = look.rev.gcra.Admit(gcra.Level{Base: look.state.Base(), Count: look.state.Count()}, now, cost)
-	if iso := n.isolation.Load(); iso != nil {
-		d.Allowed, _ = n.isolated(s, &look, iso, now, cost, d.Allowed, false)
+	d.Allowed, d.Reason, _ = n.weigh(s, look, now, cost)
+	n.explain(s, &d, look, now, cost)
+	*look = entry{}
+	if d.Reason != ReasonShadow {
+		d.Reason = ReasonPeek
 	}
-	n.explain(s, &d, &look, now, cost)
-	d.Reason = ReasonPeek
 	return d
 }
 
-func (s *shard) count(l *limit, cost int64, allowed bool) {
-	for l.index >= len(s.tallies) { // a limit that was set after the start
+// look makes a copy of the client's entry as a decision at now would find it. s is
+// locked.
+func (n *Node) look(look *entry, s *shard, l *limit, r *rule, k crdt.Key, now int64) {
+	e := s.find(k)
+	if e == nil && n.table.full(s) && n.cfg.OnFull != FullOpen {
+		e = s.find(n.overflowKey(l, r, k))
+	}
+	look.key = k
+	if e == nil {
+		look.begin(r, now)
+		return
+	}
+	look.copy(e)
+	if look.rule != r {
+		n.adopt(look, r, now)
+	}
+	look.rule.roll(look.states(), now)
+}
+
+func (s *shard) count(a *account, cost int64, allowed bool, why Reason) {
+	for a.index >= len(s.tallies) { // a limit that was set after the start
 		s.tallies = append(s.tallies, tally{})
 	}
-	t := &s.tallies[l.index]
-	if t.limit != l { // the index was another's, which is deleted
-		*t = tally{limit: l}
+	t := &s.tallies[a.index]
+	if t.of != a { // the index was another's, which is deleted
+		*t = tally{of: a}
 	}
+	units := uint64(cost) //nolint:gosec // judged before
 	if allowed {
 		t.allowed++
-		t.allowedUnits += uint64(cost) //nolint:gosec // refuse checked it
+		t.allowedUnits += units
 	} else {
 		t.denied++
-		t.deniedUnits += uint64(cost) //nolint:gosec // refuse checked it
+		t.deniedUnits += units
+	}
+	if why == ReasonShadow {
+		t.shadowed++
+		t.shadowedUnits += units
 	}
 }

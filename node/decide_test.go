@@ -105,17 +105,18 @@ func TestADecisionTellsWhereTheClientStands(t *testing.T) {
 			{time.Hour, 5, true, 0, 0, 5 * s}, // an hour saves up the burst, and no more
 		} {
 			clock.at = clock.at.Add(row.pass)
-			reason := node.ReasonOverLimit
+			reason, taken := node.ReasonOverLimit, int64(0)
 			if row.allowed {
-				reason = node.ReasonOK
+				reason, taken = node.ReasonOK, row.cost
 			}
 			want := node.Decision{
-				Allowed: row.allowed, Limit: "default", Quota: c.Limit, Window: c.Window, Burst: c.Burst,
+				Allowed: row.allowed, Cost: taken, Limit: "default", Quota: c.Limit, Window: c.Window, Burst: c.Burst,
 				Remaining: row.remaining, RetryAfter: row.retry, ResetAfter: row.reset, Reason: reason,
 			}
 			if got := n.Take("alice", row.cost); got != want {
 				t.Errorf("policy %d, step %d: got\n%+v, want\n%+v", i, step, got, want)
 			}
+			want.Cost = 0
 			want.Allowed, want.RetryAfter, want.Reason = row.remaining > 0, 0, node.ReasonPeek
 			if row.remaining == 0 {
 				want.RetryAfter = row.reset - 4*s

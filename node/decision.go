@@ -7,7 +7,12 @@ import "time"
 // denial without a reason.
 type Decision struct {
 	Allowed bool
-	// Limit names the limit that decided.
+	// Cost is how many units were taken: what was asked for, with Request.AtMost what
+	// fitted of it, and 0 for a denial.
+	Cost int64
+	// Limit names the limit that decided; of several the one that binds: where the
+	// request was denied the one that lets it pass last, else the one of which the
+	// least is left.
 	Limit string
 	// Quota, Window and Burst are that limit's policy at the time.
 	Quota  int64
@@ -30,27 +35,34 @@ type Decision struct {
 // Reason says why a decision is what it is.
 type Reason uint8
 
-// The reasons. All but ReasonOK, ReasonFull, ReasonPeek and ReasonIsolatedOpen go
-// with a denial.
+// The reasons. All but ReasonOK, ReasonFull, ReasonPeek, ReasonIsolatedOpen,
+// ReasonUnlimited and ReasonShadow go with a denial.
 const (
-	ReasonOK             Reason = iota // within the limit
-	ReasonOverLimit                    // the limit is used up; RetryAfter says until when
-	ReasonCostTooHigh                  // the cost is above the burst: it can never pass
-	ReasonBadCost                      // the cost is below 1
-	ReasonNoClient                     // the client id is empty
-	ReasonClientTooLong                // the client id is longer than MaxClientID
-	ReasonUnknownLimit                 // no limit has this name
-	ReasonFull                         // the client table is full and OnFull lets unknown clients pass
-	ReasonPeek                         // nothing was decided, only looked
-	ReasonIsolatedShare                // the share of the limit is used up that is this side's of a partition
-	ReasonIsolatedOpen                 // over the limit, but it is open while nodes cannot hear each other
-	ReasonIsolatedClosed               // the limit is closed while nodes cannot hear each other
+	ReasonOK              Reason = iota // within the limit
+	ReasonOverLimit                     // the limit is used up; RetryAfter says until when
+	ReasonCostTooHigh                   // the cost is above the burst: it can never pass
+	ReasonBadCost                       // the cost is below 1
+	ReasonNoClient                      // the client id is empty
+	ReasonClientTooLong                 // the client id is longer than MaxClientID
+	ReasonUnknownLimit                  // no limit has this name
+	ReasonFull                          // the client table is full and OnFull lets unknown clients pass
+	ReasonPeek                          // nothing was decided, only looked
+	ReasonIsolatedShare                 // the share of the limit is used up that is this side's of a partition
+	ReasonIsolatedOpen                  // over the limit, but it is open while nodes cannot hear each other
+	ReasonIsolatedClosed                // the limit is closed while nodes cannot hear each other
+	ReasonUnlimited                     // the limit, or an override, lets this client pass always
+	ReasonBlocked                       // the limit, or an override, never lets this client pass
+	ReasonShadow                        // over the limit, but it is a shadow: nobody is denied
+	ReasonBadRequest                    // the request contradicts itself, or asks for too much at once
+	ReasonBadPolicy                     // the policy that came with the request is not valid
+	ReasonTooManyPolicies               // too many different policies come with requests
 	reasonEnd
 )
 
 var reasonNames = [reasonEnd]string{
 	"ok", "over_limit", "cost_too_high", "bad_cost", "no_client", "client_too_long", "unknown_limit", "table_full", "peek",
 	"isolated_share", "isolated_open", "isolated_closed",
+	"unlimited", "blocked", "shadow", "bad_request", "bad_policy", "too_many_policies",
 }
 
 // String is the reason as written in JSON and metrics.
@@ -73,4 +85,30 @@ type Request struct {
 	Limit  string
 	Cost   int64
 	Peek   bool // look, take nothing
+	// AtMost takes as much of Cost as fits, if that is at least 1.
+	AtMost bool
+	// Policy comes with the request, as gateways do it: Limit is a name for it then,
+	// and need not be known. Clients are counted by name and policy, so another policy
+	// is another count. Without Overrides, and a TimeZone other than UTC. All such limits
+	// are counted as one in Stats, under the name CalledLimit, and at most
+	// MaxCalledPolicies different ones are known at once.
+	Policy *Policy
+	// Also are further limits that have to admit the request: it passes if all do, and
+	// is charged to none if one does not. At most MaxChecks.
+	Also []Check
 }
+
+// Check is one more limit that a request has to pass. The zero value of a field is the
+// request's.
+type Check struct {
+	Client string
+	Limit  string
+	Cost   int64
+	Policy *Policy
+}
+
+// MaxChecks caps Request.Also.
+const MaxChecks = 15
+
+// CalledLimit is the name under which limits that come with requests are counted.
+const CalledLimit = "called"

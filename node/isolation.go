@@ -79,13 +79,13 @@ type overlay struct {
 	level            gcra.Level
 }
 
-// slowed is a revision's limit at a group's share of the rate.
+// slowed is a rule's limit at a group's share of the rate.
 type slowed struct {
 	visible, members int
 	gcra             *gcra.GCRA
 }
 
-func (r *revision) slow(iso *isolation) *gcra.GCRA {
+func (r *rule) slow(iso *isolation) *gcra.GCRA {
 	if s := r.slower.Load(); s != nil && s.visible == iso.visible && s.members == iso.members {
 		return s.gcra
 	}
@@ -102,12 +102,12 @@ func (s *shard) overlay(e *entry, iso *isolation) (overlay, *gcra.GCRA) {
 	switch {
 	case !some || o.spell != iso.spell:
 		used := gcra.Level{Base: e.state.Base(), Count: e.state.Count()}
-		o.level = convert(used, e.rev.gcra, iso.since)
+		o.level = convert(used, e.rule.gcra, iso.since)
 	case o.visible != iso.visible || o.members != iso.members:
-		o.level = convert(o.level, e.rev.gcra.Slowed(o.visible, o.members), iso.since)
+		o.level = convert(o.level, e.rule.gcra.Slowed(o.visible, o.members), iso.since)
 	}
 	o.spell, o.visible, o.members = iso.spell, iso.visible, iso.members
-	return o, e.rev.slow(iso)
+	return o, e.rule.slow(iso)
 }
 
 func (s *shard) keepOverlay(k crdt.Key, o overlay) {
@@ -131,7 +131,7 @@ func convert(l gcra.Level, from *gcra.GCRA, t int64) gcra.Level {
 // own test said allowed. With charge, a request that passes is charged to the
 // client's share. s is locked.
 func (n *Node) isolated(s *shard, e *entry, iso *isolation, now, cost int64, allowed, charge bool) (bool, Reason) {
-	switch e.rev.policy.OnIsolation {
+	switch e.rule.policy.OnIsolation {
 	case IsolationOpen:
 		if !allowed {
 			return true, ReasonIsolatedOpen
@@ -164,7 +164,7 @@ func (n *Node) isolated(s *shard, e *entry, iso *isolation, now, cost int64, all
 // is locked.
 func (n *Node) beginShare(s *shard, e *entry) *isolation {
 	iso := n.isolation.Load()
-	if iso == nil || e.rev.policy.OnIsolation != IsolationShare {
+	if iso == nil || e.rule.policy.OnIsolation != IsolationShare {
 		return nil
 	}
 	o, _ := s.overlay(e, iso)
@@ -187,7 +187,7 @@ func (s *shard) chargeShare(e *entry, iso *isolation, now int64, gain crdt.Gain)
 func (n *Node) explainIsolated(s *shard, d *Decision, e *entry, iso *isolation, now, cost int64) {
 	// Nobody knows how long it lasts.
 	const again = time.Second
-	switch e.rev.policy.OnIsolation {
+	switch e.rule.policy.OnIsolation {
 	case IsolationOpen:
 		if d.Reason == ReasonIsolatedOpen {
 			d.RetryAfter = 0
@@ -209,7 +209,7 @@ func (n *Node) explainIsolated(s *shard, d *Decision, e *entry, iso *isolation, 
 func (n *Node) sharing(s *shard, e *entry, now int64) bool {
 	iso := n.isolation.Load()
 	o, some := s.overlays[e.key]
-	return iso != nil && some && o.spell == iso.spell && e.rev.slow(iso).TAT(o.level) > now
+	return iso != nil && some && o.spell == iso.spell && e.rule.slow(iso).TAT(o.level) > now
 }
 
 // sweepOverlays drops those of forgotten clients, and all of them once nobody is

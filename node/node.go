@@ -216,16 +216,38 @@ func (n *Node) Allow(clientID string) bool { return n.def.Allow(clientID) }
 func (n *Node) Take(clientID string, cost int64) Decision { return n.def.Take(clientID, cost) }
 
 // Do is the one decision that all doors use.
-func (n *Node) Do(r Request) Decision {
-	if r.Cost == 0 {
-		r.Cost = 1
+func (n *Node) Do(r Request) Decision { return n.do(&r, nil, nil) }
+
+// DoEach is Do, and appends to each what every limit says: the request's own first, then
+// those of Also. Of a request that was denied, a limit that would have admitted it says
+// so and was charged nothing.
+func (n *Node) DoEach(r Request, each []Decision) (Decision, []Decision) {
+	d := n.do(&r, &each, nil)
+	if len(r.Also) == 0 {
+		each = append(each, d)
 	}
-	l := n.limits.get(r.Limit)
-	if r.Peek {
-		return n.peek(l, r.Client, r.Cost)
+	return d, each
+}
+
+func (n *Node) do(q *Request, each *[]Decision, into *Reservation) Decision {
+	if q.Cost == 0 {
+		q.Cost = 1
+	}
+	if len(q.Also) > 0 || q.AtMost || q.Policy != nil {
+		return n.doAll(q, each, into)
+	}
+	l := n.limits.get(q.Limit)
+	if q.Peek {
+		return n.peek(l, q.Client, q.Cost)
 	}
 	var d Decision
-	n.decide(l, r.Client, r.Cost, &d, nil)
+	if into == nil {
+		n.decide(l, q.Client, q.Cost, &d, nil)
+		return d
+	}
+	var h hold
+	n.decide(l, q.Client, q.Cost, &d, &h)
+	into.keep(h)
 	return d
 }
 

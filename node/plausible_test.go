@@ -15,15 +15,15 @@ func TestDeepestBucketOfAFullClusterIsPlausible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &Node{}
+	n, own := &Node{}, r.rules[0]
 	for _, peers := range []int32{0, 1, 30, 998} {
 		n.view.peers.Store(peers)
-		row := &crdt.Row{Cur: crdt.Part{Origin: crdt.Never}, Prev: crdt.Part{Origin: now + r.gcra.Depth()}}
-		if !n.plausible(now, r, row) {
+		row := &crdt.Row{Cur: crdt.Part{Origin: crdt.Never}, Prev: crdt.Part{Origin: now + own.gcra.Depth()}}
+		if !n.plausible(now, own, now, row) {
 			t.Errorf("%d peers: a TAT one burst ahead is refused", peers)
 		}
 		row.Cur.Origin = math.MaxInt64
-		if n.plausible(now, r, row) {
+		if n.plausible(now, own, now, row) {
 			t.Errorf("%d peers: something admitted at the end of time is taken over", peers)
 		}
 	}

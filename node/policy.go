@@ -126,15 +126,5 @@ const (
 // DefaultMaxOvershoot is Policy.MaxOvershoot where it is 0.
 const DefaultMaxOvershoot = 0.1
 
-func (p Policy) withDefaults() Policy {
-	if p.Burst == 0 {
-		p.Burst = p.Limit
-	}
-	if p.MaxOvershoot == 0 {
-		p.MaxOvershoot = DefaultMaxOvershoot
-	}
-	return p
-}
-
 // FieldError says which field of a configuration or policy was refused, and why.
 type FieldError = gcra.FieldError

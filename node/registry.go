@@ -25,6 +25,9 @@ const keepRevisions = 8
 // set since on any node. Reading is wait-free; changes are a copy of the map.
 type registry struct {
 	byName atomic.Pointer[map[string]*limit]
+	calls  atomic.Pointer[calls]
+	// calledAccount is that of all limits that come with requests.
+	calledAccount *account
 
 	mu      sync.Mutex // guards what follows, and changes
 	base    map[string]Policy
@@ -33,10 +36,11 @@ type registry struct {
 }
 
 func newRegistry(base map[string]Policy) (*registry, error) {
-	g := &registry{base: base, set: map[string]deltasync.Register{}}
+	g := &registry{base: base, set: map[string]deltasync.Register{}, calledAccount: &account{name: CalledLimit}}
+	g.calls.Store(&calls{byPolicy: map[called]*limit{}, byName: map[string]*limit{}})
 	limits := map[string]*limit{}
 	for _, name := range slices.Sorted(maps.Keys(base)) {
-		l := newLimit(name, len(limits))
+		l := newLimit(name, 1+len(limits))
 		r, err := l.newRevision(base[name], crdt.Stamp{}, nil)
 		if err != nil {
 			return nil, err
@@ -62,11 +66,29 @@ func (g *registry) all() []*limit {
 	return limits
 }
 
+// each yields every limit in the order of their names, those last that came with
+// requests.
+func (g *registry) each(yield func(*limit) bool) {
+	byName := g.calls.Load().byName
+	calls := make([]*limit, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		calls = append(calls, byName[name])
+	}
+	for _, l := range append(g.all(), calls...) {
+		if !yield(l) {
+			return
+		}
+	}
+}
+
 // validLimitName reports whether a limit may have this name, which metrics and
 // messages carry.
 func validLimitName(name string) error {
-	if !deltasync.ValidName(strings.ReplaceAll(name, ".", "-")) {
-		return &FieldError{Field: "name", Value: name, Reason: "must be 1 to 64 of A-Z, a-z, 0-9, _, - and ."}
+	switch {
+	case !deltasync.ValidName(strings.ReplaceAll(name, ".", "-")):
+		return &FieldError{Field: "name", Value: fmt.Sprintf("%.80q", name), Reason: "must be 1 to 64 of A-Z, a-z, 0-9, _, - and ."}
+	case name == CalledLimit:
+		return &FieldError{Field: "name", Value: name, Reason: "is what limits are counted as that come with requests: choose another"}
 	}
 	return nil
 }
@@ -101,15 +123,15 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 	limits := *g.byName.Load()
 	l, ousted := limits[r.Name], (*limit)(nil)
 	if l == nil {
-		index := len(limits)
-		if index >= MaxLimits {
+		index := 1 + len(limits)
+		if index > MaxLimits {
 			switch ousted = longestGone(limits); {
 			case ousted == nil:
 				return false, ErrTooManyLimits
 			case revisions[0].Policy == nil && r.Stamp.Compare(ousted.newest.Load().stamp) < 0:
 				return false, nil // the first to go itself
 			}
-			index = ousted.index
+			index = ousted.account.index
 		}
 		l = newLimit(r.Name, index)
 	}
@@ -199,25 +221,6 @@ func (g *registry) revisions(r deltasync.Register) ([]saved, error) {
 	return list, nil
 }
 
-// truncated is the chain from r on, at most n long.
-func (r *revision) truncated(n int) *revision {
-	if r == nil || n == 0 {
-		return nil
-	}
-	c := r
-	for i := 1; i < n && c.before != nil; i++ {
-		c = c.before
-	}
-	if c.before == nil {
-		return r
-	}
-	// Entries point at revisions, so these are shared and never cut: copy.
-	return &revision{
-		limit: r.limit, stamp: r.stamp, policy: r.policy, gcra: r.gcra, frame: r.frame, slack: r.slack,
-		before: r.before.truncated(n - 1),
-	}
-}
-
 // Registers implements deltasync.Store.
 func (n store) Registers() []deltasync.Register {
 	g := n.limits
@@ -249,7 +252,8 @@ func (n *Node) digestBase() crdt.Digest {
 	var d crdt.Digest
 	for name, p := range n.limits.base {
 		p = p.withDefaults()
-		hi, lo := n.hash.Hash128(fmt.Appendf(nil, "%s\x00%d %d %d", name, p.Limit, p.Window, p.Burst))
+		text, _ := json.Marshal(p) // a policy can be written
+		hi, lo := n.hash.Hash128(append(append([]byte(name), 0), text...))
 		d.Grow(crdt.Key{Hi: hi, Lo: lo}, crdt.Stamp{}, 0, crdt.Count{P: 1})
 	}
 	return d

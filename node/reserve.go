@@ -22,71 +22,114 @@ type Reservation struct {
 	Decision
 
 	node    *Node
-	key     crdt.Key
-	stamp   crdt.Stamp // the life of the client that was charged
-	start   int64      // the window that was charged
-	tat     int64      // the TAT that it left behind
-	cost    int64
-	until   int64 // 0: nothing was charged
+	holds   []hold // one for each limit that was charged
+	until   int64
 	settled atomic.Bool
+}
+
+// hold is what one limit was charged.
+type hold struct {
+	key   crdt.Key
+	stamp crdt.Stamp // the life of the client that was charged
+	slot  int
+	start int64 // the window that was charged
+	tat   int64 // the TAT that it left behind
+	cost  int64 // 0: nothing was charged
+	at    int64
+	apart bool // a cost of its own, not the request's
 }
 
 // Reserve takes an estimated cost for the client, like Take, to be settled later.
 func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
-	r := &Reservation{node: l.node, cost: cost}
-	l.node.decide(l.known(), clientID, cost, &r.Decision, r)
+	r := &Reservation{node: l.node}
+	var h hold
+	l.node.decide(l.known(), clientID, cost, &r.Decision, &h)
+	r.keep(h)
 	return r
+}
+
+// Reserve is Do for a cost that is an estimate, to be settled later under every limit
+// that the request names: a cost that a Check has of its own is taken as it is, and is
+// given back only by Cancel.
+func (n *Node) Reserve(q Request) *Reservation {
+	r := &Reservation{node: n}
+	r.Decision = n.do(&q, nil, r)
+	return r
+}
+
+func (r *Reservation) keep(h hold) {
+	if h.cost > 0 {
+		r.holds = append(r.holds, h)
+		r.until = h.at + int64(settleWithin)
+	}
 }
 
 // charged notes what was charged, within the decision: by a TAT that others have
 // raised since, drained cost could be given back. The entry's shard is locked.
-func (r *Reservation) charged(e *entry, now int64) {
-	r.key, r.stamp, r.start, r.tat = e.key, e.stamp(), e.state.Start(), e.state.TAT(&e.rev.frame)
-	r.until = now + int64(settleWithin)
+func (h *hold) charged(e *entry, now, cost int64) {
+	st := e.rule.current(e.states(), now)
+	h.key, h.stamp, h.start, h.tat = e.key, e.stamp(), st.Start(), st.TAT(&e.rule.frame)
+	h.slot, h.cost, h.at = e.rule.slot(now), cost, now
 }
 
 // Cancel gives back what has not drained yet, and returns how much that was.
-func (r *Reservation) Cancel() int64 { return r.Commit(0) }
+func (r *Reservation) Cancel() int64 { return r.settle(0) }
 
 // Commit settles for what was really used. Of less than the estimate the difference
 // is given back, as far as it has not drained: what drained is there again already,
 // and giving it back would mint quota. Of more the rest is charged, even beyond the
 // limit: it becomes a debt. It returns what was given back, or the charge as a negative
-// number; 0 if the reservation was denied, settled, is too old, or its client was
-// reset or its limit changed since.
-func (r *Reservation) Commit(actual int64) int64 {
-	if r.until == 0 || r.settled.Swap(true) {
+// number, of several limits that of the request's own; 0 if the reservation was
+// denied, settled, is too old, or its client was reset or its limit changed since.
+func (r *Reservation) Commit(actual int64) int64 { return r.settle(max(actual, 0)) }
+
+func (r *Reservation) settle(actual int64) int64 {
+	if len(r.holds) == 0 || r.settled.Swap(true) {
 		return 0 // denied, or not charged to the client: nothing to settle
 	}
-	n := r.node
-	now := n.now()
+	now := r.node.now()
 	if now > r.until {
 		return 0
 	}
-	s := n.table.shard(r.key)
+	back := int64(0)
+	for i := range r.holds {
+		h := &r.holds[i]
+		used := actual
+		if used > 0 && h.apart {
+			continue
+		}
+		if b := r.node.giveBack(h, used, now); i == 0 {
+			back = b
+		}
+	}
+	return back
+}
+
+// giveBack settles one limit's part.
+func (n *Node) giveBack(h *hold, actual, now int64) (back int64) {
+	s := n.table.shard(h.key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.find(r.key)
-	if e == nil || e.stamp() != r.stamp {
+	e := s.find(h.key)
+	if e == nil || e.stamp() != h.stamp {
 		return 0
 	}
-	f := &e.rev.frame
-	e.state.Roll(f, max(e.state.Start(), f.Start(now)))
-	var back int64
+	r := e.rule
+	r.roll(e.states(), now)
 	switch {
-	case actual < r.cost:
-		left := e.rev.gcra.Units(r.tat - now)
-		back = int64(e.state.GiveBack(f, r.start, min(uint64(r.cost-max(actual, 0)), left))) //nolint:gosec // positive, at most cost
-	case actual > r.cost:
-		more := min(actual-r.cost, gcra.MaxUnits)
-		if tat := e.state.TAT(f); tat < now {
-			e.state.Raise(now - e.rev.gcra.Drain(e.state.Count()))
+	case actual < h.cost:
+		left := uint64(h.cost - actual) //nolint:gosec // positive
+		if r.policy.Algorithm == GCRA {
+			left = min(left, r.gcra.Units(h.tat-now))
 		}
-		e.state.Admit(uint64(more)) //nolint:gosec // positive
+		back = int64(e.states().at(h.slot).GiveBack(&r.frame, h.start, left)) //nolint:gosec // at most cost
+	case actual > h.cost:
+		more := min(actual-h.cost, gcra.MaxUnits)
+		r.charge(e.states(), now, more)
 		back = -more
 	}
-	if back != 0 && !n.offline {
-		n.note(s, e, now)
+	if back != 0 && !n.offline && !r.silent {
+		n.note(s, e, r.current(e.states(), now), now)
 	}
 	return back
 }

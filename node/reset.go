@@ -1,6 +1,8 @@
 package node
 
 import (
+	"fmt"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -18,15 +20,17 @@ func (n *Node) Reset(limitName, client string) error {
 	if err != nil {
 		return err
 	}
-	switch refuse(l.known(n.now()), client, 1) {
+	now := n.now()
+	var net [netBuffer]byte
+	_, group, why := n.ruleFor(l.known(now), client, 1, &net)
+	switch why {
 	case ReasonNoClient:
 		return &FieldError{Field: "client", Value: `""`, Reason: "must not be empty"}
 	case ReasonClientTooLong:
-		return &FieldError{Field: "client", Value: "...", Reason: "is too long"}
+		return &FieldError{Field: "client", Value: "...", Reason: fmt.Sprintf("must be at most %d bytes", MaxClientID)}
 	default:
 	}
-	now := n.now()
-	k := n.key(l, client)
+	k := n.key(l, client, group)
 	n.resets.mu.Lock()
 	defer n.resets.mu.Unlock()
 	n.forgetResets(now)
@@ -65,8 +69,7 @@ func (n *Node) reset(l *limit, k crdt.Key, stamp crdt.Stamp, now int64) {
 			return
 		}
 		n.table.count.Add(1)
-		r := l.at(now)
-		e = s.insert(k, r, r.frame.Start(now))
+		e = s.insert(k, l.at(now).rules[0], now) // which is the client's shows when it asks
 	}
 	if stamp.Compare(e.stamp()) > 0 {
 		n.restart(s, e, stamp, now)
@@ -76,21 +79,24 @@ func (n *Node) reset(l *limit, k crdt.Key, stamp crdt.Stamp, now int64) {
 // restart begins the entry's life anew under a reset's stamp. What the old one
 // added to digests goes with it. s is locked.
 func (n *Node) restart(s *shard, e *entry, stamp crdt.Stamp, now int64) {
-	n.shrink(s, e.key, e.stamp(), e.rev, &e.state)
+	n.shrink(s, e.key, e.stamp(), e.rule, e.states())
 	if old := e.old(); old != nil {
-		n.shrink(s, e.key, old.stamp, old.rev, &old.state)
+		n.shrink(s, e.key, old.stamp, old.rule, old.states())
 	}
-	e.follow(stamp, nil)
 	delete(s.overlays, e.key) // what it used of its share as well
-	e.state = crdt.New(max(e.state.Start(), e.rev.frame.Start(now)))
+	start := e.state.Start()
+	e.keep(stamp, nil, nil)
+	e.begin(e.rule, max(now, start))
 }
 
-func (n *Node) shrink(s *shard, k crdt.Key, stamp crdt.Stamp, r *revision, st *crdt.State) {
-	width, start := r.frame.Width, st.Start()
-	st.Carried(n.replica, func(of crdt.Replica, g crdt.Gain) {
-		s.digest(of, width, start).Shrink(k, stamp, start, g.Cur)
-		s.digest(of, width, start-width).Shrink(k, stamp, start-width, g.Prev)
-	})
+func (n *Node) shrink(s *shard, k crdt.Key, stamp crdt.Stamp, r *rule, of states) {
+	for slot, st := range of.all {
+		k, width, start, before := k.Slot(slot), r.frame.Width, st.Start(), r.frame.Before(st.Start())
+		st.Carried(n.replica, func(of crdt.Replica, g crdt.Gain) {
+			s.digest(of, width, start).Shrink(k, stamp, start, g.Cur)
+			s.digest(of, width, before).Shrink(k, stamp, before, g.Prev)
+		})
+	}
 }
 
 // forgetResets drops those that were repeated long enough. resets.mu is held.
@@ -129,7 +135,7 @@ func (n store) Resets(now int64, onlyFresh bool) []deltasync.ClientReset {
 func (n store) MergeResets(now int64, resets []deltasync.ClientReset) {
 	for _, r := range resets {
 		l := n.limits.get(r.Limit)
-		if l == nil || r.Stamp.At > now+n.tolerance(l.at(now)) {
+		if l == nil || r.Stamp.At > now+n.tolerance(l.at(now).rules[0]) {
 			n.drops[dropFuture].Add(1)
 			continue
 		}

@@ -1,58 +1,170 @@
 package node
 
 import (
+	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 )
 
 // limit is one named limit over all its revisions.
 type limit struct {
 	name   string
-	index  int    // of its tallies
 	prefix []byte // what a client id is hashed behind
 	newest atomic.Pointer[revision]
 	// removed says that the registry has let go of it: one of that name is another.
 	removed atomic.Bool
+	account *account
+	used    atomic.Int64 // when it was last asked for, if it came with a request
+}
 
+// account is what is kept of a limit's decisions.
+type account struct {
+	name      string
+	index     int // of its tallies
 	overshoot overshoot
 	top       top
 }
 
-// revision is one policy of a limit, in force from its stamp's time on. Revisions
-// are immutable and form a chain, newest first.
+// revision is what a limit says from its stamp's time on. Revisions are immutable and
+// form a chain, newest first.
 type revision struct {
 	limit  *limit
 	stamp  crdt.Stamp
-	policy Policy
-	gone   bool // deleted: nothing is decided, the policy is that of clients still counted
-	gcra   *gcra.GCRA
-	frame  crdt.Frame
-	slack  float64 // MaxOvershoot·Burst, units
+	policy Policy  // with its overrides
+	gone   bool    // deleted: nothing is decided, the policy is that of clients still counted
+	rules  []*rule // its own, then those of the overrides
+	match  *match  // nil if there is one rule only, and ids are taken as they are
+	frames []*crdt.Frame
 	before *revision
-	slower atomic.Pointer[slowed] // of OnIsolation share, as last used
 }
 
 func newLimit(name string, index int) *limit {
-	return &limit{name: name, index: index, prefix: append([]byte(name), 0)}
+	return &limit{name: name, prefix: append([]byte(name), 0), account: &account{name: name, index: index}}
 }
 
-// newRevision makes a revision of a validated policy.
+// newRevision makes a revision of a policy. The error is Policy.Validate's.
 func (l *limit) newRevision(p Policy, stamp crdt.Stamp, before *revision) (*revision, error) {
-	if err := p.Validate(); err != nil {
-		return nil, err
-	}
-	p = p.withDefaults()
-	g, err := gcra.New(p.gcra())
+	rules, m, err := p.compile()
 	if err != nil {
 		return nil, err
 	}
-	return &revision{
-		limit: l, stamp: stamp, policy: p, gcra: g,
-		frame: crdt.Frame{Width: p.width(), Drain: g.Drain},
-		slack: p.MaxOvershoot * float64(p.Burst), before: before,
-	}, nil
+	r := &revision{limit: l, stamp: stamp, policy: p, rules: rules, match: m, before: before}
+	r.policy.Overrides = p.Overrides
+	seen := map[int64]bool{}
+	for i, one := range rules {
+		one.rev, one.index = r, uint16(i) //nolint:gosec // at most MaxOverrides
+		if f := &one.frame; f.Align != nil || !seen[f.Width] {
+			seen[f.Width] = seen[f.Width] || f.Align == nil
+			r.frames = append(r.frames, f)
+		}
+	}
+	r.policy = rules[0].policy
+	r.policy.Overrides, r.policy.IPv6Prefix = p.Overrides, p.IPv6Prefix
+	return r, nil
+}
+
+// Validate reports every faulty field at once, each as a *FieldError, or nil.
+func (p Policy) Validate() error {
+	_, _, err := p.compile()
+	return err
+}
+
+// compile makes the rules of a policy and of its overrides, and what finds a client's.
+func (p Policy) compile() ([]*rule, *match, error) {
+	base := p
+	base.Overrides = nil
+	own, err := newRule(base)
+	faults := []error{err}
+	if len(p.Overrides) > MaxOverrides {
+		return nil, nil, errors.Join(append(faults, &FieldError{Field: "overrides", Value: len(p.Overrides), Reason: fmt.Sprintf("at most %d", MaxOverrides)})...)
+	}
+	rules := []*rule{own}
+	for i, o := range p.Overrides {
+		r, err := newRule(p.under(&o))
+		for _, f := range fieldErrors(err) {
+			// What is wrong with the policy itself was said already.
+			if own != nil || o.sets(f.Field) {
+				faults = append(faults, &FieldError{Field: fmt.Sprintf("overrides[%d].%s", i, f.Field), Value: f.Value, Reason: f.Reason})
+			}
+		}
+		if own != nil && r != nil && r.policy.Access == Limited && own.policy.Algorithm == SlidingWindow && p.Resolution > 1 && r.slots != own.slots {
+			panic("node: an override has another resolution than its limit") // overrides cannot name one
+		}
+		rules = append(rules, r)
+	}
+	m, err := newMatch(&p)
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return nil, nil, err
+	}
+	return rules, m, nil
+}
+
+// under is the policy of an override's clients.
+func (p Policy) under(o *Override) Policy {
+	p.Overrides = nil
+	if o.Access != Limited {
+		p.Access = o.Access
+		if o.Limit == 0 && o.Window == 0 && o.Calendar == 0 && o.Burst == 0 {
+			return p
+		}
+	}
+	if p.Access != Limited && o.Access == Limited && o.Limit != 0 {
+		p.Access = Limited
+	}
+	if o.Limit != 0 {
+		p.Limit, p.Burst = o.Limit, 0
+	}
+	if o.Window != 0 {
+		p.Window, p.Calendar = o.Window, 0
+	}
+	if o.Calendar != 0 {
+		p.Window, p.Calendar = 0, o.Calendar
+	}
+	if o.Burst != 0 {
+		p.Burst = o.Burst
+	}
+	return p
+}
+
+// sets reports whether the override says something of its own about a field.
+func (o *Override) sets(field string) bool {
+	switch field {
+	case "limit":
+		return o.Limit != 0
+	case "window", "calendar":
+		return o.Window != 0 || o.Calendar != 0
+	case "burst":
+		return o.Burst != 0
+	case "access":
+		return o.Access != Limited
+	}
+	return false
+}
+
+// fieldErrors takes joined errors apart.
+func fieldErrors(err error) []*FieldError {
+	if f, ok := err.(*FieldError); ok { //nolint:errorlint // it walks the tree itself
+		return []*FieldError{f}
+	}
+	var all []*FieldError
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it walks the tree itself
+		for _, inner := range joined.Unwrap() {
+			all = append(all, fieldErrors(inner)...)
+		}
+	}
+	return all
+}
+
+// rule is the one for a client, and what the client counts as: the id, or the network
+// of an address, in buf.
+func (r *revision) rule(client string, buf *[netBuffer]byte) (*rule, []byte) {
+	if r.match == nil {
+		return r.rules[0], nil
+	}
+	index, group := r.match.find(client, buf)
+	return r.rules[index], group
 }
 
 // at is the revision in force at t.
@@ -85,15 +197,29 @@ func (l *limit) find(s crdt.Stamp) *revision {
 	return nil
 }
 
-// carry is the origin with which a client's life under r begins, if its TAT under
-// the revision before was tat: what it had used of the old burst is used of the
-// new one, in units of cost. It is a pure function, so every node computes the
-// same. Units are rounded up: a change mints nothing.
-func (r *revision) carry(old *revision, tat int64) int64 {
-	since := r.stamp.At
-	behind := tat - since
-	if behind <= 0 {
-		return since
+// numbered is the rule that a peer named by its number, nil if there is none.
+func (r *revision) numbered(index uint16) *rule {
+	if int(index) >= len(r.rules) {
+		return nil
 	}
-	return since + r.gcra.Drain(min(old.gcra.UnitsOver(behind), uint64(r.policy.Burst))) //nolint:gosec // validated
+	return r.rules[index]
+}
+
+// truncated is the chain from r on, at most n long.
+func (r *revision) truncated(n int) *revision {
+	if r == nil || n == 0 {
+		return nil
+	}
+	c := r
+	for i := 1; i < n && c.before != nil; i++ {
+		c = c.before
+	}
+	if c.before == nil {
+		return r
+	}
+	// Entries point at rules, and those at revisions, so these are shared and never
+	// cut: copy.
+	short := *r
+	short.before = r.before.truncated(n - 1)
+	return &short
 }

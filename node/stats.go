@@ -50,6 +50,8 @@ type LimitStats struct {
 	Revision                  time.Time
 	Allowed, Denied           uint64 // decisions
 	AllowedUnits, DeniedUnits uint64 // cost
+	// Shadowed of those allowed would have been denied, were the limit not a shadow.
+	Shadowed, ShadowedUnits uint64
 	// OvershootBound is the most that the cluster can have over-admitted one client
 	// by right now, in units of cost, from measured staleness and skew.
 	OvershootBound float64
@@ -116,6 +118,7 @@ func (n *Node) Stats() Stats {
 			s.Staleness = max(s.Staleness, time.Duration(p.StaleFor))
 		}
 	}
+	s.Limits = n.calledStats(&s.Sync)
 	for _, l := range n.limits.all() {
 		if r := l.known(now); r != nil {
 			s.Limits = append(s.Limits, n.limitStats(r, &s.Sync))
@@ -124,12 +127,27 @@ func (n *Node) Stats() Stats {
 	return s
 }
 
+// calledStats are one limit's for all that came with requests, if some did. Its policy is
+// the zero one, its bound that of the widest.
+func (n *Node) calledStats(sync *deltasync.Status) []LimitStats {
+	var all []LimitStats
+	for _, l := range n.limits.calls.Load().byName {
+		r := l.newest.Load()
+		if len(all) == 0 {
+			all = append(all, n.limitStats(r, sync))
+			all[0].Policy = Policy{}
+		}
+		all[0].OvershootBound = max(all[0].OvershootBound, r.bound(sync, n.cfg.Flush))
+	}
+	return all
+}
+
 func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
-	l := r.limit
+	a := r.limit.account
 	s := LimitStats{
-		Name: l.name, Policy: r.policy,
+		Name: a.name, Policy: r.policy,
 		OvershootBound: r.bound(sync, n.cfg.Flush),
-		OvershootSeen:  l.overshoot.units.Load(), OvershootPeak: l.overshoot.peak.Load(),
+		OvershootSeen:  a.overshoot.units.Load(), OvershootPeak: a.overshoot.peak.Load(),
 	}
 	if r.stamp.At != 0 {
 		s.Revision = time.Unix(0, r.stamp.At)
@@ -137,8 +155,9 @@ func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
 	for i := range n.table.shards {
 		sh := &n.table.shards[i]
 		sh.mu.Lock()
-		if l.index < len(sh.tallies) && sh.tallies[l.index].limit == l {
-			t := sh.tallies[l.index]
+		if a.index < len(sh.tallies) && sh.tallies[a.index].of == a {
+			t := sh.tallies[a.index]
+			s.Shadowed, s.ShadowedUnits = s.Shadowed+t.shadowed, s.ShadowedUnits+t.shadowedUnits
 			s.Allowed, s.Denied = s.Allowed+t.allowed, s.Denied+t.denied
 			s.AllowedUnits, s.DeniedUnits = s.AllowedUnits+t.allowedUnits, s.DeniedUnits+t.deniedUnits
 		}
@@ -147,18 +166,36 @@ func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
 	return s
 }
 
+// bound is the worst case now, for the clients of whichever of the rules has the widest.
+func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
+	worst := 0.0
+	for _, one := range r.rules {
+		worst = max(worst, one.bound(s, flush))
+	}
+	return worst
+}
+
 // bound is the worst case now: each peer that can have admitted may have spent the
 // whole burst, and what drained since everything of its is known here, unseen; and
-// clocks that differ shift origins by as much. See docs/error-bound.md.
-func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
+// clocks that differ shift origins by as much. A window algorithm's peer never admits
+// more than the limit within a window by itself, however little it knows. See
+// docs/error-bound.md. Where everybody passes, or each node counts for itself, there is
+// nothing to exceed.
+func (r *rule) bound(s *deltasync.Status, flush time.Duration) float64 {
+	if r.silent || r.policy.Access != Limited {
+		return 0
+	}
 	rate := float64(r.policy.Limit) / float64(r.policy.Window)
 	units, skew := 0.0, int64(0)
 	for _, p := range s.Peers {
 		if !p.Admits {
 			continue
 		}
-		units += float64(r.policy.Burst) + rate*(float64(p.StaleFor)+float64(flush))
-		skew = max(skew, p.Skew, -p.Skew)
+		units += float64(r.policy.Burst)
+		if r.policy.Algorithm == GCRA {
+			units += rate * (float64(p.StaleFor) + float64(flush))
+			skew = max(skew, p.Skew, -p.Skew)
+		}
 	}
 	return units + rate*float64(skew)
 }

@@ -56,9 +56,12 @@ func (s *Stepper) Fresh(replica uint64) (at int64, known bool) {
 // Standing is the stamp of a client's state under a limit, and the policy that it was
 // last decided by; zero and false if the node holds none.
 func (s *Stepper) Standing(limit, client string) (stamp crdt.Stamp, p Policy, held bool) {
-	k := s.Node.key(s.Node.limits.get(limit), client)
+	l := s.Node.limits.get(limit)
+	var net [netBuffer]byte
+	_, group := l.newest.Load().rule(client, &net)
+	k := s.Node.key(l, client, group)
 	if e := s.Node.table.shard(k).find(k); e != nil {
-		return e.stamp(), e.rev.policy, true
+		return e.stamp(), e.rule.policy, true
 	}
 	return crdt.Stamp{}, Policy{}, false
 }
@@ -91,29 +94,43 @@ func (s *Stepper) Held(at int64) []Held {
 			if e == nil || !e.used {
 				continue
 			}
-			look := *e
-			look.state = e.state.Clone()
-			if r := e.rev.limit.at(at); look.rev.stamp.Compare(r.stamp) < 0 {
-				s.Node.renew(&look, r, at)
-			}
-			st, f := &look.state, &look.rev.frame
-			st.Roll(f, f.Start(at))
-			h := Held{Key: e.key, Limit: look.rev.limit.name, Stamp: look.stamp(), Start: st.Start(), Origin: st.Origins(), TAT: st.TAT(f)}
-			st.Rows(s.Node.replica, func(r crdt.Replica, row crdt.Row) {
-				if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
-					h.Cells = append(h.Cells, Cell{r, [2]crdt.Count{row.Cur.Count, row.Prev.Count}})
-				}
-			})
-			if len(h.Cells) == 0 && h.TAT <= at {
-				continue // as good as forgotten
-			}
-			slices.SortFunc(h.Cells, func(a, b Cell) int { return cmp.Compare(a.Replica, b.Replica) })
-			out = append(out, h)
+			out = append(out, s.held(e, at)...)
 		}
 	}
 	slices.SortFunc(out, func(a, b Held) int {
 		return cmp.Or(cmp.Compare(a.Key.Hi, b.Key.Hi), cmp.Compare(a.Key.Lo, b.Key.Lo))
 	})
+	return out
+}
+
+// held is what an entry holds, by slot. Whoever asks by name is not known here, so a
+// client of an override is taken for one of the override of that number.
+func (s *Stepper) held(e *entry, at int64) []Held {
+	var look entry
+	look.copy(e)
+	if r := e.rule.rev.limit.at(at); look.rule.rev.stamp.Compare(r.stamp) < 0 {
+		next := r.numbered(e.rule.index)
+		if next == nil {
+			next = r.rules[0]
+		}
+		s.Node.renew(&look, next, at)
+	}
+	var out []Held
+	f := &look.rule.frame
+	look.states().roll(f, f.Start(at))
+	for slot, st := range look.states().all {
+		h := Held{Key: e.key.Slot(slot), Limit: look.rule.rev.limit.name, Stamp: look.stamp(), Start: st.Start(), Origin: st.Origins(), TAT: st.TAT(f)}
+		st.Rows(s.Node.replica, func(r crdt.Replica, row crdt.Row) {
+			if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
+				h.Cells = append(h.Cells, Cell{r, [2]crdt.Count{row.Cur.Count, row.Prev.Count}})
+			}
+		})
+		if len(h.Cells) == 0 && h.TAT <= at {
+			continue // as good as forgotten
+		}
+		slices.SortFunc(h.Cells, func(a, b Cell) int { return cmp.Compare(a.Replica, b.Replica) })
+		out = append(out, h)
+	}
 	return out
 }
 

@@ -1,8 +1,9 @@
 package node
 
 import (
+	"strings"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -43,11 +44,9 @@ func (n store) collectShard(s *shard, now int64, seq uint64, b *deltasync.Batch)
 		}
 		if e.used && e.dirty {
 			// What was admitted just before a change of the limit is still to be told.
-			fits := true
-			if old := e.old(); old != nil && old.state.Pending() {
-				fits = n.send(s, e.key, old.rev, old.reset, &old.state, now, b)
-			}
-			if !fits || !n.send(s, e.key, e.rev, e.reset(), &e.state, now, b) {
+			old := e.old()
+			if old != nil && !n.send(s, e.key, old.rule, old.reset, old.states(), now, true, b) ||
+				!n.send(s, e.key, e.rule, e.reset(), e.states(), now, false, b) {
 				s.dirty = append(s.dirty[:0], s.dirty[i:]...)
 				return false
 			}
@@ -59,24 +58,34 @@ func (n store) collectShard(s *shard, now int64, seq uint64, b *deltasync.Batch)
 	return true
 }
 
-// send adds this replica's row of a state to b and reports whether it fitted.
-func (n store) send(s *shard, k crdt.Key, r *revision, reset crdt.Stamp, st *crdt.State, now int64, b *deltasync.Batch) bool {
-	st.Roll(&r.frame, r.frame.Start(now))
-	row := st.Own()
-	row.Key = k
-	if !b.Add(head(r, reset, 0, st.Start()), row) {
-		return false
+// send adds this replica's rows of what counts a client's use to b and reports whether
+// they fitted: those with news, and unless onlyNews the first one in any case, since it
+// may have been called for to tell a laggard of its stamp.
+func (n store) send(s *shard, k crdt.Key, r *rule, reset crdt.Stamp, of states, now int64, onlyNews bool, b *deltasync.Batch) bool {
+	for slot, st := range of.all {
+		if !st.Pending() && (slot > 0 || onlyNews) {
+			continue
+		}
+		st.Roll(&r.frame, r.frame.Start(now))
+		row := st.Own()
+		row.Key = k
+		if !b.Add(head(r, reset, 0, slot, st.Start()), row) {
+			return false
+		}
+		s.growDigests(k.Slot(slot), laterStamp(r.rev.stamp, reset), n.replica, &r.frame, st.Start(), st.Sent())
 	}
-	s.growDigests(k, laterStamp(r.stamp, reset), n.replica, r.frame.Width, st.Start(), st.Sent())
 	return true
 }
 
 // head is what a state's row shares with others of its group.
-func head(r *revision, reset crdt.Stamp, of crdt.Replica, start int64) *crdt.Delta {
-	if reset.Compare(r.stamp) <= 0 {
+func head(r *rule, reset crdt.Stamp, of crdt.Replica, slot int, start int64) *crdt.Delta {
+	if reset.Compare(r.rev.stamp) <= 0 {
 		reset = crdt.Stamp{}
 	}
-	return &crdt.Delta{Limit: r.limit.name, Revision: r.stamp, Reset: reset, Replica: of, Width: r.frame.Width, Start: start}
+	return &crdt.Delta{
+		Limit: r.rev.limit.name, Revision: r.rev.stamp, Reset: reset, Rule: r.index, Slot: uint8(slot), //nolint:gosec // at most MaxResolution
+		Replica: of, Width: r.frame.Width, Start: start,
+	}
 }
 
 // Merge implements deltasync.Store.
@@ -85,16 +94,24 @@ func (n store) Merge(now int64, d *crdt.Delta) (known bool) {
 		return true
 	}
 	l := n.limits.get(d.Limit)
+	if strings.HasPrefix(d.Limit, calledMark) {
+		l = n.limits.calledByName(d.Limit, now)
+	}
 	if l == nil {
 		n.drops[dropLimit].Add(uint64(len(d.Rows)))
 		return d.Revision == crdt.Stamp{} // a configured one will not come; one that was set may
 	}
-	r := l.find(d.Revision)
-	if r == nil || r.frame.Width != d.Width {
+	rev := l.find(d.Revision)
+	if rev == nil {
 		n.drops[dropRevision].Add(uint64(len(d.Rows)))
-		return r != nil || d.Revision.Compare(l.newest.Load().stamp) < 0
+		return d.Revision.Compare(l.newest.Load().stamp) < 0
 	}
-	if d.Start%d.Width != 0 || d.Start > r.frame.Start(now+n.tolerance(r)) || d.Reset.At > now+n.tolerance(r) {
+	r := rev.numbered(d.Rule)
+	if r == nil || r.silent || r.frame.Width != d.Width || int(d.Slot) >= r.slots {
+		n.drops[dropRevision].Add(uint64(len(d.Rows)))
+		return true
+	}
+	if d.Start > r.frame.Start(now+n.tolerance(r)) || r.frame.Start(d.Start) != d.Start || d.Reset.At > now+n.tolerance(r) {
 		n.drops[dropFuture].Add(uint64(len(d.Rows)))
 		return true
 	}
@@ -106,20 +123,24 @@ func (n store) Merge(now int64, d *crdt.Delta) (known bool) {
 
 // tolerance is how far ahead of our clock a peer's windows and origins may lie:
 // further ones are refused, so that one wrong clock cannot lock every client out.
-func (n *Node) tolerance(r *revision) int64 { return min(int64(n.cfg.ClockTolerance), r.frame.Width/4) }
+func (n *Node) tolerance(r *rule) int64 { return min(int64(n.cfg.ClockTolerance), r.frame.Width/4) }
 
 // plausible reports whether the row's origins can come from an honest clock. The
 // current window's is an instant at which something was admitted. The previous
 // one's may also be a TAT: as far ahead as all nodes' bursts together can push it.
-func (n *Node) plausible(now int64, r *revision, row *crdt.Row) bool {
+// A window algorithm's tell units that were used before a change, in half a window.
+func (n *Node) plausible(now int64, r *rule, start int64, row *crdt.Row) bool {
+	if r.policy.Algorithm != GCRA {
+		return row.Cur.Origin <= start+r.gcra.Depth() && row.Prev.Origin <= start+r.gcra.Depth()
+	}
 	latest := now + n.tolerance(r)
 	nodes := int64(n.view.peers.Load()) + 2
 	// Divided, since deep buckets of many nodes do not fit into a product.
 	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/nodes <= r.gcra.Depth()+2*r.frame.Width)
 }
 
-func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *crdt.Row) {
-	if !n.plausible(now, r, row) {
+func (n store) mergeRow(now int64, l *limit, r *rule, d *crdt.Delta, row *crdt.Row) {
+	if !n.plausible(now, r, d.Start, row) {
 		n.drops[dropFuture].Add(1)
 		return
 	}
@@ -134,36 +155,42 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 			return
 		}
 		n.table.count.Add(1)
-		e = s.insert(row.Key, r, r.frame.Start(now))
+		e = s.insert(row.Key, r, now)
 		e.follow(d.Reset, nil)
 	}
 	stamp := d.Stamp()
 	switch c := stamp.Compare(e.stamp()); {
 	case c > 0 && d.Reset.Compare(d.Revision) > 0:
 		n.restart(s, e, d.Reset, now)
-		if e.rev.stamp.Compare(r.stamp) < 0 {
-			e.rev, e.state = r, crdt.New(r.frame.Start(now))
+		if e.rule.rev.stamp.Compare(r.rev.stamp) <= 0 && e.rule != r {
+			e.begin(r, now)
 		}
 	case c > 0:
 		n.renew(e, r, now)
 	case c < 0:
 		n.mergeOld(now, s, e, r, d, row)
-		if !n.offline {
+		if !n.offline && !e.rule.silent {
 			n.table.markDirty(s, e) // so that the laggard learns of the higher stamp
 		}
 		return
 	}
-	switch c := e.rev.stamp.Compare(r.stamp); {
+	switch c := e.rule.rev.stamp.Compare(r.rev.stamp); {
 	case c < 0: // one reset, two revisions: nobody may have asked for this client since
 		n.renew(e, r, now)
 	case c > 0:
 		return // the later one's rows will come
+	case e.rule.index != r.index:
+		n.adopt(e, r, now)
+		if e.rule.index != r.index {
+			n.drops[dropRevision].Add(1) // the nodes are configured with other overrides
+			return
+		}
 	}
-	before := e.state.TAT(&r.frame)
+	before := e.rule.excess(e.states(), now)
 	iso := n.beginShare(s, e)
-	g := e.state.Merge(&r.frame, d.Replica, d.Start, *row)
-	s.growDigests(e.key, stamp, d.Replica, d.Width, d.Start, g)
-	l.overshoot.observe(r, now, before, e.state.TAT(&r.frame))
+	g := e.states().at(int(d.Slot)).Merge(&r.frame, d.Replica, d.Start, *row)
+	s.growDigests(e.key.Slot(int(d.Slot)), stamp, d.Replica, &r.frame, d.Start, g)
+	l.account.overshoot.observe(before, e.rule.excess(e.states(), now))
 	if iso != nil {
 		s.chargeShare(e, iso, now, g)
 	}
@@ -172,23 +199,28 @@ func (n store) mergeRow(now int64, l *limit, r *revision, d *crdt.Delta, row *cr
 // mergeOld merges what was counted before the limit's last change, and carries over
 // what that adds. Where the client was not known before, its old life begins with
 // it. What was counted before a reset, or before an earlier change, is over.
-func (n store) mergeOld(now int64, s *shard, e *entry, r *revision, d *crdt.Delta, row *crdt.Row) {
-	if e.reset().Compare(e.rev.stamp) > 0 {
+func (n store) mergeOld(now int64, s *shard, e *entry, r *rule, d *crdt.Delta, row *crdt.Row) {
+	if e.reset().Compare(e.rule.rev.stamp) > 0 {
 		return
 	}
 	old := e.old()
 	if old == nil {
-		if r.stamp == e.rev.stamp || d.Start < r.frame.Start(now)-r.frame.Width {
+		if r.rev.stamp == e.rule.rev.stamp || d.Start < r.frame.Before(r.frame.Start(now)) {
 			return
 		}
-		old = &life{stamp: d.Stamp(), rev: r, reset: d.Reset, state: crdt.New(d.Start)}
+		old = &life{stamp: d.Stamp(), rule: r, reset: d.Reset}
+		old.state, old.slots = newStates(r, d.Start)
 		e.follow(e.reset(), old)
 	}
-	if old.stamp != d.Stamp() {
+	if old.stamp != d.Stamp() || old.rule.index != r.index {
 		return
 	}
-	g := old.state.Merge(&r.frame, d.Replica, d.Start, *row)
-	s.growDigests(e.key, old.stamp, d.Replica, r.frame.Width, d.Start, g)
+	st := old.states().at(int(d.Slot))
+	if st == nil {
+		return
+	}
+	g := st.Merge(&r.frame, d.Replica, d.Start, *row)
+	s.growDigests(e.key.Slot(int(d.Slot)), old.stamp, d.Replica, &r.frame, d.Start, g)
 	n.recarry(e)
 }
 
@@ -237,38 +269,50 @@ func (n store) exportEntry(now int64, q *deltasync.Query, e *entry, b *deltasync
 		at.Row++
 		return true
 	}
-	e.state.Roll(&e.rev.frame, e.rev.frame.Start(now))
-	if !n.exportLife(q, e.rev, e.reset(), &e.state, add) {
+	e.rule.roll(e.states(), now)
+	if !n.exportLife(q, e.rule, e.reset(), e.states(), add) {
 		return false
 	}
 	old := e.old()
-	return old == nil || n.exportLife(q, old.rev, old.reset, &old.state, add)
+	return old == nil || n.exportLife(q, old.rule, old.reset, old.states(), add)
 }
 
-func (n store) exportLife(q *deltasync.Query, r *revision, reset crdt.Stamp, st *crdt.State, add func(*crdt.Delta, crdt.Row) bool) bool {
-	if q.Of != 0 && q.Of != n.replica {
-		row, ok := st.RowOf(q.Of)
-		return !ok || add(head(r, reset, q.Of, st.Start()), row)
+func (n store) exportLife(q *deltasync.Query, r *rule, reset crdt.Stamp, of states, add func(*crdt.Delta, crdt.Row) bool) bool {
+	if r.silent {
+		return true
 	}
 	fits := true
-	st.Rows(n.replica, func(of crdt.Replica, row crdt.Row) {
-		if fits && (q.Of == 0 || of == q.Of) {
-			fits = add(head(r, reset, of, st.Start()), row)
+	for slot, st := range of.all {
+		if q.Of != 0 && q.Of != n.replica {
+			if row, ok := st.RowOf(q.Of); ok && !add(head(r, reset, q.Of, slot, st.Start()), row) {
+				return false
+			}
+			continue
 		}
-	})
-	return fits
+		st.Rows(n.replica, func(of crdt.Replica, row crdt.Row) {
+			if fits && (q.Of == 0 || of == q.Of) {
+				fits = add(head(r, reset, of, slot, st.Start()), row)
+			}
+		})
+		if !fits {
+			return false
+		}
+	}
+	return true
 }
 
 // Windows implements deltasync.Store.
 func (n store) Windows(now int64) []deltasync.Window {
 	var out []deltasync.Window
-	seen := map[int64]bool{}
-	for _, l := range n.limits.all() {
+	seen := map[deltasync.Window]bool{}
+	for l := range n.limits.each {
 		for r := l.newest.Load(); r != nil; r = r.before {
-			if w := r.frame.Width; !seen[w] {
-				seen[w] = true
-				start := r.frame.Start(now)
-				out = append(out, deltasync.Window{Width: w, Start: start}, deltasync.Window{Width: w, Start: start - w})
+			for _, f := range r.frames {
+				cur := deltasync.Window{Width: f.Width, Start: f.Start(now)}
+				if !seen[cur] {
+					seen[cur] = true
+					out = append(out, cur, deltasync.Window{Width: f.Width, Start: f.Before(cur.Start)})
+				}
 			}
 		}
 	}
@@ -296,8 +340,8 @@ func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
 	for from, more := uint32(0), true; more; from += sweepSlots {
 		s.mu.Lock()
 		for slot := from; slot < min(from+sweepSlots, s.slots()); slot++ {
-			if e := s.at(slot); e != nil && e.used && e.rev.frame.Width == w.Width {
-				if o, tat := e.state.CarriedOver(&e.rev.frame, w.Start+w.Width); tat > w.Start+w.Width {
+			if e := s.at(slot); e != nil && e.used && e.rule.policy.Algorithm == GCRA && !e.rule.silent && e.rule.frame.Width == w.Width {
+				if o, tat := e.state.CarriedOver(&e.rule.frame, w.Start+w.Width); tat > w.Start+w.Width {
 					d.Origin(e.key, e.stamp(), w.Start, o)
 				}
 			}
@@ -311,20 +355,13 @@ func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
 // Clients implements deltasync.Store.
 func (n store) Clients() int { return int(n.table.count.Load()) }
 
-// overshoot keeps what merging revealed of one limit's over-admission.
-func (o *overshoot) observe(r *revision, now, before, after int64) {
-	const never = gcra.Never / 2
-	if after <= now+r.gcra.Depth() || after < never {
+// observe keeps what merging revealed of one limit's over-admission: by how much a
+// client was beyond the limit before, and is now.
+func (o *overshoot) observe(was, over uint64) {
+	if over <= was {
 		return
 	}
-	over := r.gcra.Units(after - now - r.gcra.Depth())
-	was := uint64(0)
-	if before > now+r.gcra.Depth() {
-		was = r.gcra.Units(before - now - r.gcra.Depth())
-	}
-	if over > was {
-		o.units.Add(over - was)
-	}
+	o.units.Add(over - was)
 	for {
 		p := o.peak.Load()
 		if over <= p || o.peak.CompareAndSwap(p, over) {

@@ -40,7 +40,7 @@ func (n *Node) sweepSome(s *shard, now int64, from uint32) (forgotten int) {
 		if e == nil || !e.used {
 			continue
 		}
-		if old := e.old(); old != nil && old.over(now, e.rev.stamp.At) {
+		if old := e.old(); old != nil && old.over(now, e.rule.rev.stamp.At) {
 			e.follow(e.reset(), nil)
 		}
 		if e.forgettable(now) && !n.sharing(s, e, now) {
@@ -55,8 +55,16 @@ func (n *Node) sweepSome(s *shard, now int64, from uint32) (forgotten int) {
 // over: no delta can bring the old life anything any more, since its windows and
 // those of the change are folded everywhere.
 func (o *life) over(now, changed int64) bool {
-	f := &o.rev.frame
-	return o.state.Start()+2*f.Width <= now && f.Start(now) > changed+2*f.Width
+	f := &o.rule.frame
+	if f.Start(now) <= changed+2*f.Width {
+		return false
+	}
+	for _, st := range o.states().all {
+		if st.Start()+2*f.Width > now {
+			return false
+		}
+	}
+	return true
 }
 
 // forgettable: a client may be forgotten without loss once its newest held window is
@@ -65,9 +73,9 @@ func (o *life) over(now, changed int64) bool {
 // is counted anew; earlier than the second, a late message about the previous window
 // would find nothing left for its counts to drain behind.
 func (e *entry) forgettable(now int64) bool {
-	f := &e.rev.frame
-	live := f.Start(now) - f.Width
-	return e.old() == nil && e.state.Start() < live && e.state.TAT(f) <= live && e.reset().At+3*f.Width < now
+	f := &e.rule.frame
+	live := f.Before(f.Start(now))
+	return e.old() == nil && e.states().over(f, live) && e.reset().At+3*f.Width < now
 }
 
 // sweepDigests drops the digests of windows that nobody compares any more.

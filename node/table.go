@@ -64,6 +64,7 @@ type shard struct {
 	part    int
 	// What clients used of their share while nodes cannot hear each other.
 	overlays map[crdt.Key]overlay
+	scratch  entry // for looking at what would be
 
 	_ [64]byte // keeps neighbours' locks off this cache line
 }
@@ -85,7 +86,7 @@ const (
 	slotBits = 24
 	slotMask = 1<<slotBits - 1
 	// mostInShard keeps slot+1 within slotBits, with room for overflow entries.
-	mostInShard = slotMask/chunkSlots*chunkSize - MaxLimits - 1
+	mostInShard = slotMask/chunkSlots*chunkSize - MaxLimits - MaxOverrides - 1
 )
 
 func placeOf(k crdt.Key, slot uint32) place { return place(tagOf(k) | (slot + 1)) }
@@ -100,9 +101,9 @@ func (p place) slot() uint32 { return uint32(p)&slotMask - 1 }
 // then what a decision reads, then what is needed to send.
 type entry struct {
 	key   crdt.Key
-	rev   *revision
-	state crdt.State
-	past  *past // nil for a client that was not reset and saw no change of its limit
+	rule  *rule
+	state crdt.State // of the first slot
+	more  *more      // what few clients have
 
 	sentSeq uint64 // the last delta message that carried it
 	sentAt  int64
@@ -111,47 +112,89 @@ type entry struct {
 	listed  bool // its slot is in the dirty list
 }
 
-// past is what came before the entry's state.
-type past struct {
+// more is what a client has that was reset, saw a change of its limit, or is counted by
+// a window in parts.
+type more struct {
 	reset crdt.Stamp
-	old   *life // the life before a change of the limit, while its windows live
+	old   *life        // the life before a change of the limit, while its windows live
+	slots []crdt.State // but the first
 }
 
 // life is a client's state under an earlier revision, read only but for late
 // deltas.
 type life struct {
 	stamp crdt.Stamp
-	rev   *revision
+	rule  *rule
 	reset crdt.Stamp
 	state crdt.State
+	slots []crdt.State
+}
+
+func (l *life) states() states { return states{&l.state, l.slots} }
+
+func (e *entry) states() states {
+	if e.more == nil {
+		return states{first: &e.state}
+	}
+	return states{&e.state, e.more.slots}
+}
+
+// begin makes the states of a client of whom nothing is known under a rule.
+func (e *entry) begin(r *rule, t int64) {
+	first, rest := newStates(r, t)
+	e.rule, e.state = r, first
+	e.keep(e.reset(), e.old(), rest)
 }
 
 // reset is when the client was last reset, zero if never.
 func (e *entry) reset() crdt.Stamp {
-	if e.past == nil {
+	if e.more == nil {
 		return crdt.Stamp{}
 	}
-	return e.past.reset
+	return e.more.reset
 }
 
 // old is the life before, nil if there was none or its windows are over.
 func (e *entry) old() *life {
-	if e.past == nil {
+	if e.more == nil {
 		return nil
 	}
-	return e.past.old
+	return e.more.old
 }
 
-// follow sets what came before the entry's state.
+// follow says what came before the entry's state.
 func (e *entry) follow(reset crdt.Stamp, old *life) {
-	e.past = nil
-	if old != nil || reset != (crdt.Stamp{}) {
-		e.past = &past{reset: reset, old: old}
+	e.keep(reset, old, e.states().rest)
+}
+
+func (e *entry) keep(reset crdt.Stamp, old *life, slots []crdt.State) {
+	e.more = nil
+	if reset != (crdt.Stamp{}) || old != nil || len(slots) > 0 {
+		e.more = &more{reset: reset, old: old, slots: slots}
 	}
+}
+
+// copy makes e a copy of o that shares nothing with it but what is never written.
+func (e *entry) copy(o *entry) {
+	*e = *o
+	e.state = o.state.Clone()
+	if rest := o.states().rest; len(rest) > 0 {
+		e.keep(o.reset(), o.old(), states{rest: rest}.clone().rest)
+	}
+}
+
+// untouched reports whether nothing is known of the client.
+func (e *entry) untouched() bool {
+	for _, st := range e.states().all {
+		if st.Held() || st.Base() != crdt.Never {
+			return false
+		}
+	}
+	return e.old() == nil
 }
 
 // stamp is the later of the revision's and the last reset's.
-func (e *entry) stamp() crdt.Stamp { return laterStamp(e.rev.stamp, e.reset()) }
+func (e *entry) stamp() crdt.Stamp { return laterStamp(e.rule.rev.stamp, e.reset()) }
 
 func laterStamp(a, b crdt.Stamp) crdt.Stamp {
 	if b.Compare(a) > 0 {
@@ -160,11 +203,13 @@ func laterStamp(a, b crdt.Stamp) crdt.Stamp {
 	return a
 }
 
-// tally counts one limit's decisions in one shard.
+// tally counts one limit's decisions in one shard. What a shadow limit would have
+// denied is counted as shadowed, and as allowed.
 type tally struct {
-	limit                     *limit
+	of                        *account
 	allowed, denied           uint64
 	allowedUnits, deniedUnits uint64
+	shadowed, shadowedUnits   uint64
 }
 
 type digestKey struct {
@@ -218,7 +263,7 @@ func (s *shard) find(k crdt.Key) *entry {
 }
 
 // insert makes the entry of k, which is not there yet.
-func (s *shard) insert(k crdt.Key, r *revision, start int64) *entry {
+func (s *shard) insert(k crdt.Key, r *rule, now int64) *entry {
 	if 4*(s.live+1) > 3*len(s.index) {
 		s.reindex(2 * len(s.index))
 	}
@@ -234,7 +279,8 @@ func (s *shard) insert(k crdt.Key, r *revision, start int64) *entry {
 		s.chunks[c] = new([chunkSize]entry)
 	}
 	e := s.at(slot)
-	*e = entry{key: k, rev: r, state: crdt.New(start), used: true, listed: e.listed}
+	*e = entry{key: k, used: true, listed: e.listed}
+	e.begin(r, now)
 	s.place(k, slot)
 	return e
 }
@@ -339,12 +385,13 @@ func (s *shard) digest(r crdt.Replica, width, start int64) *crdt.Digest {
 }
 
 // growDigests adds to replica r's digests what a row at start added.
-func (s *shard) growDigests(k crdt.Key, st crdt.Stamp, r crdt.Replica, width, start int64, g crdt.Gain) {
+func (s *shard) growDigests(k crdt.Key, st crdt.Stamp, r crdt.Replica, f *crdt.Frame, start int64, g crdt.Gain) {
 	if g.Cur != (crdt.Count{}) {
-		s.digest(r, width, start).Grow(k, st, start, g.Cur)
+		s.digest(r, f.Width, start).Grow(k, st, start, g.Cur)
 	}
 	if g.Prev != (crdt.Count{}) {
-		s.digest(r, width, start-width).Grow(k, st, start-width, g.Prev)
+		before := f.Before(start)
+		s.digest(r, f.Width, before).Grow(k, st, before, g.Prev)
 	}
 }
 

@@ -46,14 +46,14 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 					return
 				}
 				next++
-				s.insert(k, nil, next)
+				s.insert(k, anyRule, next)
 				model[k] = next
 			},
 			"insert many": func(t *rapid.T) {
 				for range rapid.IntRange(1, 200).Draw(t, "n") {
 					next++
 					k := crdt.Key{Hi: 9, Lo: uint64(next)<<8 | 1<<40}
-					s.insert(k, nil, next)
+					s.insert(k, anyRule, next)
 					model[k] = next
 				}
 			},
@@ -121,7 +121,7 @@ func TestAShardGivesMemoryBack(t *testing.T) {
 	var keys []crdt.Key
 	for range flood {
 		k := crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}
-		s.insert(k, nil, 0)
+		s.insert(k, anyRule, 0)
 		table.markDirty(s, s.find(k))
 		keys = append(keys, k)
 	}
@@ -147,7 +147,7 @@ func TestAShardGivesMemoryBack(t *testing.T) {
 		}
 	}
 	for range flood { // and slots are used again
-		s.insert(crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}, nil, 0)
+		s.insert(crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}, anyRule, 0)
 	}
 	if got := len(s.chunks); got > (flood+stay)/chunkSize+1 {
 		t.Errorf("%d chunks after a second flood of %d", got, flood)
@@ -162,7 +162,7 @@ func TestRemovalKeepsChainsWhole(t *testing.T) {
 	for i := range uint64(10) {
 		k := crdt.Key{Hi: i << slotBits, Lo: 14 + 16*i} // homes at the end, so that it wraps
 		keys = append(keys, k)
-		s.insert(k, nil, 0)
+		s.insert(k, anyRule, 0)
 	}
 	for i, gone := range keys {
 		s.remove(s.slotOf(s.find(gone)))
@@ -197,3 +197,6 @@ func TestSamplesStandForAllDecisions(t *testing.T) {
 		}
 	}
 }
+
+// anyRule lays windows out.
+var anyRule = &rule{slots: 1, frame: crdt.Frame{Width: 1, Drain: undrained}}

@@ -85,5 +85,5 @@ func (n *Node) Top(limitName string) ([]TopClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.top.list(), nil
+	return l.account.top.list(), nil
 }

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -96,7 +97,7 @@ func (b *Batch) group(head *crdt.Delta) *group {
 
 func sameGroup(a, b *crdt.Delta) bool {
 	return a.Limit == b.Limit && a.Start == b.Start && a.Replica == b.Replica &&
-		a.Revision == b.Revision && a.Reset == b.Reset && a.Width == b.Width
+		a.Revision == b.Revision && a.Reset == b.Reset && a.Rule == b.Rule && a.Slot == b.Slot && a.Width == b.Width
 }
 
 // backfill is what the column of Ns takes for the parts before row, if row's is the
@@ -151,7 +152,7 @@ func (b *Batch) encode(e *msgpack.Encoder) {
 	}
 }
 
-const groupFields = 14
+const groupFields = 15
 
 // encode cannot fail: it writes to a bytes.Buffer.
 func (g *group) encode(e *msgpack.Encoder) {
@@ -162,6 +163,7 @@ func (g *group) encode(e *msgpack.Encoder) {
 	_ = e.EncodeUint(uint64(h.Revision.By))
 	_ = e.EncodeInt(h.Reset.At)
 	_ = e.EncodeUint(uint64(h.Reset.By))
+	_ = e.EncodeUint(uint64(h.Rule)<<8 | uint64(h.Slot))
 	_ = e.EncodeUint(uint64(h.Replica))
 	_ = e.EncodeInt(h.Width)
 	_ = e.EncodeInt(h.Start)
@@ -175,7 +177,7 @@ func (g *group) encode(e *msgpack.Encoder) {
 
 // minGroup is the least that a group can take on the wire: what bounds the
 // decoder's allocation for a claimed number of groups.
-const minGroup = 34 // fixnums, an empty name, one row that says nothing
+const minGroup = 35 // fixnums, an empty name, one row that says nothing
 
 func (r *reader) deltas() []crdt.Delta {
 	n := r.arrayLen(maxGroups, minGroup)
@@ -200,6 +202,7 @@ func (r *reader) group(d *crdt.Delta) {
 	d.Limit = r.name()
 	d.Revision = crdt.Stamp{At: r.int(), By: crdt.Replica(r.uint())}
 	d.Reset = crdt.Stamp{At: r.int(), By: crdt.Replica(r.uint())}
+	rule := r.uint()
 	d.Replica = crdt.Replica(r.uint())
 	d.Width, d.Start = r.int(), r.int()
 	n := r.uint()
@@ -208,10 +211,11 @@ func (r *reader) group(d *crdt.Delta) {
 		return
 	}
 	if n == 0 || uint64(len(keys)) != n*16 || n > MaxMessage || uint64(len(mask)) != (n+3)/4 ||
-		d.Width <= 0 || d.Width > maxWidth || d.Start < -crdt.End || d.Start > crdt.End {
+		rule > math.MaxUint16<<8|math.MaxUint8 || d.Width <= 0 || d.Width > maxWidth || d.Start < -crdt.End || d.Start > crdt.End {
 		r.fail("group size")
 		return
 	}
+	d.Rule, d.Slot = uint16(rule>>8), uint8(rule)
 	c := columns{p: p, n: n2, origins: origins, sparse: len(n2) == 0}
 	if d.Rows = r.takeRows(int(n)); d.Rows == nil { //nolint:gosec // at most MaxMessage
 		r.fail("rows")

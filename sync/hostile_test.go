@@ -117,7 +117,7 @@ func hostileGroups() map[string][]byte {
 	ok := columns{keys: make([]byte, 16), mask: []byte{1}, p: []byte{5}, origins: []byte{0}}
 	bin := func(b []byte) []byte { return append([]byte{msgpcode.Bin8, byte(len(b))}, b...) }
 	group := func(n int, width, start int, c columns) []byte {
-		return packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 0, width, start, n,
+		return packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 0, 0, width, start, n,
 			bin(c.keys), bin(c.mask), bin(c.p), bin(c.n), bin(c.origins))
 	}
 	uvarint := func(v uint64) []byte { return binary.AppendUvarint(nil, v) }
@@ -152,7 +152,7 @@ func hostileGroups() map[string][]byte {
 		"an origin without an end":    change(func(c *columns) { c.origins = []byte{0xff, 0xff} }),
 		"an origin beyond all times":  group(1, 60e9, crdt.End, columns{keys: ok.keys, mask: []byte{1}, p: ok.p, origins: varint(maxOffset)}),
 		"an origin before all times":  group(1, 60e9, -crdt.End, columns{keys: ok.keys, mask: []byte{1}, p: ok.p, origins: varint(-maxOffset)}),
-		"too few columns":             packed([]byte{msgpcode.FixedArrayLow | groupFields - 1}, "l", 1, 1, 0, 0, 0, 60, 60, 1, bin(ok.keys), bin(ok.mask), bin(ok.p), bin(nil)),
+		"too few columns":             packed([]byte{msgpcode.FixedArrayLow | groupFields - 1}, "l", 1, 1, 0, 0, 0, 0, 60, 60, 1, bin(ok.keys), bin(ok.mask), bin(ok.p), bin(nil)),
 	}
 }
 
@@ -175,7 +175,7 @@ func TestHostileBytesAreRefusedWholeAndCheaply(t *testing.T) {
 
 // The control for the corpus above: what it distorts is accepted undistorted.
 func TestPlainHandmadeBytesAreAccepted(t *testing.T) {
-	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 0, int(60e9), int(60e9), 1,
+	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 0, 0, int(60e9), int(60e9), 1,
 		append([]byte{msgpcode.Bin8, 16}, make([]byte, 16)...), []byte{msgpcode.Bin8, 1, 1}, []byte{msgpcode.Bin8, 1, 5},
 		[]byte{msgpcode.Bin8, 0}, []byte{msgpcode.Bin8, 1, 0})
 	m, err := newReader(testSecret).parse(with(fieldDeltas, append([]byte{0x91}, g...)))

@@ -40,7 +40,7 @@ var mistakes = []mistake{
 	}},
 	{name: "take counts without an origin as drained for ever", edits: []edit{
 		{"crdt/state.go", "	s.Raise(s.start)\n", ""},
-		{"crdt/state.go", "	s.origin[w] = max(s.origin[w], s.start-int64(w)*f.Width)\n", ""},
+		{"crdt/state.go", "	s.origin[w] = max(s.origin[w], start)\n", ""},
 	}},
 	{name: "add rounded times", edits: []edit{
 		{"gcra/gcra.go", "	next := l.Base + g.rate.drain(l.Count+uint64(cost))\n", "	next := l.Base + drained + g.rate.drain(uint64(cost))\n"},

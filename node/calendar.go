@@ -1,0 +1,47 @@
+package node
+
+import (
+	"sync/atomic"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+)
+
+// calendar are calendar windows that are looked up on each decision: it remembers those
+// around the last one that was asked for. Safe for concurrent use.
+type calendar struct {
+	periods *gcra.Periods
+	last    atomic.Pointer[triple]
+}
+
+// triple is three windows in a row: the i-th from t[i] to t[i+1].
+type triple [4]int64
+
+// around are the windows next to and at t, and which of them is t's.
+func (c *calendar) around(t int64) (*triple, int) {
+	l := c.last.Load()
+	if l == nil || t < l[0] || t >= l[3] {
+		l = new(triple)
+		l[1], l[2] = c.periods.Start(t), c.periods.End(t)
+		l[0], l[3] = c.periods.Start(l[1]-1), c.periods.End(l[2])
+		c.last.Store(l)
+	}
+	switch {
+	case t < l[1]:
+		return l, 0
+	case t < l[2]:
+		return l, 1
+	}
+	return l, 2
+}
+
+// start is where the window that contains t starts.
+func (c *calendar) start(t int64) int64 {
+	l, i := c.around(t)
+	return l[i]
+}
+
+// end is where it ends.
+func (c *calendar) end(t int64) int64 {
+	l, i := c.around(t)
+	return l[i+1]
+}

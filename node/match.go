@@ -1,0 +1,219 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// DefaultIPv6Prefix is Policy.IPv6Prefix where it is 0 and an override is by CIDR: what
+// one customer of a provider is usually given.
+const DefaultIPv6Prefix = 64
+
+// netBuffer holds the text of any network.
+const netBuffer = 64
+
+// match finds the rule of a client. Immutable; finding allocates nothing.
+type match struct {
+	clients  map[string]uint16
+	networks []networks // the longest first
+	prefixes []prefixes // the longest first
+	ipv6     int        // bits of an IPv6 address that count; 0: ids are taken as they are
+	ips      bool       // ids are looked at as addresses
+}
+
+// networks are those of one length.
+type networks struct {
+	bits int
+	ipv4 bool
+	rule map[netip.Prefix]uint16
+}
+
+// prefixes are those of one length.
+type prefixes struct {
+	length int
+	rule   map[string]uint16
+}
+
+// newMatch reads the selectors of a policy's overrides; nil if it has none and takes
+// ids as they are.
+func newMatch(p *Policy) (*match, error) {
+	m := &match{clients: map[string]uint16{}, ipv6: p.IPv6Prefix, ips: p.IPv6Prefix > 0}
+	if len(p.Overrides) == 0 && !m.ips {
+		return nil, nil
+	}
+	var faults []error
+	for i := range p.Overrides {
+		o, rule := &p.Overrides[i], uint16(i+1) //nolint:gosec // at most MaxOverrides
+		refuse := func(field, value, reason string) {
+			faults = append(faults, &FieldError{Field: fmt.Sprintf("overrides[%d].%s", i, field), Value: fmt.Sprintf("%.64q", value), Reason: reason})
+		}
+		twice := func(field, value string, first uint16) {
+			refuse(field, value, fmt.Sprintf("is in overrides[%d] already", first-1))
+		}
+		if len(o.Clients)+len(o.Prefixes)+len(o.CIDRs) == 0 {
+			faults = append(faults, &FieldError{Field: fmt.Sprintf("overrides[%d]", i), Value: "", Reason: "must name whom it is for: client, prefix or cidr"})
+		}
+		for _, id := range o.Clients {
+			first, known := m.clients[id]
+			switch {
+			case known:
+				twice("client", id, first)
+			case id == "":
+				refuse("client", id, "must not be empty")
+			case len(id) > MaxClientID:
+				refuse("client", id, fmt.Sprintf("must be at most %d bytes", MaxClientID))
+			default:
+				m.clients[id] = rule
+			}
+		}
+		for _, prefix := range o.Prefixes {
+			switch first := m.addPrefix(prefix, rule); {
+			case prefix == "":
+				refuse("prefix", prefix, "must not be empty: what holds for everybody is the limit itself")
+			case len(prefix) > MaxClientID:
+				refuse("prefix", prefix, fmt.Sprintf("must be at most %d bytes", MaxClientID))
+			case first > 0:
+				twice("prefix", prefix, first)
+			}
+		}
+		for _, text := range o.CIDRs {
+			network, err := parseNetwork(text)
+			if err != nil {
+				refuse("cidr", text, "must be a network such as 10.0.0.0/8 or 2001:db8::/32, or one address")
+				continue
+			}
+			if first := m.addNetwork(network, rule); first > 0 {
+				twice("cidr", text, first)
+			}
+		}
+	}
+	if len(m.networks) > 0 {
+		m.ips = true
+		if m.ipv6 == 0 {
+			m.ipv6 = DefaultIPv6Prefix
+		}
+	}
+	slices.SortFunc(m.networks, func(a, b networks) int { return b.bits - a.bits })
+	slices.SortFunc(m.prefixes, func(a, b prefixes) int { return b.length - a.length })
+	return m, errors.Join(faults...)
+}
+
+func parseNetwork(text string) (netip.Prefix, error) {
+	if !strings.Contains(text, "/") {
+		addr, err := netip.ParseAddr(text)
+		if err != nil || addr.Zone() != "" {
+			return netip.Prefix{}, errors.New("no address")
+		}
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	n, err := netip.ParsePrefix(text)
+	if err != nil || n.Addr().Is4In6() {
+		return netip.Prefix{}, errors.New("no network")
+	}
+	return n.Masked(), nil
+}
+
+// addPrefix returns the rule that has the prefix already, 0 if it is new.
+func (m *match) addPrefix(prefix string, rule uint16) (first uint16) {
+	i := slices.IndexFunc(m.prefixes, func(p prefixes) bool { return p.length == len(prefix) })
+	if i < 0 {
+		i = len(m.prefixes)
+		m.prefixes = append(m.prefixes, prefixes{length: len(prefix), rule: map[string]uint16{}})
+	}
+	if first = m.prefixes[i].rule[prefix]; first == 0 {
+		m.prefixes[i].rule[prefix] = rule
+	}
+	return first
+}
+
+// addNetwork returns the rule that has the network already, 0 if it is new.
+func (m *match) addNetwork(n netip.Prefix, rule uint16) (first uint16) {
+	bits, ipv4 := n.Bits(), n.Addr().Is4()
+	i := slices.IndexFunc(m.networks, func(s networks) bool { return s.bits == bits && s.ipv4 == ipv4 })
+	if i < 0 {
+		i = len(m.networks)
+		m.networks = append(m.networks, networks{bits: bits, ipv4: ipv4, rule: map[netip.Prefix]uint16{}})
+	}
+	if first = m.networks[i].rule[n]; first == 0 {
+		m.networks[i].rule[n] = rule
+	}
+	return first
+}
+
+// find is the number of the client's rule, and the text that its id counts as, nil for
+// the id itself. Ids that count as one have one rule: whoever is named, or has a network
+// of its own, counts apart.
+func (m *match) find(client string, buf *[netBuffer]byte) (rule uint16, group []byte) {
+	if r := m.clients[client]; r > 0 {
+		return r, nil
+	}
+	if m.ips && mayBeAddress(client) {
+		if a, err := netip.ParseAddr(client); err == nil {
+			return m.findAddress(client, a.Unmap().WithZone(""), a.Is4In6(), buf)
+		}
+	}
+	return m.findPrefix(client), nil
+}
+
+func (m *match) findAddress(client string, addr netip.Addr, mapped bool, buf *[netBuffer]byte) (rule uint16, group []byte) {
+	bits := m.ipv6
+	for i := range m.networks {
+		if s := &m.networks[i]; s.ipv4 == addr.Is4() {
+			if n, err := addr.Prefix(s.bits); err == nil && s.rule[n] > 0 {
+				rule, bits = s.rule[n], max(bits, s.bits)
+				break
+			}
+		}
+	}
+	if rule == 0 {
+		if rule = m.findPrefix(client); rule > 0 {
+			return rule, nil
+		}
+	}
+	switch {
+	case addr.Is6() && m.ipv6 > 0:
+		if n, err := addr.Prefix(bits); err == nil {
+			group = n.AppendTo(buf[:0])
+		}
+	case mapped:
+		group = addr.AppendTo(buf[:0]) // the same client in other letters
+	}
+	return rule, group
+}
+
+func (m *match) findPrefix(client string) uint16 {
+	for i := range m.prefixes {
+		if p := &m.prefixes[i]; len(client) >= p.length {
+			if r := p.rule[client[:p.length]]; r > 0 {
+				return r
+			}
+		}
+	}
+	return 0
+}
+
+// mayBeAddress saves the parser's error, which it would have to allocate, for nearly
+// all ids that are none.
+func mayBeAddress(id string) bool {
+	const longest = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%") + 64
+	if len(id) < 2 || len(id) > longest {
+		return false
+	}
+	points := false
+	for i := range len(id) {
+		switch c := id[i]; {
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
+		case c == '.' || c == ':':
+			points = true
+		case c == '%':
+			return points && i > 0
+		default:
+			return false
+		}
+	}
+	return points
+}

@@ -1,0 +1,213 @@
+package node_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// tenants is a limit of 5 with one override of each kind.
+func tenants() node.Policy {
+	return node.Policy{
+		Limit: 5, Window: 100 * time.Hour,
+		Overrides: []node.Override{
+			{Clients: []string{"acme", "10.1.2.3"}, Limit: 20},
+			{Prefixes: []string{"internal:"}, Access: node.Unlimited},
+			{Prefixes: []string{"internal:batch:"}, Limit: 2},
+			{CIDRs: []string{"10.0.0.0/8"}, Limit: 7},
+			{CIDRs: []string{"10.1.0.0/16", "2001:db8::/32"}, Limit: 9, Burst: 3},
+			{Clients: []string{"mallory"}, CIDRs: []string{"192.0.2.1"}, Access: node.Blocked},
+			{CIDRs: []string{"2001:db8:5::/96"}, Limit: 4},
+		},
+	}
+}
+
+func TestOverridesHoldForThoseWhomTheyName(t *testing.T) {
+	n, _ := still(t, with(tenants()))
+	for client, burst := range map[string]int64{
+		"alice": 5, "acme": 20, "acme2": 5, "10.1.2.3": 20, // an id goes before its network
+		"10.1.2.4": 3, "10.2.2.4": 7, "11.0.0.1": 5, "::ffff:10.2.2.5": 7, "internal:batch:7": 2,
+		"2001:db8::1": 3, "2001:db8:5::1": 4, "2001:db9::1": 5, "10.0.0.256": 5, "10.0.0.0/8": 5, "fe80::1%eth0": 5,
+	} {
+		d := n.Take(client, 1)
+		if !d.Allowed || d.Burst != burst || d.Remaining != burst-1 {
+			t.Errorf("%s: %+v, want a burst of %d", client, d, burst)
+		}
+	}
+	for range 100 {
+		if d := n.Take("internal:cron", 1<<40); !d.Allowed || d.Reason != node.ReasonUnlimited || d.Cost != 1<<40 {
+			t.Fatalf("unlimited: %+v", d)
+		}
+	}
+	for _, client := range []string{"mallory", "192.0.2.1", "::ffff:192.0.2.1"} {
+		if d := n.Take(client, 1); d.Allowed || d.Reason != node.ReasonBlocked || d.RetryAfter <= 0 {
+			t.Errorf("blocked: %+v", d)
+		}
+		if d := n.Limiter("").Peek(client, 1); d.Allowed {
+			t.Errorf("peek: %+v", d)
+		}
+	}
+	s := n.Stats().Limits[0]
+	if s.Denied != 3 || s.Allowed != 15+100 {
+		t.Errorf("%d allowed, %d denied", s.Allowed, s.Denied)
+	}
+}
+
+// Addresses of one network are one client, where ids are looked at as addresses.
+func TestIPv6AddressesCountByNetwork(t *testing.T) {
+	n, _ := still(t, with(tenants()))
+	n.Take("2001:db9:0:1::1", 3)
+	for client, left := range map[string]int64{
+		"2001:db9:0:1:ffff::2": 2, "2001:DB9:0:1::1": 2, "2001:db9:0:2::1": 5,
+	} {
+		if d := n.Limiter("").Peek(client, 1); d.Remaining != left {
+			t.Errorf("%s: %d are left, want %d", client, d.Remaining, left)
+		}
+	}
+	// Networks that are longer than that count by themselves.
+	n.Take("2001:db8:5::1", 4)
+	if d := n.Limiter("").Peek("2001:db8:5::1:1", 1); d.Allowed {
+		t.Errorf("%+v", d)
+	}
+	if d := n.Limiter("").Peek("2001:db8:5:0:1::1", 1); d.Remaining != 3 {
+		t.Errorf("outside of the /96: %+v", d)
+	}
+
+	plain, _ := still(t, node.Config{Limit: 5, Window: time.Hour})
+	plain.Take("2001:db9::1", 5)
+	if !plain.Allow("2001:db9::2") {
+		t.Error("ids are not to be looked at as addresses by default")
+	}
+	grouped, _ := still(t, with(node.Policy{Limit: 5, Window: time.Hour, IPv6Prefix: 48}))
+	grouped.Take("2001:db9:0:1::1", 5)
+	if grouped.Allow("2001:db9:0:2::1") || !grouped.Allow("2001:db9:1::1") {
+		t.Error("by /48")
+	}
+}
+
+func TestFindingAnOverrideAllocatesNothing(t *testing.T) {
+	n, _ := still(t, with(tenants()))
+	for _, client := range []string{"alice", "acme", "10.9.9.9", "2001:db8::1", "internal:batch:1", "internal:x", "mallory", "alice:10.0.0.1:beef"} {
+		n.Allow(client)
+		if got := testing.AllocsPerRun(100, func() { n.Allow(client) }); got != 0 {
+			t.Errorf("%s: %v allocations", client, got)
+		}
+	}
+}
+
+func TestAWholeLimitCanBlockOrLetPass(t *testing.T) {
+	n, _ := still(t, node.Config{Limits: map[string]node.Policy{
+		"closed": {Access: node.Blocked, Overrides: []node.Override{{Clients: []string{"admin"}, Access: node.Unlimited}, {Clients: []string{"ops"}, Limit: 2, Window: time.Minute}}},
+		"open":   {Access: node.Unlimited},
+		"shadow": {Access: node.Blocked, Shadow: true},
+	}})
+	if n.Limiter("closed").Allow("alice") || !n.Limiter("closed").Allow("admin") || !n.Limiter("open").Allow("alice") {
+		t.Error("blocked passes, or open blocks")
+	}
+	if l := n.Limiter("closed"); !l.Allow("ops") || !l.Allow("ops") || l.Allow("ops") {
+		t.Error("an override with a limit of its own")
+	}
+	if d := n.Limiter("shadow").Take("alice", 1); !d.Allowed || d.Reason != node.ReasonShadow {
+		t.Errorf("%+v", d)
+	}
+}
+
+// What is counted stays counted when an override comes, goes or changes.
+func TestChangedOverridesKeepWhatWasUsed(t *testing.T) {
+	l := newLab(t, 3, with(tenants()))
+	l.nodes[0].take("", "acme", 3)
+	l.nodes[1].take("", "bob", 3)
+	l.run(time.Second)
+	l.agree("", "acme", 17)
+	l.agree("", "bob", 2)
+	p := tenants()
+	p.Overrides = append([]node.Override{{Clients: []string{"bob"}, Limit: 10}}, p.Overrides[1:]...)
+	must(t, l.nodes[2].Node.SetLimit("default", p))
+	l.run(soonAfter)
+	l.agree("", "acme", 2)
+	l.agree("", "bob", 7)
+	l.agree("", "carol", 5)
+	l.nodes[2].take("", "acme", 1)
+	l.nodes[0].take("", "bob", 1)
+	l.run(time.Second)
+	l.agree("", "acme", 1)
+	l.agree("", "bob", 6)
+}
+
+// A client of an override that is reset where nobody asked for it is still the override's.
+func TestAResetClientOfAnOverrideKeepsItsRule(t *testing.T) {
+	l := newLab(t, 3, with(tenants()))
+	l.nodes[0].take("", "acme", 20)
+	l.run(time.Second)
+	must(t, l.nodes[1].Node.Reset("", "acme"))
+	l.run(time.Second)
+	l.agree("", "acme", 20)
+	l.nodes[0].take("", "acme", 3)
+	l.run(time.Second)
+	l.agree("", "acme", 17)
+	if lost := l.nodes[1].Node.Stats().RowsLost; lost["revision"] != 0 {
+		t.Errorf("rows lost: %v", lost)
+	}
+}
+
+func TestBadOverridesAreRefusedByName(t *testing.T) {
+	long := strings.Repeat("x", node.MaxClientID+1)
+	for want, o := range map[string][]node.Override{
+		"overrides[0]":            {{Limit: 3}},
+		"overrides[0].client":     {{Clients: []string{""}, Limit: 3}},
+		"overrides[1].client":     {{Clients: []string{"a"}, Limit: 3}, {Clients: []string{"b", "a"}, Limit: 4}},
+		"overrides[0].prefix":     {{Prefixes: []string{long}, Limit: 3}},
+		"overrides[2].prefix":     {{Clients: []string{"a"}, Limit: 3}, {Prefixes: []string{"a"}, Limit: 3}, {Prefixes: []string{"a"}, Limit: 3}},
+		"overrides[0].cidr":       {{CIDRs: []string{"10.0.0.0/33"}, Limit: 3}},
+		"overrides[1].cidr":       {{CIDRs: []string{"10.0.0.0/8"}, Limit: 3}, {CIDRs: []string{"10.9.0.0/8"}, Limit: 3}},
+		"overrides[0].limit":      {{Clients: []string{"a"}, Limit: -1}},
+		"overrides[0].window":     {{Clients: []string{"a"}, Window: -time.Second}},
+		"overrides[0].burst":      {{Clients: []string{"a"}, Burst: -1}},
+		"overrides[0].access":     {{Clients: []string{"a"}, Access: 9}},
+		fmt.Sprint("overrides"):   make([]node.Override, node.MaxOverrides+1),
+		"overrides[0].client\x00": {{Clients: []string{long}, Limit: 3}},
+	} {
+		p := node.Policy{Limit: 5, Window: time.Hour, Overrides: o}
+		err := p.Validate()
+		f, ok := errors.AsType[*node.FieldError](err)
+		if !ok || f.Field != strings.TrimSuffix(want, "\x00") || f.Reason == "" {
+			t.Errorf("%s: got %v", want, err)
+		}
+		if len(fmt.Sprint(err)) > 500 {
+			t.Errorf("%s: %d bytes of error", want, len(fmt.Sprint(err)))
+		}
+	}
+}
+
+func TestPoliciesThatContradictThemselvesAreRefused(t *testing.T) {
+	for want, p := range map[string]node.Policy{
+		"limit":        {Window: time.Minute},
+		"window":       {Limit: 1, Window: -time.Minute},
+		"burst":        {Algorithm: node.FixedWindow, Limit: 5, Window: time.Minute, Burst: 9},
+		"on_isolation": {Algorithm: node.SlidingWindow, Limit: 5, Window: time.Minute, OnIsolation: node.IsolationShare},
+		"resolution":   {Limit: 5, Window: time.Minute, Resolution: 4},
+		"time_zone":    {Limit: 5, Window: time.Minute, TimeZone: "Europe/Berlin"},
+		"algorithm":    {Algorithm: 9, Limit: 5, Window: time.Minute},
+		"consistency":  {Consistency: 9, Limit: 5, Window: time.Minute},
+		"ipv6_prefix":  {IPv6Prefix: 129, Limit: 5, Window: time.Minute},
+	} {
+		err := p.Validate()
+		if f, ok := errors.AsType[*node.FieldError](err); !ok || f.Field != want {
+			t.Errorf("%s: got %v", want, err)
+		}
+	}
+	for _, p := range []node.Policy{
+		{Limit: 5, Window: time.Minute, Resolution: 1, TimeZone: "UTC"},
+		{Algorithm: node.SlidingWindow, Limit: 5, Window: time.Minute, Burst: 5, Resolution: 60},
+		{Algorithm: node.FixedWindow, Limit: 5, Calendar: 7},
+		{Access: node.Blocked},
+	} {
+		must(t, p.Validate())
+		n, _ := still(t, with(p))
+		must(t, n.Limits()["default"].Validate())
+	}
+}
