@@ -32,7 +32,7 @@ func TestTheBoundIsTheFormula(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLimit("default", 0)
-			r, err := l.newRevision(policy, crdt.Stamp{}, nil)
+			r, err := l.newRevision(policy, crdt.Stamp{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -170,11 +170,11 @@ func (g *registry) addCalled(c called, now int64) *limit {
 	}
 	l := newLimit(c.name(), 0)
 	l.account = g.calledAccount
-	r, err := l.newRevision(c.policy(), crdt.Stamp{}, nil)
+	r, err := l.newRevision(c.policy(), crdt.Stamp{})
 	if err != nil {
 		return nil
 	}
-	l.newest.Store(r)
+	l.insert(r)
 	l.use(now)
 	next.byPolicy[c], next.byName[l.name] = l, l
 	g.calls.Store(next)
@@ -191,7 +191,7 @@ func (l *limit) use(now int64) {
 // idle: nobody counts under the limit any more. Where somebody does after all, as a
 // client whose debt is longer, an entry still decides by the rule that it has.
 func (l *limit) idle(now int64) bool {
-	r := l.newest.Load().rules[0]
+	r := l.newest().rules[0]
 	return now-l.used.Load() > 3*r.frame.Width+r.gcra.Depth()
 }
 

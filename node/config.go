@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,13 @@ type Config struct {
 	MaxOvershoot float64
 	// Limits are further limits by name.
 	Limits map[string]Policy
+	// ConfiguredAt is how new these limits are, such as the time at which a file with them
+	// was written; see Configure. Zero: not known, and whatever another node was
+	// configured with while it ran is newer.
+	ConfiguredAt time.Time
+	// SavedLimits are the limits that were set, as SaveLimits returned them in an earlier
+	// run. What peers know that is newer wins.
+	SavedLimits []byte
 
 	// Nodes is how many nodes the cluster has, if that is known: a node that is cut
 	// off from its start on cannot tell. It matters to limits whose OnIsolation is not
@@ -199,12 +207,25 @@ func (c Config) policies() (map[string]Policy, error) {
 	if len(all) > MaxLimits {
 		faults = append(faults, &FieldError{Field: "limits", Value: len(all), Reason: fmt.Sprintf("at most %d", MaxLimits)})
 	}
-	for name, p := range all {
-		if err := errors.Join(validLimitName(name), p.Validate()); err != nil {
+	return all, errors.Join(errors.Join(faults...), validEach(all))
+}
+
+// validLimits judges limits that a node is to be configured with.
+func validLimits(all map[string]Policy) error {
+	if len(all) > MaxLimits {
+		return &FieldError{Field: "limits", Value: len(all), Reason: fmt.Sprintf("at most %d", MaxLimits)}
+	}
+	return validEach(all)
+}
+
+func validEach(all map[string]Policy) error {
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if err := errors.Join(validLimitName(name), all[name].Validate()); err != nil {
 			faults = append(faults, fmt.Errorf("limit %q: %w", name, err))
 		}
 	}
-	return all, errors.Join(faults...)
+	return errors.Join(faults...)
 }
 
 // hostName is the host's name as one token.

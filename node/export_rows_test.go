@@ -17,7 +17,7 @@ func TestExportPassesAClientOfManyReplicas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, r := store{n}, n.limits.get("default").newest.Load().rules[0]
+	st, r := store{n}, n.limits.get("default").newest().rules[0]
 	keys := []crdt.Key{{Hi: 1, Lo: 1}, {Hi: 1, Lo: 2}, {Hi: 1 << 60, Lo: 3}}
 	start := r.frame.Start(n.now())
 	for of := crdt.Replica(10); of < 10+replicas; of++ {

@@ -42,7 +42,7 @@ type Node struct {
 	def    *Limiter // the limit "default"
 	table  *table
 	// baseDigest tells nodes with other limits in their configuration apart.
-	baseDigest crdt.Digest
+	baseDigest atomic.Uint64
 	view       view
 	degraded   atomic.Bool
 	// isolation is nil while all nodes of the cluster hear each other; spells counts
@@ -133,10 +133,14 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		hash:     deltasync.NewSecret(key, "client hash"),
 		protocol: unborn{},
 	}
-	if n.limits, err = newRegistry(cfg.Limits); err != nil {
+	configuredAt := int64(0)
+	if !cfg.ConfiguredAt.IsZero() {
+		configuredAt = cfg.ConfiguredAt.UnixNano()
+	}
+	if n.limits, err = newRegistry(cfg.Limits, configuredAt); err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
-	n.baseDigest = n.digestBase()
+	n.baseDigest.Store(uint64(n.digestBase(cfg.Limits)))
 	n.table = newTable(cfg.MaxClients, len(cfg.Limits))
 	n.def = n.Limiter(DefaultLimit)
 	if cfg.Now != nil {
@@ -144,6 +148,9 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	} else {
 		n.clock = newClock()
 		n.now = n.clock.Now
+	}
+	if err := n.restoreLimits(cfg.SavedLimits); err != nil {
+		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
 	return n, nil
 }
@@ -195,6 +202,7 @@ func (n *Node) housekeep() {
 		}
 	}
 	n.sweep(n.now())
+	n.sayAgain()
 	status := n.protocol.Status()
 	if bad := n.judge(&status); bad != n.degraded.Swap(bad) {
 		if bad {

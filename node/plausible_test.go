@@ -11,7 +11,7 @@ import (
 func TestDeepestBucketOfAFullClusterIsPlausible(t *testing.T) {
 	const now = int64(1_900_000_000e9)
 	l := newLimit("default", 0)
-	r, err := l.newRevision(Policy{Limit: 1, Window: 24 * time.Hour, Burst: 3600}, crdt.Stamp{}, nil)
+	r, err := l.newRevision(Policy{Limit: 1, Window: 24 * time.Hour, Burst: 3600}, crdt.Stamp{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,23 +29,34 @@ type registry struct {
 	// calledAccount is that of all limits that come with requests.
 	calledAccount *account
 
-	mu      sync.Mutex // guards what follows, and changes
-	base    map[string]Policy
-	set     map[string]deltasync.Register
+	mu     sync.Mutex // guards what follows, and changes
+	base   map[string]Policy
+	baseAt int64 // of the configuration, unix nanoseconds; 0 if that is not known
+	set    map[string]deltasync.Register
+	// history is what is known of each limit's last revisions, newest first: what the
+	// entries said that were merged.
+	history map[string][]saved
 	changed []string
+	// unsaid is what has to be said once more, because two entries were made in
+	// ignorance of each other: see saved.joined.
+	unsaid map[string]saved
 }
 
-func newRegistry(base map[string]Policy) (*registry, error) {
-	g := &registry{base: base, set: map[string]deltasync.Register{}, calledAccount: &account{name: CalledLimit}}
+func newRegistry(base map[string]Policy, at int64) (*registry, error) {
+	g := &registry{
+		base: base, baseAt: at, set: map[string]deltasync.Register{}, history: map[string][]saved{}, unsaid: map[string]saved{},
+		calledAccount: &account{name: CalledLimit},
+	}
 	g.calls.Store(&calls{byPolicy: map[called]*limit{}, byName: map[string]*limit{}})
 	limits := map[string]*limit{}
 	for _, name := range slices.Sorted(maps.Keys(base)) {
 		l := newLimit(name, 1+len(limits))
-		r, err := l.newRevision(base[name], crdt.Stamp{}, nil)
+		r, err := l.newRevision(base[name], crdt.Stamp{})
 		if err != nil {
 			return nil, err
 		}
-		l.newest.Store(r)
+		r.source = sourceConfigured
+		l.insert(r)
 		limits[name] = l
 	}
 	g.byName.Store(&limits)
@@ -93,18 +104,6 @@ func validLimitName(name string) error {
 	return nil
 }
 
-// saved is one revision of a limit as the register carries it. An entry's value is
-// a list of them, newest first, as far back as clients may still be counted under
-// them: a node that starts anew has to carry what was used from each to the next, as
-// the others did.
-type saved struct {
-	At     int64        `json:"at"` // in force from then on, unix nanoseconds
-	By     crdt.Replica `json:"by"`
-	Policy *Policy      `json:"policy,omitempty"` // none: the configured one, or the limit's end
-}
-
-func (s *saved) stamp() crdt.Stamp { return crdt.Stamp{At: s.At, By: s.By} }
-
 // merge takes over a register entry if its stamp is higher than the one held, and
 // reports whether it did.
 func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
@@ -113,13 +112,16 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if held, ok := g.set[r.Name]; ok && held.Stamp.Compare(r.Stamp) >= 0 {
+	held, some := g.set[r.Name]
+	if some && held.Stamp == r.Stamp {
 		return false, nil
 	}
-	revisions, err := g.revisions(r)
+	revisions, err := readRegister(r)
 	if err != nil {
 		return false, err
 	}
+	g.reconcile(r.Name, &revisions[0])
+	late := some && held.Stamp.Compare(r.Stamp) > 0
 	limits := *g.byName.Load()
 	l, ousted := limits[r.Name], (*limit)(nil)
 	if l == nil {
@@ -128,7 +130,7 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 			switch ousted = longestGone(limits); {
 			case ousted == nil:
 				return false, ErrTooManyLimits
-			case revisions[0].Policy == nil && r.Stamp.Compare(ousted.newest.Load().stamp) < 0:
+			case revisions[0].ends() && r.Stamp.Compare(ousted.newest().stamp) < 0:
 				return false, nil // the first to go itself
 			}
 			index = ousted.account.index
@@ -140,12 +142,17 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 			return false, err
 		}
 	}
+	g.history[r.Name] = united(g.history[r.Name], revisions)
+	if late {
+		return false, nil
+	}
 	if limits[r.Name] == nil {
 		next := maps.Clone(limits)
 		next[r.Name] = l
 		if ousted != nil {
 			delete(next, ousted.name)
 			delete(g.set, ousted.name)
+			delete(g.history, ousted.name)
 		}
 		g.byName.Store(&next)
 		if ousted != nil {
@@ -165,7 +172,7 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 func longestGone(limits map[string]*limit) *limit {
 	var first *limit
 	for _, l := range limits {
-		if r := l.newest.Load(); r.gone && (first == nil || r.stamp.Compare(first.newest.Load().stamp) < 0) {
+		if r := l.newest(); r.gone && (first == nil || r.stamp.Compare(first.newest().stamp) < 0) {
 			first = l
 		}
 	}
@@ -175,50 +182,31 @@ func longestGone(limits map[string]*limit) *limit {
 // unknownPolicy stands in for that of a limit of which only its end is known.
 var unknownPolicy = Policy{Limit: 1, Window: time.Minute}
 
-// advance puts a revision on top of the limit's chain, if it is newer than what is
-// there. A limit that is deleted and not configured keeps its last policy, for what
-// is counted under it, but decides nothing.
+// advance puts a revision into the limit's chain, if it is not there yet. One that others
+// made before the newest that is known here, as in a partition, is in force nowhere any
+// more, but clients may have been counted under it. A limit that is deleted and not
+// configured keeps its last policy, for what is counted under it, but decides nothing.
 func (g *registry) advance(l *limit, s *saved) error {
-	newest := l.newest.Load()
-	if newest != nil && newest.stamp.Compare(s.stamp()) >= 0 {
+	if l.find(s.stamp()) != nil {
 		return nil
 	}
-	policy, configured := g.base[l.name]
-	gone := s.Policy == nil && !configured
-	switch {
-	case s.Policy != nil:
-		policy = *s.Policy
-	case gone && newest != nil:
-		policy = newest.policy
-	case gone:
+	policy, from, there := g.inForce(l.name, s)
+	if !there {
 		policy = unknownPolicy
-	}
-	rev, err := l.newRevision(policy, s.stamp(), newest.truncated(keepRevisions-1))
-	if err != nil {
-		return err
-	}
-	rev.gone = gone
-	l.newest.Store(rev)
-	return nil
-}
-
-// revisions reads a register entry, and checks all of it.
-func (g *registry) revisions(r deltasync.Register) ([]saved, error) {
-	var list []saved
-	if err := json.Unmarshal(r.Value, &list); err != nil {
-		return nil, fmt.Errorf("node: limit %s: %w", r.Name, err)
-	}
-	if len(list) == 0 || len(list) > keepRevisions || list[0].stamp() != r.Stamp {
-		return nil, fmt.Errorf("node: limit %s: the register's entry does not begin with the revision that it is stamped with", r.Name)
-	}
-	for _, s := range list {
-		if s.Policy != nil {
-			if err := s.Policy.Validate(); err != nil {
-				return nil, err
+		for _, r := range l.revisions() {
+			if r.stamp.Compare(s.stamp()) < 0 {
+				policy = r.policy
+				break
 			}
 		}
 	}
-	return list, nil
+	rev, err := l.newRevision(policy, s.stamp())
+	if err != nil {
+		return err
+	}
+	rev.gone, rev.source = !there, from
+	l.insert(rev)
+	return nil
 }
 
 // Registers implements deltasync.Store.
@@ -245,12 +233,12 @@ func (n store) RegistersDigest() crdt.Digest {
 }
 
 // BaseDigest implements deltasync.Store.
-func (n store) BaseDigest() crdt.Digest { return n.baseDigest }
+func (n store) BaseDigest() crdt.Digest { return crdt.Digest(n.baseDigest.Load()) }
 
 // digestBase sums up the limits as they are configured.
-func (n *Node) digestBase() crdt.Digest {
+func (n *Node) digestBase(base map[string]Policy) crdt.Digest {
 	var d crdt.Digest
-	for name, p := range n.limits.base {
+	for name, p := range base {
 		p = p.withDefaults()
 		text, _ := json.Marshal(p) // a policy can be written
 		hi, lo := n.hash.Hash128(append(append([]byte(name), 0), text...))
@@ -272,9 +260,10 @@ func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 			n.drops[dropLimit].Add(1)
 			n.log.Warn("limit from a peer refused", "limit", r.Name, "error", err)
 		case changed:
-			n.log.Info("limit changed by a peer", "limit", r.Name, "at", time.Unix(0, r.Stamp.At), "revisions", string(r.Value))
+			n.log.Info("limit changed by a peer", "limit", r.Name, "at", time.Unix(0, r.Stamp.At), "revisions", string(r.Value[:min(len(r.Value), 512)]))
 		}
 	}
+	n.sayAgain()
 }
 
 // ChangedRegisters implements deltasync.Store.

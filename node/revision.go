@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -11,8 +12,8 @@ import (
 // limit is one named limit over all its revisions.
 type limit struct {
 	name   string
-	prefix []byte // what a client id is hashed behind
-	newest atomic.Pointer[revision]
+	prefix []byte                      // what a client id is hashed behind
+	chain  atomic.Pointer[[]*revision] // newest first, at most keepRevisions
 	// removed says that the registry has let go of it: one of that name is another.
 	removed atomic.Bool
 	account *account
@@ -27,17 +28,16 @@ type account struct {
 	top       top
 }
 
-// revision is what a limit says from its stamp's time on. Revisions are immutable and
-// form a chain, newest first.
+// revision is what a limit says from its stamp's time on. Immutable.
 type revision struct {
 	limit  *limit
 	stamp  crdt.Stamp
 	policy Policy  // with its overrides
 	gone   bool    // deleted: nothing is decided, the policy is that of clients still counted
+	source string  // who says so
 	rules  []*rule // its own, then those of the overrides
 	match  *match  // nil if there is one rule only, and ids are taken as they are
 	frames []*crdt.Frame
-	before *revision
 }
 
 func newLimit(name string, index int) *limit {
@@ -45,13 +45,12 @@ func newLimit(name string, index int) *limit {
 }
 
 // newRevision makes a revision of a policy. The error is Policy.Validate's.
-func (l *limit) newRevision(p Policy, stamp crdt.Stamp, before *revision) (*revision, error) {
+func (l *limit) newRevision(p Policy, stamp crdt.Stamp) (*revision, error) {
 	rules, m, err := p.compile()
 	if err != nil {
 		return nil, err
 	}
-	r := &revision{limit: l, stamp: stamp, policy: p, rules: rules, match: m, before: before}
-	r.policy.Overrides = p.Overrides
+	r := &revision{limit: l, stamp: stamp, policy: p, rules: rules, match: m}
 	seen := map[int64]bool{}
 	for i, one := range rules {
 		one.rev, one.index = r, uint16(i) //nolint:gosec // at most MaxOverrides
@@ -167,13 +166,43 @@ func (r *revision) rule(client string, buf *[netBuffer]byte) (*rule, []byte) {
 	return r.rules[index], group
 }
 
+// revisions are those that are known, newest first.
+func (l *limit) revisions() []*revision {
+	if c := l.chain.Load(); c != nil {
+		return *c
+	}
+	return nil
+}
+
+// newest is the last revision; nil before the first is inserted.
+func (l *limit) newest() *revision {
+	if c := l.revisions(); len(c) > 0 {
+		return c[0]
+	}
+	return nil
+}
+
+// insert puts a revision where its stamp belongs. Only one goroutine does so at a time.
+func (l *limit) insert(r *revision) {
+	chain := l.revisions()
+	i := slices.IndexFunc(chain, func(o *revision) bool { return o.stamp.Compare(r.stamp) < 0 })
+	if i < 0 {
+		i = len(chain)
+	}
+	next := slices.Insert(slices.Clone(chain), i, r)
+	next = next[:min(len(next), keepRevisions)]
+	l.chain.Store(&next)
+}
+
 // at is the revision in force at t.
 func (l *limit) at(t int64) *revision {
-	r := l.newest.Load()
-	for r.stamp.At > t && r.before != nil {
-		r = r.before
+	chain := *l.chain.Load()
+	for _, r := range chain {
+		if r.stamp.At <= t {
+			return r
+		}
 	}
-	return r
+	return chain[len(chain)-1]
 }
 
 // known is the revision in force at t, nil where there is no such limit then.
@@ -189,7 +218,7 @@ func (l *limit) known(t int64) *revision {
 
 // find is the revision with the given stamp, nil if it is not known (any more).
 func (l *limit) find(s crdt.Stamp) *revision {
-	for r := l.newest.Load(); r != nil; r = r.before {
+	for _, r := range l.revisions() {
 		if r.stamp == s {
 			return r
 		}
@@ -203,23 +232,4 @@ func (r *revision) numbered(index uint16) *rule {
 		return nil
 	}
 	return r.rules[index]
-}
-
-// truncated is the chain from r on, at most n long.
-func (r *revision) truncated(n int) *revision {
-	if r == nil || n == 0 {
-		return nil
-	}
-	c := r
-	for i := 1; i < n && c.before != nil; i++ {
-		c = c.before
-	}
-	if c.before == nil {
-		return r
-	}
-	// Entries point at rules, and those at revisions, so these are shared and never
-	// cut: copy.
-	short := *r
-	short.before = r.before.truncated(n - 1)
-	return &short
 }

@@ -46,8 +46,13 @@ type overshoot struct{ units, peak atomic.Uint64 }
 type LimitStats struct {
 	Name   string
 	Policy Policy
-	// Revision is when the policy took effect: 0 for the configured one.
-	Revision                  time.Time
+	// Revision is when the policy took effect: 0 for the one configured at the start.
+	Revision time.Time
+	// Set says that the policy is one that SetLimit gave, on any node, and shadows what is
+	// configured; Configured is what this node is configured with, nil if it is not.
+	Set        bool
+	Configured *Policy
+
 	Allowed, Denied           uint64 // decisions
 	AllowedUnits, DeniedUnits uint64 // cost
 	// Shadowed of those allowed would have been denied, were the limit not a shadow.
@@ -132,7 +137,7 @@ func (n *Node) Stats() Stats {
 func (n *Node) calledStats(sync *deltasync.Status) []LimitStats {
 	var all []LimitStats
 	for _, l := range n.limits.calls.Load().byName {
-		r := l.newest.Load()
+		r := l.newest()
 		if len(all) == 0 {
 			all = append(all, n.limitStats(r, sync))
 			all[0].Policy = Policy{}
@@ -149,6 +154,7 @@ func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
 		OvershootBound: r.bound(sync, n.cfg.Flush),
 		OvershootSeen:  a.overshoot.units.Load(), OvershootPeak: a.overshoot.peak.Load(),
 	}
+	s.Set, s.Configured = r.source == sourceSet, n.limits.configured(r.limit.name)
 	if r.stamp.At != 0 {
 		s.Revision = time.Unix(0, r.stamp.At)
 	}

@@ -58,7 +58,7 @@ func (s *Stepper) Fresh(replica uint64) (at int64, known bool) {
 func (s *Stepper) Standing(limit, client string) (stamp crdt.Stamp, p Policy, held bool) {
 	l := s.Node.limits.get(limit)
 	var net [netBuffer]byte
-	_, group := l.newest.Load().rule(client, &net)
+	_, group := l.newest().rule(client, &net)
 	k := s.Node.key(l, client, group)
 	if e := s.Node.table.shard(k).find(k); e != nil {
 		return e.stamp(), e.rule.policy, true

@@ -104,7 +104,7 @@ func (n store) Merge(now int64, d *crdt.Delta) (known bool) {
 	rev := l.find(d.Revision)
 	if rev == nil {
 		n.drops[dropRevision].Add(uint64(len(d.Rows)))
-		return d.Revision.Compare(l.newest.Load().stamp) < 0
+		return d.Revision.Compare(l.newest().stamp) < 0
 	}
 	r := rev.numbered(d.Rule)
 	if r == nil || r.silent || r.frame.Width != d.Width || int(d.Slot) >= r.slots {
@@ -306,7 +306,7 @@ func (n store) Windows(now int64) []deltasync.Window {
 	var out []deltasync.Window
 	seen := map[deltasync.Window]bool{}
 	for l := range n.limits.each {
-		for r := l.newest.Load(); r != nil; r = r.before {
+		for _, r := range l.revisions() {
 			for _, f := range r.frames {
 				cur := deltasync.Window{Width: f.Width, Start: f.Start(now)}
 				if !seen[cur] {
