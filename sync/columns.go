@@ -96,7 +96,8 @@ func (b *Batch) group(head *crdt.Delta) *group {
 
 func sameGroup(a, b *crdt.Delta) bool {
 	return a.Limit == b.Limit && a.Start == b.Start && a.Replica == b.Replica &&
-		a.Revision == b.Revision && a.Reset == b.Reset && a.Width == b.Width
+		a.Revision == b.Revision && a.Reset == b.Reset && a.Width == b.Width &&
+		a.Rule == b.Rule && a.Slot == b.Slot
 }
 
 // backfill is what the column of Ns takes for the parts before row, if row's is the
@@ -151,7 +152,9 @@ func (b *Batch) encode(e *msgpack.Encoder) {
 	}
 }
 
-const groupFields = 14
+// groupFields is the most that fit into an array's one-byte header, so that rule
+// and slot share a number: most rows have neither, and it takes one byte then.
+const groupFields = 15
 
 // encode cannot fail: it writes to a bytes.Buffer.
 func (g *group) encode(e *msgpack.Encoder) {
@@ -162,6 +165,7 @@ func (g *group) encode(e *msgpack.Encoder) {
 	_ = e.EncodeUint(uint64(h.Revision.By))
 	_ = e.EncodeInt(h.Reset.At)
 	_ = e.EncodeUint(uint64(h.Reset.By))
+	_ = e.EncodeUint(uint64(h.Rule)<<8 | uint64(h.Slot))
 	_ = e.EncodeUint(uint64(h.Replica))
 	_ = e.EncodeInt(h.Width)
 	_ = e.EncodeInt(h.Start)
@@ -175,7 +179,7 @@ func (g *group) encode(e *msgpack.Encoder) {
 
 // minGroup is the least that a group can take on the wire: what bounds the
 // decoder's allocation for a claimed number of groups.
-const minGroup = 34 // fixnums, an empty name, one row that says nothing
+const minGroup = 35 // fixnums, an empty name, one row that says nothing
 
 func (r *reader) deltas() []crdt.Delta {
 	n := r.arrayLen(maxGroups, minGroup)
@@ -200,6 +204,12 @@ func (r *reader) group(d *crdt.Delta) {
 	d.Limit = r.name()
 	d.Revision = crdt.Stamp{At: r.int(), By: crdt.Replica(r.uint())}
 	d.Reset = crdt.Stamp{At: r.int(), By: crdt.Replica(r.uint())}
+	of := r.uint()
+	if of >= 1<<24 {
+		r.fail("rule")
+		return
+	}
+	d.Rule, d.Slot = uint16(of>>8), uint8(of)
 	d.Replica = crdt.Replica(r.uint())
 	d.Width, d.Start = r.int(), r.int()
 	n := r.uint()

@@ -70,6 +70,7 @@ func genHead(t *rapid.T) crdt.Delta {
 	return crdt.Delta{
 		Limit:    rapid.StringN(0, 16, maxName).Draw(t, "limit"),
 		Revision: genStamp(t, "revision"), Reset: genStamp(t, "reset"),
+		Rule: rapid.Uint16().Draw(t, "rule"), Slot: rapid.Uint8().Draw(t, "slot"),
 		Replica: crdt.Replica(genUint64(t, "of")),
 		Width:   rapid.OneOf(rapid.Int64Range(1, 60e9), rapid.Int64Range(1, maxWidth)).Draw(t, "width"),
 		// Origins lie up to maxOffset before a start, and have to lie after Never.

@@ -116,10 +116,11 @@ func hostileGroups() map[string][]byte {
 	type columns struct{ keys, mask, p, n, origins []byte }
 	ok := columns{keys: make([]byte, 16), mask: []byte{1}, p: []byte{5}, origins: []byte{0}}
 	bin := func(b []byte) []byte { return append([]byte{msgpcode.Bin8, byte(len(b))}, b...) }
-	group := func(n int, width, start int, c columns) []byte {
-		return packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 0, width, start, n,
+	ruled := func(rule, n int, width, start int, c columns) []byte {
+		return packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, rule, 0, width, start, n,
 			bin(c.keys), bin(c.mask), bin(c.p), bin(c.n), bin(c.origins))
 	}
+	group := func(n int, width, start int, c columns) []byte { return ruled(0, n, width, start, c) }
 	uvarint := func(v uint64) []byte { return binary.AppendUvarint(nil, v) }
 	varint := func(v int64) []byte { return binary.AppendVarint(nil, v) }
 	change := func(f func(c *columns)) []byte {
@@ -152,7 +153,10 @@ func hostileGroups() map[string][]byte {
 		"an origin without an end":    change(func(c *columns) { c.origins = []byte{0xff, 0xff} }),
 		"an origin beyond all times":  group(1, 60e9, crdt.End, columns{keys: ok.keys, mask: []byte{1}, p: ok.p, origins: varint(maxOffset)}),
 		"an origin before all times":  group(1, 60e9, -crdt.End, columns{keys: ok.keys, mask: []byte{1}, p: ok.p, origins: varint(-maxOffset)}),
-		"too few columns":             packed([]byte{msgpcode.FixedArrayLow | groupFields - 1}, "l", 1, 1, 0, 0, 0, 60, 60, 1, bin(ok.keys), bin(ok.mask), bin(ok.p), bin(nil)),
+		"too few columns":             packed([]byte{msgpcode.FixedArrayLow | groupFields - 1}, "l", 1, 1, 0, 0, 0, 0, 60, 60, 1, bin(ok.keys), bin(ok.mask), bin(ok.p), bin(nil)),
+		"no rule":                     packed([]byte{msgpcode.FixedArrayLow | groupFields - 1}, "l", 1, 1, 0, 0, 0, 60, 60, 1, bin(ok.keys), bin(ok.mask), bin(ok.p), bin(nil), bin(ok.origins)),
+		"a rule beyond all":           ruled(1<<24, 1, 60e9, 60e9, ok),
+		"a negative rule":             ruled(-1, 1, 60e9, 60e9, ok),
 	}
 }
 
@@ -175,11 +179,11 @@ func TestHostileBytesAreRefusedWholeAndCheaply(t *testing.T) {
 
 // The control for the corpus above: what it distorts is accepted undistorted.
 func TestPlainHandmadeBytesAreAccepted(t *testing.T) {
-	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 0, int(60e9), int(60e9), 1,
+	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 1<<24-1, 0, int(60e9), int(60e9), 1,
 		append([]byte{msgpcode.Bin8, 16}, make([]byte, 16)...), []byte{msgpcode.Bin8, 1, 1}, []byte{msgpcode.Bin8, 1, 5},
 		[]byte{msgpcode.Bin8, 0}, []byte{msgpcode.Bin8, 1, 0})
 	m, err := newReader(testSecret).parse(with(fieldDeltas, append([]byte{0x91}, g...)))
-	if err != nil || m.rowsOf() != 1 || m.Deltas[0].Rows[0].Cur != (crdt.Part{Origin: 60e9, Count: crdt.Count{P: 5}}) {
+	if err != nil || m.rowsOf() != 1 || m.Deltas[0].Rule != 1<<16-1 || m.Deltas[0].Slot != 1<<8-1 || m.Deltas[0].Rows[0].Cur != (crdt.Part{Origin: 60e9, Count: crdt.Count{P: 5}}) {
 		t.Fatalf("%+v, %v", m, err)
 	}
 }

@@ -23,7 +23,7 @@ func fullMessage() *Message {
 		Kind: KindDelta, Node: "api-1", Replica: 0xfeed, Sent: 1_700_000_000_123_456_789, Seq: 42,
 		Deltas: []crdt.Delta{{
 			Limit: "login", Revision: crdt.Stamp{At: 5, By: 6}, Reset: crdt.Stamp{At: 7, By: 8},
-			Replica: 9, Width: 60e9, Start: 60e9,
+			Rule: 512, Slot: 37, Replica: 9, Width: 60e9, Start: 60e9,
 			Rows: []crdt.Row{
 				{Key: crdt.Key{Hi: 1, Lo: 2}, Cur: part, Prev: crdt.Part{Origin: crdt.Never}},
 				{Key: crdt.Key{Hi: 3, Lo: 4}, Cur: crdt.Part{Origin: 60e9, Count: crdt.Count{P: 1}}, Prev: crdt.Part{Origin: 5}},
