@@ -67,7 +67,7 @@ func nasty() map[string][]byte {
 	out := map[string][]byte{}
 	fields := map[string]int{
 		"node": fieldNode, "deltas": fieldDeltas, "heard": fieldHeard, "roots": fieldRoots, "registers": fieldRegs,
-		"resets": fieldResets, "have": fieldHave, "unknown": fieldEnd + 1,
+		"resets": fieldResets, "have": fieldHave, "settlements": fieldSettlements, "settled": fieldSettled, "unknown": fieldEnd + 1,
 	}
 	for name, field := range fields {
 		// Five bytes that claim megabytes: vmihailenco/msgpack's own slices believe them.
@@ -104,6 +104,23 @@ func nasty() map[string][]byte {
 	out["more peers than there can be"] = with(fieldHeard, append([]byte{msgpcode.Bin16, 0x60, 0x00}, make([]byte, 1024*24)...))
 	out["three quarters of a register"] = with(fieldRegs, packed([]byte{0x93}, "a", 1, 1))
 	out["a reset with a short key"] = with(fieldResets, packed([]byte{0x92}, "a", []byte{msgpcode.Bin8, 8}, make([]byte, 60)))
+	record := func(values ...uint64) []byte {
+		b := []byte{msgpcode.Bin8, byte(8 * len(values))}
+		for _, v := range values {
+			b = binary.LittleEndian.AppendUint64(b, v)
+		}
+		return b
+	}
+	out["a settlement without a cost"] = with(fieldSettlements, record(1))
+	out["a settlement at a negative cost"] = with(fieldSettlements, record(1, 1<<64-1))
+	out["a settlement at a cost above all totals"] = with(fieldSettlements, record(1, crdt.MaxTotal+1))
+	out["a bad settlement after a good one"] = with(fieldSettlements, record(1, 5, 2, 1<<63))
+	out["more settlements than there can be"] = with(fieldSettlements, append([]byte{msgpcode.Bin16, 0x40, 0x10}, make([]byte, (maxSettlements+1)*16)...))
+	out["a settled reservation without an end"] = with(fieldSettled, record(1, 2))
+	out["a settled reservation that gave back more than all totals"] = with(fieldSettled, record(1, crdt.MaxTotal+1, 1))
+	out["a settled reservation that charged more than all totals"] = with(fieldSettled, record(1, 1<<63, 1))
+	out["a settled reservation neither known nor unknown"] = with(fieldSettled, record(1, 2, 2))
+	out["more settled reservations than there can be"] = with(fieldSettled, append([]byte{msgpcode.Bin16, 0x60, 0x18}, make([]byte, (maxSettlements+1)*24)...))
 	for what, g := range hostileGroups() {
 		out["group: "+what] = with(fieldDeltas, append([]byte{0x91}, g...))
 	}
@@ -217,6 +234,9 @@ func TestDecodingAllocatesAtMostFiveTimesTheMessage(t *testing.T) {
 		m.Resets[i].Limit = "ab"
 	}
 	check("resets", m)
+	check("settlements", &Message{
+		Kind: KindSettle, Node: "n", Replica: 1, Settlements: make([]Settlement, maxSettlements), Settled: make([]Settled, maxSettlements),
+	})
 	check("short registers", &Message{Kind: KindLimits, Node: "n", Replica: 1, Regs: make([]Register, maxRegisters)})
 	check("everything", fullMessage())
 }
@@ -242,6 +262,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		fieldHeard: records, fieldRoots: records, fieldLimits: number, fieldRegs: "", fieldResets: "", fieldRequest: number,
 		fieldOf: number, fieldSince: number, fieldHave: records, fieldCursor: number, fieldNext: number,
 		fieldLast: truth, fieldDone: truth, fieldPage: number, fieldOrigins: records, fieldBase: number,
+		fieldSettlements: records, fieldSettled: records,
 	}
 	r := newReader(testSecret)
 	for field := fieldNode; field < fieldEnd; field++ {

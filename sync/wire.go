@@ -48,6 +48,8 @@ const (
 	fieldPage
 	fieldOrigins
 	fieldBase
+	fieldSettlements
+	fieldSettled
 	fieldEnd
 )
 
@@ -119,6 +121,8 @@ func (w *writer) fields(m *Message, b *Batch) []int {
 	add(m.Page != 0, fieldPage)
 	add(len(m.Origins) > 0, fieldOrigins)
 	add(m.Base != 0, fieldBase)
+	add(len(m.Settlements) > 0, fieldSettlements)
+	add(len(m.Settled) > 0, fieldSettled)
 	return out
 }
 
@@ -197,6 +201,22 @@ func (w *writer) field(m *Message, b *Batch, field int) {
 			w.put(uint64(o.Width), uint64(o.Start), uint64(o.From)<<32|uint64(o.Count), uint64(o.Digest))
 		}
 		_ = e.EncodeBytes(w.col)
+	case fieldSettlements:
+		w.col = w.col[:0]
+		for _, s := range m.Settlements {
+			w.put(s.ID, uint64(min(max(s.Actual, 0), crdt.MaxTotal)))
+		}
+		_ = e.EncodeBytes(w.col)
+	case fieldSettled:
+		w.col = w.col[:0]
+		for _, s := range m.Settled {
+			known := uint64(0)
+			if s.Known {
+				known = 1
+			}
+			w.put(s.ID, uint64(min(max(s.Back, -crdt.MaxTotal), crdt.MaxTotal)), known)
+		}
+		_ = e.EncodeBytes(w.col)
 	}
 }
 
@@ -216,12 +236,14 @@ func unpack(v uint64) Cursor {
 
 // Fixed-size records, in 8-byte words.
 const (
-	heardWords     = 3
-	rootWords      = 4
-	haveWords      = 2 + crdt.Partitions
-	registerFields = 4
-	resetFields    = 2
-	resetWords     = 4
+	heardWords      = 3
+	rootWords       = 4
+	haveWords       = 2 + crdt.Partitions
+	registerFields  = 4
+	resetFields     = 2
+	resetWords      = 4
+	settlementWords = 2
+	settledWords    = 3
 )
 
 // reader decodes messages. It never trusts a length: each is checked against what
@@ -360,6 +382,22 @@ func (r *reader) field(m *Message, field uint64) {
 				Window: Window{Width: int64(w.at(0)), Start: int64(w.at(1))},
 				From:   uint32(w.at(2) >> 32), Count: uint32(w.at(2)), Digest: crdt.Digest(w.at(3)), //nolint:gosec // halves
 			}
+		})
+	case fieldSettlements:
+		m.Settlements = records(r, settlementWords, maxSettlements, func(w words) Settlement {
+			s := Settlement{ID: w.at(0), Actual: int64(w.at(1))}
+			if s.Actual < 0 || s.Actual > crdt.MaxTotal {
+				r.fail("settlement")
+			}
+			return s
+		})
+	case fieldSettled:
+		m.Settled = records(r, settledWords, maxSettlements, func(w words) Settled {
+			s := Settled{ID: w.at(0), Back: int64(w.at(1)), Known: w.at(2) == 1}
+			if s.Back < -crdt.MaxTotal || s.Back > crdt.MaxTotal || w.at(2) > 1 {
+				r.fail("settled")
+			}
+			return s
 		})
 	default:
 		r.skip(0)
