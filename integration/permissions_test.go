@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -195,6 +196,15 @@ func TestClusterNeedsTheDocumentedPermissions(t *testing.T) {
 		return true
 	})
 
+	// A request to settle, though one without a message: the node asked counts it as
+	// dropped.
+	asked := slices.IndexFunc(late.Stats().Sync.Peers, func(p deltasync.Peer) bool { return p.Node == "n0" })
+	subject := "ratelimit.v1.default.settle.n0." + strconv.FormatUint(uint64(late.Stats().Sync.Peers[asked].Replica), 36)
+	if err := tr.Publish(subject, tr.Inbox(), nil); err != nil {
+		t.Fatal(err)
+	}
+	c.await("it reaches the node asked", func() bool { return c.nodes[0].Stats().Sync.Stats.Dropped[deltasync.DropTag] == 1 })
+
 	// What it does not hear, it has to ask for.
 	tr.deaf.Store(true)
 	spend(c.nodes[0], "bob", 10)
@@ -298,7 +308,7 @@ func TestClusterNodesCannotSpeakForEachOther(t *testing.T) {
 		}
 		await("publishing on " + subject)
 	}
-	for _, subject := range []string{">", "ratelimit.>", "ratelimit.v1.default.repair.n1.x", "ratelimit.v1.other.delta.*.*", "$SYS.>"} {
+	for _, subject := range []string{">", "ratelimit.>", "ratelimit.v1.default.repair.n1.x", "ratelimit.v1.default.settle.n1.x", "ratelimit.v1.other.delta.*.*", "$SYS.>"} {
 		sub, err := conn.SubscribeSync(subject)
 		if err != nil {
 			t.Fatal(err)

@@ -66,7 +66,7 @@ func TestBatchNeverExceedsAMessage(t *testing.T) {
 	head := crdt.Delta{Limit: "x", Width: 60e9, Start: start}
 	largest := crdt.Delta{
 		Limit: strings.Repeat("l", maxName), Revision: crdt.Stamp{At: -1 << 62, By: 1<<64 - 1},
-		Reset: crdt.Stamp{At: -1 << 62, By: 1<<64 - 1}, Replica: 1<<64 - 1, Width: maxWidth, Start: 1 << 61,
+		Reset: crdt.Stamp{At: -1 << 62, By: 1<<64 - 1}, Rule: 1<<16 - 1, Slot: 1<<8 - 1, Replica: 1<<64 - 1, Width: maxWidth, Start: 1 << 61,
 	}
 	small := func(start, width int64) crdt.Row {
 		return crdt.Row{
@@ -195,6 +195,30 @@ func TestEmptyPreviousWindowCostsABit(t *testing.T) {
 	}
 	if none := size(0, 0); none > 800*16+800/4+100 {
 		t.Errorf("800 rows without a window take %d bytes", none)
+	}
+}
+
+func TestRowsOfEachRuleAndSlotKeepToThemselves(t *testing.T) {
+	const start = int64(1_700_000_040e9)
+	row := crdt.Row{
+		Key: crdt.Key{Hi: 1, Lo: 2},
+		Cur: crdt.Part{Origin: start, Count: crdt.Count{P: 1}}, Prev: crdt.Part{Origin: crdt.Never},
+	}
+	var b Batch
+	var want []crdt.Delta
+	for _, which := range []struct {
+		rule uint16
+		slot uint8
+	}{{0, 0}, {1, 0}, {0, 1}, {1<<16 - 1, 0}, {0, 1<<8 - 1}, {1<<16 - 1, 1<<8 - 1}} {
+		d := crdt.Delta{Limit: "x", Rule: which.rule, Slot: which.slot, Width: 60e9, Start: start, Rows: []crdt.Row{row}}
+		if !b.AddDelta(&d) {
+			t.Fatalf("rule %d, slot %d does not fit", d.Rule, d.Slot)
+		}
+		want = append(want, d)
+	}
+	m, err := newReader(testSecret).decode(newWriter(testSecret).encode(&Message{Kind: KindDelta, Node: "n", Replica: 1}, &b))
+	if err != nil || !reflect.DeepEqual(m.Deltas, want) {
+		t.Errorf("sent\n%+v\ngot\n%+v, %v", want, m, err)
 	}
 }
 

@@ -2,7 +2,6 @@ package sync
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -97,7 +96,8 @@ func (b *Batch) group(head *crdt.Delta) *group {
 
 func sameGroup(a, b *crdt.Delta) bool {
 	return a.Limit == b.Limit && a.Start == b.Start && a.Replica == b.Replica &&
-		a.Revision == b.Revision && a.Reset == b.Reset && a.Rule == b.Rule && a.Slot == b.Slot && a.Width == b.Width
+		a.Revision == b.Revision && a.Reset == b.Reset && a.Width == b.Width &&
+		a.Rule == b.Rule && a.Slot == b.Slot
 }
 
 // backfill is what the column of Ns takes for the parts before row, if row's is the
@@ -152,6 +152,8 @@ func (b *Batch) encode(e *msgpack.Encoder) {
 	}
 }
 
+// groupFields is the most that fit into an array's one-byte header, so that rule
+// and slot share a number: most rows have neither, and it takes one byte then.
 const groupFields = 15
 
 // encode cannot fail: it writes to a bytes.Buffer.
@@ -202,7 +204,12 @@ func (r *reader) group(d *crdt.Delta) {
 	d.Limit = r.name()
 	d.Revision = crdt.Stamp{At: r.int(), By: crdt.Replica(r.uint())}
 	d.Reset = crdt.Stamp{At: r.int(), By: crdt.Replica(r.uint())}
-	rule := r.uint()
+	of := r.uint()
+	if of >= 1<<24 {
+		r.fail("rule")
+		return
+	}
+	d.Rule, d.Slot = uint16(of>>8), uint8(of)
 	d.Replica = crdt.Replica(r.uint())
 	d.Width, d.Start = r.int(), r.int()
 	n := r.uint()
@@ -211,11 +218,10 @@ func (r *reader) group(d *crdt.Delta) {
 		return
 	}
 	if n == 0 || uint64(len(keys)) != n*16 || n > MaxMessage || uint64(len(mask)) != (n+3)/4 ||
-		rule > math.MaxUint16<<8|math.MaxUint8 || d.Width <= 0 || d.Width > maxWidth || d.Start < -crdt.End || d.Start > crdt.End {
+		d.Width <= 0 || d.Width > maxWidth || d.Start < -crdt.End || d.Start > crdt.End {
 		r.fail("group size")
 		return
 	}
-	d.Rule, d.Slot = uint16(rule>>8), uint8(rule)
 	c := columns{p: p, n: n2, origins: origins, sparse: len(n2) == 0}
 	if d.Rows = r.takeRows(int(n)); d.Rows == nil { //nolint:gosec // at most MaxMessage
 		r.fail("rows")

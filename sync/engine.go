@@ -119,7 +119,7 @@ func (e *Engine) Subjects() []string {
 	for _, k := range []Kind{KindDelta, KindBeat, KindLimits, KindReset, KindBye} {
 		out = append(out, e.subjects.broadcast(k))
 	}
-	for _, k := range []Kind{KindRepair, KindSnapshot} {
+	for _, k := range []Kind{KindRepair, KindSnapshot, KindSettle} {
 		out = append(out, e.subjects.of(k, e.cfg.Node, e.cfg.Replica))
 	}
 	return out
@@ -169,6 +169,7 @@ func (e *Engine) tick(now int64) {
 			e.sendResets(now, resets)
 		}
 		e.repairs(now)
+		e.settlements(now)
 		if now >= e.nextBeat {
 			e.beat(now)
 		}
@@ -214,6 +215,7 @@ func (e *Engine) close(now int64) {
 	}
 	if e.connected {
 		e.flush(now, false)
+		e.settlements(now) // answers come too late, but what was not used goes back
 		e.broadcast(now, &Message{Kind: KindBye, Seq: e.seq}, nil)
 	}
 	e.closed = true
@@ -245,11 +247,13 @@ func (e *Engine) event(kind EventKind, p *peer, detail string) {
 // more than be merged or dropped and counted.
 func (e *Engine) receive(now int64, packet Packet) {
 	kind, node, replica, ours := e.subjects.parse(packet.Subject)
-	if !ours && packet.Subject != e.inbox {
+	inbox := packet.Subject == e.inbox
+	switch {
+	case inbox:
+	case !ours || kind.answers():
 		e.drop(now, DropSubject, packet.Subject)
 		return
-	}
-	if ours && replica == e.cfg.Replica && kind != KindRepair && kind != KindSnapshot {
+	case replica == e.cfg.Replica && !kind.asks():
 		return // our own broadcast
 	}
 	m, err := e.reader.decode(packet.Data)
@@ -260,15 +264,13 @@ func (e *Engine) receive(now int64, packet Packet) {
 	switch {
 	case m.Replica == e.cfg.Replica:
 		return
-	case !ours:
-		kind = KindRows
-	case kind == KindRepair || kind == KindSnapshot:
+	case inbox || kind.asks():
 		// Addressed to us, so the subject names us and not the sender.
 	case m.Node != node || m.Replica != replica:
 		e.drop(now, DropSender, "subject "+packet.Subject+" does not belong to "+m.Node)
 		return
 	}
-	if m.Kind != kind {
+	if inbox && !m.Kind.answers() || !inbox && m.Kind != kind {
 		e.drop(now, DropMalformed, "kind does not fit subject "+packet.Subject)
 		return
 	}
@@ -288,6 +290,10 @@ func (e *Engine) receive(now int64, packet Packet) {
 		e.onRequest(now, m, packet.Reply)
 	case KindRows:
 		e.onRows(now, p, m)
+	case KindSettle:
+		e.onSettle(now, m, packet.Reply)
+	case KindSettled:
+		e.onSettled(m)
 	case KindLimits:
 		e.store.MergeRegisters(now, m.Regs)
 	case KindReset:

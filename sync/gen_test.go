@@ -150,6 +150,14 @@ func genMessage(t *rapid.T) *Message {
 			Key:   crdt.Key{Hi: genUint64(t, "hi"), Lo: genUint64(t, "lo")}, Stamp: genStamp(t, "stamp"),
 		}
 	})
+	m.Settlements = genSlice(t, "settlements", 5, func() Settlement {
+		return Settlement{ID: genUint64(t, "id"), Actual: rapid.Int64Range(0, crdt.MaxTotal).Draw(t, "actual")}
+	})
+	m.Settled = genSlice(t, "settled", 5, func() Settled {
+		return Settled{
+			ID: genUint64(t, "id"), Back: rapid.Int64Range(-crdt.MaxTotal, crdt.MaxTotal).Draw(t, "back"), Known: rapid.Bool().Draw(t, "known"),
+		}
+	})
 	if has("request") {
 		m.Request, m.Of, m.Since = genUint64(t, "id"), crdt.Replica(genUint64(t, "of")), genUint64(t, "since")
 		m.Cursor, m.Next = genCursor(t), genCursor(t)

@@ -67,7 +67,7 @@ func nasty() map[string][]byte {
 	out := map[string][]byte{}
 	fields := map[string]int{
 		"node": fieldNode, "deltas": fieldDeltas, "heard": fieldHeard, "roots": fieldRoots, "registers": fieldRegs,
-		"resets": fieldResets, "have": fieldHave, "unknown": fieldEnd + 1,
+		"resets": fieldResets, "have": fieldHave, "settlements": fieldSettlements, "settled": fieldSettled, "unknown": fieldEnd + 1,
 	}
 	for name, field := range fields {
 		// Five bytes that claim megabytes: vmihailenco/msgpack's own slices believe them.
@@ -104,6 +104,23 @@ func nasty() map[string][]byte {
 	out["more peers than there can be"] = with(fieldHeard, append([]byte{msgpcode.Bin16, 0x60, 0x00}, make([]byte, 1024*24)...))
 	out["three quarters of a register"] = with(fieldRegs, packed([]byte{0x93}, "a", 1, 1))
 	out["a reset with a short key"] = with(fieldResets, packed([]byte{0x92}, "a", []byte{msgpcode.Bin8, 8}, make([]byte, 60)))
+	record := func(values ...uint64) []byte {
+		b := []byte{msgpcode.Bin8, byte(8 * len(values))}
+		for _, v := range values {
+			b = binary.LittleEndian.AppendUint64(b, v)
+		}
+		return b
+	}
+	out["a settlement without a cost"] = with(fieldSettlements, record(1))
+	out["a settlement at a negative cost"] = with(fieldSettlements, record(1, 1<<64-1))
+	out["a settlement at a cost above all totals"] = with(fieldSettlements, record(1, crdt.MaxTotal+1))
+	out["a bad settlement after a good one"] = with(fieldSettlements, record(1, 5, 2, 1<<63))
+	out["more settlements than there can be"] = with(fieldSettlements, append([]byte{msgpcode.Bin16, 0x40, 0x10}, make([]byte, (maxSettlements+1)*16)...))
+	out["a settled reservation without an end"] = with(fieldSettled, record(1, 2))
+	out["a settled reservation that gave back more than all totals"] = with(fieldSettled, record(1, crdt.MaxTotal+1, 1))
+	out["a settled reservation that charged more than all totals"] = with(fieldSettled, record(1, 1<<63, 1))
+	out["a settled reservation neither known nor unknown"] = with(fieldSettled, record(1, 2, 2))
+	out["more settled reservations than there can be"] = with(fieldSettled, append([]byte{msgpcode.Bin16, 0x60, 0x18}, make([]byte, (maxSettlements+1)*24)...))
 	for what, g := range hostileGroups() {
 		out["group: "+what] = with(fieldDeltas, append([]byte{0x91}, g...))
 	}
@@ -116,10 +133,11 @@ func hostileGroups() map[string][]byte {
 	type columns struct{ keys, mask, p, n, origins []byte }
 	ok := columns{keys: make([]byte, 16), mask: []byte{1}, p: []byte{5}, origins: []byte{0}}
 	bin := func(b []byte) []byte { return append([]byte{msgpcode.Bin8, byte(len(b))}, b...) }
-	group := func(n int, width, start int, c columns) []byte {
-		return packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 0, 0, width, start, n,
+	ruled := func(rule, n int, width, start int, c columns) []byte {
+		return packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, rule, 0, width, start, n,
 			bin(c.keys), bin(c.mask), bin(c.p), bin(c.n), bin(c.origins))
 	}
+	group := func(n int, width, start int, c columns) []byte { return ruled(0, n, width, start, c) }
 	uvarint := func(v uint64) []byte { return binary.AppendUvarint(nil, v) }
 	varint := func(v int64) []byte { return binary.AppendVarint(nil, v) }
 	change := func(f func(c *columns)) []byte {
@@ -153,6 +171,9 @@ func hostileGroups() map[string][]byte {
 		"an origin beyond all times":  group(1, 60e9, crdt.End, columns{keys: ok.keys, mask: []byte{1}, p: ok.p, origins: varint(maxOffset)}),
 		"an origin before all times":  group(1, 60e9, -crdt.End, columns{keys: ok.keys, mask: []byte{1}, p: ok.p, origins: varint(-maxOffset)}),
 		"too few columns":             packed([]byte{msgpcode.FixedArrayLow | groupFields - 1}, "l", 1, 1, 0, 0, 0, 0, 60, 60, 1, bin(ok.keys), bin(ok.mask), bin(ok.p), bin(nil)),
+		"no rule":                     packed([]byte{msgpcode.FixedArrayLow | groupFields - 1}, "l", 1, 1, 0, 0, 0, 60, 60, 1, bin(ok.keys), bin(ok.mask), bin(ok.p), bin(nil), bin(ok.origins)),
+		"a rule beyond all":           ruled(1<<24, 1, 60e9, 60e9, ok),
+		"a negative rule":             ruled(-1, 1, 60e9, 60e9, ok),
 	}
 }
 
@@ -175,11 +196,11 @@ func TestHostileBytesAreRefusedWholeAndCheaply(t *testing.T) {
 
 // The control for the corpus above: what it distorts is accepted undistorted.
 func TestPlainHandmadeBytesAreAccepted(t *testing.T) {
-	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 0, 0, int(60e9), int(60e9), 1,
+	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 1<<24-1, 0, int(60e9), int(60e9), 1,
 		append([]byte{msgpcode.Bin8, 16}, make([]byte, 16)...), []byte{msgpcode.Bin8, 1, 1}, []byte{msgpcode.Bin8, 1, 5},
 		[]byte{msgpcode.Bin8, 0}, []byte{msgpcode.Bin8, 1, 0})
 	m, err := newReader(testSecret).parse(with(fieldDeltas, append([]byte{0x91}, g...)))
-	if err != nil || m.rowsOf() != 1 || m.Deltas[0].Rows[0].Cur != (crdt.Part{Origin: 60e9, Count: crdt.Count{P: 5}}) {
+	if err != nil || m.rowsOf() != 1 || m.Deltas[0].Rule != 1<<16-1 || m.Deltas[0].Slot != 1<<8-1 || m.Deltas[0].Rows[0].Cur != (crdt.Part{Origin: 60e9, Count: crdt.Count{P: 5}}) {
 		t.Fatalf("%+v, %v", m, err)
 	}
 }
@@ -213,6 +234,9 @@ func TestDecodingAllocatesAtMostFiveTimesTheMessage(t *testing.T) {
 		m.Resets[i].Limit = "ab"
 	}
 	check("resets", m)
+	check("settlements", &Message{
+		Kind: KindSettle, Node: "n", Replica: 1, Settlements: make([]Settlement, maxSettlements), Settled: make([]Settled, maxSettlements),
+	})
 	check("short registers", &Message{Kind: KindLimits, Node: "n", Replica: 1, Regs: make([]Register, maxRegisters)})
 	check("everything", fullMessage())
 }
@@ -238,6 +262,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		fieldHeard: records, fieldRoots: records, fieldLimits: number, fieldRegs: "", fieldResets: "", fieldRequest: number,
 		fieldOf: number, fieldSince: number, fieldHave: records, fieldCursor: number, fieldNext: number,
 		fieldLast: truth, fieldDone: truth, fieldPage: number, fieldOrigins: records, fieldBase: number,
+		fieldSettlements: records, fieldSettled: records,
 	}
 	r := newReader(testSecret)
 	for field := fieldNode; field < fieldEnd; field++ {

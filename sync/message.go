@@ -6,8 +6,8 @@ import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 type Kind uint8
 
 // The kinds. Delta, Beat, Limits, Reset and Bye are broadcast on the sender's own
-// subject; Repair and Snapshot are requests on the subject of the replica asked;
-// Rows answers them on the requester's inbox.
+// subject; Repair, Snapshot and Settle are requests on the subject of the replica
+// asked; Rows answers the first two and Settled the third, on the requester's inbox.
 const (
 	KindDelta Kind = iota + 1
 	KindBeat
@@ -17,12 +17,15 @@ const (
 	KindLimits
 	KindReset
 	KindBye
+	KindSettle
+	KindSettled
 	kindEnd
 )
 
 var kindTokens = [kindEnd]string{
 	KindDelta: "delta", KindBeat: "beat", KindRepair: "repair", KindSnapshot: "snapshot",
 	KindRows: "rows", KindLimits: "limits", KindReset: "reset", KindBye: "bye",
+	KindSettle: "settle", KindSettled: "settled",
 }
 
 // String is the kind's token in subjects and metrics.
@@ -33,17 +36,24 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
+// asks reports whether k is a request, on the subject of the replica asked.
+func (k Kind) asks() bool { return k == KindRepair || k == KindSnapshot || k == KindSettle }
+
+// answers reports whether k answers a request, on the requester's inbox.
+func (k Kind) answers() bool { return k == KindRows || k == KindSettled }
+
 // Caps on what one message may carry. A sender splits what would be more, a
 // receiver refuses it.
 const (
-	MaxMessage   = 48 << 10 // bytes, tag included
-	maxGroups    = 64       // deltas
-	maxRegisters = 32
-	maxResets    = 1 << 10 // clients
-	maxHeard     = MaxPeers
-	maxRoots     = 512
-	maxWindows   = 16 // partition digests
-	maxName      = 64 // bytes of a node's or a limit's name
+	MaxMessage     = 48 << 10 // bytes, tag included
+	maxGroups      = 64       // deltas
+	maxRegisters   = 32
+	maxResets      = 1 << 10 // clients
+	maxHeard       = MaxPeers
+	maxRoots       = 512
+	maxWindows     = 16 // partition digests
+	maxName        = 64 // bytes of a node's or a limit's name
+	maxSettlements = 1 << 10
 )
 
 // Message is everything that one message can say; its Kind tells which fields
@@ -69,7 +79,7 @@ type Message struct {
 	Regs    []Register    // limits, rows: entries of the limits register
 	Resets  []ClientReset // reset, beat
 
-	// A request: whose rows (0 is everybody's), those that left its sender after
+	// A request for rows: whose (0 is everybody's), those that left its sender after
 	// Since, or else in partitions whose digests differ from Have (of origins, where
 	// everybody's are asked for; none: all partitions), from Cursor on. Request is
 	// chosen by the requester and echoed in rows.
@@ -85,6 +95,10 @@ type Message struct {
 	Next Cursor
 	Last bool
 	Done bool
+
+	// To settle is to ask the replica Of, whose reservations they are.
+	Settlements []Settlement // settle
+	Settled     []Settled    // settled
 }
 
 // Heard is what a beat says of one peer: that it is heard, up to which delta

@@ -271,10 +271,5 @@ func (node *simNode) told(kind EventKind, of *simNode) int {
 
 func (node *simNode) stats() Stats { return node.engine.Status(node.clock()).Stats }
 
-// kindOf is the kind in a packet's subject, KindRows for an inbox.
-func (node *simNode) kindOf(p Packet) Kind {
-	if k, _, _, ok := node.engine.subjects.parse(p.Subject); ok {
-		return k
-	}
-	return KindRows
-}
+// kindOf is the kind of a packet's message: its second byte.
+func (node *simNode) kindOf(p Packet) Kind { return Kind(p.Data[1]) }

@@ -70,14 +70,15 @@ func (p *probe) run(d int64) {
 	}
 }
 
-// hear delivers a message on its sender's own subject, rows on the inbox.
+// hear delivers a message on its sender's own subject, a request on the engine's and
+// an answer on its inbox.
 func (p *probe) hear(m *Message) *peer {
 	p.t.Helper()
 	subject := p.engine.subjects.of(m.Kind, m.Node, m.Replica)
-	switch m.Kind {
-	case KindRows:
+	switch {
+	case m.Kind.answers():
 		subject = probeInbox
-	case KindRepair, KindSnapshot:
+	case m.Kind.asks():
 		subject = p.engine.subjects.of(m.Kind, "probe", 1)
 	}
 	p.hearOn(subject, m)

@@ -44,6 +44,17 @@ type Store interface {
 	Resets(now int64, onlyFresh bool) []ClientReset
 	MergeResets(now int64, resets []ClientReset)
 
+	// Settle settles a reservation of this replica's. Asked again it gives the same
+	// answer, as long as the reservation could be settled: answers get lost.
+	Settle(now int64, s Settlement) Settled
+	// Settlements lists those of other replicas' reservations that are due to be sent
+	// at now, also again, at most most, and notes that they were. How often they are
+	// repeated is the store's to say, and when they are given up. It is asked at every
+	// step, and the slice is the caller's.
+	Settlements(now int64, most int) []Settlement
+	// SettlementAnswered takes an answer of replica of, asked for or not.
+	SettlementAnswered(of crdt.Replica, s Settled)
+
 	// View tells the store what the cluster looks like, whenever that changes.
 	View(View)
 }

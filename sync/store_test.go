@@ -25,6 +25,8 @@ type memStore struct {
 	fresh   bool
 	views   []View
 
+	settling
+
 	deaf   func(d *crdt.Delta, k crdt.Key) bool // rows that are not taken
 	merges int
 }

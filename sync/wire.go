@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/vmihailenco/msgpack/v5"
-	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
@@ -48,6 +47,8 @@ const (
 	fieldPage
 	fieldOrigins
 	fieldBase
+	fieldSettlements
+	fieldSettled
 	fieldEnd
 )
 
@@ -119,6 +120,8 @@ func (w *writer) fields(m *Message, b *Batch) []int {
 	add(m.Page != 0, fieldPage)
 	add(len(m.Origins) > 0, fieldOrigins)
 	add(m.Base != 0, fieldBase)
+	add(len(m.Settlements) > 0, fieldSettlements)
+	add(len(m.Settled) > 0, fieldSettled)
 	return out
 }
 
@@ -197,6 +200,22 @@ func (w *writer) field(m *Message, b *Batch, field int) {
 			w.put(uint64(o.Width), uint64(o.Start), uint64(o.From)<<32|uint64(o.Count), uint64(o.Digest))
 		}
 		_ = e.EncodeBytes(w.col)
+	case fieldSettlements:
+		w.col = w.col[:0]
+		for _, s := range m.Settlements {
+			w.put(s.ID, uint64(min(max(s.Actual, 0), crdt.MaxTotal)))
+		}
+		_ = e.EncodeBytes(w.col)
+	case fieldSettled:
+		w.col = w.col[:0]
+		for _, s := range m.Settled {
+			known := uint64(0)
+			if s.Known {
+				known = 1
+			}
+			w.put(s.ID, uint64(min(max(s.Back, -crdt.MaxTotal), crdt.MaxTotal)), known)
+		}
+		_ = e.EncodeBytes(w.col)
 	}
 }
 
@@ -216,32 +235,15 @@ func unpack(v uint64) Cursor {
 
 // Fixed-size records, in 8-byte words.
 const (
-	heardWords     = 3
-	rootWords      = 4
-	haveWords      = 2 + crdt.Partitions
-	registerFields = 4
-	resetFields    = 2
-	resetWords     = 4
+	heardWords      = 3
+	rootWords       = 4
+	haveWords       = 2 + crdt.Partitions
+	registerFields  = 4
+	resetFields     = 2
+	resetWords      = 4
+	settlementWords = 2
+	settledWords    = 3
 )
-
-// reader decodes messages. It never trusts a length: each is checked against what
-// is left, so that decoding allocates at most 4 times the message plus 4 KiB. Not
-// safe for concurrent use.
-type reader struct {
-	secret Secret
-	src    bytes.Reader
-	data   []byte
-	dec    *msgpack.Decoder
-	err    error
-	rows   []crdt.Row // of the message read last; room for as many as fit into one
-}
-
-func newReader(s Secret) *reader {
-	// A row takes 64 bytes in memory and at least 16 on the wire.
-	r := &reader{secret: s, rows: make([]crdt.Row, 0, MaxMessage/16)}
-	r.dec = msgpack.NewDecoder(&r.src)
-	return r
-}
 
 // decode checks the tag and parses data. The message shares no memory with data; its
 // deltas' rows are valid until the next call.
@@ -361,6 +363,22 @@ func (r *reader) field(m *Message, field uint64) {
 				From:   uint32(w.at(2) >> 32), Count: uint32(w.at(2)), Digest: crdt.Digest(w.at(3)), //nolint:gosec // halves
 			}
 		})
+	case fieldSettlements:
+		m.Settlements = records(r, settlementWords, maxSettlements, func(w words) Settlement {
+			s := Settlement{ID: w.at(0), Actual: int64(w.at(1))}
+			if s.Actual < 0 || s.Actual > crdt.MaxTotal {
+				r.fail("settlement")
+			}
+			return s
+		})
+	case fieldSettled:
+		m.Settled = records(r, settledWords, maxSettlements, func(w words) Settled {
+			s := Settled{ID: w.at(0), Back: int64(w.at(1)), Known: w.at(2) == 1}
+			if s.Back < -crdt.MaxTotal || s.Back > crdt.MaxTotal || w.at(2) > 1 {
+				r.fail("settled")
+			}
+			return s
+		})
 	default:
 		r.skip(0)
 	}
@@ -407,205 +425,4 @@ func (r *reader) resets() []ClientReset {
 		out[i].Stamp = crdt.Stamp{At: int64(w.at(2)), By: crdt.Replica(w.at(3))}
 	}
 	return out
-}
-
-// words is a record of little-endian 64-bit words.
-type words []byte
-
-func (w words) at(i int) uint64 { return binary.LittleEndian.Uint64(w[i*8:]) }
-
-// records splits a byte string into fixed-size records.
-func records[T any](r *reader, size, most int, parse func(words) T) []T {
-	b := r.bytes()
-	size *= 8
-	if r.err != nil || len(b) == 0 {
-		return nil
-	}
-	if len(b)%size != 0 || len(b)/size > most {
-		r.fail("records")
-		return nil
-	}
-	out := make([]T, 0, len(b)/size)
-	for ; len(b) > 0; b = b[size:] {
-		out = append(out, parse(words(b[:size])))
-	}
-	return out
-}
-
-// takeRows is room for n more rows of this message, nil if no message has so many.
-func (r *reader) takeRows(n int) []crdt.Row {
-	from := len(r.rows)
-	if n > cap(r.rows)-from {
-		return nil
-	}
-	r.rows = r.rows[:from+n]
-	return r.rows[from : from+n : from+n]
-}
-
-func (r *reader) fail(what string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%w: %s", ErrMalformed, what)
-	}
-}
-
-func (r *reader) check(err error, what string) bool {
-	if err != nil {
-		r.fail(what)
-	}
-	return r.err == nil
-}
-
-// code peeks at the next value's type.
-func (r *reader) code() (byte, bool) {
-	if r.err != nil || r.src.Len() == 0 {
-		r.fail("short")
-		return 0, false
-	}
-	return r.data[len(r.data)-r.src.Len()], true
-}
-
-func (r *reader) uint() uint64 {
-	c, ok := r.code()
-	if !ok {
-		return 0
-	}
-	if c > msgpcode.PosFixedNumHigh && (c < msgpcode.Uint8 || c > msgpcode.Uint64) {
-		r.fail("not an unsigned integer")
-		return 0
-	}
-	v, err := r.dec.DecodeUint64()
-	r.check(err, "integer")
-	return v
-}
-
-func (r *reader) int() int64 {
-	c, ok := r.code()
-	if !ok {
-		return 0
-	}
-	if !msgpcode.IsFixedNum(c) && (c < msgpcode.Uint8 || c > msgpcode.Int64) {
-		r.fail("not an integer")
-		return 0
-	}
-	v, err := r.dec.DecodeInt64()
-	r.check(err, "integer")
-	return v
-}
-
-func (r *reader) bool() bool {
-	if _, ok := r.code(); !ok {
-		return false
-	}
-	v, err := r.dec.DecodeBool()
-	r.check(err, "bool")
-	return v
-}
-
-// bytes is the next byte string, a view into the input.
-func (r *reader) bytes() []byte {
-	if _, ok := r.code(); !ok {
-		return nil
-	}
-	n, err := r.dec.DecodeBytesLen()
-	if !r.check(err, "bytes") {
-		return nil
-	}
-	return r.take(n)
-}
-
-func (r *reader) take(n int) []byte {
-	if n <= 0 {
-		return nil
-	}
-	if n > r.src.Len() {
-		r.fail("length")
-		return nil
-	}
-	at := len(r.data) - r.src.Len()
-	_, _ = r.src.Seek(int64(at+n), 0)
-	return r.data[at : at+n]
-}
-
-// name is a node's or a limit's name.
-func (r *reader) name() string {
-	b := r.bytes()
-	if len(b) > maxName {
-		r.fail("name")
-		return ""
-	}
-	return string(b)
-}
-
-// arrayLen is an array's length, at most most, where each element takes at least
-// least bytes.
-func (r *reader) arrayLen(most, least int) int {
-	if _, ok := r.code(); !ok {
-		return 0
-	}
-	n, err := r.dec.DecodeArrayLen()
-	if !r.check(err, "array") {
-		return 0
-	}
-	if n < 0 || n > most || n*least > r.src.Len() {
-		r.fail("array length")
-		return 0
-	}
-	return n
-}
-
-func (r *reader) mapLen() int {
-	const mostFields = 64
-	if _, ok := r.code(); !ok {
-		return 0
-	}
-	n, err := r.dec.DecodeMapLen()
-	if !r.check(err, "map") {
-		return 0
-	}
-	if n < 0 || n > mostFields || n*2 > r.src.Len() {
-		r.fail("map length")
-		return 0
-	}
-	return n
-}
-
-// skip passes over one value of a field that a newer version added.
-func (r *reader) skip(depth int) {
-	const deepest = 4
-	c, ok := r.code()
-	switch {
-	case !ok:
-	case depth > deepest:
-		r.fail("nesting")
-	case msgpcode.IsFixedNum(c):
-		r.take(1)
-	case c == msgpcode.Nil, c == msgpcode.True, c == msgpcode.False:
-		r.take(1)
-	case msgpcode.IsString(c), msgpcode.IsBin(c):
-		r.bytes()
-	case msgpcode.IsFixedArray(c), c == msgpcode.Array16, c == msgpcode.Array32:
-		for range r.arrayLen(MaxMessage, 1) {
-			r.skip(depth + 1)
-			if r.err != nil {
-				return
-			}
-		}
-	case msgpcode.IsFixedMap(c), c == msgpcode.Map16, c == msgpcode.Map32:
-		for range 2 * r.mapLen() {
-			r.skip(depth + 1)
-			if r.err != nil {
-				return
-			}
-		}
-	case c == msgpcode.Uint8, c == msgpcode.Int8:
-		r.take(2)
-	case c == msgpcode.Uint16, c == msgpcode.Int16:
-		r.take(3)
-	case c == msgpcode.Uint32, c == msgpcode.Int32, c == msgpcode.Float:
-		r.take(5)
-	case c == msgpcode.Uint64, c == msgpcode.Int64, c == msgpcode.Double:
-		r.take(9)
-	default:
-		r.fail("unknown value")
-	}
 }

@@ -23,7 +23,7 @@ func fullMessage() *Message {
 		Kind: KindDelta, Node: "api-1", Replica: 0xfeed, Sent: 1_700_000_000_123_456_789, Seq: 42,
 		Deltas: []crdt.Delta{{
 			Limit: "login", Revision: crdt.Stamp{At: 5, By: 6}, Reset: crdt.Stamp{At: 7, By: 8},
-			Replica: 9, Width: 60e9, Start: 60e9,
+			Rule: 512, Slot: 37, Replica: 9, Width: 60e9, Start: 60e9,
 			Rows: []crdt.Row{
 				{Key: crdt.Key{Hi: 1, Lo: 2}, Cur: part, Prev: crdt.Part{Origin: crdt.Never}},
 				{Key: crdt.Key{Hi: 3, Lo: 4}, Cur: crdt.Part{Origin: 60e9, Count: crdt.Count{P: 1}}, Prev: crdt.Part{Origin: 5}},
@@ -40,6 +40,7 @@ func fullMessage() *Message {
 		Cursor: Cursor{Partition: 24, Row: 33, Index: 25}, Next: Cursor{Partition: 26, Row: 34, Index: 27}, Page: 28, Base: 36,
 		Origins: []OriginRoot{{Window: Window{Width: 29, Start: 30}, From: 31, Count: 35, Digest: 32}},
 		Last:    true, Done: true,
+		Settlements: []Settlement{{ID: 38, Actual: 39}}, Settled: []Settled{{ID: 40, Back: -41, Known: true}},
 	}
 }
 

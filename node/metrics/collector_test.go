@@ -106,7 +106,7 @@ func expected() []string {
 	each(`peers{state="%s"}`, "alive", "suspect", "gone")
 	for _, direction := range []string{"sent", "received"} {
 		for _, name := range []string{"messages", "bytes"} {
-			each(`sync_`+name+`_total{direction="`+direction+`",kind="%s"}`, "delta", "beat", "repair", "snapshot", "rows", "limits", "reset", "bye")
+			each(`sync_`+name+`_total{direction="`+direction+`",kind="%s"}`, "delta", "beat", "repair", "snapshot", "rows", "limits", "reset", "bye", "settle", "settled")
 		}
 	}
 	each(`sync_dropped_messages_total{reason="%s"}`, "tag", "version", "malformed", "oversize", "subject", "sender", "peers", "queue")

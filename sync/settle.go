@@ -1,0 +1,70 @@
+package sync
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// Settlement asks the replica that charged a reservation to settle it: only that one
+// can give back, from counters of its own.
+type Settlement struct {
+	Of     crdt.Replica // that charged; in a message it is the message's
+	ID     uint64       // of the reservation, as that replica counts them
+	Actual int64        // cost that was really used
+}
+
+// Settled is the answer to a Settlement.
+type Settled struct {
+	ID uint64
+	// Back is what was given back; negative is what was charged on top.
+	Back int64
+	// Known is false if there is no such reservation, or none any more.
+	Known bool
+}
+
+// settlements asks for what is due to be settled by other replicas. A peer that is
+// gone is asked nothing: the store repeats what is not answered, and gives it up.
+func (e *Engine) settlements(now int64) {
+	due := e.store.Settlements(now, maxSettlements)
+	slices.SortStableFunc(due, func(a, b Settlement) int { return cmp.Compare(a.Of, b.Of) })
+	for len(due) > 0 {
+		of, n := due[0].Of, 1
+		for n < len(due) && due[n].Of == of {
+			n++
+		}
+		if p := e.peers.find(of); p != nil && p.state != PeerGone {
+			e.send(now, e.subjects.of(KindSettle, p.node, of), e.inbox, &Message{Kind: KindSettle, Of: of, Settlements: due[:n]}, nil)
+		}
+		due = due[n:]
+	}
+}
+
+// onSettle settles reservations of ours and answers. It is not told apart whether a
+// request came before: the store gives the same answer again.
+func (e *Engine) onSettle(now int64, m *Message, reply string) {
+	switch {
+	case reply == "":
+		e.drop(now, DropMalformed, "request without a reply subject from "+m.Node)
+		return
+	case m.Of != e.cfg.Replica:
+		// Reservations are numbered by each replica for itself.
+		e.drop(now, DropSubject, "request to settle reservations of another replica from "+m.Node)
+		return
+	case !e.connected:
+		return // the requester asks again
+	}
+	answer := &Message{Kind: KindSettled, Settled: make([]Settled, len(m.Settlements))}
+	for i, s := range m.Settlements {
+		s.Of = m.Of
+		answer.Settled[i] = e.store.Settle(now, s)
+	}
+	e.send(now, reply, "", answer, nil)
+}
+
+func (e *Engine) onSettled(m *Message) {
+	for _, s := range m.Settled {
+		e.store.SettlementAnswered(m.Replica, s)
+	}
+}
