@@ -20,14 +20,15 @@ const MaxFile = 8 << 20
 
 // ReadFile reads a configuration file over what is set already.
 func (s *Settings) ReadFile(path string) error {
-	text, err := readFile(path)
+	text, err := Content(path)
 	if err != nil {
 		return fmt.Errorf("configuration file: %w", err)
 	}
 	return s.Parse(path, text)
 }
 
-func readFile(path string) ([]byte, error) {
+// Content is a file's text, for Parse and Watch.
+func Content(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

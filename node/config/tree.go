@@ -28,6 +28,9 @@ func (p *planter) value(path string, n *yaml.Node, depth int) (spec.Value, bool)
 	case depth > spec.MaxDepth:
 		p.reader.Refuse(n.Line, subject(path), "is nested too deep", fmt.Sprintf("must be at most %d deep", spec.MaxDepth))
 		return v, false
+	case n.Style&yaml.TaggedStyle != 0:
+		p.reader.Refuse(n.Line, subject(path), "has the tag "+spec.Quote(n.Tag), "tags are not supported")
+		return v, false
 	case p.aliases > 0:
 		if p.repeated++; p.repeated == mostRepeated {
 			p.reader.Refuse(n.Line, subject(path), "repeats too much", fmt.Sprintf("aliases must come to at most %d values together", mostRepeated))
@@ -46,15 +49,17 @@ func (p *planter) value(path string, n *yaml.Node, depth int) (spec.Value, bool)
 		return p.mapping(path, n, depth)
 	case yaml.SequenceNode:
 		v.Kind = spec.List
-		v.Items = make([]spec.Value, 0, len(n.Content))
+		v.Items = make([]spec.Value, len(n.Content))
+		whole := true
 		for i, item := range n.Content {
-			if value, ok := p.value(spec.Index(path, i), item, depth+1); ok {
-				v.Items = append(v.Items, value)
-			}
+			var ok bool
+			v.Items[i], ok = p.value(spec.Index(path, i), item, depth+1)
+			whole = whole && ok
 		}
-		return v, true
+		return v, whole
 	default:
-		return p.scalar(path, n)
+		v.Kind, v.Text = kind(n), n.Value
+		return v, true
 	}
 }
 
@@ -77,19 +82,17 @@ func (p *planter) mapping(path string, n *yaml.Node, depth int) (spec.Value, boo
 	return v, true
 }
 
-func (p *planter) scalar(path string, n *yaml.Node) (spec.Value, bool) {
-	v := spec.Value{Line: n.Line, Text: n.Value}
+// kind is that of a scalar. Plain ones may be whatever their field takes.
+func kind(n *yaml.Node) spec.Kind {
 	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	switch {
-	case n.Style&yaml.TaggedStyle != 0:
-		p.reader.Refuse(n.Line, subject(path), "has the tag "+spec.Quote(n.Tag), "tags are not supported")
-		return v, false
 	case n.Style&quoted != 0:
-		v.Kind = spec.String
+		return spec.String
 	case n.Tag == "!!null":
-		v.Kind = spec.Null
+		return spec.Null
+	default:
+		return spec.Text
 	}
-	return v, true
 }
 
 // subject is what a message calls the part of the file that path names.
