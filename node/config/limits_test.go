@@ -98,8 +98,8 @@ func TestTheDefaultLimitIsUsedAsFlagsLeaveIt(t *testing.T) {
 func TestLimitsThatCannotBeReadSayWhere(t *testing.T) {
 	for text, want := range map[string]string{
 		"limits:\n  a: {use: a}\n": `f.yaml:2: limits.a.use "a": goes in a circle: a uses a`,
-		"limits:\n  a: {use: b}\n  b:\n    limit: 1\n    use: a\n  c: {use: a}\n":               `f.yaml:5: limits.b.use "a": goes in a circle: b uses a, which uses b`,
-		"limits:\n  a: {use: b}\n  b: {use: c}\n  c: {use: a}\n":                                `f.yaml:4: limits.c.use "a": goes in a circle: c uses a, which uses b, which uses c`,
+		"limits:\n  a: {use: b}\n  b:\n    limit: 1\n    use: a\n  c: {use: a}\n":                `f.yaml:5: limits.b.use "a": goes in a circle: b uses a, which uses b`,
+		"limits:\n  a: {use: b}\n  b: {use: c}\n  c: {use: a}\n":                                 `f.yaml:4: limits.c.use "a": goes in a circle: c uses a, which uses b, which uses c`,
 		"limits:\n  a: {limit: 1, window: 1, overrides: [{client: x, use: b}]}\n  b: {use: a}\n": `f.yaml:3: limits.b.use "a": goes in a circle: b uses a, which uses b`,
 		"limits:\n  a: {use: logn}\n  login: {limit: 1, window: 1}\n":                            `f.yaml:2: limits.a.use "logn": is no limit: there are a, default, login; did you mean login?`,
 		"limits:\n  a: {limit: 1, window: 1d}\n":                                                 `f.yaml:2: limits.a.window "1d": has a unit that is none`,
@@ -107,7 +107,7 @@ func TestLimitsThatCannotBeReadSayWhere(t *testing.T) {
 		"limits:\n  a: {limit: 0, window: 1}\n":                                                  `f.yaml:2: limits.a.limit 0: must be at least 1; to let nobody pass write block: true`,
 		"limits:\n  a:\n    overrides:\n    - client: x\n      cidrr: y\n      limit: 1\n":       `f.yaml:5: limits.a.overrides[0].cidrr is unknown: known are client, prefix, cidr`,
 		"limits:\n  a:\n    overrides:\n    - client: x\n      limit: 1\n    -\n":                `f.yaml:6: limits.a.overrides[1] null: must be a mapping`,
-		"limits:\n  a: &a {limit: 1}\n  b:\n    <<: *a\n    window: 1\n":                          `f.yaml:4: limits.b."<<" is not supported: to build on another limit write use: NAME`,
+		"limits:\n  a: &a {limit: 1}\n  b:\n    <<: *a\n    window: 1\n":                         `f.yaml:4: limits.b."<<" is not supported: to build on another limit write use: NAME`,
 		"limits:\n  a: {limit: !!int '1'}\n":                                                     `f.yaml:2: limits.a.limit has the tag "!!int": tags are not supported`,
 		"limits: !x {}\n":                                                                        `f.yaml:1: limits has the tag "!x"`,
 		"name: [a, *b]\n":                                                                        "f.yaml: unknown anchor 'b' referenced",

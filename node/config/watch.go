@@ -54,7 +54,9 @@ type watcher struct {
 	last look              // zero after one that found no file
 }
 
-func newWatcher(path string, text []byte) *watcher { return &watcher{path: path, told: sha256.Sum256(text)} }
+func newWatcher(path string, text []byte) *watcher {
+	return &watcher{path: path, told: sha256.Sum256(text)}
+}
 
 // look calls changed if the file is new and stable. The content is read each time:
 // within the resolution of a file's time stamp it can change twice, and a copy may
