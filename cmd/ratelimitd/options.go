@@ -31,20 +31,33 @@ func parse(args, environ []string) (options, error) {
 	o := options{settings: config.Default()}
 	var c command
 	fs := o.flags(&c)
-	switch err := fs.Parse(args); {
+	err := fs.Parse(args)
+	checked := ""
+	if err == nil && o.check && fs.NArg() > 0 {
+		checked = fs.Arg(0)
+		err = fs.Parse(fs.Args()[1:]) // there may be flags after it
+	}
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		o.help = true
 		return o, nil
 	case err != nil:
 		return o, usagef("%w (ratelimitd -help lists the flags)", err)
+	case fs.NArg() > 0 && checked != "":
+		return o, usagef("argument %q is one too many: -check takes one file", fs.Arg(0))
 	case fs.NArg() > 0:
 		return o, usagef("argument %q is not understood: everything is set by flags (ratelimitd -help lists them)", fs.Arg(0))
+	case checked != "" && c.file != "":
+		return o, usagef("flag -config: is one file too many with -check %s: give one", checked)
 	case o.version:
 		return o, nil
 	case o.demo && o.check:
 		return o, usagef("flag -check: is of no use with -demo, which has settings of its own")
 	}
 	env := o.environment(environ)
+	if checked != "" {
+		c.file = checked
+	}
 	if c.file == "" {
 		c.file = env[config.EnvPrefix+"CONFIG"]
 	}
@@ -123,7 +136,7 @@ func usage() string {
 Without a flag: 100 requests per client and minute, on 127.0.0.1:8080, alone.
 
   -config FILE             YAML: the settings below with _ for -, and limits by name
-  -check                   check all settings and exit
+  -check [FILE]            check all settings, those in FILE or by -config too, and exit
   -version                 print the version and exit
   -demo                    run three nodes under load and faults for 10 s, and tell what came of it
 

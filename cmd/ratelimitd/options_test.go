@@ -41,7 +41,7 @@ func runIn(t *testing.T, environ []string, args ...string) (stdout, stderr strin
 
 func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 	empty, key := write(t, "empty", "\n"), write(t, "key", "x")
-	bad := write(t, "bad.yaml", "limit: 5\nbrust: 3\n")
+	bad, fine := write(t, "bad.yaml", "limit: 5\nbrust: 3\n"), write(t, "fine.yaml", "limit: 5\n")
 	for _, c := range []struct {
 		env  string
 		args []string
@@ -51,11 +51,19 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"--nope"}, "flag provided but not defined: -nope"},
 		{"", []string{"-limit"}, "flag needs an argument: -limit"},
 		{"", []string{"extra"}, `argument "extra" is not understood`},
+		{"", []string{"-check=false", bad}, "is not understood"},
+		{"", []string{"-check", bad}, bad + ":2: brust is unknown"},
+		{"", []string{"-check", "/nowhere/f.yaml"}, "configuration file: open /nowhere/f.yaml"},
+		{"", []string{"-check", fine, bad}, "is one too many: -check takes one file"},
+		{"", []string{"-check", fine, "-nope"}, "flag provided but not defined: -nope"},
+		{"", []string{"-check", fine, "-limit", "ten"}, `flag -limit: limit "ten"`},
+		{"", []string{"-config", fine, "-check", fine}, "flag -config: is one file too many with -check " + fine},
+		{"", []string{"-check", fine, "-config", fine}, "flag -config: is one file too many with -check " + fine},
 		{"", []string{"-limit", "ten"}, `flag -limit: limit "ten": must be a whole number`},
 		{"", []string{"-limit", "0"}, "flag -limit: limit 0: must be at least 1"},
 		{"", []string{"-limit", "-5"}, "flag -limit: limit -5: must be"},
 		{"", []string{"-window", "0"}, "flag -window: window 0s: must be from 1ms"},
-		{"", []string{"-window", "soon"}, `flag -window: window "soon": must be a number of seconds or a duration`},
+		{"", []string{"-window", "soon"}, `flag -window: window "soon": must be a number of seconds, a duration`},
 		{"", []string{"-burst", "-1"}, "flag -burst: burst -1: must be"},
 		{"", []string{"-max-overshoot", "2"}, "flag -max-overshoot: max_overshoot 2: must be"},
 		{"", []string{"-max-clients", "0"}, "flag -max-clients: 0: must be at least 1"},
@@ -65,7 +73,7 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"RATELIMITD_REDACT_CLIENTS=2", nil, "environment RATELIMITD_REDACT_CLIENTS: redact_clients"},
 		{"", []string{"-config", "/nowhere/f.yaml"}, "configuration file: open /nowhere/f.yaml: no such file"},
 		{"RATELIMITD_CONFIG=/nowhere/f.yaml", nil, "configuration file: open /nowhere/f.yaml"},
-		{"", []string{"-config", bad}, bad + `:2: "brust" is unknown`},
+		{"", []string{"-config", bad}, bad + ":2: brust is unknown: known are "},
 		{"", []string{"-http", "8080"}, `flag -http: "8080": must be host:port`},
 		{"", []string{"-http", "127.0.0.1:99999"}, "flag -http: "},
 		{"", []string{"-admin", "x"}, `flag -admin: "x": must be host:port`},
@@ -108,7 +116,7 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 }
 
 func TestABadFlagEndsTheRealProgramWithCodeTwo(t *testing.T) {
-	for _, args := range [][]string{{"-nope"}, {"-limit", "x"}, {"-config", "/nowhere"}} {
+	for _, args := range [][]string{{"-nope"}, {"-limit", "x"}, {"-config", "/nowhere"}, {"-check", write(t, "f.yaml", "a: 1\nb: 2\n")}} {
 		code, stdout, stderr := finish(t, nil, args...)
 		if code != 2 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "ratelimitd: ") {
 			t.Errorf("%v: code %d, stdout %q, stderr %q", args, code, stdout, stderr)
@@ -121,7 +129,7 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"flag -limit", "environment RATELIMITD_BURST", `f.yaml:1: "a" is unknown`} {
+	for _, want := range []string{"flag -limit", "environment RATELIMITD_BURST", "f.yaml:1: a is unknown"} {
 		if !strings.Contains(oneLine(err), want) {
 			t.Errorf("%s is not in %s", want, oneLine(err))
 		}
@@ -135,6 +143,13 @@ func TestCheckJudgesWithoutOpeningAnything(t *testing.T) {
 	}
 	if _, _, err := runIn(t, nil, "-check", "-nodes", "3"); err != nil {
 		t.Errorf("the first of three nodes: %v", err)
+	}
+	file := write(t, "f.yaml", "limit: 21\nburst: 3\n")
+	for _, args := range [][]string{{"-check", file}, {"-check", file, "-burst", "4"}, {"-burst", "4", "--check", file}, {"-config", file, "-check"}} {
+		stdout, _, err := runIn(t, []string{"RATELIMITD_CONFIG=/nowhere"}, args...)
+		if err != nil || stdout != "ratelimitd: the settings are fine: default 21 per 1m0s\n" {
+			t.Errorf("%v: got %q, %v", args, stdout, err)
+		}
 	}
 	for _, args := range [][]string{{"-limit", "0"}, {"-name", "a b"}, {"-admin-token-file", "/nowhere"}} {
 		if _, _, err := runIn(t, nil, append(args, "-check")...); exitCode(err) != exitUsage {

@@ -137,33 +137,33 @@ func TestTheDefaultLimitHasTwoSpellingsAndOneValue(t *testing.T) {
 
 func TestFaultsSayWhereTheyStand(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"brust: 3\n", `f.yaml:1: "brust" is unknown: known are name, cluster, .*limits`},
-		{"name: a\n\nName: b\n", `f.yaml:3: "Name" is unknown`},
+		{"brust: 3\n", `f.yaml:1: brust is unknown: known are name, cluster, .*limits`},
+		{"name: a\n\nName: b\n", `f.yaml:3: Name is unknown: .* did you mean name\?`},
 		{"limit: many\n", `f.yaml:1: limit "many": must be a whole number`},
 		{"limit: 1.5\n", `f.yaml:1: limit "1.5": must be a whole number`},
-		{"limit:\n", `f.yaml:1: limit: has no value`},
-		{"limit: [1]\n", `f.yaml:1: limit: must be a single value`},
-		{"limit: {a: 1}\n", `f.yaml:1: limit: must be a single value`},
-		{"name: [a, b]\n", `f.yaml:1: name: must be a single value`},
-		{"nats: [{a: b}]\n", `f.yaml:1: nats: must be a single value`},
-		{"limit: 1\nlimit: 2\n", `f.yaml:2: limit: is set twice: first in line 1`},
-		{"window: soon\n", `f.yaml:1: window "soon": must be a number of seconds or a duration`},
+		{"limit:\n", `f.yaml:1: limit null: must have a value`},
+		{"limit: [1]\n", `f.yaml:1: limit is a list: must be a whole number`},
+		{"limit: {a: 1}\n", `f.yaml:1: limit is a mapping: must be a whole number`},
+		{"name: [a, b]\n", `f.yaml:1: name is a list: must be a string`},
+		{"nats: [{a: b}]\n", `f.yaml:1: nats\[0\] is a mapping: must be a string`},
+		{"limit: 1\nlimit: 2\n", `f.yaml:2: limit is given more than once: it is in line 1 already`},
+		{"window: soon\n", `f.yaml:1: window "soon": must be a number of seconds, a duration`},
 		{"redact_clients: yes please\n", `f.yaml:1: redact_clients "yes please": must be true or false`},
-		{"- limit\n", `f.yaml:1: must be keys with values`},
-		{"just text\n", `f.yaml:1: must be keys with values`},
-		{"limits: 5\n", `f.yaml:1: limits: must be a mapping`},
-		{"limits:\n  login: 5\n", `f.yaml:2: limits.login: must be a mapping`},
-		{"limits:\n  login:\n", `f.yaml:2: limits.login: has no value`},
-		{"limits:\n  'a b': {limit: 1, window: 1}\n", `f.yaml:2: limits.a b: the name of a limit must be`},
-		{"limits:\n  login: {limit: 1, window: 1}\n  login: {limit: 1, window: 1}\n", `f.yaml:3: limits.login: is set twice`},
-		{"limits:\n  login:\n    limit: 1\n    limit: 2\n", `f.yaml:4: limits.login.limit: is set twice`},
-		{"limits:\n  login:\n    limt: 1\n", `f.yaml:3: limits.login: "limt" is unknown: known are limit, window`},
+		{"- limit\n", `f.yaml:1: the file has no keys: must be keys with values`},
+		{"just text\n", `f.yaml:1: the file has no keys: must be keys with values`},
+		{"limits: 5\n", `f.yaml:1: limits "5": must be a mapping`},
+		{"limits:\n  login: 5\n", `f.yaml:2: limits.login "5": must be a mapping`},
+		{"limits:\n  login:\n", `f.yaml:2: limits.login null: must have a value`},
+		{"limits:\n  'a b': {limit: 1, window: 1}\n", `f.yaml:2: limits."a b" is no name: the name of a limit must be`},
+		{"limits:\n  login: {limit: 1, window: 1}\n  login: {limit: 1, window: 1}\n", `f.yaml:3: limits.login is given more than once: it is in line 2 already`},
+		{"limits:\n  login:\n    limit: 1\n    limit: 2\n", `f.yaml:4: limits.login.limit is given more than once: it is in line 3 already`},
+		{"limits:\n  login:\n    limt: 1\n", `f.yaml:3: limits.login.limt is unknown: known are limit, window`},
 		{"limits:\n  login:\n    limit: x\n", `f.yaml:3: limits.login.limit "x": must be a whole number`},
-		{"limits:\n  default: {limit: 1, window: 1}\nlimit: 2\n", `f.yaml:3: limit: is set twice: here and at f.yaml:2`},
-		{"window: 2\nlimits:\n  default: {limit: 1, window: 1}\n", `f.yaml:3: window: is set twice: here and at f.yaml:1`},
+		{"limits:\n  default: {limit: 1, window: 1}\nlimit: 2\n", `f.yaml:3: limit is given more than once: it is at f.yaml:2 already`},
+		{"window: 2\nlimits:\n  default: {limit: 1, window: 1}\n", `f.yaml:3: window is given more than once: it is at f.yaml:1 already`},
 		{"a: 1\n---\nb: 2\n", `f.yaml: there is more than one document`},
 		{"a: [1\n", `f.yaml: line`},
-		{"? [a]\n: b\n", `f.yaml:1: a key must be a plain word`},
+		{"? [a]\n: b\n", `f.yaml:1: the file has a key that is none: a key must be a plain word`},
 	} {
 		s := config.Default()
 		err := s.Parse("f.yaml", []byte(c.text))
@@ -175,7 +175,7 @@ func TestFaultsSayWhereTheyStand(t *testing.T) {
 
 func TestALimitThatCannotBeSaysWhereItStands(t *testing.T) {
 	s := config.Default()
-	err := s.Parse("f.yaml", []byte("burst: -1\nlimits:\n  login:\n    window: 1m\n  slow:\n    limit: 1\n    window: 1m\n    shadow: true\n"))
+	err := s.Parse("f.yaml", []byte("burst: -1\nlimits:\n  login:\n    window: 1m\n  slow:\n    limit: 1\n    window: 1m\n    max_overshoot: 2\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,8 +189,8 @@ func TestALimitThatCannotBeSaysWhereItStands(t *testing.T) {
 	for _, want := range []string{
 		"flag -window: window 0s: must be from 1ms",
 		"f.yaml:1: burst -1: must be",
-		"f.yaml:3: limit login: limit 0: must be at least 1",
-		"f.yaml:8: limit slow: shadow true: not supported",
+		"f.yaml:3: limits.login.limit 0: must be at least 1",
+		"f.yaml:8: limits.slow.max_overshoot 2: must be",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)
@@ -210,7 +210,7 @@ func TestSetNamesTheOriginAndChangesNothingOnAFault(t *testing.T) {
 	s := config.Default()
 	for _, c := range []struct{ key, text, want string }{
 		{"limit", "ten", `flag -limit: limit "ten": must be a whole number, below 2^63`},
-		{"window", "x", `flag -limit: window "x": must be a number of seconds or a duration such as 90s, 500ms or 1h`},
+		{"window", "x", `flag -limit: window "x": must be a number of seconds, a duration such as 90s, 500ms or 1h, or one of second, minute, hour, day, week, month and year`},
 		{"nope", "x", `flag -limit: "nope" is no setting`},
 	} {
 		if err := s.Set(c.key, c.text, "flag -limit"); err == nil || err.Error() != c.want {

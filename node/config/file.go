@@ -16,23 +16,29 @@ import (
 )
 
 // MaxFile is the largest configuration file that is read, in bytes.
-const MaxFile = 1 << 20
+const MaxFile = 8 << 20
 
 // ReadFile reads a configuration file over what is set already.
 func (s *Settings) ReadFile(path string) error {
-	f, err := os.Open(path)
+	text, err := Content(path)
 	if err != nil {
 		return fmt.Errorf("configuration file: %w", err)
+	}
+	return s.Parse(path, text)
+}
+
+// Content is a file's text, for Parse and Watch.
+func Content(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err != nil {
-		return fmt.Errorf("configuration file: %w", err)
+	if err == nil && len(text) > MaxFile {
+		err = fmt.Errorf("%s is larger than %d bytes", path, MaxFile)
 	}
-	if len(text) > MaxFile {
-		return fmt.Errorf("configuration file: %s is larger than %d bytes", path, MaxFile)
-	}
-	return s.Parse(path, text)
+	return text, err
 }
 
 // Parse reads a configuration file's text; name is what errors call it.
@@ -49,149 +55,87 @@ func (s *Settings) Parse(name string, text []byte) error {
 		return fmt.Errorf("%s: there is more than one document in the file: give one", name)
 	}
 	f := &file{name: name, settings: s}
-	root := doc.Content[0]
-	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
-		return nil // nothing but comments
+	p := planter{reader: &f.reader}
+	root, ok := p.value("", doc.Content[0], 1)
+	if ok && root.Kind != spec.Null { // which is nothing but comments
+		f.read(root)
 	}
-	f.mapping(root, "", f.topLevel)
-	return errors.Join(f.faults...)
+	_, faults := s.resolve()
+	return errors.Join(append(located(name, &f.reader), faults...)...)
 }
 
-// file is one being read. It goes on after a fault, to find all.
+// located puts a file's name and the line before what was wrong in it.
+func located(name string, r *spec.Reader) []error {
+	told, more := r.Faults()
+	var all []error
+	for _, f := range told {
+		all = append(all, fmt.Errorf("%s:%d: %w", name, f.Line, f.Err))
+	}
+	if more > 0 {
+		all = append(all, fmt.Errorf("%s: %w", name, spec.More(more)))
+	}
+	return all
+}
+
+// file is one being read.
 type file struct {
 	name     string
 	settings *Settings
-	faults   []error
+	reader   spec.Reader
+	fields   []spec.Field
 }
 
-func (f *file) origin(n *yaml.Node) string { return fmt.Sprintf("%s:%d", f.name, n.Line) }
+func (f *file) origin(line int) string { return fmt.Sprintf("%s:%d", f.name, line) }
 
-func (f *file) refuse(n *yaml.Node, format string, args ...any) {
-	f.faults = append(f.faults, fmt.Errorf("%s: %w", f.origin(n), fmt.Errorf(format, args...)))
-}
-
-// mapping calls each for every key, once. what is the mapping's own key.
-func (f *file) mapping(n *yaml.Node, what string, each func(key string, at, value *yaml.Node)) {
-	if n.Kind != yaml.MappingNode {
-		if what == "" {
-			f.refuse(n, "must be keys with values, such as \"limit: 100\"")
-		} else {
-			f.refuse(n, "%s: must be a mapping, such as {limit: 100, window: 60}", what)
-		}
+func (f *file) read(root spec.Value) {
+	if root.Kind != spec.Mapping {
+		f.reader.Refuse(root.Line, "the file", "has no keys", `must be keys with values, such as "limit: 100"`)
 		return
 	}
-	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if value.Kind == yaml.AliasNode {
-			value = value.Alias
-		}
-		name := key.Value
-		if what != "" {
-			name = what + "." + name
-		}
-		switch first, twice := seen[key.Value]; {
-		case key.Kind != yaml.ScalarNode:
-			f.refuse(key, "a key must be a plain word")
-		case twice:
-			f.refuse(key, "%s: is set twice: first in line %d", name, first)
-		case value.Tag == "!!null":
-			f.refuse(key, "%s: has no value: leave it out for its default", name)
-		default:
-			seen[key.Value] = key.Line
-			each(key.Value, key, value)
-		}
-	}
-}
-
-func (f *file) topLevel(key string, at, value *yaml.Node) {
-	if key == "limits" {
-		f.mapping(value, "limits", f.limit)
-		return
-	}
-	var fields []spec.Field
 	for _, set := range f.settings.All() {
-		fields = append(fields, spec.Field{Name: set.Key, Into: set.into})
-		if set.Key != key {
-			continue
+		field := spec.Field{Name: set.Key, Into: set.into}
+		if into, text := set.into.(*string); text && set.list {
+			field.Into = func(r *spec.Reader, path string, v spec.Value) { *into = strings.Join(r.Strings(path, v), ",") }
 		}
-		if value.Kind == yaml.SequenceNode && set.list {
-			value = joined(value)
-		}
-		if f.value(fields[len(fields)-1], "", value) {
-			f.set(key, at)
-		}
-		return
+		f.fields = append(f.fields, field)
 	}
-	_, err := spec.Find(append(fields, spec.Field{Name: "limits"}), key)
-	f.refuse(at, "%w", err)
-}
-
-// joined turns a list of plain values into the one with commas.
-func joined(list *yaml.Node) *yaml.Node {
-	var all []string
-	for _, item := range list.Content {
-		if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
-			return list
+	f.fields = append(f.fields, spec.Field{Name: "limits", Into: f.limits})
+	f.reader.Mapping("", root, "", func(path string, m spec.Member) {
+		if f.reader.Member(path, m, f.fields) && m.Name != "limits" {
+			f.set(m.Name, m.Line)
 		}
-		all = append(all, item.Value)
-	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.Join(all, ","), Line: list.Line}
+	})
 }
 
 var limitName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-func (f *file) limit(name string, at, value *yaml.Node) {
-	if !limitName.MatchString(name) {
-		f.refuse(at, "limits.%s: the name of a limit must be 1 to 64 of A-Z, a-z, 0-9, _, - and .", name)
-		return
-	}
-	l := spec.NewLimit()
-	what := "limits." + name
-	f.mapping(value, what, func(key string, at, value *yaml.Node) {
-		field, err := spec.Find(l.Fields(), key)
-		if err != nil {
-			f.refuse(at, "%s: %w", what, err)
+// limits takes limits over as they are written: what they come to is clear once all of
+// them are known, and for the default limit also environment and flags.
+func (f *file) limits(r *spec.Reader, path string, v spec.Value) {
+	r.Mapping(path, v, `{"login": `+spec.Example+`}`, func(path string, m spec.Member) {
+		if !limitName.MatchString(m.Name) {
+			r.Refuse(m.Line, path, "is no name", "the name of a limit must be 1 to 64 of A-Z, a-z, 0-9, _, - and .")
 			return
 		}
-		if f.value(field, what+".", value) {
-			f.settings.origins[what+"."+key] = f.origin(at)
-		}
-	})
-	if name == node.DefaultLimit {
-		// The same limit as the keys limit, window and so on, which flags override.
-		f.settings.Default = l
-		for _, field := range l.Fields() {
-			f.set(field.Name, at)
-			if origin := f.settings.origins[what+"."+field.Name]; origin != "" {
-				f.settings.origins[field.Name] = origin
+		if m.Name == node.DefaultLimit {
+			// The same limit as the keys limit, window and so on, which flags override.
+			for _, key := range defaultKeys {
+				if m.Value.Has(key) {
+					f.set(key, m.Value.LineOf(key))
+				}
 			}
 		}
-		return
-	}
-	f.settings.limits[name] = l
-	f.settings.origins[what] = f.origin(at)
+		w := written{file: f.name, value: m.Value}
+		w.value.Line = m.Line
+		f.settings.limits[m.Name] = w
+	})
 }
 
 // set notes where a key was set. The default limit has two spellings: both are one
 // too many.
-func (f *file) set(key string, at *yaml.Node) {
+func (f *file) set(key string, line int) {
 	if other := f.settings.origins[key]; strings.HasPrefix(other, f.name+":") {
-		f.refuse(at, "%s: is set twice: here and at %s", key, other)
+		f.reader.Refuse(line, key, "is given more than once", "it is at "+other+" already")
 	}
-	f.settings.origins[key] = f.origin(at)
-}
-
-// value reads one value and reports whether it fitted.
-func (f *file) value(field spec.Field, prefix string, n *yaml.Node) bool {
-	if n.Kind != yaml.ScalarNode {
-		f.refuse(n, "%s%s: must be a single value", prefix, field.Name)
-		return false
-	}
-	field.Name = prefix + field.Name
-	if err := field.Set(spec.Text, n.Value); err != nil {
-		f.refuse(n, "%w", err)
-		return false
-	}
-	return true
+	f.settings.origins[key] = f.origin(line)
 }

@@ -1,10 +1,7 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +14,7 @@ import (
 // file exists.
 type Settings struct {
 	Name, Cluster, ClusterKeyFile string
-	Default                       spec.Limit // the limit "default"
+	Default                       spec.Limit // the limit "default", but for what a file has among its limits
 
 	HTTP, GRPC, EnvoyConfig string
 	AdminTokenFile, Admin   string
@@ -36,18 +33,18 @@ type Settings struct {
 	StateDir            string
 	LogFormat, LogLevel string
 
-	limits  map[string]spec.Limit // but the default
-	origins map[string]string     // of what was set, by key or "limits.NAME"
+	limits  map[string]written
+	origins map[string]string // of what was set, by key
 }
 
 // Default is what holds where nothing is set.
 func Default() Settings {
 	s := Settings{
-		Cluster: "default", Default: spec.NewLimit(), HTTP: "127.0.0.1:8080", SubjectPrefix: "ratelimit",
+		Cluster: "default", HTTP: "127.0.0.1:8080", SubjectPrefix: "ratelimit",
 		MaxClients: node.DefaultMaxClients, LogFormat: "text", LogLevel: "info",
-		limits: map[string]spec.Limit{}, origins: map[string]string{},
+		limits: map[string]written{}, origins: map[string]string{},
 	}
-	s.Default.Limit, s.Default.Window, s.Default.MaxOvershoot = 100, spec.Window(time.Minute), node.DefaultMaxOvershoot
+	s.Default = spec.Limit{Limit: 100, Window: spec.Window{Duration: time.Minute}, MaxOvershoot: node.DefaultMaxOvershoot}
 	return s
 }
 
@@ -151,37 +148,3 @@ func (s *Settings) Set(key, text, origin string) error {
 
 // Origin says where a setting comes from, "" for a default.
 func (s *Settings) Origin(key string) string { return s.origins[key] }
-
-// Policies is all limits by name, validated. The error joins all faults, each with
-// its origin.
-func (s *Settings) Policies() (map[string]node.Policy, error) {
-	out := map[string]node.Policy{}
-	var faults []error
-	d, err := s.Default.Policy()
-	for _, f := range spec.Faults(err) {
-		faults = append(faults, s.at(f, f.Field))
-	}
-	out[node.DefaultLimit] = d
-	for _, name := range slices.Sorted(maps.Keys(s.limits)) {
-		l := s.limits[name]
-		p, err := l.Policy()
-		for _, f := range spec.Faults(err) {
-			faults = append(faults, s.at(f, "limits."+name+"."+f.Field, "limits."+name))
-		}
-		out[name] = p
-	}
-	return out, errors.Join(faults...)
-}
-
-// at says where the first of keys that was set stands.
-func (s *Settings) at(err error, keys ...string) error {
-	for _, k := range keys {
-		if origin := s.origins[k]; origin != "" {
-			if name, ok := strings.CutPrefix(keys[len(keys)-1], "limits."); ok {
-				return fmt.Errorf("%s: limit %s: %w", origin, name, err)
-			}
-			return fmt.Errorf("%s: %w", origin, err)
-		}
-	}
-	return err
-}

@@ -119,27 +119,35 @@ func TestABadLimitIsRefusedByNameAndChangesNothing(t *testing.T) {
 		{"default", "{}", "limit", "must be at least 1"},
 		{"default", `{"limit":5}`, "window", "must be from 1ms"},
 		{"default", `{"window":60}`, "limit", "must be at least 1"},
-		{"default", `{"limit":0,"window":60}`, "limit", "must be at least 1"},
+		{"default", `{"limit":0,"window":60}`, "limit", "must be at least 1; to let nobody pass write block: true"},
 		{"default", `{"limit":-1,"window":60}`, "limit", "must be from 1"},
 		{"default", `{"limit":9007199254740993,"window":60}`, "limit", "must be from 1"},
 		{"default", `{"limit":"5","window":60}`, "limit", "whole number"},
 		{"default", `{"limit":5,"window":0}`, "window", "must be from 1ms"},
 		{"default", `{"limit":5,"window":-60}`, "window", "must be from 1ms"},
-		{"default", `{"limit":5,"window":"a minute"}`, "window", "seconds or a duration"},
-		{"default", `{"limit":5,"window":1e300}`, "window", "seconds or a duration"},
-		{"default", `{"limit":5,"window":true}`, "window", "seconds or a duration"},
+		{"default", `{"limit":5,"window":"a minute"}`, "window", "seconds, a duration"},
+		{"default", `{"limit":5,"window":1e300}`, "window", "seconds, a duration"},
+		{"default", `{"limit":5,"window":true}`, "window", "seconds, a duration"},
 		{"default", `{"limit":5,"window":99999999}`, "window", "must be from 1ms"},
 		{"default", with(`"burst":-1`), "burst", "must be from 1"},
 		{"default", with(`"burst":9007199254740991`), "burst", "to drain"},
 		{"default", with(`"burst":null`), "burst", "null"},
 		{"default", with(`"max_overshoot":1.5`), "max_overshoot", "at most 1"},
 		{"default", with(`"max_overshoot":-0.1`), "max_overshoot", "above 0"},
-		{"default", with(`"algorithm":"sliding_window"`), "algorithm", `"sliding_window": not supported`},
-		{"default", with(`"resolution":10`), "resolution", "not supported"},
-		{"default", with(`"time_zone":"Europe/Berlin"`), "time_zone", "not supported"},
+		{"default", with(`"algorithm":"leaky"`), "algorithm", "must be gcra, fixed_window or sliding_window"},
+		{"default", with(`"algorithm":1`), "algorithm", "must be gcra, fixed_window or sliding_window"},
+		{"default", with(`"resolution":"10"`), "resolution", "must be a whole number, without quotes"},
+		{"default", with(`"time_zone":1`), "time_zone", "must be a string"},
+		{"default", with(`"consistency":"bounded"`), "consistency", "must be eventual or local"},
+		{"default", with(`"block":1`), "block", "true or false"},
+		{"default", with(`"block":true,"unlimited":true`), "unlimited", "cannot be together with block"},
+		{"default", with(`"use":"logn"`), "use", "is no limit: there are default"},
+		{"default", with(`"use":1`), "use", "must be the name of a limit"},
+		{"default", with(`"overrides":{}`), "overrides", "must be a list"},
+		{"default", with(`"overrides":[{"client":"a","limit":0}]`), "overrides[0].limit", "block: true"},
+		{"default", with(`"overrides":[{"client":"a","limit":1},{"cidrr":"::/0","block":true}]`), "overrides[1].cidrr", "did you mean cidr?"},
+		{"default", `{"limit":5,"window":"1d"}`, "window", "24h"},
 		{"default", with(`"on_isolation":"sometimes"`), "on_isolation", "must be keep, share, open or closed"},
-		{"default", with(`"consistency":"bounded"`), "consistency", "not supported"},
-		{"default", with(`"shadow":true`), "shadow", "not supported"},
 		{"default", with(`"shadow":"false"`), "shadow", "true or false"},
 		{"default", with(`"limit":5`), "limit", "more than once"},
 		{"default", with(`"quota":5`), "quota", "known are limit, window"},
@@ -151,7 +159,7 @@ func TestABadLimitIsRefusedByNameAndChangesNothing(t *testing.T) {
 			t.Errorf("%s: got %q, want %q in it", c.body, detail, c.detail)
 		}
 	}
-	wantProblem(t, ask(t, h, "PUT", "/v1/limits/default", `{"limit":5,"window":60,"x":"`+strings.Repeat("x", 1<<15)+`"}`), http.StatusRequestEntityTooLarge, "body")
+	wantProblem(t, ask(t, h, "PUT", "/v1/limits/default", `{"limit":5,"window":60,"x":"`+strings.Repeat("x", httpapi.MaxLimitBody)+`"}`), http.StatusRequestEntityTooLarge, "body")
 	for _, method := range []string{"GET", "DELETE"} {
 		wantProblem(t, ask(t, h, method, "/v1/limits/nope", ""), http.StatusNotFound, "name")
 	}
@@ -161,10 +169,29 @@ func TestABadLimitIsRefusedByNameAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestALimitIsBuiltOnAnother(t *testing.T) {
+	h := httpapi.New(httpapi.Config{Node: open(t, node.Config{}), Loopback: true})
+	for _, step := range []struct{ body, want string }{
+		{`{"use":"default","limit":20}`, `{"limit":20,"window":60,"burst":20,`},
+		{`{"use":"login","window":"90s"}`, `{"limit":20,"window":90,"burst":20,`}, // itself, as it is now
+	} {
+		w := ask(t, h, "PUT", "/v1/limits/login", step.body)
+		if w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), step.want) {
+			t.Errorf("%s: got %d %s", step.body, w.Code, w.Body)
+		}
+	}
+}
+
 func TestEveryFaultOfALimitIsTold(t *testing.T) {
 	h := still(t, node.Config{})
-	detail := wantProblem(t, ask(t, h, "PUT", "/v1/limits/default", `{"limit":-1,"window":0,"burst":-1,"shadow":true}`), http.StatusBadRequest, "shadow")
-	for _, field := range []string{"limit -1:", "window 0s:", "burst -1:", "shadow true:"} {
+	detail := wantProblem(t, ask(t, h, "PUT", "/v1/limits/default", `{"limit":-1,"window":0,"burst":-1}`), http.StatusBadRequest, "limit")
+	for _, field := range []string{"limit -1:", "window 0s:", "burst -1:"} {
+		if !strings.Contains(detail, field) {
+			t.Errorf("%q does not tell of %s", detail, field)
+		}
+	}
+	detail = wantProblem(t, ask(t, h, "PUT", "/v1/limits/default", `{"limit":"x","widnow":0,"overrides":[{"client":1,"block":7}]}`), http.StatusBadRequest, "limit")
+	for _, field := range []string{`limit "x":`, "widnow is unknown", `overrides[0].client "1":`, `overrides[0].block "7":`} {
 		if !strings.Contains(detail, field) {
 			t.Errorf("%q does not tell of %s", detail, field)
 		}

@@ -12,9 +12,10 @@
 // a denial; a peek is always 200. Everything else that goes wrong is
 // application/problem+json (RFC 9457) whose member "field" names what is to blame,
 // and changes nothing: 400 for bad input, 404 for a limit that does not exist, 405
-// for a method, 409 for a conflict, 413 for a body above [MaxBody], 403 for a write
-// that is not allowed. Unknown and repeated fields are refused, in bodies and in
-// queries alike.
+// for a method, 409 for a conflict, 413 for a body above [MaxBody] or [MaxLimitBody],
+// 403 for a write that is not allowed. Unknown and repeated fields are refused, in
+// bodies and in queries alike. Nested fields are named by their path, such as
+// overrides[1].cidr; "detail" tells of all faults of a body, "field" of the first.
 //
 // # Who may write
 //
@@ -26,9 +27,14 @@
 //
 // # Changing a limit
 //
-// A PUT replaces the whole limit: a field that is left out has its default. It is
-// answered when the change is in force, about a quarter of a second later, at one
-// instant on all nodes. A DELETE takes back what PUTs said, and is answered then, too:
-// with the limit as the node's configuration has it, or, if it has none of that name,
-// with {"deleted":true,"name":NAME}.
+// A PUT replaces the whole limit: a field that is left out has its default. With
+// "use":NAME it has what the limit of that name says, at that moment, which may be the
+// one that is replaced:
+//
+//	PUT /v1/limits/login   {"use":"login","limit":10}
+//
+// docs/limits.md has all fields. A PUT is answered when the change is in force, about a
+// quarter of a second later, at one instant on all nodes. A DELETE takes back what PUTs
+// said, and is answered then, too: with the limit as the node's configuration has it,
+// or, if it has none of that name, with {"deleted":true,"name":NAME}.
 package httpapi

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,12 +8,18 @@ import (
 	"net/url"
 	"unicode/utf8"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// MaxBody is the largest body that is read, in bytes: a client id of the greatest
-// length with every byte escaped fits twice.
-const MaxBody = 16 << 10
+// Sizes of the largest bodies that are read, in bytes.
+const (
+	// MaxBody is for all but limits: a client id of the greatest length with every byte
+	// escaped fits twice.
+	MaxBody = 16 << 10
+	// MaxLimitBody is for a limit, with its overrides.
+	MaxLimitBody = 64 << 10
+)
 
 // readInput reads fields from the query if there is one, else from the body.
 func readInput(w http.ResponseWriter, r *http.Request, fields []spec.Field) *problem {
@@ -39,7 +43,7 @@ func readQuery(r *http.Request, fields []spec.Field) *problem {
 	for name, texts := range values {
 		f, err := spec.Find(fields, name)
 		if err != nil {
-			return unknown(name, err)
+			return problemOf(err, "name")
 		}
 		if len(texts) > 1 {
 			return bad(name, name+" is given more than once")
@@ -54,96 +58,49 @@ func readQuery(r *http.Request, fields []spec.Field) *problem {
 	return nil
 }
 
-// readBody reads fields from a body that must be one JSON object. The standard
-// decoder is too kind for that: it takes repeated keys, any capitals, null for
-// anything, and whatever follows.
+// readBody reads fields from a body that must be one JSON object.
 func readBody(w http.ResponseWriter, r *http.Request, fields []spec.Field) *problem {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	const example = `{"client":"alice"}`
+	v, p := readDocument(w, r, MaxBody, example)
+	if p != nil {
+		return p
+	}
+	var in spec.Reader
+	in.Fields("", v, example, fields)
+	return refused(&in)
+}
+
+// readLimit reads a limit from a body that must be one JSON object. The limits that
+// there are can be used in it.
+func readLimit(w http.ResponseWriter, r *http.Request, known map[string]node.Policy) (node.Policy, *problem) {
+	v, p := readDocument(w, r, MaxLimitBody, spec.Example)
+	if p != nil {
+		return node.Policy{}, p
+	}
+	var in spec.Reader
+	l := in.Limit("", v, spec.BaseOf(known))
+	return l.Policy(), refused(&in)
+}
+
+func readDocument(w http.ResponseWriter, r *http.Request, most int64, example string) (spec.Value, *problem) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-			return &problem{Status: http.StatusRequestEntityTooLarge, Field: "body", Detail: fmt.Sprintf("the body is larger than %d bytes", MaxBody)}
+			return spec.Value{}, &problem{Status: http.StatusRequestEntityTooLarge, Field: "body", Detail: fmt.Sprintf("the body is larger than %d bytes", most)}
 		}
-		return bad("body", "the body could not be read")
+		return spec.Value{}, bad("body", "the body could not be read")
 	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return bad("body", "the body is empty: it must be a JSON object, such as "+example(fields))
+	v, err := spec.ParseJSON(body)
+	if err != nil {
+		return v, bad("body", "the body "+err.Error()+"; one that is right is such as "+example)
 	}
-	if !utf8.Valid(body) {
-		return bad("body", "the body must be UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	if start, err := d.Token(); err != nil || start != json.Delim('{') {
-		return bad("body", "the body must be a JSON object, such as "+example(fields))
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		if p := readMember(d, fields, seen); p != nil {
-			return p
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return malformed(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return bad("body", "something follows the JSON object")
+	return v, nil
+}
+
+// refused is what was wrong with a document, nil if nothing was.
+func refused(in *spec.Reader) *problem {
+	if err := in.Err(); err != nil {
+		return problemOf(err, "name")
 	}
 	return nil
-}
-
-// readMember reads one name and its value.
-func readMember(d *json.Decoder, fields []spec.Field, seen map[string]bool) *problem {
-	key, err := d.Token()
-	if err != nil {
-		return malformed(err)
-	}
-	name, _ := key.(string) // the decoder accepts nothing else here
-	f, err := spec.Find(fields, name)
-	if err != nil {
-		return unknown(name, err)
-	}
-	if seen[name] {
-		return bad(name, name+" is given more than once")
-	}
-	seen[name] = true
-	value, err := d.Token()
-	if err != nil {
-		return malformed(err)
-	}
-	switch v := value.(type) {
-	case string:
-		err = f.Set(spec.String, v)
-	case json.Number:
-		err = f.Set(spec.Number, v.String())
-	case bool:
-		err = f.Set(spec.Bool, fmt.Sprint(v))
-	case nil:
-		return bad(name, name+" must not be null: leave it out for its default")
-	default:
-		return bad(name, name+" must be a single value")
-	}
-	if err != nil {
-		return bad(name, err.Error())
-	}
-	return nil
-}
-
-func malformed(err error) *problem {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return bad("body", "the body ends in the middle of the JSON object")
-	}
-	return bad("body", "the body is not JSON: "+err.Error())
-}
-
-func unknown(name string, err error) *problem {
-	const most = 64
-	return bad(name[:min(len(name), most)], err.Error())
-}
-
-// example is a body that would have been right, as far as names go.
-func example(fields []spec.Field) string {
-	if fields[0].Name == "client" {
-		return `{"client":"alice"}`
-	}
-	return `{"limit":100,"window":60}`
 }

@@ -36,14 +36,9 @@ func (a *api) getLimit(w http.ResponseWriter, r *http.Request) {
 
 func (a *api) putLimit(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	l := spec.NewLimit()
-	if p := readBody(w, r, l.Fields()); p != nil {
+	policy, p := readLimit(w, r, a.node.Limits())
+	if p != nil {
 		p.write(w)
-		return
-	}
-	policy, err := l.Policy()
-	if err != nil {
-		problemOf(err, "name").write(w)
 		return
 	}
 	if p := a.change(r, name, "limit set", func() error { return a.node.SetLimit(name, policy) }); p != nil {

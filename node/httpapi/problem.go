@@ -43,20 +43,11 @@ func problemOf(err error, limitField string) *problem {
 		p.Status = http.StatusServiceUnavailable
 	default:
 		if faults := spec.Faults(err); len(faults) > 0 {
-			return faulty(faults)
+			p.Status, p.Field = http.StatusBadRequest, faults[0].Field
 		}
 	}
 	p.Detail = strings.ReplaceAll(p.Detail, "\n", "; ")
 	return p
-}
-
-// faulty names the first fault's field, and tells of all.
-func faulty(faults []*node.FieldError) *problem {
-	texts := make([]string, len(faults))
-	for i, f := range faults {
-		texts[i] = f.Error()
-	}
-	return bad(faults[0].Field, strings.Join(texts, "; "))
 }
 
 // respond writes v as JSON. It is only given values that can be encoded.

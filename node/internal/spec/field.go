@@ -1,32 +1,24 @@
 package spec
 
 import (
+	"encoding"
+	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Field is one named value of a document and where it goes: Into is a *string,
-// *int64, *float64, *bool or *Window.
+// Field is one named value of a document and where it goes: Into is a *string, *int,
+// *int64, *float64, *bool, *Window or an encoding.TextUnmarshaler for a single value,
+// a *[]string for one or a list of them, or a func(r *Reader, path string, v Value)
+// that reads whatever it wants.
 type Field struct {
 	Name string
 	Into any
 }
-
-// Kind is what a value looked like where it was written.
-type Kind uint8
-
-// The kinds. Text is untyped, as in flags, environment variables and YAML scalars:
-// it may be whatever the field takes.
-const (
-	Text Kind = iota
-	String
-	Number
-	Bool
-)
 
 // Find returns the field of that name. The error is a *node.FieldError that lists
 // the known ones.
@@ -38,51 +30,93 @@ func Find(fields []Field, name string) (Field, error) {
 		}
 		known[i] = f.Name
 	}
-	return Field{}, &node.FieldError{Field: Quote(name), Value: "is unknown", Reason: "known are " + strings.Join(known, ", ")}
+	return Field{}, &node.FieldError{Field: plain(name), Value: "is unknown", Reason: "known are " + Among(name, known)}
 }
 
-// Set reads text, written as kind, into the field. The error is a *node.FieldError,
-// and the field is unchanged then.
+// Set reads text, written as kind, into the field, which takes a single value. The
+// error is a *node.FieldError, and the field is unchanged then.
 func (f Field) Set(kind Kind, text string) error {
-	want := ""
+	v := Value{Kind: kind, Text: text}
+	if want := f.set(v); want != "" {
+		return &node.FieldError{Field: f.Name, Value: v.shown(), Reason: want}
+	}
+	return nil
+}
+
+// set reads a value into the field. What it returns is "" or what would be right.
+func (f Field) set(v Value) (want string) {
+	text, single := v.Text, v.Kind <= Bool
+	typed := v.Kind == String || v.Kind == Bool // and so no number
 	switch into := f.Into.(type) {
 	case *string:
-		if kind == Text || kind == String {
-			*into = text
-			return nil
+		if v.Kind != Text && v.Kind != String {
+			return "must be a string"
 		}
-		want = "must be a string"
+		*into = text
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil || !single || typed {
+			return number("must be a whole number", v, err)
+		}
+		*into = n
 	case *int64:
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil && (kind == Text || kind == Number) {
-			*into = n
-			return nil
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || !single || typed {
+			return number("must be a whole number, below 2^63", v, err)
 		}
-		want = "must be a whole number, below 2^63"
+		*into = n
 	case *float64:
-		if x, err := strconv.ParseFloat(text, 64); err == nil && (kind == Text || kind == Number) && !math.IsInf(x, 0) && !math.IsNaN(x) {
-			*into = x
-			return nil
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil || !single || typed || math.IsInf(x, 0) || math.IsNaN(x) {
+			return number("must be a number", v, err)
 		}
-		want = "must be a number"
+		*into = x
 	case *bool:
-		if (kind == Text || kind == Bool) && (text == "true" || text == "false") {
-			*into = text == "true"
-			return nil
+		if (v.Kind != Text && v.Kind != Bool) || (text != "true" && text != "false") {
+			return "must be true or false"
 		}
-		want = "must be true or false"
+		*into = text == "true"
 	case *Window:
-		if kind != Bool {
-			w, err := ParseWindow(text)
-			if err == nil {
-				*into = w
-				return nil
-			}
+		if !single || v.Kind == Bool {
+			return windowForms
 		}
-		want = windowForms
+		w, err := ParseWindow(text)
+		if err != nil {
+			return err.Error()
+		}
+		*into = w
+	case encoding.TextUnmarshaler:
+		if !single {
+			text = ""
+		}
+		if err := into.UnmarshalText([]byte(text)); err != nil {
+			if fault := new(node.FieldError); errors.As(err, &fault) {
+				return fault.Reason
+			}
+			return err.Error()
+		}
 	default:
 		panic(fmt.Sprintf("spec: field %s has the type %T", f.Name, f.Into)) // a programming error, found by any test
 	}
-	return &node.FieldError{Field: f.Name, Value: Quote(text), Reason: want}
+	return ""
+}
+
+// number is want, and what else to say where somebody wrote a number in quotes.
+func number(want string, v Value, err error) string {
+	if v.Kind == String && err == nil {
+		return want + ", without quotes"
+	}
+	return want
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
+
+// plain makes a name of unknown origin fit for a path.
+func plain(name string) string {
+	if plainName.MatchString(name) {
+		return name
+	}
+	return Quote(name)
 }
 
 // Quote makes text of unknown origin fit for a message: short, on one line.

@@ -1,55 +1,107 @@
 package spec
 
 import (
-	"errors"
-	"fmt"
-	"time"
-
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Limit is one limit as it is written in JSON and YAML. Make one with NewLimit: the
-// zero value has fields that are not supported.
+// Limit is one limit as it is written in JSON and YAML. The zero value has every field
+// at its default; limit and window have none. Writing out Resolution and TimeZone needs
+// a Limit from LimitOf.
 type Limit struct {
-	Limit        int64   `json:"limit"`
-	Window       Window  `json:"window"` // seconds
-	Burst        int64   `json:"burst"`
-	Algorithm    string  `json:"algorithm"`
-	Resolution   int64   `json:"resolution"`
-	TimeZone     string  `json:"time_zone"`
-	MaxOvershoot float64 `json:"max_overshoot"`
-	OnIsolation  string  `json:"on_isolation"`
-	Consistency  string  `json:"consistency"`
-	Shadow       bool    `json:"shadow"`
+	Limit        int64            `json:"limit"`
+	Window       Window           `json:"window"` // seconds, or a unit's name
+	Burst        int64            `json:"burst"`
+	Algorithm    node.Algorithm   `json:"algorithm"`
+	Resolution   int              `json:"resolution"`
+	TimeZone     string           `json:"time_zone"`
+	MaxOvershoot float64          `json:"max_overshoot"`
+	OnIsolation  node.OnIsolation `json:"on_isolation"`
+	Consistency  node.Consistency `json:"consistency"`
+	Shadow       bool             `json:"shadow"`
+	Block        bool             `json:"block,omitempty"`
+	Unlimited    bool             `json:"unlimited,omitempty"`
+	IPv6Prefix   int              `json:"ipv6_prefix,omitempty"`
+	Overrides    Overrides        `json:"overrides,omitempty"`
 }
 
-// What the node does today; the fields are there because documents that name them
-// must be refused by name, not misread.
+// How defaults are written that a policy leaves empty.
 const (
-	onlyAlgorithm   = "gcra"
-	onlyResolution  = 1
-	onlyTimeZone    = "UTC"
-	onlyConsistency = "eventual"
+	defaultResolution = 1
+	defaultTimeZone   = "UTC"
 )
-
-// NewLimit is a limit with everything at its default; limit and window have none.
-func NewLimit() Limit {
-	return Limit{
-		Algorithm: onlyAlgorithm, Resolution: onlyResolution, TimeZone: onlyTimeZone,
-		OnIsolation: node.IsolationKeep.String(), Consistency: onlyConsistency,
-	}
-}
 
 // LimitOf writes a policy down.
 func LimitOf(p node.Policy) Limit {
-	l := NewLimit()
-	l.Limit, l.Window, l.Burst, l.MaxOvershoot = p.Limit, Window(p.Window), p.Burst, p.MaxOvershoot
-	l.OnIsolation = p.OnIsolation.String()
+	l := Limit{
+		Limit: p.Limit, Window: windowOf(p.Window, p.Calendar), Burst: p.Burst, Algorithm: p.Algorithm,
+		Resolution: p.Resolution, TimeZone: p.TimeZone, MaxOvershoot: p.MaxOvershoot, OnIsolation: p.OnIsolation,
+		Consistency: p.Consistency, Shadow: p.Shadow, Block: p.Access == node.Blocked, Unlimited: p.Access == node.Unlimited,
+		IPv6Prefix: p.IPv6Prefix, Overrides: p.Overrides,
+	}
+	if l.Algorithm != node.GCRA && l.Burst == 0 {
+		l.Burst = l.Limit // what may pass at once
+	}
+	if l.Resolution == 0 {
+		l.Resolution = defaultResolution
+	}
+	if l.TimeZone == "" {
+		l.TimeZone = defaultTimeZone
+	}
 	return l
 }
 
-// Fields lists the limit's fields, for reading into it.
-func (l *Limit) Fields() []Field {
+// Policy is what the limit says to a node. Whether it makes sense is for
+// node.Policy.Validate.
+func (l *Limit) Policy() node.Policy {
+	p := node.Policy{
+		Algorithm: l.Algorithm, Limit: l.Limit, Window: l.Window.Duration, Calendar: l.Window.Calendar,
+		TimeZone: l.TimeZone, Resolution: l.Resolution, Burst: l.Burst, MaxOvershoot: l.MaxOvershoot,
+		OnIsolation: l.OnIsolation, Consistency: l.Consistency, Access: accessOf(l.Block, l.Unlimited), Shadow: l.Shadow,
+		IPv6Prefix: l.IPv6Prefix, Overrides: l.Overrides,
+	}
+	if p.Algorithm != node.GCRA && p.Burst == p.Limit {
+		p.Burst = 0 // as LimitOf writes it: windows have no burst of their own
+	}
+	if p.Resolution == defaultResolution {
+		p.Resolution = 0
+	}
+	if p.TimeZone == defaultTimeZone {
+		p.TimeZone = ""
+	}
+	return p
+}
+
+// Example is a limit as messages show it.
+const Example = `{"limit": 100, "window": 60}`
+
+// Limit reads a limit. base finds what it uses.
+func (r *Reader) Limit(path string, v Value, base Base) Limit {
+	var l Limit
+	if m, found := v.member("use"); found {
+		l, _ = r.use(Join(path, "use"), m.Value, base)
+	}
+	var overrides *Value
+	fields := append(l.fields(), Field{"use", ignore}, Field{"overrides", func(_ *Reader, _ string, v Value) { overrides = &v }})
+	var given access
+	r.Mapping(path, v, Example, func(at string, m Member) {
+		if r.Member(at, m, fields) {
+			given.note(m)
+		}
+	})
+	l.Block, l.Unlimited = r.access(path, given, l.Block, l.Unlimited)
+	if given.zero != nil && !l.Block && !l.Unlimited {
+		r.refuseZero(path, given)
+	}
+	if overrides != nil {
+		// Last: what they use is judged by the limit's algorithm, wherever that is written.
+		l.Overrides = r.overrides(Join(path, "overrides"), *overrides, l.Algorithm, base)
+	}
+	return l
+}
+
+func ignore(*Reader, string, Value) {}
+
+func (l *Limit) fields() []Field {
 	return []Field{
 		{"limit", &l.Limit},
 		{"window", &l.Window},
@@ -61,50 +113,8 @@ func (l *Limit) Fields() []Field {
 		{"on_isolation", &l.OnIsolation},
 		{"consistency", &l.Consistency},
 		{"shadow", &l.Shadow},
+		{"block", &l.Block},
+		{"unlimited", &l.Unlimited},
+		{"ipv6_prefix", &l.IPv6Prefix},
 	}
-}
-
-// Policy is what the limit says to a node. The error joins a *node.FieldError for
-// each field at fault.
-func (l *Limit) Policy() (node.Policy, error) {
-	p := node.Policy{Limit: l.Limit, Window: time.Duration(l.Window), Burst: l.Burst, MaxOvershoot: l.MaxOvershoot}
-	isolation := p.OnIsolation.UnmarshalText([]byte(l.OnIsolation))
-	return p, errors.Join(
-		only("algorithm", l.Algorithm, onlyAlgorithm),
-		only("resolution", l.Resolution, onlyResolution),
-		only("time_zone", l.TimeZone, onlyTimeZone),
-		isolation,
-		only("consistency", l.Consistency, onlyConsistency),
-		only("shadow", l.Shadow, false),
-		p.Validate(),
-	)
-}
-
-func only[T comparable](field string, got, supported T) error {
-	if got == supported {
-		return nil
-	}
-	var value any = got
-	if text, ok := value.(string); ok {
-		value = Quote(text)
-	}
-	return &node.FieldError{Field: field, Value: value, Reason: fmt.Sprintf("not supported: must be %v", supported)}
-}
-
-// Faults takes joined and wrapped errors apart: every *node.FieldError in err, in
-// order.
-func Faults(err error) []*node.FieldError {
-	switch e := err.(type) { //nolint:errorlint // it walks the tree itself, to find all and not just the first
-	case *node.FieldError:
-		return []*node.FieldError{e}
-	case interface{ Unwrap() error }:
-		return Faults(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		var all []*node.FieldError
-		for _, inner := range e.Unwrap() {
-			all = append(all, Faults(inner)...)
-		}
-		return all
-	}
-	return nil
 }

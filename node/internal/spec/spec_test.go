@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
+	"strings"
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
@@ -16,34 +19,57 @@ func TestAPlainNumberIsSeconds(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"60": time.Minute, "0.5": 500 * time.Millisecond, "1e3": 1000 * time.Second, "-1": -time.Second, "0": 0,
 		"60s": time.Minute, "1m": time.Minute, "1h30m": 90 * time.Minute, "250ms": 250 * time.Millisecond, "0.001": time.Millisecond,
-		"9223372035": 9223372035 * time.Second,
+		"9223372035": 9223372035 * time.Second, "31622399.000000001": 366*24*time.Hour - time.Second + 1, "-0.5": -500 * time.Millisecond,
 	} {
 		got, err := spec.ParseWindow(text)
-		if err != nil || time.Duration(got) != want {
-			t.Errorf("%q: got %v, %v, want %v", text, time.Duration(got), err, want)
+		if err != nil || got != (spec.Window{Duration: want}) {
+			t.Errorf("%q: got %v, %v, want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "a", "60 s", "1d", "NaN", "Inf", "-Inf", "1e300", "9223372037", "-9223372037", "1:30", "60,0"} {
+	for _, text := range []string{"", "a", "60 s", "NaN", "Inf", "-Inf", "1e300", "9223372037", "-9223372037", "1:30", "60,0"} {
 		if got, err := spec.ParseWindow(text); err == nil {
-			t.Errorf("%q: got %v, want an error", text, time.Duration(got))
+			t.Errorf("%q: got %v, want an error", text, got)
+		}
+	}
+}
+
+func TestAUnitIsAWindowAndADayIsNoDuration(t *testing.T) {
+	for text, want := range map[string]node.Calendar{
+		"second": gcra.Second, "minute": gcra.Minute, "hour": gcra.Hour, "day": gcra.Day, "week": gcra.Week, "month": gcra.Month, "year": gcra.Year,
+	} {
+		if got, err := spec.ParseWindow(text); err != nil || got != (spec.Window{Calendar: want}) {
+			t.Errorf("%q: got %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"1d", "7d", "1w", "1 day", "2 weeks", "1mo", "1M", "1y"} {
+		if _, err := spec.ParseWindow(text); err == nil || !strings.Contains(err.Error(), "write 24h for a length of time, or day, week,") {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+	for _, text := range []string{"Day", "days", "daily", "unknown"} {
+		if got, err := spec.ParseWindow(text); err == nil {
+			t.Errorf("%q: got %v", text, got)
 		}
 	}
 }
 
 func TestAWindowIsReadBackAsItWasWritten(t *testing.T) {
-	for _, d := range []time.Duration{time.Millisecond, 1500 * time.Millisecond, time.Minute, 366 * 24 * time.Hour, 123456789} {
-		w := spec.Window(d)
+	rapid.Check(t, func(t *rapid.T) {
+		w := spec.Window{Duration: time.Duration(rapid.Int64Range(-9e18, 9e18).Draw(t, "window"))}
+		if rapid.Bool().Draw(t, "calendar") {
+			w = spec.Window{Calendar: drawUnit.Draw(t, "unit")}
+		}
 		if got, err := spec.ParseWindow(w.String()); err != nil || got != w {
-			t.Errorf("%v as text %q: got %v, %v", d, w, time.Duration(got), err)
+			t.Errorf("%v as text %q: got %v, %v", w, w.String(), got, err)
 		}
 		b, err := json.Marshal(w)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := spec.ParseWindow(string(b)); err != nil || got != w {
-			t.Errorf("%v as JSON %s: got %v, %v", d, b, time.Duration(got), err)
+		if got, err := spec.ParseWindow(strings.Trim(string(b), `"`)); err != nil || got != w {
+			t.Errorf("%v as JSON %s: got %v, %v", w, b, got, err)
 		}
-	}
+	})
 }
 
 func TestAFieldTakesOnlyItsKind(t *testing.T) {
@@ -82,9 +108,21 @@ func TestAFieldTakesOnlyItsKind(t *testing.T) {
 		},
 		{
 			new(spec.Window),
-			[]attempt{{spec.Text, "60"}, {spec.Number, "60"}, {spec.String, "90s"}},
-			[]attempt{{spec.Bool, "true"}, {spec.String, "soon"}},
-			"90",
+			[]attempt{{spec.Text, "60"}, {spec.Number, "60"}, {spec.String, "90s"}, {spec.String, "day"}},
+			[]attempt{{spec.Bool, "true"}, {spec.String, "soon"}, {spec.Text, "1d"}},
+			"day",
+		},
+		{
+			new(int),
+			[]attempt{{spec.Text, "60"}, {spec.Number, "-1"}},
+			[]attempt{{spec.String, "1"}, {spec.Number, "1.5"}, {spec.Bool, "true"}},
+			"-1",
+		},
+		{
+			new(node.Algorithm),
+			[]attempt{{spec.Text, "gcra"}, {spec.String, "sliding_window"}},
+			[]attempt{{spec.Text, ""}, {spec.Number, "1"}, {spec.String, "GCRA"}},
+			"sliding_window",
 		},
 	} {
 		f := spec.Field{Name: "f", Into: c.into}
@@ -115,24 +153,12 @@ func show(into any) string {
 		return fmt.Sprint(*v)
 	case *bool:
 		return fmt.Sprint(*v)
-	case *spec.Window:
+	case *int:
+		return fmt.Sprint(*v)
+	case fmt.Stringer:
 		return v.String()
 	}
 	return "?"
-}
-
-func TestAPolicySurvivesBeingWrittenDown(t *testing.T) {
-	for _, p := range []node.Policy{
-		{Limit: 1, Window: time.Millisecond, Burst: 1, MaxOvershoot: 1},
-		{Limit: 100, Window: time.Minute, Burst: 20, MaxOvershoot: 0.1},
-		{Limit: math.MaxInt32, Window: 366 * 24 * time.Hour, Burst: 7, MaxOvershoot: 0.001},
-	} {
-		l := spec.LimitOf(p)
-		got, err := l.Policy()
-		if err != nil || got != p {
-			t.Errorf("got %+v, %v, want %+v", got, err, p)
-		}
-	}
 }
 
 func TestFaultsFindsAllOfThem(t *testing.T) {

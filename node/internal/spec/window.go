@@ -3,45 +3,112 @@ package spec
 import (
 	"errors"
 	"math"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Window is a length of time as users write it: a plain number of seconds (60, 0.5)
-// or a duration (1m, 500ms).
-type Window time.Duration
+// Window is a length of time as users write it: a plain number of seconds (60, 0.5),
+// a duration (1m, 500ms), or a unit of calendar time (day). One of the two is zero.
+type Window struct {
+	Duration time.Duration
+	Calendar node.Calendar
+}
 
-const windowForms = "must be a number of seconds or a duration such as 90s, 500ms or 1h"
+const windowForms = "must be a number of seconds, a duration such as 90s, 500ms or 1h, or one of second, minute, hour, day, week, month and year"
 
-var errWindow = errors.New(windowForms)
+var (
+	errWindow = errors.New(windowForms)
+	// A day is no duration: it has 23 hours or 25 where clocks are changed, and it is
+	// unclear when it begins.
+	errDays = errors.New("has a unit that is none of a duration: write 24h for a length of time, or day, week, month or year for one of the calendar")
 
-// ParseWindow reads one. Its range is for the policy to judge.
+	inDays  = regexp.MustCompile(`^[0-9.]+ ?(d|w|mo|M|y|days?|weeks?|months?|years?)$`)
+	decimal = regexp.MustCompile(`^(-?)([0-9]{1,10})(?:\.([0-9]{1,9}))?$`)
+)
+
+// mostSeconds is where a conversion to nanoseconds would begin to overflow, silently.
+const mostSeconds = math.MaxInt64/int64(time.Second) - 1
+
+// ParseWindow reads one. Its range is for the policy to judge. The error is what would
+// be right.
 func ParseWindow(text string) (Window, error) {
+	var unit node.Calendar
+	if text != "" && unit.UnmarshalText([]byte(text)) == nil {
+		return Window{Calendar: unit}, nil
+	}
+	if d, ok := exactSeconds(text); ok {
+		return Window{Duration: d}, nil
+	}
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		// Beyond this a conversion to nanoseconds would overflow, silently.
-		const most = float64(math.MaxInt64/int64(time.Second)) - 1
-		if seconds != seconds || math.Abs(seconds) > most {
-			return 0, errWindow
+		if seconds != seconds || math.Abs(seconds) > float64(mostSeconds) {
+			return Window{}, errWindow
 		}
 		whole, part := math.Modf(seconds) // apart, so that whole seconds stay exact
-		return Window(int64(whole)*int64(time.Second) + int64(math.Round(part*float64(time.Second)))), nil
+		return Window{Duration: time.Duration(int64(whole)*int64(time.Second) + int64(math.Round(part*float64(time.Second))))}, nil
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0, errWindow
+	switch {
+	case err == nil:
+		return Window{Duration: d}, nil
+	case inDays.MatchString(text):
+		return Window{}, errDays
+	default:
+		return Window{}, errWindow
 	}
-	return Window(d), nil
+}
+
+// exactSeconds reads what MarshalJSON writes: a float has too few digits for months in
+// nanoseconds.
+func exactSeconds(text string) (time.Duration, bool) {
+	m := decimal.FindStringSubmatch(text)
+	if m == nil {
+		return 0, false
+	}
+	whole, err := strconv.ParseInt(m[2], 10, 64)
+	if err != nil || whole > mostSeconds {
+		return 0, false
+	}
+	part, err := strconv.ParseInt((m[3] + "000000000")[:9], 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	d := time.Duration(whole)*time.Second + time.Duration(part)
+	if m[1] != "" {
+		d = -d
+	}
+	return d, true
 }
 
 // String is the shortest form that ParseWindow reads back.
 func (w Window) String() string {
-	if s := time.Duration(w); s%time.Second == 0 {
-		return strconv.FormatInt(int64(s/time.Second), 10)
+	switch {
+	case w.Calendar != 0:
+		return w.Calendar.String()
+	case w.Duration%time.Second == 0:
+		return strconv.FormatInt(int64(w.Duration/time.Second), 10)
+	default:
+		return w.Duration.String()
 	}
-	return time.Duration(w).String()
 }
 
-// MarshalJSON writes seconds.
+// MarshalJSON writes seconds, or the unit's name.
 func (w Window) MarshalJSON() ([]byte, error) {
-	return strconv.AppendFloat(nil, time.Duration(w).Seconds(), 'f', -1, 64), nil
+	if w.Calendar != 0 {
+		return strconv.AppendQuote(nil, w.Calendar.String()), nil
+	}
+	whole, part := w.Duration/time.Second, w.Duration%time.Second
+	out := strconv.AppendInt(nil, int64(whole), 10)
+	if part != 0 {
+		if whole == 0 && part < 0 {
+			out = append([]byte{'-'}, out...)
+		}
+		digits := strconv.FormatInt(int64(max(part, -part)), 10)
+		digits = strings.TrimRight(strings.Repeat("0", 9-len(digits))+digits, "0")
+		out = append(append(out, '.'), digits...)
+	}
+	return out, nil
 }

@@ -1,0 +1,152 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// written is a limit as a file has it. The value's line is that of the limit's name.
+type written struct {
+	file  string
+	value spec.Value
+}
+
+// origin says where a field stands, or the limit if it has none of that path.
+func (w *written) origin(path string) string {
+	return fmt.Sprintf("%s:%d", w.file, w.value.LineOf(path))
+}
+
+// defaultKeys are the settings that are fields of the limit "default", too.
+var defaultKeys = []string{"limit", "window", "burst", "max_overshoot"}
+
+// Policies is all limits by name, validated. The error joins all faults, each with
+// its origin.
+func (s *Settings) Policies() (map[string]node.Policy, error) {
+	limits, faults := s.resolve()
+	out := map[string]node.Policy{}
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		l := limits[name]
+		out[name] = l.Policy()
+		for _, f := range spec.Faults(out[name].Validate()) {
+			faults = append(faults, s.at(name, f))
+		}
+	}
+	return out, errors.Join(faults...)
+}
+
+// at says where the faulty field of a limit stands.
+func (s *Settings) at(name string, f *node.FieldError) error {
+	if name == node.DefaultLimit {
+		if origin := s.origins[f.Field]; origin != "" && slices.Contains(defaultKeys, f.Field) {
+			return fmt.Errorf("%s: %w", origin, f)
+		}
+	}
+	w, found := s.limits[name]
+	if !found {
+		return f
+	}
+	return fmt.Errorf("%s: %w", w.origin(f.Field), &node.FieldError{Field: "limits." + name + "." + f.Field, Value: f.Value, Reason: f.Reason})
+}
+
+// resolver reads limits in the order in which they use each other.
+type resolver struct {
+	settings *Settings
+	known    []string
+	done     map[string]*spec.Limit // nil: it is at fault
+	stack    []string               // being read, each used by the one before
+	faults   []error
+}
+
+// resolve reads the limits as they are written.
+func (s *Settings) resolve() (map[string]*spec.Limit, []error) {
+	v := &resolver{settings: s, done: map[string]*spec.Limit{}}
+	v.known = slices.Collect(maps.Keys(s.limits))
+	if _, found := s.limits[node.DefaultLimit]; !found {
+		v.known = append(v.known, node.DefaultLimit)
+	}
+	slices.Sort(v.known)
+	for _, name := range v.known {
+		v.limit(name)
+	}
+	maps.DeleteFunc(v.done, func(_ string, l *spec.Limit) bool { return l == nil })
+	return v.done, v.faults
+}
+
+// limit reads one, and those that it uses before.
+func (v *resolver) limit(name string) *spec.Limit {
+	if l, done := v.done[name]; done {
+		return l
+	}
+	w, found := v.settings.limits[name]
+	l := v.settings.Default
+	if found {
+		v.stack = append(v.stack, name)
+		var r spec.Reader
+		l = r.Limit("limits."+name, w.value, v.base)
+		v.stack = v.stack[:len(v.stack)-1]
+		if faults := located(w.file, &r); len(faults) > 0 {
+			v.faults = append(v.faults, faults...)
+			v.done[name] = nil
+			return nil
+		}
+		if name == node.DefaultLimit {
+			v.overlay(&l)
+		}
+	}
+	v.done[name] = &l
+	return &l
+}
+
+// overlay puts what keys, environment and flags say over the default limit of a file.
+func (v *resolver) overlay(l *spec.Limit) {
+	s := v.settings
+	w := s.limits[node.DefaultLimit]
+	for _, key := range defaultKeys {
+		origin := s.origins[key]
+		if origin == "" || (w.value.Has(key) && origin == w.origin(key)) {
+			continue // what the file says
+		}
+		switch key {
+		case "limit":
+			l.Limit = s.Default.Limit
+		case "window":
+			l.Window = s.Default.Window
+		case "burst":
+			l.Burst = s.Default.Burst
+		case "max_overshoot":
+			l.MaxOvershoot = s.Default.MaxOvershoot
+		}
+	}
+}
+
+// base implements spec.Base.
+func (v *resolver) base(name string) (spec.Limit, error) {
+	if i := slices.Index(v.stack, name); i >= 0 {
+		user := v.stack[len(v.stack)-1]
+		circle := append([]string{user}, v.stack[i:]...)
+		return spec.Limit{}, errors.New("goes in a circle: " + strings.Join(circle[:2], " uses ") + which(circle[2:]))
+	}
+	if !slices.Contains(v.known, name) {
+		return spec.Limit{}, spec.NoLimit(name, v.known)
+	}
+	l := v.limit(name)
+	if l == nil {
+		return spec.Limit{}, spec.ErrTold
+	}
+	return *l, nil
+}
+
+// which goes on with a sentence about who uses whom.
+func which(names []string) string {
+	var out strings.Builder
+	for _, name := range names {
+		out.WriteString(", which uses " + name)
+	}
+	return out.String()
+}

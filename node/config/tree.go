@@ -1,0 +1,104 @@
+package config
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// mostRepeated caps the values that aliases repeat: a few lines of aliases to lists of
+// aliases would be gigabytes.
+const mostRepeated = 100_000
+
+// planter makes a tree of YAML's nodes. What YAML can say beyond what JSON can is
+// refused, but for comments, aliases and plain scalars.
+type planter struct {
+	reader   *spec.Reader
+	aliases  int // around what is being read
+	repeated int
+}
+
+// value makes the value of what path names; false if there is none, and it is told
+// why.
+func (p *planter) value(path string, n *yaml.Node, depth int) (spec.Value, bool) {
+	v := spec.Value{Line: n.Line}
+	switch {
+	case depth > spec.MaxDepth:
+		p.reader.Refuse(n.Line, subject(path), "is nested too deep", fmt.Sprintf("must be at most %d deep", spec.MaxDepth))
+		return v, false
+	case n.Style&yaml.TaggedStyle != 0:
+		p.reader.Refuse(n.Line, subject(path), "has the tag "+spec.Quote(n.Tag), "tags are not supported")
+		return v, false
+	case p.aliases > 0:
+		if p.repeated++; p.repeated == mostRepeated {
+			p.reader.Refuse(n.Line, subject(path), "repeats too much", fmt.Sprintf("aliases must come to at most %d values together", mostRepeated))
+		}
+		if p.repeated >= mostRepeated {
+			return v, false
+		}
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		p.aliases++
+		v, ok := p.value(path, n.Alias, depth+1)
+		p.aliases--
+		return v, ok
+	case yaml.MappingNode:
+		return p.mapping(path, n, depth)
+	case yaml.SequenceNode:
+		v.Kind = spec.List
+		v.Items = make([]spec.Value, len(n.Content))
+		whole := true
+		for i, item := range n.Content {
+			var ok bool
+			v.Items[i], ok = p.value(spec.Index(path, i), item, depth+1)
+			whole = whole && ok
+		}
+		return v, whole
+	default:
+		v.Kind, v.Text = kind(n), n.Value
+		return v, true
+	}
+}
+
+func (p *planter) mapping(path string, n *yaml.Node, depth int) (spec.Value, bool) {
+	v := spec.Value{Kind: spec.Mapping, Line: n.Line, Members: make([]spec.Member, 0, len(n.Content)/2)}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case key.Kind != yaml.ScalarNode:
+			p.reader.Refuse(key.Line, subject(path), "has a key that is none", "a key must be a plain word")
+			continue
+		case key.Tag == "!!merge":
+			p.reader.Refuse(key.Line, spec.Join(path, key.Value), "is not supported", "to build on another limit write use: NAME")
+			continue
+		}
+		if member, ok := p.value(spec.Join(path, key.Value), value, depth+1); ok {
+			v.Members = append(v.Members, spec.Member{Name: key.Value, Line: key.Line, Value: member})
+		}
+	}
+	return v, true
+}
+
+// kind is that of a scalar. Plain ones may be whatever their field takes.
+func kind(n *yaml.Node) spec.Kind {
+	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	switch {
+	case n.Style&quoted != 0:
+		return spec.String
+	case n.Tag == "!!null":
+		return spec.Null
+	default:
+		return spec.Text
+	}
+}
+
+// subject is what a message calls the part of the file that path names.
+func subject(path string) string {
+	if path == "" {
+		return "the file"
+	}
+	return path
+}

@@ -1,0 +1,105 @@
+package spec
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+// ParseJSON makes a tree of text that must be one JSON object. The standard decoder is
+// too kind for that: it takes repeated keys, any capitals, and whatever follows. An
+// error is the end of a sentence that begins with what was parsed, such as "must be
+// UTF-8".
+func ParseJSON(text []byte) (Value, error) {
+	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+		return Value{}, errors.New("is empty: it must be a JSON object")
+	case !utf8.Valid(text):
+		return Value{}, errors.New("must be UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return Value{}, errors.New("must be a JSON object")
+	}
+	v, err := jsonMapping(d, 1)
+	if err != nil {
+		return Value{}, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Value{}, errors.New("has something after the JSON object")
+	}
+	return v, nil
+}
+
+// jsonMapping reads the rest of an object whose brace has been read.
+func jsonMapping(d *json.Decoder, depth int) (Value, error) {
+	v := Value{Kind: Mapping}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return v, malformed(err)
+		}
+		name, _ := key.(string) // the decoder accepts nothing else here
+		member, err := jsonValue(d, depth+1)
+		if err != nil {
+			return v, err
+		}
+		v.Members = append(v.Members, Member{Name: name, Value: member})
+	}
+	_, err := d.Token()
+	return v, malformed(err)
+}
+
+// jsonList reads the rest of an array whose bracket has been read.
+func jsonList(d *json.Decoder, depth int) (Value, error) {
+	v := Value{Kind: List}
+	for d.More() {
+		item, err := jsonValue(d, depth+1)
+		if err != nil {
+			return v, err
+		}
+		v.Items = append(v.Items, item)
+	}
+	_, err := d.Token()
+	return v, malformed(err)
+}
+
+func jsonValue(d *json.Decoder, depth int) (Value, error) {
+	token, err := d.Token()
+	if err != nil {
+		return Value{}, malformed(err)
+	}
+	switch t := token.(type) {
+	case string:
+		return Value{Kind: String, Text: t}, nil
+	case json.Number:
+		return Value{Kind: Number, Text: t.String()}, nil
+	case bool:
+		return Value{Kind: Bool, Text: fmt.Sprint(t)}, nil
+	case nil:
+		return Value{Kind: Null}, nil
+	}
+	switch {
+	case depth > MaxDepth:
+		return Value{}, fmt.Errorf("is nested more than %d deep", MaxDepth)
+	case token == json.Delim('{'):
+		return jsonMapping(d, depth)
+	default:
+		return jsonList(d, depth)
+	}
+}
+
+func malformed(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("ends in the middle of the JSON object")
+	default:
+		return fmt.Errorf("is not JSON: %w", err)
+	}
+}

@@ -1,0 +1,57 @@
+package spec
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// Base finds the limit that "use" names. The error is the reason for which it cannot
+// be used, or ErrTold.
+type Base func(name string) (Limit, error)
+
+// ErrTold is a Base's error where the limit that is named is at fault itself, which is
+// told already.
+var ErrTold = errors.New("the limit is at fault itself")
+
+// BaseOf finds policies that are in force.
+func BaseOf(policies map[string]node.Policy) Base {
+	return func(name string) (Limit, error) {
+		p, found := policies[name]
+		if !found {
+			return Limit{}, NoLimit(name, slices.Sorted(maps.Keys(policies)))
+		}
+		return LimitOf(p), nil
+	}
+}
+
+// NoLimit is the reason for which a name cannot be used that no limit has.
+func NoLimit(name string, known []string) error {
+	if len(known) == 0 {
+		return errors.New("is no limit, and there is none")
+	}
+	return errors.New("is no limit: there are " + Among(name, known))
+}
+
+// use reads the name of another limit and finds it; false if that cannot be used.
+func (r *Reader) use(path string, v Value, base Base) (Limit, bool) {
+	if v.Kind != Text && v.Kind != String {
+		if v.Kind != Null { // which is refused like any
+			r.Refuse(v.Line, path, v.shown(), "must be the name of a limit")
+		}
+		return Limit{}, false
+	}
+	l, err := base(v.Text)
+	if err != nil {
+		if !errors.Is(err, ErrTold) {
+			r.Refuse(v.Line, path, Quote(v.Text), err.Error())
+		}
+		return Limit{}, false
+	}
+	if l.Burst == l.Limit {
+		l.Burst = 0 // it was not given, or might as well not be: it follows the limit
+	}
+	return l, true
+}

@@ -1,0 +1,111 @@
+package spec
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Value is a part of a document. Nobody changes one once it is made.
+type Value struct {
+	Kind    Kind
+	Line    int      // where it is written, 0 where that is unknown
+	Text    string   // of a scalar
+	Items   []Value  // of a List
+	Members []Member // of a Mapping, in the order in which they are written
+}
+
+// Member is one name in a mapping and its value. Names may repeat: a Reader refuses
+// that.
+type Member struct {
+	Name  string
+	Line  int
+	Value Value
+}
+
+// Kind is what a value looked like where it was written.
+type Kind uint8
+
+// The kinds. Text is untyped, as in flags, environment variables and YAML's plain
+// scalars: it may be whatever the field takes.
+const (
+	Text Kind = iota
+	String
+	Number
+	Bool
+	Null
+	List
+	Mapping
+)
+
+// MaxDepth is how deep documents may be nested; those that make sense need six.
+const MaxDepth = 16
+
+// shown is how a message speaks of the value.
+func (v Value) shown() string {
+	switch v.Kind {
+	case Null:
+		return "null"
+	case List:
+		return "is a list"
+	case Mapping:
+		return "is a mapping"
+	default:
+		return Quote(v.Text)
+	}
+}
+
+// Has reports whether a mapping has a member of that name.
+func (v Value) Has(name string) bool {
+	_, found := v.member(name)
+	return found
+}
+
+func (v Value) member(name string) (Member, bool) {
+	for _, m := range v.Members {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
+
+// LineOf is the line of what path names, or of the innermost part of the document
+// around it if it is not there, as with a field that is missing. 0 means that lines
+// are unknown.
+func (v Value) LineOf(path string) int {
+	line := v.Line
+	for path != "" {
+		var step string
+		step, path = cutStep(path)
+		if text, ok := strings.CutPrefix(step, "["); ok {
+			i, err := strconv.Atoi(text)
+			if err != nil || i < 0 || i >= len(v.Items) {
+				return line
+			}
+			v = v.Items[i]
+			line = v.Line
+			continue
+		}
+		m, found := v.member(step)
+		if !found {
+			return line
+		}
+		line, v = m.Line, m.Value
+	}
+	return line
+}
+
+// cutStep takes the first step off a path: a name, or the beginning bracket of an
+// index and its digits.
+func cutStep(path string) (step, rest string) {
+	path = strings.TrimPrefix(path, ".")
+	if path != "" && path[0] == '[' {
+		step, rest, _ = strings.Cut(path, "]")
+		return step, rest
+	}
+	end := strings.IndexAny(path, ".[")
+	if end < 0 {
+		return path, ""
+	}
+	return path[:end], path[end:]
+}
