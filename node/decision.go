@@ -56,13 +56,14 @@ const (
 	ReasonBadRequest                    // the request contradicts itself, or asks for too much at once
 	ReasonBadPolicy                     // the policy that came with the request is not valid
 	ReasonTooManyPolicies               // too many different policies come with requests
+	ReasonTooManyHeld                   // the node holds too many reservations that are not settled
 	reasonEnd
 )
 
 var reasonNames = [reasonEnd]string{
 	"ok", "over_limit", "cost_too_high", "bad_cost", "no_client", "client_too_long", "unknown_limit", "table_full", "peek",
 	"isolated_share", "isolated_open", "isolated_closed",
-	"unlimited", "blocked", "shadow", "bad_request", "bad_policy", "too_many_policies",
+	"unlimited", "blocked", "shadow", "bad_request", "bad_policy", "too_many_policies", "too_many_reservations",
 }
 
 // String is the reason as written in JSON and metrics.
@@ -93,6 +94,10 @@ type Request struct {
 	// are counted as one in Stats, under the name CalledLimit, and at most
 	// MaxCalledPolicies different ones are known at once.
 	Policy *Policy
+	// Timeout is how long a reservation may be settled. 0 means 60 s, at most MaxTimeout.
+	// What can be given back shrinks meanwhile: what drained is there again, and what was
+	// taken more than a window of at least 15 s ago may not be returned any more.
+	Timeout time.Duration
 	// Also are further limits that have to admit the request: it passes if all do, and
 	// is charged to none if one does not. At most MaxChecks.
 	Also []Check
@@ -109,6 +114,9 @@ type Check struct {
 
 // MaxChecks caps Request.Also.
 const MaxChecks = 15
+
+// MaxTimeout caps Request.Timeout.
+const MaxTimeout = 10 * time.Minute
 
 // CalledLimit is the name under which limits that come with requests are counted.
 const CalledLimit = "called"

@@ -57,6 +57,8 @@ type Node struct {
 		fresh bool
 	}
 
+	settling settling
+
 	_ [64]byte // counters below are written by many; what decisions read is above
 
 	overflowed atomic.Uint64
@@ -240,6 +242,10 @@ func (n *Node) DoEach(r Request, each []Decision) (Decision, []Decision) {
 func (n *Node) do(q *Request, each *[]Decision, into *Reservation) Decision {
 	if q.Cost == 0 {
 		q.Cost = 1
+	}
+	if q.Timeout < 0 || q.Timeout > MaxTimeout {
+		n.refusals[ReasonBadRequest].Add(1)
+		return Decision{Reason: ReasonBadRequest, Degraded: n.degraded.Load()}
 	}
 	if len(q.Also) > 0 || q.AtMost || q.Policy != nil {
 		return n.doAll(q, each, into)

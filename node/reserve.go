@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -8,20 +9,22 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 )
 
-// settleWithin is how long a reservation may be settled. One that is not stays
-// charged.
+// settleWithin is how long a reservation may be settled, unless the request says
+// otherwise. One that is not stays charged.
 const settleWithin = 60 * time.Second
 
 // Reservation is cost that was taken before it is known how much it will be: taken
-// by Reserve as an estimate, and settled once by Commit or Cancel, within 60 s.
-// Settling is safe for concurrent use; only the first one counts. A reservation holds
-// nothing in the node: one that nobody settles costs nothing but its charge.
+// by Reserve as an estimate, and settled once by Commit or Cancel, within 60 s or the
+// request's Timeout. Settling is safe for concurrent use; only the first one counts. A
+// reservation holds nothing in the node: one that nobody settles costs nothing but its
+// charge. Node.Hold makes one that the node holds.
 type Reservation struct {
 	// Decision is the answer to the estimate. A reservation that was denied has
 	// nothing to settle.
 	Decision
 
 	node    *Node
+	timeout int64
 	holds   []hold // one for each limit that was charged
 	until   int64
 	settled atomic.Bool
@@ -41,7 +44,7 @@ type hold struct {
 
 // Reserve takes an estimated cost for the client, like Take, to be settled later.
 func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
-	r := &Reservation{node: l.node}
+	r := &Reservation{node: l.node, timeout: int64(settleWithin)}
 	var h hold
 	l.node.decide(l.known(), clientID, cost, &r.Decision, &h)
 	r.keep(h)
@@ -52,7 +55,7 @@ func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
 // that the request names: a cost that a Check has of its own is taken as it is, and is
 // given back only by Cancel.
 func (n *Node) Reserve(q Request) *Reservation {
-	r := &Reservation{node: n}
+	r := &Reservation{node: n, timeout: int64(cmp.Or(q.Timeout, settleWithin))}
 	r.Decision = n.do(&q, nil, r)
 	return r
 }
@@ -60,7 +63,7 @@ func (n *Node) Reserve(q Request) *Reservation {
 func (r *Reservation) keep(h hold) {
 	if h.cost > 0 {
 		r.holds = append(r.holds, h)
-		r.until = h.at + int64(settleWithin)
+		r.until = h.at + r.timeout
 	}
 }
 
