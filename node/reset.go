@@ -1,8 +1,6 @@
 package node
 
 import (
-	"fmt"
-
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -23,12 +21,8 @@ func (n *Node) Reset(limitName, client string) error {
 	now := n.now()
 	var net [netBuffer]byte
 	_, group, why := n.ruleFor(l.known(now), client, 1, &net)
-	switch why {
-	case ReasonNoClient:
-		return &FieldError{Field: "client", Value: `""`, Reason: "must not be empty"}
-	case ReasonClientTooLong:
-		return &FieldError{Field: "client", Value: "...", Reason: fmt.Sprintf("must be at most %d bytes", MaxClientID)}
-	default:
+	if err := clientFault(why); err != nil {
+		return err
 	}
 	k := n.key(l, client, group)
 	n.resets.mu.Lock()

@@ -1,0 +1,167 @@
+package node
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// Explanation is why a client of a limit stands where it stands, as far as this node
+// knows.
+type Explanation struct {
+	// Decision is what one unit more would be told; it took nothing.
+	Decision
+	// Policy is the client's: the limit's, or that of an override.
+	Policy Policy
+	// Override is the number of the override that holds for the client, from 0; -1 for
+	// none.
+	Override int
+	// CountsAs is what the client's id counts as, where that is a network.
+	CountsAs string
+	// Held says that the client is known here; Shared that it is not, and shares an entry
+	// with others because the table is full.
+	Held, Shared bool
+	// Since is when the policy took effect, Reset when the client was last reset: zero for
+	// as configured, and for never.
+	Since, Reset time.Time
+	// FullAt is when the client has all of its burst again if nothing else arrives.
+	FullAt time.Time
+	// Windows are the counting windows that matter, newest first.
+	Windows []ExplainedWindow
+}
+
+// ExplainedWindow is what was counted in one window, and by whom.
+type ExplainedWindow struct {
+	Start, End time.Time
+	// Before is how many units count in it that were used before the limit was changed.
+	// GCRA keeps these, and what earlier windows left, as time: see FullAt.
+	Before uint64
+	Shares []ExplainedShare
+}
+
+// ExplainedShare is one incarnation's part.
+type ExplainedShare struct {
+	Replica   uint64
+	Node      string // "" if it is not known any more
+	Admitted  uint64 // units
+	GivenBack uint64 // units
+}
+
+// Explain tells why a client of a limit ("" is "default") stands where it stands. The
+// error is ErrUnknownLimit, or a *FieldError about the client.
+func (n *Node) Explain(limitName, client string) (Explanation, error) {
+	l, err := n.known(limitName)
+	if err != nil {
+		return Explanation{}, err
+	}
+	now := n.now()
+	rev := l.at(now)
+	var net [netBuffer]byte
+	r, group, why := n.ruleFor(rev, client, 1, &net)
+	if err := clientFault(why); err != nil {
+		return Explanation{}, err
+	}
+	x := Explanation{Policy: r.policy, Override: int(r.index) - 1, CountsAs: string(group), Since: instant(rev.stamp.At)}
+	if why != ReasonOK {
+		x.Decision = n.refused(r, why)
+		x.Allowed = why == ReasonUnlimited
+		return x, nil
+	}
+	names := map[crdt.Replica]string{n.replica: n.cfg.Name}
+	status := n.protocol.Status()
+	for _, p := range status.Peers {
+		names[p.Replica] = p.Node
+	}
+	k := n.key(l, client, group)
+	s := n.table.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x.Held = s.find(k) != nil
+	x.Shared = !x.Held && n.table.full(s) && n.cfg.OnFull != FullOpen
+	look := &s.scratch
+	n.look(look, s, l, r, k, now)
+	defer func() { *look = entry{} }()
+	x.Allowed, x.Reason, _ = n.weigh(s, look, now, 1)
+	n.explain(s, &x.Decision, look, now, 1)
+	x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(look.reset().At)
+	x.Windows = look.rule.windows(look.states(), n.replica, names)
+	return x, nil
+}
+
+// instant is a stamp's time, zero for none.
+func instant(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, at)
+}
+
+// clientFault is what is wrong with a client's id, nil if nothing is.
+func clientFault(why Reason) error {
+	switch why {
+	case ReasonNoClient:
+		return &FieldError{Field: "client", Value: `""`, Reason: "must not be empty"}
+	case ReasonClientTooLong:
+		return &FieldError{Field: "client", Value: "...", Reason: "must be at most 1024 bytes: hash what may be longer"}
+	default:
+		return nil
+	}
+}
+
+// windows lists what the states hold, newest first; parts of a window as windows.
+func (r *rule) windows(s states, self crdt.Replica, names map[crdt.Replica]string) []ExplainedWindow {
+	var out []ExplainedWindow
+	add := func(slot int, st *crdt.State, prev bool) {
+		start := st.Start()
+		w := ExplainedWindow{}
+		if prev {
+			w.End = time.Unix(0, start)
+			start = r.frame.Before(start)
+		} else {
+			w.End = time.Unix(0, r.endOf(start))
+		}
+		if r.segmented != nil {
+			start += int64(slot) * r.segmented.Sub()
+			w.End = time.Unix(0, start+r.segmented.Sub())
+		}
+		w.Start = time.Unix(0, start)
+		all, net := uint64(0), st.Count()
+		if cur, before := r.counted(st); r.policy.Algorithm != GCRA {
+			if all = cur; prev {
+				all, net = before, st.CountPrevious()
+			}
+			w.Before = all - net
+		}
+		st.Rows(self, func(of crdt.Replica, row crdt.Row) {
+			c := row.Cur.Count
+			if prev {
+				c = row.Prev.Count
+			}
+			if c != (crdt.Count{}) {
+				w.Shares = append(w.Shares, ExplainedShare{Replica: uint64(of), Node: names[of], Admitted: c.P, GivenBack: c.N})
+			}
+		})
+		if len(w.Shares) > 0 || w.Before > 0 {
+			slices.SortFunc(w.Shares, func(a, b ExplainedShare) int {
+				return cmp.Or(cmp.Compare(b.Admitted, a.Admitted), cmp.Compare(a.Replica, b.Replica))
+			})
+			out = append(out, w)
+		}
+	}
+	for slot, st := range s.all {
+		add(slot, st, false)
+		add(slot, st, true)
+	}
+	slices.SortFunc(out, func(a, b ExplainedWindow) int { return b.Start.Compare(a.Start) })
+	return out
+}
+
+// endOf is where the window ends that starts at start.
+func (r *rule) endOf(start int64) int64 {
+	if r.calendar != nil {
+		return r.calendar.end(start)
+	}
+	return start + r.frame.Width
+}
