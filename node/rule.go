@@ -20,6 +20,7 @@ type rule struct {
 	slots  int     // states of a client: 1, but for a window in parts
 	slack  float64 // MaxOvershoot·Burst, units
 	silent bool    // nothing of it is sent
+	plain  bool    // GCRA that denies: what nearly all decisions are, and quickest
 
 	// One of these decides, by policy.Algorithm. gcra is there for window algorithms,
 	// too: at twice the rate it is how an origin tells the units that were used before
@@ -41,7 +42,7 @@ func newRule(p Policy) (*rule, error) {
 	if p, err = p.complete(); err != nil {
 		return nil, err
 	}
-	r.policy, r.silent = p, p.Consistency == Local
+	r.policy, r.silent, r.plain = p, p.Consistency == Local, p.Algorithm == GCRA && !p.Shadow
 	r.slack = p.MaxOvershoot * float64(p.Burst)
 	if p.Access != Limited && p.Limit == 0 {
 		p.Limit, p.Window, p.Burst = 1, time.Minute, 1 // stands in: nothing is counted by it
