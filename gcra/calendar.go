@@ -10,6 +10,8 @@ import (
 const (
 	day  = 24 * time.Hour
 	week = 7 * day
+
+	monday = int64(4 * day) // 1970 began on a Thursday
 )
 
 // Periods divides time into calendar windows: each starts where the one before it
@@ -83,7 +85,7 @@ func newPeriods(window time.Duration, unit Unit, location *time.Location) *Perio
 	if location == time.UTC && unit != Month && unit != Year {
 		p.width = int64(window)
 		if unit == Week {
-			p.phase = int64(4 * day) // 1970 began on a Thursday
+			p.phase = monday
 		}
 		return p
 	}
@@ -194,11 +196,12 @@ func floor(t, width int64) int64 {
 
 // find is the window that contains t: the last one that starts at or before t.
 func (p *Periods) find(t int64) (start, end int64) {
-	first := p.first(t + p.offsets[p.offsetAt(t)].value)
-	start = p.begins(first)
+	i := p.offsetAt(t)
+	date := p.first(t + p.offsets[i].value)
+	start = p.begins(date, i)
 	for {
-		first = p.next(first)
-		end = p.begins(first)
+		date = p.next(date)
+		end = p.begins(date, i)
 		// As a rule at once. Not if clocks were set back over midnight, into the date
 		// before: the window of that midnight has started. Nor if a date was left out.
 		if t < end {
@@ -208,45 +211,51 @@ func (p *Periods) find(t int64) (start, end int64) {
 	}
 }
 
-// first is the first date of the unit that contains the local time.
-func (p *Periods) first(local int64) time.Time {
-	t := time.Unix(0, local).UTC()
-	year, month, date := t.Date()
+// first is the date that begins the unit that contains the local time. Dates are unix
+// nanoseconds of their midnight in UTC, whatever the zone.
+func (p *Periods) first(local int64) int64 {
 	switch p.unit {
-	case Week:
-		date -= (int(t.Weekday()) + 6) % 7 // days since Monday
 	case Month:
-		date = 1
+		year, month, _ := time.Unix(0, local).UTC().Date()
+		return date(year, month)
 	case Year:
-		month, date = time.January, 1
+		return date(time.Unix(0, local).UTC().Year(), time.January)
+	case Week:
+		return monday + floor(local-monday, int64(week))
 	}
-	return time.Date(year, month, date, 0, 0, 0, 0, time.UTC)
+	return floor(local, int64(day))
 }
 
-// next is the first date of the unit after the one that first begins. Dates are
-// midnights in UTC, whatever the zone.
-func (p *Periods) next(first time.Time) time.Time {
+// next is the date that begins the unit after the one that first begins.
+func (p *Periods) next(first int64) int64 {
 	switch p.unit {
-	case Week:
-		return first.Add(week)
 	case Month:
-		return first.AddDate(0, 1, 0)
+		year, month, _ := time.Unix(0, first).UTC().Date()
+		return date(year, month+1)
 	case Year:
-		return first.AddDate(1, 0, 0)
+		return date(time.Unix(0, first).UTC().Year()+1, time.January)
+	case Week:
+		return first + int64(week)
 	}
-	return first.Add(day)
+	return first + int64(day)
+}
+
+// date is the first of a month; month 13 is the next year's first.
+func date(year int, month time.Month) int64 {
+	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 }
 
 // begins is the first instant at which clocks in the zone show the midnight that begins
-// date, or a later time.
-func (p *Periods) begins(date time.Time) int64 {
-	midnight := date.UnixNano()
-	// No zone is a day away from UTC: the clocks show an earlier time until here.
-	i := p.offsetAt(midnight - int64(day))
-	for i+1 < len(p.offsets) && midnight-p.offsets[i].value >= p.offsets[i+1].from {
+// date, or a later time. i is the index of an offset near it, to start from.
+func (p *Periods) begins(date int64, i int) int64 {
+	// No zone is a day away from UTC: the clocks show an earlier time until date - day.
+	for p.offsets[i].from > date-int64(day) {
+		i--
+	}
+	for i+1 < len(p.offsets) && date-p.offsets[i].value >= p.offsets[i+1].from {
 		i++
 	}
-	return max(midnight-p.offsets[i].value, p.offsets[i].from) // the latter if they jumped over it
+	return max(date-p.offsets[i].value, p.offsets[i].from) // the latter if they jumped over it
 }
 
 // offset is what the clocks of a zone are ahead of UTC, in nanoseconds, from an instant
