@@ -45,9 +45,9 @@ type Periods struct {
 func NewPeriods(window time.Duration, unit Unit, zone string) (*Periods, error) {
 	fault := checkPeriod(window, unit)
 	location, zoneFault := checkZone(zone)
-	small := unit == Second || unit == Minute || unit == Hour || unit == NoUnit && window < day
-	if fault == nil && zoneFault == nil && small && location != time.UTC {
-		zoneFault = &FieldError{Field: "time_zone", Value: zone, Reason: "windows below a day are aligned to UTC: leave it out"}
+	small := unit == Second || unit == Minute || unit == Hour || unit == NoUnit && window != 0 && window < day
+	if zoneFault == nil && small && location != time.UTC {
+		zoneFault = refuseZone(zone, "windows below a day are aligned to UTC: leave it out")
 	}
 	var faults []error
 	for _, f := range []*FieldError{fault, zoneFault} {
@@ -143,17 +143,19 @@ func divisors(window time.Duration) (below, above time.Duration) {
 }
 
 func checkZone(zone string) (*time.Location, *FieldError) {
-	refuse := func(reason string) *FieldError {
-		return &FieldError{Field: "time_zone", Value: fmt.Sprintf("%.64q", zone), Reason: reason}
-	}
+	const right = "must be a name from the IANA time zone database, such as Europe/Berlin"
 	if zone == "Local" {
-		return nil, refuse("is another zone on another machine: must be a name from the IANA time zone database, such as Europe/Berlin")
+		return nil, refuseZone(zone, "is another zone on another machine: "+right)
 	}
 	location, err := time.LoadLocation(zone)
 	if err != nil {
-		return nil, refuse("must be a name from the IANA time zone database, such as Europe/Berlin")
+		return nil, refuseZone(zone, right)
 	}
 	return location, nil
+}
+
+func refuseZone(zone, reason string) *FieldError {
+	return &FieldError{Field: "time_zone", Value: fmt.Sprintf("%.64q", zone), Reason: reason}
 }
 
 // zoneSlack is the most by which a zone has set its clocks at once since 1995, the
