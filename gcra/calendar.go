@@ -3,7 +3,6 @@ package gcra
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -14,9 +13,9 @@ const (
 	monday = int64(4 * day) // 1970 began on a Thursday
 )
 
-// Periods divides time into calendar windows: each starts where the one before it
-// ends. It is immutable and safe for concurrent use. Make one with
-// NewPeriods; the zero value is not usable.
+// Periods divides time into calendar windows: each starts where the one before it ends.
+// It is immutable and safe for concurrent use. Make one with NewPeriods; the zero value
+// is not usable.
 //
 // A window of a day or longer starts at the first instant at which the clocks of its
 // zone show its first midnight, or have jumped over it. So every instant lies in one
@@ -31,8 +30,8 @@ type Periods struct {
 	shortest, longest time.Duration
 
 	// Of windows that differ:
-	unit    Unit     // Day to Year
-	offsets []offset // the zone's, oldest first: what a look-up needs, so that it allocates nothing
+	unit    Unit    // Day to Year
+	offsets offsets // the zone's
 }
 
 // NewPeriods returns the windows of one width, or of one calendar unit: exactly one of
@@ -142,22 +141,6 @@ func divisors(window time.Duration) (below, above time.Duration) {
 	return below, above
 }
 
-func checkZone(zone string) (*time.Location, *FieldError) {
-	const right = "must be a name from the IANA time zone database, such as Europe/Berlin"
-	if zone == "Local" {
-		return nil, refuseZone(zone, "is another zone on another machine: "+right)
-	}
-	location, err := time.LoadLocation(zone)
-	if err != nil {
-		return nil, refuseZone(zone, right)
-	}
-	return location, nil
-}
-
-func refuseZone(zone, reason string) *FieldError {
-	return &FieldError{Field: "time_zone", Value: fmt.Sprintf("%.64q", zone), Reason: reason}
-}
-
 // zoneSlack is the most by which a zone has set its clocks at once since 1995, the
 // crossing of the date line aside, which leaves out a date: Antarctica/Casey, often.
 const zoneSlack = 3 * time.Hour
@@ -198,7 +181,7 @@ func floor(t, width int64) int64 {
 
 // find is the window that contains t: the last one that starts at or before t.
 func (p *Periods) find(t int64) (start, end int64) {
-	i := p.offsetAt(t)
+	i := p.offsets.at(t)
 	date := p.first(t + p.offsets[i].value)
 	start = p.begins(date, i)
 	for {
@@ -258,45 +241,4 @@ func (p *Periods) begins(date int64, i int) int64 {
 		i++
 	}
 	return max(date-p.offsets[i].value, p.offsets[i].from) // the latter if they jumped over it
-}
-
-// offset is what the clocks of a zone are ahead of UTC, in nanoseconds, from an instant
-// until the next offset's.
-type offset struct{ from, value int64 }
-
-// offsetAt is the index of the offset that holds at t.
-func (p *Periods) offsetAt(t int64) int {
-	low, high := 0, len(p.offsets) // offsets[low].from <= t < offsets[high].from
-	for high-low > 1 {
-		if mid := (low + high) / 2; p.offsets[mid].from <= t {
-			low = mid
-		} else {
-			high = mid
-		}
-	}
-	return low
-}
-
-// offsetsOf are the zone's offsets from 1968 to 2117; the first holds before and the
-// last one after that too.
-func offsetsOf(zone *time.Location) []offset {
-	var all []offset
-	at := time.Date(1968, time.January, 1, 0, 0, 0, 0, time.UTC).In(zone)
-	for from := int64(math.MinInt64); at.Year() < 2117; from = at.UnixNano() {
-		_, seconds := at.Zone()
-		if value := int64(seconds) * int64(time.Second); len(all) == 0 || all[len(all)-1].value != value {
-			all = append(all, offset{from: from, value: value})
-		}
-		_, end := at.ZoneBounds()
-		if end.IsZero() {
-			break
-		}
-		if !end.After(at) {
-			// On the last day of a leap year ZoneBounds may answer with the end of its
-			// 365th day. No rule changes clocks on that day.
-			end = at.Add(time.Hour)
-		}
-		at = end
-	}
-	return all
 }
