@@ -22,8 +22,9 @@ const (
 // window, whatever the clocks do: a day may have 23 or 25 hours, an hour that comes
 // twice is counted in one day, and a date that a zone left out has no window.
 //
-// Instants are unix nanoseconds from Never to Forever; zones change their clocks from
-// 1968 to 2117 only.
+// Instants are unix nanoseconds from Never to Forever; ones beyond lie in no window, and
+// are answered with the first or the last. Zones change their clocks from 1968 to 2117
+// only.
 type Periods struct {
 	width             int64 // of each window, 0 if they differ
 	phase             int64 // where one of them starts, if all have one width
@@ -181,6 +182,9 @@ func floor(t, width int64) int64 {
 
 // find is the window that contains t: the last one that starts at or before t.
 func (p *Periods) find(t int64) (start, end int64) {
+	// Far beyond, dates would overflow and never reach t. The windows around the first
+	// and the last instant are still whole.
+	t = min(max(t, Never-2*int64(MaxWindow)), Forever+2*int64(MaxWindow))
 	i := p.offsets.at(t)
 	date := p.first(t + p.offsets[i].value)
 	start = p.begins(date, i)

@@ -2,6 +2,7 @@ package gcra_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -272,6 +273,25 @@ func TestPeriodsAreValidated(t *testing.T) {
 				t.Errorf("%v with %v", p, err)
 			}
 		})
+	}
+}
+
+// A clock that is far off gets an answer, if not a useful one.
+func TestInstantsBeyondTheCalendarAreAnswered(t *testing.T) {
+	for _, unit := range []gcra.Unit{gcra.Second, gcra.Day, gcra.Week, gcra.Month, gcra.Year} {
+		p := periods(t, 0, unit, "")
+		if unit >= gcra.Day {
+			p = periods(t, 0, unit, "Europe/Berlin")
+		}
+		for _, at := range []int64{math.MinInt64 / 2, math.MaxInt64 / 2, -1, 0, 1} {
+			if p.Start(at) > at || p.End(at) <= at {
+				t.Errorf("%v: %d lies from %d to %d", unit, at, p.Start(at), p.End(at))
+			}
+		}
+		for _, at := range []int64{math.MinInt64, math.MaxInt64} {
+			p.Start(at)
+			p.End(at)
+		}
 	}
 }
 
