@@ -156,10 +156,10 @@ func BenchmarkSegmented(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			s := gcra.NewSegmented(gcra.Policy{Limit: 100, Window: time.Minute}, n)
+			counts := make([]uint64, n+1)
+			counts[n/2] = 50
 			for b.Loop() {
-				var counts [61]uint64
-				counts[n/2] = 50
-				s.Admit(counts[:n+1], 1)
+				s.Admit(counts, 1)
 			}
 		})
 	}
