@@ -106,9 +106,9 @@ func checkPeriod(window time.Duration, unit Unit) *FieldError {
 	}
 	switch {
 	case unit >= unitEnd:
-		return &FieldError{Field: "calendar", Value: unit, Reason: "must be second, minute, hour, day, week, month or year"}
+		return &FieldError{Field: "window", Value: unit, Reason: "must be second, minute, hour, day, week, month or year"}
 	case unit != NoUnit && window != 0:
-		return &FieldError{Field: "calendar", Value: unit, Reason: fmt.Sprintf("cannot go with window %v: leave one of them out", window)}
+		return &FieldError{Field: "window", Value: unit, Reason: fmt.Sprintf("cannot go with window %v: leave one of them out", window)}
 	case unit != NoUnit:
 		return nil
 	case window == 0:

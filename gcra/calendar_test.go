@@ -251,8 +251,8 @@ func TestPeriodsAreValidated(t *testing.T) {
 		{1 << 62, gcra.NoUnit, "", []string{"window 1281023h53m38.427387904s: calendar year"}},
 
 		// Units.
-		{time.Hour, gcra.Hour, "", []string{"calendar hour: one of them"}},
-		{0, gcra.Year + 1, "", []string{"calendar unknown: month or year"}},
+		{time.Hour, gcra.Hour, "", []string{"window hour: one of them"}},
+		{0, gcra.Year + 1, "", []string{"window unknown: month or year"}},
 
 		// Zones.
 		{0, gcra.Day, "Berlin", []string{`time_zone "Berlin": Europe/Berlin`}},
@@ -264,7 +264,7 @@ func TestPeriodsAreValidated(t *testing.T) {
 		// Several at once.
 		{7 * time.Minute, gcra.NoUnit, "Mars", []string{"window 7m0s: evenly", `time_zone "Mars": IANA`}},
 		{7 * time.Minute, gcra.NoUnit, "Europe/Berlin", []string{"window 7m0s: evenly", `time_zone "Europe/Berlin": below a day`}},
-		{time.Hour, gcra.Month, "Local", []string{"calendar month: leave", `time_zone "Local": IANA`}},
+		{time.Hour, gcra.Month, "Local", []string{"window month: leave", `time_zone "Local": IANA`}},
 	} {
 		t.Run(fmt.Sprintf("%v %v %s", row.window, row.unit, row.zone), func(t *testing.T) {
 			p, err := gcra.NewPeriods(row.window, row.unit, row.zone)

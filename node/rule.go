@@ -151,7 +151,7 @@ func (p Policy) complete() (Policy, error) {
 		refuse("consistency", p.Consistency, "must be eventual or local")
 	}
 	if p.Access >= accessEnd {
-		refuse("access", p.Access, "must be limited, unlimited or blocked")
+		refuse("block", p.Access, "must be limited, unlimited or blocked")
 	}
 	if p.IPv6Prefix < 0 || p.IPv6Prefix > 128 {
 		refuse("ipv6_prefix", p.IPv6Prefix, "must be from 1 to 128, or 0 for the default")
