@@ -151,7 +151,7 @@ func fieldErrors(err error) []*FieldError {
 		return []*FieldError{f}
 	}
 	var all []*FieldError
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it walks the tree itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, inner := range joined.Unwrap() {
 			all = append(all, fieldErrors(inner)...)
 		}
