@@ -258,3 +258,24 @@ func BenchmarkRules(b *testing.B) {
 		}
 	})
 }
+
+// A node that was cut off for longer than resets are repeated learns of one all the same,
+// where windows are that long.
+func TestAResetOutlivesALongPartition(t *testing.T) {
+	for _, takes := range []int{0, 2} { // by the node itself; from peers only
+		l := newLab(t, 3, with(windowed["fixed, day in Berlin"]))
+		l.nodes[0].take("", "alice", 3)
+		l.nodes[takes].take("", "alice", 2)
+		l.run(time.Second)
+		l.lose = func(m mail) bool { return (m.from == 2) != (m.to == 2) }
+		l.run(time.Second)
+		must(t, l.nodes[1].Node.Reset("", "alice"))
+		l.run(200 * time.Second)
+		l.lose = nil
+		l.run(15 * time.Second)
+		l.agree("", "alice", 10)
+		l.nodes[0].take("", "alice", 1)
+		l.run(time.Second)
+		l.agree("", "alice", 9)
+	}
+}
