@@ -1,0 +1,130 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// windowAlgorithms are a limit of 100 in 5 s by each of them.
+func windowAlgorithms() []node.Policy {
+	const limit, length = 100, 5 * time.Second
+	return []node.Policy{
+		{Algorithm: node.FixedWindow, Limit: limit, Window: length},
+		{Algorithm: node.SlidingWindow, Limit: limit, Window: length},
+		{Algorithm: node.SlidingWindow, Limit: limit, Window: length, Resolution: 5},
+	}
+}
+
+// eachWindow spends the whole limit at every node at once, in each window anew: fixed
+// windows admit N times the limit in each. The others count on what was too much, so
+// between two bursts they have to be left alone until that is over.
+func eachWindow() []Adversary {
+	const nodes = 8
+	var out []Adversary
+	for i, p := range windowAlgorithms() {
+		pause := time.Duration(1 + min(i, 1)) // windows from one burst to the next
+		if p.Algorithm == node.SlidingWindow && p.Resolution == 0 {
+			pause = 3 // the estimate has the one before in it
+		}
+		out = append(out, Adversary{fmt.Sprintf("%s, all nodes at once in each window", nameOfAlgorithm(p)), attacksConnected, 0.95, sweep(6, 7*ms, func(shift time.Duration) Scenario {
+			sc := cluster(nodes, p, 50*ms, 3*ms, 4*pause*p.Window)
+			sc.Streams = []Stream{{Client: victim, Burst: 110, Start: time.Second + shift, Period: pause * p.Window}}
+			return sc
+		})})
+	}
+	return out
+}
+
+func nameOfAlgorithm(p node.Policy) string {
+	switch {
+	case p.Algorithm == node.FixedWindow:
+		return "fixed"
+	case p.Resolution > 1:
+		return "parts"
+	}
+	return "estimate"
+}
+
+// windowEdges splits the attack between the last moments of a window, or part of one,
+// and the first of the next, by clocks that do not agree on it.
+func windowEdges() Adversary {
+	var runs []Scenario
+	for _, p := range windowAlgorithms() {
+		runs = append(runs, sweep(6, 80*ms, func(shift time.Duration) Scenario {
+			sc := cluster(3, p, 20*ms, ms, 12*time.Second)
+			sc.Clocks = []time.Duration{150 * ms, 0, -150 * ms}
+			edge := p.Window - time.Duration((epoch+int64(warmup))%int64(p.Window))
+			at := edge - 200*ms + shift
+			sc.Streams = []Stream{hit(at, 3, 60), hit(at+60*ms, 1, 110), hit(at+120*ms, 2, 110), hit(at+400*ms, 0, 60), pour(at+time.Second, 12*time.Second, 0, 20*ms)}
+			return sc
+		})...)
+	}
+	return Adversary{"windows, at their edges, clocks apart", attacksSkew, 0.5, runs}
+}
+
+// windowPartition pours into both sides of a partition, through several windows.
+func windowPartition() Adversary {
+	var runs []Scenario
+	for _, p := range windowAlgorithms() {
+		runs = append(runs, sweep(3, 400*ms, func(shift time.Duration) Scenario {
+			sc := cluster(4, p, 50*ms, 3*ms, 25*time.Second)
+			sc.Faults = []Fault{{At: time.Second, For: 14 * time.Second, Kind: FaultPartition, Nodes: []int{1, 2}}}
+			sc.Streams = []Stream{pour(time.Second+shift, 25*time.Second, 0, 10*ms)}
+			return sc
+		})...)
+	}
+	return Adversary{"windows, during a partition", attacksPartition, 0.9, runs}
+}
+
+// windowCrash lets a node take with it what it had not told, in the same window in which
+// it is hit again when it is back.
+func windowCrash() Adversary {
+	var runs []Scenario
+	for _, p := range windowAlgorithms() {
+		p.Window = time.Minute
+		runs = append(runs, sweep(3, 10*ms, func(shift time.Duration) Scenario {
+			sc := cluster(3, p, 50*ms, 3*ms, 12*time.Second)
+			at := time.Second + shift
+			sc.Faults = []Fault{{At: at + ms, For: time.Second, Kind: FaultCrash, Nodes: []int{1}}}
+			sc.Streams = []Stream{hit(at, 1, 110), hit(10*time.Second, 0, 110)}
+			return sc
+		})...)
+	}
+	return Adversary{"windows, a crash before the flush", attacksCrash, 0.9, runs}
+}
+
+// windowChanges goes from every way to count to every other under load, told to a node
+// that is cut off, or to one that is not.
+func windowChanges() Adversary {
+	policies := append(windowAlgorithms(),
+		perSecond(20, 100),
+		node.Policy{Algorithm: node.FixedWindow, Limit: 60, Calendar: gcra.Minute},
+		node.Policy{Algorithm: node.FixedWindow, Limit: 40, Window: 5 * time.Second},
+		node.Policy{Algorithm: node.SlidingWindow, Limit: 150, Window: 5 * time.Second},
+		node.Policy{Algorithm: node.SlidingWindow, Limit: 100, Window: 5 * time.Second, Resolution: 3},
+	)
+	var runs []Scenario
+	for i, from := range policies {
+		for j := range policies {
+			if i == j {
+				continue
+			}
+			runs = append(runs, sweep(2, 30*ms, func(shift time.Duration) Scenario {
+				sc := cluster(3, from, 50*ms, 3*ms, 9*time.Second)
+				at := 2*time.Second + changeLead
+				sc.Faults = []Fault{
+					{At: 2 * time.Second, Kind: FaultLimit, Nodes: []int{1 + (i+j)%3}, Policy: &policies[j]},
+					{At: 2*time.Second + 10*ms, For: 10*shift + ms, Kind: FaultPartition, Nodes: []int{3}},
+				}
+				sc.Streams = []Stream{
+					hit(time.Second, 1, 50), hit(at-20*ms, 2, 20), hit(at+200*ms, 1, 20), hit(at+time.Second, 0, 160), hit(at+5*time.Second, 0, 160),
+				}
+				return sc
+			})...)
+		}
+	}
+	return Adversary{"windows, a limit that changes how it counts", attacksChange, 0.5, runs}
+}
