@@ -24,7 +24,7 @@ const (
 // that were made for it first, then chance.
 var suites = [][]string{
 	{"-test.run", "^(TestAdversaries|TestWhoConforms)"},
-	{"-test.run", "^TestRandom", "-sim.seeds", "400"},
+	{"-test.run", "^(TestRandom|TestRefunds)", "-sim.seeds", "400"},
 	{"-test.run", "^(TestOneNode|TestExcess|TestUrgent|TestSharing)"},
 }
 

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -91,7 +93,7 @@ func (r *ruler) frame(u int64) int64 {
 }
 
 func (v *windows) compare(m *member, at int64, ledger, held map[entryKey]crdt.Count) {
-	for limit := range v.tracks {
+	for _, limit := range slices.Sorted(maps.Keys(v.tracks)) {
 		r := v.ruler(limit)
 		cur := r.frame(at)
 		for _, start := range []int64{cur, r.frame(cur - 1)} {

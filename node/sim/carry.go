@@ -35,7 +35,13 @@ func (v *windows) change(c node.LimitChange, t int64) {
 // long as what was carried over counts.
 func (v *windows) turn(a *tally, phase int, at int64) {
 	t, old := v.o.w.now, a.ruler
-	r, err := newRuler(policyOf(v.tracks[a.of.limit].policies[phase], a.of.client))
+	next := policyOf(v.tracks[a.of.limit].policies[phase], a.of.client)
+	if next.Access != node.Limited {
+		delete(v.accounts, a.of) // everybody passes
+		a.phase = phase
+		return
+	}
+	r, err := newRuler(next)
 	if err != nil {
 		v.o.w.violate("change: %v", err)
 		return

@@ -342,8 +342,21 @@ func (o *oracle) returned(client string, back, tat int64) {
 	a.level.Count -= min(uint64(max(back, 0)), left, a.level.Count) //nolint:gosec // not negative
 }
 
+// claims are what living nodes claim to know of the others by now.
+func (o *oracle) claims() map[[2]*member]int64 {
+	out := map[[2]*member]int64{}
+	for _, g := range o.w.living() {
+		for _, other := range o.w.members {
+			if other != g {
+				out[[2]*member{g, other}] = o.claimed(g, other)
+			}
+		}
+	}
+	return out
+}
+
 // joined is called when m is ready: if it merged a snapshot, it knows what the giver
-// knew when m was born.
+// knew when m was born. What the giver claims now may be due to a repair since.
 func (o *oracle) joined(m *member, giver uint64) {
 	m.ready = true
 	for _, g := range o.w.members {
@@ -356,7 +369,7 @@ func (o *oracle) joined(m *member, giver uint64) {
 			case g:
 				m.floors[other] = m.bornAt - o.lag()
 			default:
-				m.floors[other] = min(m.bornAt-o.lag(), o.claimed(g, other))
+				m.floors[other] = min(m.bornAt-o.lag(), m.claims[[2]*member{g, other}])
 			}
 		}
 	}

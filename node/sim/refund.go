@@ -51,7 +51,6 @@ func (v *windows) settled(m *member, s *Stream, of []*taken, unused, back int64)
 			}
 			if back < 0 {
 				a.debts[m] -= back
-				v.loose = true
 				v.take(a, m, -back)
 				continue
 			}

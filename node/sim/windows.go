@@ -27,7 +27,7 @@ type windows struct {
 	accounts map[clientOf]*tally
 	order    []*tally // as they came
 	edge     float64  // the most that was ever excused for clocks
-	loose    bool     // debts, or a change: the bound that knows no load does not hold
+	loose    bool     // a change, or a reset: the bound that knows no load does not hold
 }
 
 // track is what one limit says over time: its policies in the order of the calls.
@@ -293,7 +293,8 @@ func (v *windows) counted(a *tally, m *member, e *taken) (over, bound, edge floa
 		return 0
 	}
 	sum := 0.0
-	for other, all := range a.taken {
+	for _, other := range v.o.w.members { // in order: sums of fractions depend on it
+		all := a.taken[other]
 		unseen, most := 0.0, float64(a.most+a.debts[other])
 		known := v.known(m, other)
 		for i := len(all) - 1; i >= 0 && all[i].at > e.at-r.lasts()-sigma; i-- {
@@ -362,7 +363,7 @@ func (v *windows) before(a *tally, m *member) int64 {
 
 // judgeExported checks the bound that m exports now.
 func (v *windows) judgeExported(a *tally, m *member, over float64) {
-	if !v.o.w.sc.exportable() || v.loose || over < 1.1*a.exported {
+	if !v.o.w.sc.exportable() || v.loose || len(a.debts) > 0 || over < 1.1*a.exported {
 		return
 	}
 	a.exported = over
@@ -386,7 +387,12 @@ func (v *windows) slack(a *tally) float64 {
 func (v *windows) report(r *Result) {
 	most := 0.0
 	for _, a := range v.order {
-		most = max(most, float64(a.most))
+		v.loose = v.loose || a.ruler.gcra != nil
+		debts := int64(0)
+		for _, d := range a.debts {
+			debts += d
+		}
+		most = max(most, float64(r.Incarnations-1)*float64(a.most)+float64(debts))
 		if v.o.documented {
 			terms := v.o.termsOf(a.asked, func(m *member, from int64) int64 {
 				unseen, _ := unseenOf(a.taken[m], from, func(*taken) float64 { return 1 })
@@ -404,6 +410,6 @@ func (v *windows) report(r *Result) {
 		}
 	}
 	if !v.loose && !v.o.altered {
-		r.Ceiling = float64(r.Incarnations-1)*most + v.edge
+		r.Ceiling = most + v.edge
 	}
 }

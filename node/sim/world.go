@@ -177,6 +177,7 @@ type member struct {
 	inQueue  int64   // when the last message taken will have been merged, if slow
 	takes    float64 // messages a second; 0 is any number
 	floors   map[*member]int64
+	claims   map[[2]*member]int64 // what the others claimed to know of each other when it was born
 	ready    bool
 	totals   map[cellKey]crdt.Count
 }
@@ -214,6 +215,7 @@ func (w *world) join(again *member) error {
 	}
 	m.step = step
 	m.subs = append(step.Subjects(), m.inbox)
+	m.claims = w.oracle.claims()
 	w.members = append(w.members, m)
 	w.note("start", int64(m.number))
 	m.do(deltasync.Input{Kind: deltasync.InputConnected})
