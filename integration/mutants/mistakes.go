@@ -107,6 +107,9 @@ var mistakes = []mistake{
 	{name: "keep a reset client under the revision that it was reset under", edits: []edit{
 		{"node/store.go", "		n.renew(e, r, now)\n	case c > 0:\n		return //", "		return\n	case c > 0:\n		return //"},
 	}},
+	{name: "forget a reset that is still repeated", edits: []edit{
+		{"node/sweep.go", "max(3*f.Width, resetRepeated)", "3*f.Width"},
+	}},
 	{name: "charge late messages of the life before a reset to the new one", edits: []edit{
 		{"node/store.go", "	case c < 0:\n		n.mergeOld(", "	case c < 0 && e.reset() == crdt.Stamp{}:\n		n.mergeOld("},
 	}},

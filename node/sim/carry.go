@@ -79,8 +79,7 @@ func (v *windows) missing(a *tally, m *member) int64 {
 	sum := 0.0
 	for other, all := range a.taken {
 		if other != m {
-			unseen, _ := unseenOf(all, v.known(m, other), func(e *taken) float64 { return a.counts(e, 1) })
-			sum += unseen
+			sum += unseenOf(all, v.known(m, other), func(e *taken) float64 { return a.counts(e, 1) })
 		}
 	}
 	return int64(sum)

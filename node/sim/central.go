@@ -9,9 +9,8 @@ import (
 // requests at the same true times, and knows everything at once.
 type central struct {
 	levels   map[string]gcra.Level
-	books    map[clientOf]*book // in scenarios with several limits or algorithms
-	admitted uint64             // requests
-	units    uint64             // their cost
+	admitted uint64 // requests
+	units    uint64 // their cost
 }
 
 // request decides one request.

@@ -242,8 +242,7 @@ func (v *windows) drained(a *tally, m *member, now *taken) (over, bound float64)
 	over = float64(a.ruler.gcra.TAT(a.level)-v.o.w.now)*rate - float64(p.Burst)
 	for other, all := range a.taken {
 		if other != m {
-			unseen, _ := unseenOf(all, v.known(m, other), func(e *taken) float64 { return a.counts(e, 1) })
-			bound += unseen
+			bound += unseenOf(all, v.known(m, other), func(e *taken) float64 { return a.counts(e, 1) })
 		}
 		for _, e := range all {
 			if other != m && e.back > 0 && e.backAt > v.known(m, other) {
@@ -334,13 +333,12 @@ func (v *windows) overlooked(r *ruler, of, e *taken) bool {
 	return of.stamp < frame && e.stamp >= frame+r.width-v.o.sigma()
 }
 
-// unseenOf is the cost of what came after known, and how much it was.
-func unseenOf(all []*taken, known int64, weight func(*taken) float64) (unseen float64, count int) {
+// unseenOf is the cost of what came after known.
+func unseenOf(all []*taken, known int64, weight func(*taken) float64) (unseen float64) {
 	for i := len(all) - 1; i >= 0 && all[i].at > known; i-- {
 		unseen += weight(all[i]) * float64(all[i].cost)
-		count++
 	}
-	return unseen, count
+	return unseen
 }
 
 // before is what was admitted before the last change and m could not know of: it
@@ -395,8 +393,7 @@ func (v *windows) report(r *Result) {
 		most = max(most, float64(r.Incarnations-1)*float64(a.most)+float64(debts))
 		if v.o.documented {
 			terms := v.o.termsOf(a.asked, func(m *member, from int64) int64 {
-				unseen, _ := unseenOf(a.taken[m], from, func(*taken) float64 { return 1 })
-				return int64(math.Ceil(unseen))
+				return int64(math.Ceil(unseenOf(a.taken[m], from, func(*taken) float64 { return 1 })))
 			}, float64(a.most), 0)
 			if a.worst > r.E {
 				r.Documented = terms
