@@ -29,6 +29,7 @@ const (
 	attacksLoss      = "loss"
 	attacksChange    = "limit change"
 	attacksReset     = "reset"
+	attacksRefund    = "refund"
 )
 
 const ms = time.Millisecond
@@ -42,7 +43,7 @@ func Adversaries() []Adversary {
 		crashBeforeTheFlush(), joinEmpty(), lateJoiner(),
 		clocksApart(), lastFlushLost(), staleByMoreThanAWindow(), lossy(), pauseInAWindow(),
 		limitChange(), lateOldDelta(), resetUnderLoad(), resetAfterChange(), fullTable(),
-		windowEdges(), windowPartition(), windowCrash(), windowChanges(),
+		windowEdges(), windowPartition(), windowCrash(), windowChanges(), lateRefund(),
 	}, eachWindow()...)
 }
 

@@ -132,3 +132,20 @@ func windowChanges() Adversary {
 	}
 	return Adversary{"windows, a limit that changes how it counts", attacksChange, 0.5, runs}
 }
+
+// lateRefund has a reservation settled while others do not hear of it, and another node
+// find the bucket empty with it: that raises the origin by what is not there any more.
+func lateRefund() Adversary {
+	return Adversary{"a refund that is heard late", attacksRefund, 0.9, sweep(16, 10*ms, func(shift time.Duration) Scenario {
+		sc := cluster(2, perSecond(10, 100), 50*ms, 3*ms, 17*time.Second)
+		begin := windowChange(sc.Policy) + 100*ms                            // all is in one window
+		sc.Clocks = []time.Duration{ms}                                      // so that only the pointwise bound is stated
+		sc.Limits = []Limit{{Name: "second", Policy: windowAlgorithms()[0]}} // and by the oracle of windows
+		sc.Faults = []Fault{{At: begin + 100*ms, For: 6 * time.Second, Kind: FaultOneWay, Nodes: []int{1}}}
+		sc.Streams = []Stream{
+			{Client: victim, Node: 1, Burst: 1, Cost: 50, Start: begin, Cancel: 0.999},
+			hit(begin+5200*ms+shift, 2, 110), hit(begin+9*time.Second, 2, 110),
+		}
+		return sc
+	})}
+}
