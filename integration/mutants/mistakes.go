@@ -114,7 +114,7 @@ var mistakes = []mistake{
 		{"node/store.go", "	case c < 0:\n		n.mergeOld(", "	case c < 0 && e.reset() == crdt.Stamp{}:\n		n.mergeOld("},
 	}},
 	{name: "charge what was denied", edits: []edit{
-		{"node/decide.go", "	if why != ReasonOK {\n		return allowed, why\n", "	if why != ReasonOK {\n		e.rule.charge(e.states(), now, cost)\n		return allowed, why\n"},
+		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
 	{name: "never flush before the interval ends", edits: []edit{
 		{"node/decide.go", ">= e.rule.slack {\n", ">= e.rule.slack && false {\n"},
@@ -162,6 +162,6 @@ var mistakes = []mistake{
 		{"node/reserve.go", "	for i := range r.holds {\n", "	for i := range r.holds[:1] {\n"},
 	}},
 	{name: "leave out of the exported bound what windows admit alone", edits: []edit{
-		{"node/stats.go", "		units += float64(r.policy.Burst)\n		if r.policy.Algorithm == GCRA {\n", "		if r.policy.Algorithm == GCRA {\n			units += float64(r.policy.Burst)\n"},
+		{"node/stats.go", "		units += float64(r.policy.Burst)\n		if r.sliding != nil {\n", "		if r.policy.Algorithm == GCRA {\n			units += float64(r.policy.Burst)\n		}\n		if r.sliding != nil {\n"},
 	}},
 }
