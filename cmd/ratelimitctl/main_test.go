@@ -50,6 +50,14 @@ func TestAWrongCallIsOneLineAndExitCode2(t *testing.T) {
 		{"take a -frob", "-frob"},
 		{"take a -o xml", "text or json"},
 		{"peek", "CLIENT"},
+		{"peek a -cost x", "-cost"},
+		{"reserve", "CLIENT"},
+		{"reserve a -for -1s", "-for"},
+		{"commit t", "TOKEN N"},
+		{"commit t x", `N "x"`},
+		{"commit t -- -1", `N "-1"`},
+		{"cancel", "TOKEN"},
+		{"cancel t 5", `"5"`},
 		{"reset", "CLIENT"},
 		{"limits get", "limit's name is missing"},
 		{"limits put x", `"put" is not understood`},
@@ -209,7 +217,7 @@ func TestWhereNothingAnswersOneLineSaysHowToStartTheDaemon(t *testing.T) {
 	server := httptest.NewServer(nil)
 	addr := server.Listener.Addr().String()
 	server.Close()
-	for _, args := range [][]string{{"take", "a"}, {"peek", "a"}, {"reset", "a"}, {"limits"}, {"status"}, {"health"}, {"load"}} {
+	for _, args := range [][]string{{"take", "a"}, {"peek", "a"}, {"reserve", "a"}, {"commit", "t", "1"}, {"cancel", "t"}, {"reset", "a"}, {"limits"}, {"status"}, {"health"}, {"load"}} {
 		code, out, errs := ctl(append(args, "-addr", addr)...)
 		if code != exitError || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "http://"+addr) || !strings.Contains(errs, "ratelimitd") {
 			t.Errorf("%q: %d, %q, %q", args, code, out, errs)
