@@ -7,12 +7,12 @@ import (
 
 func TestTakeAsksForAllThatItsFlagsSay(t *testing.T) {
 	s := scripted(t, map[string]string{"POST /v1/take": `{"allowed":true,"cost":3,"limit":"day","limits":[{"limit":"default","allowed":true},{"limit":"day","allowed":true}]}`})
-	code, out, errs := ctl("take", "alice", "-cost", "5", "-at-most", "-also", "day", "-also", `"client=a,cme:1=x",cost=2`, "-also", "cost=1,client=a=b,limit=hour")
+	code, out, errs := ctl("take", "alice", "-cost", "5", "-at-most", "-also", "day", "-also", `"client=a,cme:1=x",limit=week,cost=2`, "-also", "cost=1,client=a=b,limit=hour")
 	if code != exitOK || errs != "" || !strings.Contains(out, "cost     3\n") || !strings.Contains(out, "\nday      yes\n") {
 		t.Errorf("%d, %q\n%s", code, errs, out)
 	}
 	s.wants(t, "POST /v1/take", `{"client":"alice","limit":"default","cost":5,"at_most":true,
-		"also":[{"limit":"day"},{"client":"a,cme:1=x","cost":2},{"cost":1,"client":"a=b","limit":"hour"}]}`)
+		"also":[{"limit":"day"},{"client":"a,cme:1=x","limit":"week","cost":2},{"cost":1,"client":"a=b","limit":"hour"}]}`)
 	ctl("take", "alice")
 	s.wants(t, "POST /v1/take", `{"client":"alice","limit":"default","cost":1}`)
 }
@@ -23,7 +23,7 @@ func TestAFurtherLimitIsUnderstoodOrRefused(t *testing.T) {
 		{"", "name"},
 		{"limit=", "limit must not be empty"},
 		{"limit=day,client=", "client must not be empty"},
-		{"cost=2", "must name a limit or a client"},
+		{"cost=2", "must name a limit"},
 		{"limit=day,cost=x", `cost "x"`},
 		{"limit=day,limit=hour", "limit is given more than once"},
 		{"limit=day,acme", `"acme" is not understood`},

@@ -39,7 +39,7 @@ func commands() []command {
 		{"commit", "settle a reservation: what was not used goes back", runCommit},
 		{"cancel", "settle a reservation: all of it goes back", runCancel},
 		{"reset", "forget what a client has used, on every node", runReset},
-		{"limits", "list the limits in force; get, set or delete one on every node", runLimits},
+		{"limits", "list the limits in force; get, set or delete one on every node; watch them change", runLimits},
 		{"status", "show nodes, synchronisation and the error bound", runStatus},
 		{"health", "tell by the exit code whether the daemon is ready", runHealth},
 		{"load", "put load on a daemon and measure it", runLoad},

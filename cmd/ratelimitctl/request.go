@@ -90,8 +90,8 @@ func (c *checks) Set(s string) error {
 			return fmt.Errorf("%q is not understood: limit=, client= or cost=", field)
 		}
 	}
-	if check["limit"] == nil && check["client"] == nil {
-		return errors.New("must name a limit or a client: it is the request itself otherwise")
+	if check["limit"] == nil {
+		return errors.New("must name a limit")
 	}
 	*c = append(*c, check)
 	return nil
