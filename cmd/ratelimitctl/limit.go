@@ -31,6 +31,7 @@ type limit struct {
 	Configured json.RawMessage `json:"configured"`
 	Allowed    uint64          `json:"allowed"`
 	Denied     uint64          `json:"denied"`
+	WouldDeny  uint64          `json:"shadow_denied"`
 }
 
 // limitsOf reads the limits of an answer, sorted by name.
@@ -96,11 +97,11 @@ func (l *limit) from() string {
 	case l.Set == nil:
 		return "-"
 	case *l.Set && configured:
-		return "set over file"
+		return "set over configured"
 	case *l.Set:
 		return "set"
 	default:
-		return "file"
+		return "configured"
 	}
 }
 

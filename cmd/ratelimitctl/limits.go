@@ -105,14 +105,11 @@ func listLimits(ctx context.Context, a *api, format output.Format, stdout io.Wri
 	if format == output.JSON {
 		return ask(ctx, a, http.MethodGet, "/v1/limits", nil, format, stdout)
 	}
-	if err := a.open(); err != nil {
-		return err
-	}
-	got, err := a.call(ctx, http.MethodGet, "/v1/status", nil)
-	if err != nil {
-		return err
-	}
-	limits, err := limitsOf(got.body)
+	return report(ctx, a, "/v1/status", format, stdout, printList)
+}
+
+func printList(body []byte, w io.Writer) error {
+	limits, err := limitsOf(body)
 	if err != nil {
 		return err
 	}
@@ -121,5 +118,5 @@ func listLimits(ctx context.Context, a *api, format output.Format, stdout io.Wri
 	for _, l := range limits {
 		t.Row(l.name, l.quota(), l.window(), l.burst(), l.algorithm(), l.from(), len(l.Overrides), yes(l.Shadow))
 	}
-	return t.Print(stdout)
+	return t.Print(w)
 }

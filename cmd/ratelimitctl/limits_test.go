@@ -109,11 +109,11 @@ func TestTheListOfLimitsSaysWhereEachIsFrom(t *testing.T) {
 		"none":{"block":true,"algorithm":"gcra","overrides":[{"client":"a","unlimited":true},{"client":"b","limit":5}]}}}`})
 	code, out, errs := ctl("limits")
 	want := "" +
-		"NAME   LIMIT    WINDOW               BURST  ALGORITHM          FROM           OVERRIDES  SHADOW\n" +
-		"day    7        day (Europe/Berlin)  7      fixed_window       set            0          no\n" +
-		"hour   7        1h                   7      sliding_window/12  file           0          no\n" +
-		"login  5        1m30s                2      gcra               set over file  0          yes\n" +
-		"none   blocked  -                    -      gcra               -              2          no\n"
+		"NAME   LIMIT    WINDOW               BURST  ALGORITHM          FROM                 OVERRIDES  SHADOW\n" +
+		"day    7        day (Europe/Berlin)  7      fixed_window       set                  0          no\n" +
+		"hour   7        1h                   7      sliding_window/12  configured           0          no\n" +
+		"login  5        1m30s                2      gcra               set over configured  0          yes\n" +
+		"none   blocked  -                    -      gcra               -                    2          no\n"
 	if code != exitOK || errs != "" || out != want {
 		t.Errorf("%d, %q, got\n%swant\n%s", code, errs, out, want)
 	}

@@ -77,6 +77,9 @@ func TestAWrongCallIsOneLineAndExitCode2(t *testing.T) {
 		{"limits watch x y", `"y"`},
 		{"limits watch -interval 0s", "-interval"},
 		{"limits watch -n -1", "-n"},
+		{"explain", "CLIENT"},
+		{"shadow x", `"x"`},
+		{"top x", `"x"`},
 		{"status x", `"x"`},
 		{"status -addr ftp://127.0.0.1", "-addr"},
 		{"status -addr http://", "-addr"},
@@ -166,6 +169,7 @@ func TestLimitsStatusAndHealthShowTheDaemon(t *testing.T) {
 		{"limits -o json", []string{`"login": {`}},
 		{"status", []string{"n1", "default", "login"}},
 		{"status -o json", []string{`"n1"`}},
+		{"top", []string{"default"}},
 		{"health", []string{"ready\n"}},
 		{"health -live", []string{"live\n"}},
 		{"health -o json", []string{`"ok": true`}},
@@ -201,6 +205,7 @@ func TestARefusalIsToldInTheDaemonsWords(t *testing.T) {
 		{[]string{"reset", "alice"}, []string{"403", envToken}},
 		{[]string{"limits", "set", "x", "-limit", "5", "-window", "60"}, []string{"403", envToken}},
 		{[]string{"limits", "delete", "login"}, []string{"403", envToken}},
+		{[]string{"top", "-limit", "nope"}, []string{"404", "nope"}},
 		{[]string{"load", "-limit", "nope"}, []string{"404", "nope"}},
 	} {
 		code, out, errs := ctl(c.args...)
@@ -224,7 +229,7 @@ func TestWhereNothingAnswersOneLineSaysHowToStartTheDaemon(t *testing.T) {
 	server := httptest.NewServer(nil)
 	addr := server.Listener.Addr().String()
 	server.Close()
-	for _, args := range [][]string{{"take", "a"}, {"peek", "a"}, {"reserve", "a"}, {"commit", "t", "1"}, {"cancel", "t"}, {"reset", "a"}, {"limits"}, {"status"}, {"health"}, {"load"}} {
+	for _, args := range [][]string{{"take", "a"}, {"peek", "a"}, {"reserve", "a"}, {"commit", "t", "1"}, {"cancel", "t"}, {"reset", "a"}, {"explain", "a"}, {"limits"}, {"limits", "watch"}, {"shadow"}, {"top"}, {"status"}, {"health"}, {"load"}} {
 		code, out, errs := ctl(append(args, "-addr", addr)...)
 		if code != exitError || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "http://"+addr) || !strings.Contains(errs, "ratelimitd") {
 			t.Errorf("%q: %d, %q, %q", args, code, out, errs)
