@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -57,7 +58,7 @@ func (s *script) wants(t *testing.T, name, body string) {
 		t.Fatal(err)
 	}
 	got, _ := json.Marshal(s.got[name])
-	if wanted, _ := json.Marshal(want); string(got) != string(wanted) {
+	if wanted, _ := json.Marshal(want); !bytes.Equal(got, wanted) {
 		t.Errorf("%s got %s, want %s", name, got, wanted)
 	}
 }
