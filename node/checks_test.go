@@ -27,6 +27,21 @@ func user(client string) node.Request {
 	return node.Request{Client: client, Limit: "second", Also: []node.Check{{Limit: "day"}, {Limit: "tenant", Client: "acme"}}}
 }
 
+func TestARequestForOneLimitIsToldOnce(t *testing.T) {
+	n, _ := still(t, several())
+	for name, q := range map[string]node.Request{
+		"plain":       {Client: "a", Limit: "second"},
+		"at most":     {Client: "a", Limit: "second", Cost: 2, AtMost: true},
+		"a policy":    {Client: "a", Policy: &node.Policy{Limit: 5, Window: time.Second}},
+		"a bad one":   {Client: "a", Policy: &node.Policy{Limit: -5, Window: time.Second}},
+		"after other": {Client: "a", Limit: "day"},
+	} {
+		if d, each := n.DoEach(q, make([]node.Decision, 1)); len(each) != 2 || each[1] != d {
+			t.Errorf("%s: got %+v and %+v", name, d, each)
+		}
+	}
+}
+
 func TestSeveralLimitsAdmitOnlyTogether(t *testing.T) {
 	n, clock := still(t, several())
 	left := func(limit, client string) int64 { return n.Limiter(limit).Peek(client, 1).Remaining }

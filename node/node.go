@@ -232,8 +232,9 @@ func (n *Node) Do(r Request) Decision { return n.do(&r, nil, nil) }
 // those of Also. Of a request that was denied, a limit that would have admitted it says
 // so and was charged nothing.
 func (n *Node) DoEach(r Request, each []Decision) (Decision, []Decision) {
+	before := len(each)
 	d := n.do(&r, &each, nil)
-	if len(r.Also) == 0 {
+	if len(r.Also) == 0 && len(each) == before {
 		each = append(each, d)
 	}
 	return d, each

@@ -1,10 +1,9 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
@@ -12,11 +11,19 @@ import (
 // Decider makes decisions. It must not block.
 type Decider interface {
 	Do(r node.Request) node.Decision
+	DoEach(r node.Request, each []node.Decision) (node.Decision, []node.Decision)
 }
 
-// Admin changes what is decided. Errors are node.ErrUnknownLimit,
-// node.ErrTooManyLimits, node.ErrTooManyResets, node.ErrTooManyChanges or a *node.FieldError, wrapped or
-// joined.
+// Settler makes decisions that are settled later. Hold must not block, Settle may until
+// ctx is done. Its errors are node.ErrUnknownReservation, node.ErrUnconfirmed,
+// node.ErrTooManyHeld or a *node.FieldError.
+type Settler interface {
+	Hold(r node.Request) (d node.Decision, token string)
+	Settle(ctx context.Context, token string, actual int64) (back int64, err error)
+}
+
+// Admin changes what is decided. Errors are node.ErrUnknownLimit, node.ErrTooManyLimits,
+// node.ErrTooManyResets, node.ErrTooManyChanges or a *node.FieldError, wrapped or joined.
 type Admin interface {
 	SetLimit(name string, p node.Policy) error
 	DeleteLimit(name string) error
@@ -31,12 +38,14 @@ type Observed interface {
 	Limits() map[string]node.Policy
 	Stats() node.Stats
 	Top(limit string) ([]node.TopClient, error)
+	Explain(limit, client string) (node.Explanation, error)
 	Ready() error
 }
 
 // Node is what is served. *node.Node is one; all methods are called concurrently.
 type Node interface {
 	Decider
+	Settler
 	Admin
 	Observed
 }
@@ -53,8 +62,8 @@ type Config struct {
 	// Loopback says that the listener is reachable from this machine alone. Writes
 	// need no token then if none is set.
 	Loopback bool
-	// RedactClients shows clients in /v1/top under made-up names that stay the same
-	// until the restart.
+	// RedactClients shows clients in /v1/top and /v1/shadow under made-up names that stay
+	// the same until the restart. /v1/explain answers those who know the name.
 	RedactClients bool
 	// Metrics answers GET /metrics. Default: there is none.
 	Metrics http.Handler
@@ -87,54 +96,15 @@ func New(cfg Config) http.Handler {
 		a.redact = newRedactor()
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/v1/take", methods{http.MethodPost: a.take})
-	mux.Handle("/v1/peek", methods{http.MethodGet: a.peek})
-	mux.Handle("/v1/reset", methods{http.MethodPost: a.write(a.reset)})
-	mux.Handle("/v1/forget", methods{http.MethodPost: a.write(a.forget)})
-	mux.Handle("/v1/limits", methods{http.MethodGet: a.listLimits})
-	mux.Handle("/v1/limits/{name}", methods{
-		http.MethodGet: a.getLimit, http.MethodPut: a.write(a.putLimit), http.MethodDelete: a.write(a.deleteLimit),
-	})
-	mux.Handle("/v1/status", methods{http.MethodGet: a.status})
-	mux.Handle("/v1/top", methods{http.MethodGet: a.top})
-	mux.Handle("/livez", methods{http.MethodGet: a.livez})
-	mux.Handle("/readyz", methods{http.MethodGet: a.readyz})
-	if cfg.Metrics != nil {
-		mux.Handle("/metrics", methods{http.MethodGet: cfg.Metrics.ServeHTTP})
+	for _, r := range a.routes(cfg.Metrics) {
+		pattern := r.path
+		if pattern == "/" {
+			pattern = "/{$}" // and nothing below it
+		}
+		mux.Handle(pattern, r.methods)
 	}
-	mux.Handle("/{$}", methods{http.MethodGet: a.page})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this path: GET / lists what there is"}).write(w)
 	})
 	return mux
-}
-
-// methods is one path's handlers. HEAD is GET without the body.
-type methods map[string]http.HandlerFunc
-
-func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	method := r.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	h, ok := m[method]
-	if !ok {
-		w.Header().Set("Allow", strings.Join(m.allowed(), ", "))
-		(&problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not for this path: use " + strings.Join(m.allowed(), " or ")}).write(w)
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	h(w, r)
-}
-
-func (m methods) allowed() []string {
-	var all []string
-	for method := range m {
-		all = append(all, method)
-		if method == http.MethodGet {
-			all = append(all, http.MethodHead)
-		}
-	}
-	slices.Sort(all)
-	return all
 }

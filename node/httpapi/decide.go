@@ -1,14 +1,12 @@
 package httpapi
 
 import (
-	"fmt"
 	"math"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
 // decision is a node's answer in JSON. Times are milliseconds, rounded up.
@@ -23,12 +21,27 @@ type decision struct {
 	ResetAfter int64  `json:"reset_after_ms"`
 	Reason     string `json:"reason,omitempty"`   // where it is not simply within the limit
 	Degraded   bool   `json:"degraded,omitempty"` // peers could not be heard
+	// Cost is what was taken, where that need not be what was asked for.
+	Cost *int64 `json:"cost,omitempty"`
+	// Limits are the decisions of each limit, where several were asked for.
+	Limits []decision `json:"limits,omitempty"`
+}
+
+// never is how long a client is told to wait that can never pass: the largest duration
+// is beyond what clients can reckon with.
+const never = 365 * 24 * time.Hour
+
+func wait(d time.Duration) time.Duration {
+	if d == math.MaxInt64 {
+		return never
+	}
+	return d
 }
 
 func decisionOf(d node.Decision) decision {
 	out := decision{
 		Allowed: d.Allowed, Limit: d.Limit, Quota: d.Quota, Window: ceil(d.Window, time.Millisecond), Burst: d.Burst,
-		Remaining: d.Remaining, RetryAfter: ceil(d.RetryAfter, time.Millisecond), ResetAfter: ceil(d.ResetAfter, time.Millisecond),
+		Remaining: d.Remaining, RetryAfter: ceil(wait(d.RetryAfter), time.Millisecond), ResetAfter: ceil(d.ResetAfter, time.Millisecond),
 		Degraded: d.Degraded,
 	}
 	if d.Reason != node.ReasonOK && d.Reason != node.ReasonPeek {
@@ -46,76 +59,60 @@ func ceil(d, unit time.Duration) int64 {
 	return n
 }
 
-// request is the input of take, peek and reset.
-type request struct {
-	client string
-	limit  string
-	cost   int64
-}
-
-func newRequest() request { return request{limit: node.DefaultLimit, cost: 1} }
-
-func (q *request) fields() []spec.Field {
-	return []spec.Field{{Name: "client", Into: &q.client}, {Name: "limit", Into: &q.limit}, {Name: "cost", Into: &q.cost}}
-}
-
 // take decides. A denial is an answer, not an error.
 func (a *api) take(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
-	if p := readInput(w, r, q.fields()); p != nil {
+	if p := readInput(w, r, append(q.fields(), q.atMostField()), q.nested()); p != nil {
 		p.write(w)
 		return
 	}
-	d, p := a.ask(q, false)
-	switch {
-	case p != nil:
-		p.write(w)
-	case d.Allowed:
-		ok(w, decisionOf(d))
-	default:
-		w.Header().Set("Retry-After", strconv.FormatInt(max(1, ceil(d.RetryAfter, time.Second)), 10))
-		respond(w, http.StatusTooManyRequests, "application/json", decisionOf(d))
+	ask := q.request()
+	var d node.Decision
+	var each []node.Decision
+	if len(ask.Also) > 0 {
+		d, each = a.node.DoEach(ask, nil)
+	} else {
+		d = a.node.Do(ask)
 	}
+	if p := a.blame(&q, &d, each); p != nil {
+		p.write(w)
+		return
+	}
+	out := decisionOf(d)
+	if q.atMost || len(q.also) > 0 || q.policy != nil {
+		out.Cost = &d.Cost
+	}
+	for i := range each {
+		one := decisionOf(each[i])
+		one.Cost = &each[i].Cost
+		out.Limits = append(out.Limits, one)
+	}
+	answer(w, &d, out)
+}
+
+// answer writes a decision that a client is to heed.
+func answer(w http.ResponseWriter, d *node.Decision, out any) {
+	if d.Allowed {
+		ok(w, out)
+		return
+	}
+	w.Header().Set("Retry-After", strconv.FormatInt(max(1, ceil(wait(d.RetryAfter), time.Second)), 10))
+	respond(w, http.StatusTooManyRequests, "application/json", out)
 }
 
 // peek tells what a take would say.
 func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
-	if p := readQuery(r, q.fields()); p != nil {
+	if p := readQuery(r, q.fields(), nil); p != nil {
 		p.write(w)
 		return
 	}
-	d, p := a.ask(q, true)
-	if p != nil {
+	ask := q.request()
+	ask.Peek = true
+	d := a.node.Do(ask)
+	if p := a.blame(&q, &d, nil); p != nil {
 		p.write(w)
 		return
 	}
 	ok(w, decisionOf(d))
-}
-
-// ask lets the node decide; what it cannot decide is the request's fault.
-func (a *api) ask(q request, peek bool) (node.Decision, *problem) {
-	cost := q.cost
-	if cost == 0 {
-		cost = math.MinInt64 // a node takes 0 for 1; here it was written
-	}
-	d := a.node.Do(node.Request{Client: q.client, Limit: q.limit, Cost: cost, Peek: peek})
-	switch d.Reason {
-	case node.ReasonUnknownLimit:
-		return d, unknownLimit("limit", q.limit)
-	case node.ReasonNoClient:
-		return d, bad("client", "client must not be empty")
-	case node.ReasonClientTooLong:
-		return d, bad("client", fmt.Sprintf("client must be at most %d bytes: hash what may be longer", node.MaxClientID))
-	case node.ReasonBadCost:
-		return d, bad("cost", fmt.Sprintf("cost %d: must be at least 1", q.cost))
-	case node.ReasonCostTooHigh:
-		return d, bad("cost", fmt.Sprintf("cost %d: is above the burst of %d of limit %s, so it can never pass", q.cost, d.Burst, d.Limit))
-	default:
-		return d, nil
-	}
-}
-
-func unknownLimit(field, name string) *problem {
-	return &problem{Status: http.StatusNotFound, Field: field, Detail: "there is no limit " + spec.Quote(name) + ": GET /v1/limits lists them"}
 }

@@ -10,7 +10,7 @@ import (
 // silence for a partition until then. It is to be said to every node.
 func (a *api) forget(w http.ResponseWriter, r *http.Request) {
 	name := ""
-	if p := readInput(w, r, []spec.Field{{Name: "node", Into: &name}}); p != nil {
+	if p := readInput(w, r, []spec.Field{{Name: "node", Into: &name}}, nil); p != nil {
 		p.write(w)
 		return
 	}

@@ -21,26 +21,31 @@ const (
 	MaxLimitBody = 64 << 10
 )
 
-// readInput reads fields from the query if there is one, else from the body.
-func readInput(w http.ResponseWriter, r *http.Request, fields []spec.Field) *problem {
+// readInput reads fields from the query if there is one, else from the body, which may
+// have nested ones as well.
+func readInput(w http.ResponseWriter, r *http.Request, fields, nested []spec.Field) *problem {
 	if r.URL.RawQuery == "" {
-		return readBody(w, r, fields)
+		return readBody(w, r, append(fields, nested...))
 	}
 	if r.ContentLength != 0 {
 		if _, err := io.ReadFull(http.MaxBytesReader(w, r.Body, MaxBody), make([]byte, 1)); err == nil {
 			return bad("body", "give a query or a body, not both")
 		}
 	}
-	return readQuery(r, fields)
+	return readQuery(r, fields, nested)
 }
 
-// readQuery reads fields from the query, each at most once.
-func readQuery(r *http.Request, fields []spec.Field) *problem {
+// readQuery reads fields from the query, each at most once. Nested ones have no place
+// there.
+func readQuery(r *http.Request, fields, nested []spec.Field) *problem {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return bad("query", "the query is not well-formed: "+err.Error())
 	}
 	for name, texts := range values {
+		if _, err := spec.Find(nested, name); err == nil {
+			return bad(name, name+" must be in a JSON body, with all else: a query has no form for it")
+		}
 		f, err := spec.Find(fields, name)
 		if err != nil {
 			return problemOf(err, "name")

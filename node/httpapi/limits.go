@@ -108,7 +108,7 @@ func (a *api) revision(name string) time.Time {
 // reset gives a client its whole burst back.
 func (a *api) reset(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
-	if p := readInput(w, r, q.fields()[:2]); p != nil {
+	if p := readInput(w, r, q.fields()[:2], nil); p != nil {
 		p.write(w)
 		return
 	}
@@ -116,11 +116,7 @@ func (a *api) reset(w http.ResponseWriter, r *http.Request) {
 		q.limit = node.DefaultLimit
 	}
 	if err := a.node.Reset(q.limit, q.client); err != nil {
-		p := problemOf(err, "limit")
-		if p.Status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", "60")
-		}
-		p.write(w)
+		problemOf(err, "limit").write(w)
 		return
 	}
 	a.log.Info("client reset", "limit", q.limit)

@@ -61,7 +61,8 @@ var statusMembers = []string{
 	"bound.default.units", "bound.default.observed_units", "bound.default.observed_peak_units",
 	"limits.default.limit", "limits.default.window", "limits.default.burst", "limits.default.since", "limits.default.allowed",
 	"limits.default.denied", "limits.default.allowed_units", "limits.default.denied_units",
-	"refused.bad_cost", "latency.bounds_ns[]", "latency.counts[]", "latency.sum_ns", "latency.one_in",
+	"refused.bad_cost", "limits.default.set", "limits.default.configured.limit", "limits.default.shadow_denied", "limits.default.shadow_denied_units",
+	"latency.bounds_ns[]", "latency.counts[]", "latency.sum_ns", "latency.one_in",
 }
 
 // withPeer adds a peer of which nothing is known yet.
@@ -198,7 +199,7 @@ func TestThePageShowsTheNodeAndLoadsNothing(t *testing.T) {
 	page := w.Body.String()
 	for _, want := range []string{
 		"n1", "eu-1", ">default<", ">123<", ">1.5s<", ">45<", "&lt;script&gt;", "Degraded", "color-scheme: light dark",
-		`href="/v1/status"`, `href="/v1/limits"`, `href="/v1/top"`, `href="/metrics"`, `href="/livez"`, `href="/readyz?verbose"`,
+		`href="/v1/status"`, `href="/v1/limits"`, `href="/v1/top"`, `href="/v1/shadow"`, `href="/openapi.yaml"`, `href="/metrics"`, `href="/livez"`, `href="/readyz?verbose"`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%s is not on the page", want)

@@ -8,14 +8,18 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
 //go:embed page.html
 var pageSource string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"names": func(m map[string]limitStatus) []string { return slices.Sorted(maps.Keys(m)) },
-	"units": func(u float64) string { return strconv.FormatFloat(u, 'f', 1, 64) },
+	"names":   func(m map[string]limitStatus) []string { return slices.Sorted(maps.Keys(m)) },
+	"units":   func(u float64) string { return strconv.FormatFloat(u, 'f', 1, 64) },
+	"percent": func(p float64) string { return strconv.FormatFloat(p, 'f', 2, 64) + " %" },
+	"rule":    ruleOf,
 }).Parse(pageSource))
 
 // page is for people who find the address.
@@ -30,4 +34,30 @@ func (a *api) page(w http.ResponseWriter, _ *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(b.Bytes()) // an error means that the client has gone
+}
+
+// ruleOf is how a limit decides, in a few words.
+func ruleOf(l limitStatus) string {
+	words := l.Algorithm.String()
+	switch {
+	case l.Block:
+		return "block"
+	case l.Unlimited:
+		return "unlimited"
+	case l.Algorithm == node.SlidingWindow && l.Resolution > 1:
+		words += " in " + strconv.Itoa(l.Resolution)
+	case l.TimeZone != "UTC":
+		words += ", " + l.TimeZone
+	}
+	if l.Consistency == node.Local {
+		words += ", local"
+	}
+	switch n := len(l.Overrides); n {
+	case 0:
+	case 1:
+		words += ", 1 override"
+	default:
+		words += ", " + strconv.Itoa(n) + " overrides"
+	}
+	return words
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -18,10 +19,15 @@ type problem struct {
 	// Field is the input that is to blame: a field of the body or the query, "name"
 	// for the one in the path, "body" or "query" for the whole.
 	Field string `json:"field,omitempty"`
+
+	wait int // seconds after which to try again; 0 for none
 }
 
 func (p *problem) write(w http.ResponseWriter) {
 	p.Title = http.StatusText(p.Status)
+	if p.wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.wait))
+	}
 	respond(w, p.Status, "application/problem+json", p)
 }
 
@@ -39,8 +45,12 @@ func problemOf(err error, limitField string) *problem {
 		p.Status, p.Field = http.StatusNotFound, limitField
 	case errors.Is(err, node.ErrTooManyLimits):
 		p.Status, p.Field = http.StatusConflict, limitField
-	case errors.Is(err, node.ErrTooManyResets), errors.Is(err, node.ErrTooManyChanges):
-		p.Status = http.StatusServiceUnavailable
+	case errors.Is(err, node.ErrTooManyResets):
+		p.Status, p.wait = http.StatusServiceUnavailable, 60
+	case errors.Is(err, node.ErrTooManyChanges), errors.Is(err, node.ErrTooManyHeld):
+		p.Status, p.wait = http.StatusServiceUnavailable, 1
+	case errors.Is(err, node.ErrUnknownReservation):
+		p.Status, p.Field = http.StatusNotFound, "reservation"
 	default:
 		if faults := spec.Faults(err); len(faults) > 0 {
 			p.Status, p.Field = http.StatusBadRequest, faults[0].Field

@@ -94,11 +94,18 @@ type boundStatus struct {
 
 type limitStatus struct {
 	spec.Limit
-	Since        *time.Time `json:"since"` // null: as configured
-	Allowed      uint64     `json:"allowed"`
-	Denied       uint64     `json:"denied"`
-	AllowedUnits uint64     `json:"allowed_units"`
-	DeniedUnits  uint64     `json:"denied_units"`
+	Since        *time.Time  `json:"since"`      // null: as configured
+	Set          bool        `json:"set"`        // by a PUT, on any node, which shadows what is configured
+	Configured   *spec.Limit `json:"configured"` // at this node, null if it is not
+	Allowed      uint64      `json:"allowed"`
+	Denied       uint64      `json:"denied"`
+	AllowedUnits uint64      `json:"allowed_units"`
+	DeniedUnits  uint64      `json:"denied_units"`
+	// ShadowDenied of those allowed would have been denied, were the limit not a shadow.
+	ShadowDenied      uint64 `json:"shadow_denied"`
+	ShadowDeniedUnits uint64 `json:"shadow_denied_units"`
+
+	ShadowPercent float64 `json:"-"` // for people
 }
 
 type latencyStatus struct {
@@ -141,11 +148,12 @@ func (a *api) statusNow() status {
 		out.Bound[l.Name] = boundStatus{Units: l.OvershootBound, Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
 		ls := limitStatus{
 			Limit: spec.LimitOf(l.Policy), Allowed: l.Allowed, Denied: l.Denied,
-			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits,
+			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits, Since: instant(l.Revision), Set: l.Set,
+			ShadowDenied: l.Shadowed, ShadowDeniedUnits: l.ShadowedUnits, ShadowPercent: shadowPercent(&l),
 		}
-		if !l.Revision.IsZero() {
-			since := l.Revision.UTC()
-			ls.Since = &since
+		if l.Configured != nil {
+			configured := spec.LimitOf(*l.Configured)
+			ls.Configured = &configured
 		}
 		out.Limits[l.Name] = ls
 	}

@@ -1,13 +1,11 @@
 package httpapi
 
 import (
-	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
@@ -26,7 +24,7 @@ type topClient struct {
 // those by what they were denied. Both are estimates.
 func (a *api) top(w http.ResponseWriter, r *http.Request) {
 	limit := node.DefaultLimit
-	if p := readQuery(r, []spec.Field{{Name: "limit", Into: &limit}}); p != nil {
+	if p := readQuery(r, []spec.Field{{Name: "limit", Into: &limit}}, nil); p != nil {
 		p.write(w)
 		return
 	}
@@ -38,9 +36,7 @@ func (a *api) top(w http.ResponseWriter, r *http.Request) {
 		unknownLimit("limit", limit).write(w)
 		return
 	}
-	denied := slices.DeleteFunc(slices.Clone(clients), func(c node.TopClient) bool { return c.Denied == 0 })
-	slices.SortStableFunc(denied, func(x, y node.TopClient) int { return cmp.Compare(y.Denied, x.Denied) })
-	ok(w, map[string]any{"limit": limit, "heaviest": a.topOf(clients), "most_denied": a.topOf(denied)})
+	ok(w, map[string]any{"limit": limit, "heaviest": a.topOf(clients), "most_denied": a.topOf(denied(clients))})
 }
 
 func (a *api) topOf(clients []node.TopClient) []topClient {

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"fmt"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
@@ -82,9 +84,46 @@ func (r *Reader) Limit(path string, v Value, base Base) Limit {
 	}
 	var overrides *Value
 	fields := append(l.fields(), Field{"use", ignore}, Field{"overrides", func(_ *Reader, _ string, v Value) { overrides = &v }})
+	r.rate(path, v, &l, func(at string, m Member) bool { return r.Member(at, m, fields) })
+	if overrides != nil {
+		// Last: what they use is judged by the limit's algorithm, wherever that is written.
+		l.Overrides = r.overrides(Join(path, "overrides"), *overrides, l.Algorithm, base)
+	}
+	return l
+}
+
+// Called reads a policy that comes with a request: a limit that stands for itself.
+func (r *Reader) Called(path string, v Value) Limit {
+	var l Limit
+	fields := l.fields()
+	fields = fields[:len(fields)-1] // without ipv6_prefix
+	r.rate(path, v, &l, func(at string, m Member) bool {
+		switch m.Name {
+		case "use", "overrides", "ipv6_prefix":
+			r.Refuse(m.Line, at, "is given", "must be left out of a policy that comes with a request")
+			return false
+		}
+		if !r.Member(at, m, fields) {
+			return false
+		}
+		switch {
+		case m.Name == "time_zone" && l.TimeZone != defaultTimeZone:
+			r.Refuse(m.Value.Line, at, Quote(l.TimeZone), "must be "+defaultTimeZone+" in a policy that comes with a request")
+		case m.Name == "max_overshoot" && l.MaxOvershoot != node.DefaultMaxOvershoot:
+			r.Refuse(m.Value.Line, at, l.MaxOvershoot, fmt.Sprintf("must be %v in a policy that comes with a request", node.DefaultMaxOvershoot))
+		default:
+			return true
+		}
+		return false
+	})
+	return l
+}
+
+// rate reads a mapping by member, and judges whom it limits at all.
+func (r *Reader) rate(path string, v Value, l *Limit, member func(at string, m Member) bool) {
 	var given access
 	r.Mapping(path, v, Example, func(at string, m Member) {
-		if r.Member(at, m, fields) {
+		if member(at, m) {
 			given.note(m)
 		}
 	})
@@ -92,11 +131,6 @@ func (r *Reader) Limit(path string, v Value, base Base) Limit {
 	if given.zero != nil && !l.Block && !l.Unlimited {
 		r.refuseZero(path, given)
 	}
-	if overrides != nil {
-		// Last: what they use is judged by the limit's algorithm, wherever that is written.
-		l.Overrides = r.overrides(Join(path, "overrides"), *overrides, l.Algorithm, base)
-	}
-	return l
 }
 
 func ignore(*Reader, string, Value) {}

@@ -1,0 +1,139 @@
+package httpapi
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// explanation is GET /v1/explain.
+type explanation struct {
+	Client   string             `json:"client"`
+	Limit    string             `json:"limit"`
+	CountsAs string             `json:"counts_as"` // the client's id, or its network's
+	Override *explainedOverride `json:"override"`  // null: the limit's own policy holds
+	Policy   spec.Limit         `json:"policy"`
+	Since    *time.Time         `json:"since"` // null: as configured
+	Decision decision           `json:"decision"`
+	FullAt   *time.Time         `json:"full_at"` // null: nothing is counted
+	Held     bool               `json:"held"`
+	Shared   bool               `json:"shared"`
+	Reset    *time.Time         `json:"reset"` // null: never, as far as is known
+	Windows  []explainedWindow  `json:"windows"`
+}
+
+// explainedOverride is the override that holds, and which of its selectors fits, where
+// that can be told.
+type explainedOverride struct {
+	Index    int    `json:"index"`
+	Selector string `json:"selector,omitempty"`
+	Value    string `json:"value,omitempty"`
+}
+
+type explainedWindow struct {
+	Start  time.Time        `json:"start"`
+	End    time.Time        `json:"end"`
+	Before uint64           `json:"before_units"` // used before the limit was changed
+	Nodes  []explainedShare `json:"nodes"`
+}
+
+type explainedShare struct {
+	Node        string `json:"node"` // "" if it is not known any more
+	Incarnation string `json:"incarnation"`
+	Admitted    uint64 `json:"admitted_units"`
+	GivenBack   uint64 `json:"given_back_units"`
+}
+
+// explain tells why a client stands where it stands. The asker knows the client's name,
+// so it is not redacted.
+func (a *api) explain(w http.ResponseWriter, r *http.Request) {
+	q := newRequest()
+	if p := readQuery(r, q.fields()[:2], nil); p != nil {
+		p.write(w)
+		return
+	}
+	q.limit = cmp.Or(q.limit, node.DefaultLimit)
+	x, err := a.node.Explain(q.limit, q.client)
+	switch {
+	case errors.Is(err, node.ErrUnknownLimit):
+		unknownLimit("limit", q.limit).write(w)
+		return
+	case err != nil:
+		problemOf(err, "limit").write(w)
+		return
+	}
+	out := explanation{
+		Client: q.client, Limit: q.limit, CountsAs: cmp.Or(x.CountsAs, q.client), Policy: spec.LimitOf(x.Policy),
+		Since: instant(x.Since), Decision: decisionOf(x.Decision), FullAt: instant(x.FullAt), Held: x.Held, Shared: x.Shared,
+		Reset: instant(x.Reset), Windows: []explainedWindow{},
+	}
+	if x.Override >= 0 {
+		out.Override = &explainedOverride{Index: x.Override}
+		if all := a.node.Limits()[q.limit].Overrides; x.Override < len(all) {
+			out.Override.fit(&all[x.Override], q.client)
+		}
+	}
+	for _, win := range x.Windows {
+		one := explainedWindow{Start: win.Start.UTC(), End: win.End.UTC(), Before: win.Before, Nodes: []explainedShare{}}
+		for _, s := range win.Shares {
+			one.Nodes = append(one.Nodes, explainedShare{Node: s.Node, Incarnation: incarnation(s.Replica), Admitted: s.Admitted, GivenBack: s.GivenBack})
+		}
+		out.Windows = append(out.Windows, one)
+	}
+	ok(w, out)
+}
+
+// fit finds the selector by which the override holds for the client: by its id, else by
+// the longest network, else by the longest prefix.
+func (x *explainedOverride) fit(o *node.Override, client string) {
+	name := func(field string, i int, value string) {
+		x.Selector, x.Value = spec.Index(spec.Join(spec.Index("overrides", x.Index), field), i), value
+	}
+	if i := slices.Index(o.Clients, client); i >= 0 {
+		name("client", i, client)
+		return
+	}
+	addr, err := netip.ParseAddr(client)
+	longest := -1
+	for i, text := range o.CIDRs {
+		if n, isNet := network(text); err == nil && isNet && n.Bits() > longest && n.Contains(addr.Unmap().WithZone("")) {
+			longest = n.Bits()
+			name("cidr", i, text)
+		}
+	}
+	if longest >= 0 {
+		return
+	}
+	for i, prefix := range o.Prefixes {
+		if len(prefix) > longest && strings.HasPrefix(client, prefix) {
+			longest = len(prefix)
+			name("prefix", i, prefix)
+		}
+	}
+}
+
+// network reads a network, or one address.
+func network(text string) (netip.Prefix, bool) {
+	if n, err := netip.ParsePrefix(text); err == nil {
+		return n, true
+	}
+	addr, err := netip.ParseAddr(text)
+	addr = addr.Unmap()
+	return netip.PrefixFrom(addr, addr.BitLen()), err == nil
+}
+
+// instant is nil for no time.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

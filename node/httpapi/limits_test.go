@@ -1,0 +1,173 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
+)
+
+// leaper is a node whose clock stands still, and leaps over the time that a change
+// needs to be in force.
+type leaper struct {
+	*node.Node
+	ahead *atomic.Int64
+}
+
+func (l leaper) SetLimit(name string, p node.Policy) error {
+	err := l.Node.SetLimit(name, p)
+	l.ahead.Add(int64(250 * time.Millisecond))
+	return err
+}
+
+func (l leaper) DeleteLimit(name string) error {
+	err := l.Node.DeleteLimit(name)
+	l.ahead.Add(int64(250 * time.Millisecond))
+	return err
+}
+
+func leaping(t *testing.T, cfg node.Config) leaper {
+	t.Helper()
+	l := leaper{ahead: new(atomic.Int64)}
+	cfg.Now = func() time.Time { return start.Add(time.Duration(l.ahead.Load())) }
+	l.Node = open(t, cfg)
+	return l
+}
+
+func TestWhatALimitAnswersCanBePutBack(t *testing.T) {
+	h := httpapi.New(httpapi.Config{Node: leaping(t, several()), Loopback: true})
+	const rest = `"max_overshoot":0.1,"on_isolation":"keep","consistency":"eventual","shadow":false`
+	for body, want := range map[string]string{
+		`{"limit":5,"window":60}`:                                                             `{"limit":5,"window":60,"burst":5,"algorithm":"gcra","resolution":1,"time_zone":"UTC",` + rest + `}`,
+		`{"limit":5,"window":"1.5s","burst":9,"max_overshoot":0.1}`:                           `{"limit":5,"window":1.5,"burst":9,"algorithm":"gcra","resolution":1,"time_zone":"UTC",` + rest + `}`,
+		`{"limit":5,"window":"month","algorithm":"fixed_window","time_zone":"Europe/Berlin"}`: `{"limit":5,"window":"month","burst":5,"algorithm":"fixed_window","resolution":1,"time_zone":"Europe/Berlin",` + rest + `}`,
+		`{"limit":5,"window":"15m","algorithm":"fixed_window"}`:                               `{"limit":5,"window":900,"burst":5,"algorithm":"fixed_window","resolution":1,"time_zone":"UTC",` + rest + `}`,
+		`{"limit":5,"window":60,"algorithm":"sliding_window"}`:                                `{"limit":5,"window":60,"burst":5,"algorithm":"sliding_window","resolution":1,"time_zone":"UTC",` + rest + `}`,
+		`{"limit":5,"window":60,"algorithm":"sliding_window","resolution":12}`:                `{"limit":5,"window":60,"burst":5,"algorithm":"sliding_window","resolution":12,"time_zone":"UTC",` + rest + `}`,
+		`{"limit":5,"window":60,"on_isolation":"share","consistency":"eventual","max_overshoot":0.01,"shadow":true}`: `{"limit":5,"window":60,"burst":5,"algorithm":"gcra","resolution":1,"time_zone":"UTC",` +
+			`"max_overshoot":0.01,"on_isolation":"share","consistency":"eventual","shadow":true}`,
+		`{"limit":5,"window":60,"ipv6_prefix":56}`: `{"limit":5,"window":60,"burst":5,"algorithm":"gcra","resolution":1,"time_zone":"UTC",` + rest + `,"ipv6_prefix":56}`,
+		`{"use":"vip","limit":6,"overrides":[{"client":["a","b"],"use":"tenant"},{"prefix":"p-","limit":7,"window":"90s","burst":8},{"cidr":"10.0.0.0/8","block":true}]}`: `{"limit":6,"window":3600,"burst":6,"algorithm":"gcra",` +
+			`"resolution":1,"time_zone":"UTC",` + rest + `,"overrides":[{"client":["a","b"],"limit":3,"window":3600},{"prefix":"p-","limit":7,"window":90,"burst":8},{"cidr":"10.0.0.0/8","block":true}]}`,
+	} {
+		for _, b := range []string{body, want} { // what was answered says the same
+			w := ask(t, h, "PUT", "/v1/limits/x", b)
+			wantStatus(t, w, http.StatusOK, isJSON)
+			if got := strings.TrimSpace(w.Body.String()); got != want {
+				t.Errorf("PUT %s:\ngot  %s\nwant %s", b, got, want)
+			}
+			if got := strings.TrimSpace(ask(t, h, "GET", "/v1/limits/x", "").Body.String()); got != want {
+				t.Errorf("GET after %s:\ngot  %s\nwant %s", b, got, want)
+			}
+		}
+	}
+	for body, want := range map[string]string{
+		`{"block":true}`:     `"block":true`,
+		`{"unlimited":true}`: `"unlimited":true`,
+	} {
+		first := ask(t, h, "PUT", "/v1/limits/x", body)
+		if first.Code != http.StatusOK || !strings.Contains(first.Body.String(), want) {
+			t.Fatalf("got %d %s", first.Code, first.Body)
+		}
+		if again := ask(t, h, "PUT", "/v1/limits/x", first.Body.String()); again.Body.String() != first.Body.String() {
+			t.Errorf("put back: got %s, want %s", again.Body, first.Body)
+		}
+	}
+}
+
+func TestLimitsThatUseEachOtherAreReadOnceAndGoInNoCircle(t *testing.T) {
+	h := httpapi.New(httpapi.Config{Node: leaping(t, several()), Loopback: true})
+	for _, step := range []struct{ name, body, want string }{
+		{"a", `{"use":"tenant"}`, `{"limit":3,"window":3600,`},
+		{"b", `{"use":"a","limit":4}`, `{"limit":4,"window":3600,`},
+		{"a", `{"use":"b","window":60}`, `{"limit":4,"window":60,`},
+		{"b", `{"use":"a","overrides":[{"client":"x","use":"b"}]}`, `{"limit":4,"window":60,`},
+	} {
+		if w := ask(t, h, "PUT", "/v1/limits/"+step.name, step.body); w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), step.want) {
+			t.Errorf("%s %s: got %d %s", step.name, step.body, w.Code, w.Body)
+		}
+	}
+}
+
+func TestBadOverridesAndNamesAreRefusedAndChangeNothing(t *testing.T) {
+	h := httpapi.New(httpapi.Config{Node: leaping(t, several()), Loopback: true})
+	before := ask(t, h, "GET", "/v1/limits", "").Body.String()
+	with := func(overrides string) string { return `{"limit":5,"window":60,"overrides":[` + overrides + `]}` }
+	list := func(n int, one string) string {
+		all := make([]string, n)
+		for i := range all {
+			all[i] = strings.ReplaceAll(one, "#", fmt.Sprintf("%06d", i))
+		}
+		return strings.Join(all, ",")
+	}
+	long := strings.Repeat("x", node.MaxClientID+1)
+	for _, c := range []struct {
+		name, body, field, detail string
+		status                    int
+	}{
+		{"vip", with(`{"client":"a","limit":1},{"client":["b","a"],"limit":2}`), "overrides[1].client", "is in overrides[0] already", 400},
+		{"vip", with(`{"prefix":"a","limit":1},{"prefix":"a","limit":2}`), "overrides[1].prefix", "is in overrides[0] already", 400},
+		{"vip", with(`{"cidr":"10.0.0.0/8","limit":1},{"cidr":"10.9.9.9/8","limit":2}`), "overrides[1].cidr", "is in overrides[0] already", 400},
+		{"vip", with(`{"cidr":"10.0.0.0/99","limit":1}`), "overrides[0].cidr", "must be a network", 400},
+		{"vip", with(`{"client":"","limit":1}`), "overrides[0].client", "must not be empty", 400},
+		{"vip", with(`{"prefix":"","limit":1}`), "overrides[0].prefix", "must not be empty", 400},
+		{"vip", with(`{"client":"` + long + `","limit":1}`), "overrides[0].client", "at most 1024 bytes", 400},
+		{"vip", with(`{"limit":1}`), "overrides[0]", "client, prefix or cidr", 400},
+		{"vip", with(`{"client":"a"}`), "overrides[0]", "must have block", 400},
+		{"vip", with(`{"client":"a","window":-1}`), "overrides[0].window", "must be from 1ms", 400},
+		{"vip", with(`{"client":"a","block":true,"limit":1}`), "overrides[0].limit", "must be left out", 400},
+		{"vip", with(`{"client":"a","limit":1,"client":"b"}`), "overrides[0].client", "more than once", 400},
+		{"vip", with(`{"client":"a","use":"nope"}`), "overrides[0].use", "is no limit", 400},
+		{"vip", with(`{"client":"a","use":"day"}`), "overrides[0].use", "with the algorithm gcra", 400},
+		{"vip", with(list(10_001, `{}`)), "overrides", "has 10001 entries", 400},
+		{"vip", with(list(1500, `{"client":"client-#","limit":7}`)), "overrides", "must fit into 32768 bytes", 400},
+		{"vip", with(list(9_000, `{"client":"c#","limit":7}`)), "body", "larger than 65536 bytes", 413},
+		{"vip", with(`{"client":"` + strings.Repeat("x", 1<<20) + `","limit":1}`), "body", "larger than 65536 bytes", 413},
+		{"vip", `{"limit":5,"window":60,"overrides":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`, "body", "nested more than 16 deep", 400},
+		{"vip", `{"limit":5,"window":60,"ipv6_prefix":129}`, "ipv6_prefix", "from 1 to 128", 400},
+		{"vip", `{"limit":5,"window":60,"resolution":61,"algorithm":"sliding_window"}`, "resolution", "60", 400},
+		{"vip", `{"limit":5,"window":60,"resolution":2}`, "resolution", "", 400},
+		{"vip", `{"limit":5,"window":"month"}`, "window", "", 400},
+		{"vip", `{"limit":5,"window":"7s","algorithm":"fixed_window"}`, "window", "", 400},
+		{"vip", `{"limit":5,"window":"day","algorithm":"fixed_window","time_zone":"Mars/Olympus"}`, "time_zone", "", 400},
+		{"vip", `{"limit":5,"window":60,"burst":9,"algorithm":"sliding_window"}`, "burst", "", 400},
+		{"called", `{"limit":5,"window":60}`, "name", "choose another", 400},
+		{"a%2Ab", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
+		{"a%3E", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
+		{"a%2Fb", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
+		{"a%0Ab", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
+		{"a%22b", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
+		{"%C3%BCber", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
+		{"~a", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
+	} {
+		w := ask(t, h, "PUT", "/v1/limits/"+c.name, c.body)
+		if detail := wantProblem(t, w, c.status, c.field); !strings.Contains(detail, c.detail) || len(w.Body.String()) > 4096 {
+			t.Errorf("%s %.100s: got %q, want %q in it", c.name, c.body, detail, c.detail)
+		}
+	}
+	if after := ask(t, h, "GET", "/v1/limits", "").Body.String(); after != before {
+		t.Errorf("the limits changed: %s", after)
+	}
+	if w := ask(t, h, "GET", "/v1/peek?client="+strings.Repeat("x", 1<<20), ""); w.Code != http.StatusBadRequest || w.Body.Len() > 4096 {
+		t.Errorf("got %d and %d bytes", w.Code, w.Body.Len())
+	}
+}
+
+func TestChangesThatComeTooFastAreToldToWait(t *testing.T) {
+	h := httpapi.New(httpapi.Config{Node: quick{open(t, node.Config{})}, Loopback: true})
+	w := ask(t, h, "PUT", "/v1/limits/default", `{"limit":5,"window":60}`)
+	wantProblem(t, w, http.StatusServiceUnavailable, "")
+	if w.Header().Get("Retry-After") != "1" {
+		t.Errorf("got %v", w.Header())
+	}
+}
+
+// quick is a node whose limits were changed a moment ago, often.
+type quick struct{ *node.Node }
+
+func (quick) SetLimit(string, node.Policy) error { return node.ErrTooManyChanges }

@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// request is the input of take, reserve, peek, reset and explain; each takes a part.
+type request struct {
+	client  string
+	limit   string
+	cost    int64
+	atMost  bool
+	timeout timeout
+	policy  *node.Policy
+	also    []node.Check
+}
+
+func newRequest() request {
+	return request{limit: node.DefaultLimit, cost: 1, timeout: timeout{time.Minute}}
+}
+
+func (q *request) fields() []spec.Field {
+	return []spec.Field{{Name: "client", Into: &q.client}, {Name: "limit", Into: &q.limit}, {Name: "cost", Into: &q.cost}}
+}
+
+func (q *request) atMostField() spec.Field { return spec.Field{Name: "at_most", Into: &q.atMost} }
+
+func (q *request) timeoutField() spec.Field { return spec.Field{Name: "timeout", Into: &q.timeout} }
+
+// nested are the fields that only a body has.
+func (q *request) nested() []spec.Field {
+	return []spec.Field{{Name: "also", Into: q.readAlso}, {Name: "policy", Into: readPolicy(&q.policy)}}
+}
+
+func readPolicy(into **node.Policy) func(*spec.Reader, string, spec.Value) {
+	return func(r *spec.Reader, path string, v spec.Value) {
+		l := r.Called(path, v)
+		p := l.Policy()
+		*into = &p
+	}
+}
+
+const alsoExample = `{"limit": "day"}`
+
+func (q *request) readAlso(r *spec.Reader, path string, v spec.Value) {
+	if v.Kind != spec.List || len(v.Items) > node.MaxChecks {
+		r.Refuse(v.Line, path, "is not such a list", fmt.Sprintf("must be a list of at most %d mappings, such as [%s]", node.MaxChecks, alsoExample))
+		return
+	}
+	q.also = make([]node.Check, len(v.Items))
+	for i, item := range v.Items {
+		readCheck(r, spec.Index(path, i), item, &q.also[i])
+	}
+}
+
+func readCheck(r *spec.Reader, path string, v spec.Value, c *node.Check) {
+	fields := []spec.Field{
+		{Name: "limit", Into: &c.Limit}, {Name: "client", Into: &c.Client}, {Name: "cost", Into: &c.Cost}, {Name: "policy", Into: readPolicy(&c.Policy)},
+	}
+	r.Mapping(path, v, alsoExample, func(at string, m spec.Member) {
+		if !r.Member(at, m, fields) {
+			return
+		}
+		switch {
+		case m.Name == "client" && c.Client == "":
+			r.Refuse(m.Value.Line, at, `""`, "must not be empty; left out it is the request's")
+		case m.Name == "cost" && c.Cost < 1:
+			r.Refuse(m.Value.Line, at, c.Cost, "must be at least 1; left out it is the request's")
+		}
+	})
+	if v.Kind == spec.Mapping && !v.Has("limit") && !v.Has("policy") {
+		r.Refuse(v.Line, spec.Join(path, "limit"), "is missing", "must be the name of a limit")
+	}
+}
+
+// request is what a node is asked.
+func (q *request) request() node.Request {
+	cost := q.cost
+	if cost == 0 {
+		cost = math.MinInt64 // a node takes 0 for 1; here it was written
+	}
+	return node.Request{
+		Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,
+	}
+}
+
+// timeout is how long a reservation may be settled.
+type timeout struct{ time.Duration }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *timeout) UnmarshalText(text []byte) error {
+	w, err := spec.ParseWindow(string(text))
+	if err != nil || w.Calendar != 0 || w.Duration <= 0 || w.Duration > node.MaxTimeout {
+		return errTimeout
+	}
+	t.Duration = w.Duration
+	return nil
+}
+
+var errTimeout = errors.New("must be a number of seconds or a duration such as 90s, above 0 and at most " + node.MaxTimeout.String())

@@ -1,0 +1,97 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// settledWithin is how long an answer waits for the node that made the reservation. That
+// node is asked on after that.
+const settledWithin = 2 * time.Second
+
+// reservation is a decision with what settles it: nothing, where nothing was taken.
+type reservation struct {
+	decision
+	Reservation string `json:"reservation,omitempty"`
+	ExpiresIn   int64  `json:"expires_in_ms,omitempty"`
+}
+
+// settlement is the answer of commit and cancel. One of Returned and Charged is 0.
+type settlement struct {
+	Settled  bool  `json:"settled"`
+	Returned int64 `json:"returned"` // units that the client has again
+	Charged  int64 `json:"charged"`  // units beyond the estimate
+}
+
+// unconfirmed is the answer where the other node has not answered yet.
+type unconfirmed struct {
+	Settled bool   `json:"settled"`
+	Detail  string `json:"detail"`
+}
+
+// reserve takes an estimated cost, which commit and cancel settle on any node.
+func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
+	q := newRequest()
+	if p := readInput(w, r, append(q.fields(), q.atMostField(), q.timeoutField()), q.nested()); p != nil {
+		p.write(w)
+		return
+	}
+	d, token := a.node.Hold(q.request())
+	if p := a.blame(&q, &d, nil); p != nil {
+		p.write(w)
+		return
+	}
+	out := reservation{decision: decisionOf(d), Reservation: token}
+	out.Cost = &d.Cost
+	if token != "" {
+		out.ExpiresIn = ceil(q.timeout.Duration, time.Millisecond)
+	}
+	answer(w, &d, out)
+}
+
+// commit settles a reservation for what was really used.
+func (a *api) commit(w http.ResponseWriter, r *http.Request) {
+	token, actual := "", int64(math.MinInt64)
+	if p := readInput(w, r, []spec.Field{{Name: "reservation", Into: &token}, {Name: "actual", Into: &actual}}, nil); p != nil {
+		p.write(w)
+		return
+	}
+	if actual == math.MinInt64 && token != "" {
+		bad("actual", "actual must be given, what was used: POST /v1/cancel gives all back").write(w)
+		return
+	}
+	a.settle(w, r, token, max(actual, -1))
+}
+
+// cancel gives back what a reservation took.
+func (a *api) cancel(w http.ResponseWriter, r *http.Request) {
+	token := ""
+	if p := readInput(w, r, []spec.Field{{Name: "reservation", Into: &token}}, nil); p != nil {
+		p.write(w)
+		return
+	}
+	a.settle(w, r, token, 0)
+}
+
+func (a *api) settle(w http.ResponseWriter, r *http.Request, token string, actual int64) {
+	ctx, stop := context.WithTimeout(r.Context(), settledWithin)
+	defer stop()
+	back, err := a.node.Settle(ctx, token, actual)
+	switch {
+	case errors.Is(err, node.ErrUnconfirmed):
+		w.Header().Set("Retry-After", "1")
+		respond(w, http.StatusAccepted, "application/json", unconfirmed{
+			Detail: "the node that made the reservation has not answered yet; it is asked on, and asking again is safe",
+		})
+	case err != nil:
+		problemOf(err, "").write(w)
+	default:
+		ok(w, settlement{Settled: true, Returned: max(back, 0), Charged: max(-back, 0)})
+	}
+}

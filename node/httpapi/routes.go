@@ -1,0 +1,72 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// route is a path, as net/http and OpenAPI write it, and who answers there.
+type route struct {
+	path    string
+	methods methods
+}
+
+// routes are all that is served. openapi.yaml describes each.
+func (a *api) routes(metrics http.Handler) []route {
+	all := []route{
+		{"/v1/take", methods{http.MethodPost: a.take}},
+		{"/v1/peek", methods{http.MethodGet: a.peek}},
+		{"/v1/reserve", methods{http.MethodPost: a.reserve}},
+		{"/v1/commit", methods{http.MethodPost: a.commit}},
+		{"/v1/cancel", methods{http.MethodPost: a.cancel}},
+		{"/v1/reset", methods{http.MethodPost: a.write(a.reset)}},
+		{"/v1/forget", methods{http.MethodPost: a.write(a.forget)}},
+		{"/v1/limits", methods{http.MethodGet: a.listLimits}},
+		{"/v1/limits/{name}", methods{
+			http.MethodGet: a.getLimit, http.MethodPut: a.write(a.putLimit), http.MethodDelete: a.write(a.deleteLimit),
+		}},
+		{"/v1/status", methods{http.MethodGet: a.status}},
+		{"/v1/top", methods{http.MethodGet: a.top}},
+		{"/v1/shadow", methods{http.MethodGet: a.shadow}},
+		{"/v1/explain", methods{http.MethodGet: a.explain}},
+		{"/livez", methods{http.MethodGet: a.livez}},
+		{"/readyz", methods{http.MethodGet: a.readyz}},
+		{"/openapi.yaml", methods{http.MethodGet: openAPI}},
+		{"/", methods{http.MethodGet: a.page}},
+	}
+	if metrics != nil {
+		all = append(all, route{"/metrics", methods{http.MethodGet: metrics.ServeHTTP}})
+	}
+	return all
+}
+
+// methods is one path's handlers. HEAD is GET without the body.
+type methods map[string]http.HandlerFunc
+
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	h, ok := m[method]
+	if !ok {
+		w.Header().Set("Allow", strings.Join(m.allowed(), ", "))
+		(&problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not for this path: use " + strings.Join(m.allowed(), " or ")}).write(w)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	h(w, r)
+}
+
+func (m methods) allowed() []string {
+	var all []string
+	for method := range m {
+		all = append(all, method)
+		if method == http.MethodGet {
+			all = append(all, http.MethodHead)
+		}
+	}
+	slices.Sort(all)
+	return all
+}

@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"cmp"
+	"math"
+	"net/http"
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// shadowReport is what one limit would have denied at this node since its start, were it
+// not a shadow.
+type shadowReport struct {
+	Checked      uint64         `json:"checked"` // decisions
+	Denied       uint64         `json:"would_deny"`
+	Percent      float64        `json:"percent"` // of the decisions
+	CheckedUnits uint64         `json:"checked_units"`
+	DeniedUnits  uint64         `json:"would_deny_units"`
+	Clients      []shadowClient `json:"clients"` // those with the most that would be denied
+}
+
+type shadowClient struct {
+	Client  string `json:"client"`
+	Denied  uint64 `json:"would_deny_units"`
+	Allowed uint64 `json:"allowed_units"`
+}
+
+func (a *api) shadow(w http.ResponseWriter, _ *http.Request) {
+	limits := map[string]shadowReport{}
+	for _, l := range a.node.Stats().Limits {
+		if !l.Policy.Shadow {
+			continue
+		}
+		r := shadowReport{
+			Checked: l.Allowed + l.Denied, Denied: l.Shadowed, Percent: shadowPercent(&l),
+			CheckedUnits: l.AllowedUnits + l.DeniedUnits, DeniedUnits: l.ShadowedUnits, Clients: []shadowClient{},
+		}
+		clients, err := a.node.Top(l.Name)
+		if err != nil {
+			continue // it was deleted meanwhile
+		}
+		clients = denied(clients)
+		for _, c := range clients[:min(len(clients), mostTop)] {
+			r.Clients = append(r.Clients, shadowClient{Client: a.redact.name(c.Client), Denied: c.Denied, Allowed: c.Allowed})
+		}
+		limits[l.Name] = r
+	}
+	ok(w, map[string]any{"limits": limits})
+}
+
+// shadowPercent is the share of decisions that would have been denials, in percent, to
+// two places.
+func shadowPercent(l *node.LimitStats) float64 {
+	if l.Shadowed == 0 {
+		return 0
+	}
+	return math.Round(1e4*float64(l.Shadowed)/float64(l.Allowed+l.Denied)) / 100
+}
+
+// denied are those of the clients that were denied, the most first.
+func denied(clients []node.TopClient) []node.TopClient {
+	out := slices.DeleteFunc(slices.Clone(clients), func(c node.TopClient) bool { return c.Denied == 0 })
+	slices.SortStableFunc(out, func(x, y node.TopClient) int { return cmp.Compare(y.Denied, x.Denied) })
+	return out
+}
