@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // static binaries know all zones
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )

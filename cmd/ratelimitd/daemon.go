@@ -20,11 +20,14 @@ const (
 	// joined is when a node is ready at the latest, and knows whether it is alone.
 	joined     = 6 * time.Second
 	joinedPoll = 50 * time.Millisecond
+	saveEvery  = time.Second // if there is something new to save
 )
 
 // daemon is everything that runs.
 type daemon struct {
 	plan     *plan
+	reloader *reloader
+	state    *state
 	face     *face
 	embedded *embednats.Server // nil with an external one
 	doors    []*door
@@ -55,8 +58,8 @@ func (f *face) Stats() node.Stats {
 }
 
 // start opens everything, ports first: what is taken is found before anything runs.
-func start(ctx context.Context, p *plan) (d *daemon, err error) {
-	d = &daemon{plan: p, failed: make(chan error, 2)}
+func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
+	d = &daemon{plan: p, reloader: r, failed: make(chan error, 2)}
 	defer func() {
 		if err != nil {
 			d.abandon()
@@ -74,6 +77,10 @@ func start(ctx context.Context, p *plan) (d *daemon, err error) {
 		}
 		d.doors = append(d.doors, &door{name: "admin", listener: admin})
 	}
+	if d.state, err = openState(p.settings.StateDir, p.log); err != nil {
+		return d, at(p.settings, "state_dir", "%w", err)
+	}
+	p.node.SavedLimits = d.state.load(p.judgeSaved)
 	server, via, err := p.link.start(p.log)
 	if err != nil {
 		return d, err
@@ -83,7 +90,7 @@ func start(ctx context.Context, p *plan) (d *daemon, err error) {
 	if err != nil {
 		return d, err
 	}
-	d.face = &face{Node: n}
+	d.face, d.reloader.node = &face{Node: n}, n
 	d.doors[0].server = httpServer(d.handler(loopback(api.Addr())), p.log)
 	if len(d.doors) > 1 {
 		d.doors[1].server = pprofServer(p.log)
@@ -99,6 +106,9 @@ func (d *daemon) abandon() {
 	if d.embedded != nil {
 		_ = d.embedded.Close()
 	}
+	if d.state != nil {
+		d.state.close()
+	}
 }
 
 // serve serves until ctx is done or a server breaks, and then stops in order.
@@ -110,6 +120,11 @@ func (d *daemon) serve(ctx context.Context) error {
 	for _, door := range d.doors {
 		go func() { d.failed <- door.serve() }()
 	}
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	changed := d.reloader.watch(watching)
+	saves := time.NewTicker(saveEvery)
+	defer saves.Stop()
 	look := time.NewTicker(joinedPoll)
 	defer look.Stop()
 	settled := time.Now().Add(joined)
@@ -120,7 +135,11 @@ func (d *daemon) serve(ctx context.Context) error {
 		case err := <-d.failed:
 			return errors.Join(err, d.stop())
 		case <-hup:
-			d.plan.log.Warn("reloading is not supported yet: restart to change settings, or change limits with PUT /v1/limits/NAME")
+			d.reloader.reload("SIGHUP")
+		case <-changed:
+			d.reloader.reload("the file changed")
+		case <-saves.C:
+			d.state.save(d.face.Node)
 		case now := <-look.C:
 			if d.face.Ready() == nil || now.After(settled) {
 				look.Stop()
@@ -152,6 +171,8 @@ func (d *daemon) stop() error {
 			log.Warn("the embedded NATS server did not close in order", "error", err)
 		}
 	}
+	d.state.save(d.face.Node)
+	d.state.close()
 	log.Info("stopped")
 	return nil
 }

@@ -109,7 +109,7 @@ func TestAHangupIsNoEnd(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	p.await("reloading is not supported yet")
+	p.await("nothing to reload")
 	if resp, _ := p.ask("POST", "/v1/take?client=a", ""); resp.StatusCode != http.StatusOK {
 		t.Errorf("got %d", resp.StatusCode)
 	}

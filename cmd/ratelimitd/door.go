@@ -71,6 +71,9 @@ func (d *daemon) handler(local bool) http.Handler {
 		metrics.New(d.face), buildMetric(b),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	if d.reloader != nil { // a demonstration has none
+		registry.MustRegister(append(d.reloader.collectors(), d.state.saved)...)
+	}
 	return httpapi.New(httpapi.Config{
 		Node: d.face, Version: b.version, AdminToken: d.plan.adminToken, Loopback: local,
 		RedactClients: d.plan.settings.RedactClients, Logger: d.plan.log,

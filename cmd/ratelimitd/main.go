@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // static binaries know all zones
 )
 
 // Exit codes. What the operator has to set right before another start makes sense is

@@ -16,6 +16,8 @@ type options struct {
 	check, version, help bool
 	demo                 bool
 	warnings             []string // for the log, once there is one
+	file                 string   // that was read
+	text                 []byte   // of it
 }
 
 // command is what the command line says before it is put over file and environment.
@@ -64,7 +66,14 @@ func parse(args, environ []string) (options, error) {
 	s := &o.settings
 	var faults []error
 	if c.file != "" {
-		faults = append(faults, s.ReadFile(c.file))
+		text, err := config.Content(c.file)
+		if err == nil {
+			err = s.Parse(c.file, text)
+		} else {
+			err = fmt.Errorf("configuration file: %w", err)
+		}
+		o.file, o.text = c.file, text
+		faults = append(faults, err)
 	}
 	for _, set := range s.All() {
 		if text := env[set.Env()]; text != "" {

@@ -82,7 +82,6 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-subject-prefix", "a b"}, "subject_prefix a b: must be"},
 		{"", []string{"-grpc", ":1"}, "flag -grpc: not supported yet"},
 		{"", []string{"-envoy-config", "/x"}, "flag -envoy-config: not supported yet"},
-		{"", []string{"-state-dir", "/x"}, "flag -state-dir: not supported yet"},
 		{"", []string{"-demo", "-limit", "5"}, "flag -limit: is of no use with -demo, which has settings of its own"},
 		{"RATELIMITD_NATS=nats://127.0.0.1:1", []string{"-demo"}, "environment RATELIMITD_NATS: is of no use with -demo"},
 		{"", []string{"-demo", "-check"}, "flag -check: is of no use with -demo"},
@@ -166,7 +165,7 @@ func TestASignalDuringTheStartIsNoFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d, err := start(ctx, p); err == nil {
+	if d, err := start(ctx, p, newReloader(nil, nil, &options{}, p)); err == nil {
 		t.Fatalf("it started: %v", d.stop())
 	}
 	if err := run(ctx, []string{"-http", "127.0.0.1:0"}, nil, &out, &out); err != nil {

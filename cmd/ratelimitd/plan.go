@@ -63,7 +63,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 // supported refuses what would silently not happen.
 func supported(s *config.Settings) error {
 	var faults []error
-	for key, value := range map[string]string{"grpc": s.GRPC, "envoy_config": s.EnvoyConfig, "state_dir": s.StateDir} {
+	for key, value := range map[string]string{"grpc": s.GRPC, "envoy_config": s.EnvoyConfig} {
 		if value != "" {
 			faults = append(faults, at(s, key, "not supported yet"))
 		}
@@ -78,6 +78,17 @@ func (p *plan) check(ctx context.Context) error {
 	n, err := node.Open(context.WithoutCancel(ctx), cfg) // it takes no time
 	if err != nil {
 		return usageError{err}
+	}
+	return n.Close()
+}
+
+// judgeSaved says what is wrong with saved limits.
+func (p *plan) judgeSaved(text []byte) error {
+	cfg := p.node
+	cfg.Logger, cfg.SavedLimits = nil, text
+	n, err := node.Open(context.Background(), cfg)
+	if err != nil {
+		return err
 	}
 	return n.Close()
 }

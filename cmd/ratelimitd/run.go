@@ -43,7 +43,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		_, err := fmt.Fprintf(stdout, "ratelimitd: the settings are fine: %s\n", p.summary())
 		return err
 	}
-	d, err := start(ctx, p)
+	p.node.ConfiguredAt = modified(o.file)
+	d, err := start(ctx, p, newReloader(args, environ, &o, p))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil // told to stop before it ran

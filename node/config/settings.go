@@ -102,7 +102,7 @@ func (s *Settings) All() []Setting {
 		{Key: "subject_prefix", Arg: "P", Usage: "what all NATS subjects begin with", into: &s.SubjectPrefix},
 		{Key: "nodes", Arg: "N", Usage: "how many nodes the cluster has, if known: matters to limits whose on_isolation is not keep", into: &s.Nodes},
 		{Key: "max_clients", Arg: "N", Usage: "clients held at most", into: &s.MaxClients},
-		{Key: "state_dir", Arg: "DIR", Usage: "last known limits and shutdown snapshot (not supported yet)", into: &s.StateDir},
+		{Key: "state_dir", Arg: "DIR", Usage: "keep the limits that were set, over a restart of all nodes", into: &s.StateDir},
 		{Key: "log_format", Arg: "text|json", Usage: "form of the log", into: &s.LogFormat},
 		{Key: "log_level", Arg: "LEVEL", Usage: "debug, info, warn or error", into: &s.LogLevel},
 	}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+)
+
+// configurable is what a reload changes.
+type configurable interface {
+	Configure(limits map[string]node.Policy) error
+}
+
+// reloader reads the settings anew, and gives the node the limits that they say. It is
+// used by one goroutine.
+type reloader struct {
+	args, environ []string
+	file          string // "" if there is none
+	text          []byte // of the file, as it was read first
+	node          configurable
+	settings      *config.Settings // as they are in force, but for limits
+	limits        map[string]node.Policy
+	log           *slog.Logger
+
+	successful, at prometheus.Gauge
+	reloads        *prometheus.CounterVec
+}
+
+func newReloader(args, environ []string, o *options, p *plan) *reloader {
+	r := &reloader{
+		args: args, environ: environ, file: o.file, text: o.text,
+		settings: p.settings, limits: p.node.Limits, log: p.log,
+		successful: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ratelimiter_config_last_reload_successful", Help: "Whether what the configuration last said could be taken over: 1, or 0 while older limits go on.",
+		}),
+		at: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ratelimiter_config_last_reload_success_timestamp_seconds", Help: "When the configuration was last taken over, the start included.",
+		}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ratelimiter_config_reloads_total", Help: "Times that the configuration was read anew, by what came of it.",
+		}, []string{"result"}),
+	}
+	for _, result := range []string{"success", "failure"} {
+		r.reloads.WithLabelValues(result)
+	}
+	r.successful.Set(1)
+	r.at.SetToCurrentTime()
+	return r
+}
+
+func (r *reloader) collectors() []prometheus.Collector {
+	return []prometheus.Collector{r.successful, r.at, r.reloads}
+}
+
+// watch tells of each change of the file, until ctx is done.
+func (r *reloader) watch(ctx context.Context) <-chan struct{} {
+	changes := make(chan struct{}, 1)
+	if r.file == "" {
+		return changes
+	}
+	go config.Watch(ctx, r.file, r.text, 0, func([]byte, time.Time) {
+		select {
+		case changes <- struct{}{}:
+		default: // it is read as it is then
+		}
+	})
+	return changes
+}
+
+// reload reads everything anew, as at the start, and changes the limits. What is wrong
+// changes nothing: the last good ones go on.
+func (r *reloader) reload(why string) {
+	if r.file == "" {
+		r.log.Warn("nothing to reload: there is no -config file, and flags and environment do not change; PUT /v1/limits/NAME changes limits")
+		return
+	}
+	changed, err := r.take()
+	if err != nil {
+		r.successful.Set(0)
+		r.reloads.WithLabelValues("failure").Inc()
+		r.log.Error("configuration not reloaded: the last good one goes on", "why", why, "file", r.file, "error", oneLine(err))
+		return
+	}
+	r.successful.Set(1)
+	r.at.SetToCurrentTime()
+	r.reloads.WithLabelValues("success").Inc()
+	r.log.Info("configuration reloaded", "why", why, "file", r.file, "limits_changed", strings.Join(changed, ","))
+}
+
+// take returns the names of the limits that are said to be others now.
+func (r *reloader) take() (changed []string, err error) {
+	o, err := parse(r.args, r.environ)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := o.settings.Policies()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.node.Configure(limits); err != nil {
+		return nil, err
+	}
+	names := maps.Clone(r.limits)
+	maps.Copy(names, limits)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		was, had := r.limits[name]
+		is, has := limits[name]
+		if had != has || !reflect.DeepEqual(was, is) {
+			changed = append(changed, name)
+		}
+	}
+	r.limits = limits
+	if others := r.others(&o.settings); len(others) > 0 {
+		r.log.Warn("settings changed that need a restart", "settings", strings.Join(others, ","))
+	}
+	return changed, nil
+}
+
+// ofDefault are the settings that say the limit "default", which does change.
+var ofDefault = []string{"limit", "window", "burst", "max_overshoot"}
+
+// others lists the settings that are not limits and differ.
+func (r *reloader) others(s *config.Settings) []string {
+	var out []string
+	now := s.All()
+	for i, was := range r.settings.All() {
+		if was.Text() != now[i].Text() && !slices.Contains(ofDefault, was.Key) {
+			out = append(out, was.Key)
+		}
+	}
+	return out
+}
+
+// modified is when a file was last written, zero if that is not known.
+func modified(path string) time.Time {
+	if path == "" {
+		return time.Time{}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// saver is what is saved.
+type saver interface {
+	LimitsVersion() uint64
+	SaveLimits() []byte
+}
+
+// state is the directory that keeps what was set over a restart of the whole cluster. It
+// belongs to one process at a time. Used by one goroutine.
+type state struct {
+	dir     string
+	lock    *os.File
+	log     *slog.Logger
+	version uint64 // as it is in the file
+	failed  string // what was last wrong with saving
+	saved   prometheus.Gauge
+}
+
+const (
+	limitsFile = "limits.json"
+	lockFile   = "lock"
+	// mostBad is how many files are kept that could not be read.
+	mostBad = 3
+	// mostState is the largest file of saved limits that is read.
+	mostState = 64 << 20
+)
+
+// openState makes the directory if it is not there, and takes it for this process. An
+// empty name is no directory: nothing is kept, and the methods do nothing.
+func openState(dir string, log *slog.Logger) (*state, error) {
+	s := &state{dir: dir, log: log, saved: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "ratelimiter_state_last_save_successful", Help: "Whether the limits that were set could last be saved in the state directory; 1 also where there is none.",
+	})}
+	s.saved.Set(1)
+	if dir == "" {
+		return s, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockExclusively(lock); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("%s is in use by another ratelimitd: give each a directory of its own", dir)
+	}
+	s.lock = lock
+	if err := s.write(".probe", nil); err != nil {
+		s.close()
+		return nil, err
+	}
+	_ = os.Remove(filepath.Join(dir, ".probe")) // it shows that the directory can be written
+	return s, nil
+}
+
+// load is what was saved, nil if nothing was. judge says whether it can be used: a file
+// that cannot is put aside, and the node starts without it.
+func (s *state) load(judge func(text []byte) error) []byte {
+	if s.dir == "" {
+		return nil
+	}
+	path := filepath.Join(s.dir, limitsFile)
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && len(text) > mostState:
+		err = fmt.Errorf("it is larger than %d bytes", mostState)
+	case err == nil:
+		err = judge(text)
+	}
+	if err == nil {
+		return text
+	}
+	aside := fmt.Sprintf("%s.bad-%d", path, time.Now().Unix())
+	if moved := os.Rename(path, aside); moved != nil {
+		aside = moved.Error()
+	}
+	s.log.Error("saved limits cannot be used: starting without them, on what is configured; other nodes may still know them", "file", path, "error", oneLine(err), "put_aside", aside)
+	s.prune(path)
+	return nil
+}
+
+// prune keeps the latest of the files that were put aside.
+func (s *state) prune(path string) {
+	bad, err := filepath.Glob(path + ".bad-*")
+	if err != nil {
+		return
+	}
+	slices.Sort(bad)
+	for len(bad) > mostBad {
+		_ = os.Remove(bad[0])
+		bad = bad[1:]
+	}
+}
+
+// save writes the limits that were set, if they are others than those in the file.
+func (s *state) save(n saver) {
+	version := n.LimitsVersion()
+	if s.dir == "" || version == s.version {
+		return
+	}
+	if err := s.write(limitsFile, n.SaveLimits()); err != nil {
+		s.saved.Set(0)
+		if text := err.Error(); text != s.failed {
+			s.failed = text
+			s.log.Error("limits could not be saved: they are lost if all nodes stop", "error", err)
+		}
+		return
+	}
+	s.version, s.failed = version, ""
+	s.saved.Set(1)
+}
+
+// write replaces a file as a whole: whoever reads it, after a crash as well, finds the old
+// text or the new one.
+func (s *state) write(name string, text []byte) (err error) {
+	f, err := os.CreateTemp(s.dir, "."+name+"-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), filepath.Join(s.dir, name)); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
+}
+
+// syncDir makes a rename last. Where directories cannot be synced, it lasts when it lasts.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync()
+	return d.Close()
+}
+
+func (s *state) close() {
+	if s.lock != nil {
+		_ = s.lock.Close() // and with it the lock
+	}
+}
