@@ -3,34 +3,36 @@ package gcra
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 )
 
 const (
 	day  = 24 * time.Hour
 	week = 7 * day
+
+	monday = int64(4 * day) // 1970 began on a Thursday
 )
 
-// Periods divides time into calendar windows: each starts where the one before it
-// ends. It is immutable and safe for concurrent use. Make one with
-// NewPeriods; the zero value is not usable.
+// Periods divides time into calendar windows: each starts where the one before it ends.
+// It is immutable and safe for concurrent use. Make one with NewPeriods; the zero value
+// is not usable.
 //
 // A window of a day or longer starts at the first instant at which the clocks of its
 // zone show its first midnight, or have jumped over it. So every instant lies in one
 // window, whatever the clocks do: a day may have 23 or 25 hours, an hour that comes
 // twice is counted in one day, and a date that a zone left out has no window.
 //
-// Instants are unix nanoseconds from Never to Forever; zones change their clocks from
-// 1968 to 2117 only.
+// Instants are unix nanoseconds from Never to Forever; ones beyond lie in no window, and
+// are answered with the first or the last. Zones change their clocks from 1968 to 2117
+// only.
 type Periods struct {
 	width             int64 // of each window, 0 if they differ
 	phase             int64 // where one of them starts, if all have one width
 	shortest, longest time.Duration
 
 	// Of windows that differ:
-	unit    Unit     // Day to Year
-	offsets []offset // the zone's, oldest first: what a look-up needs, so that it allocates nothing
+	unit    Unit    // Day to Year
+	offsets offsets // the zone's
 }
 
 // NewPeriods returns the windows of one width, or of one calendar unit: exactly one of
@@ -43,9 +45,9 @@ type Periods struct {
 func NewPeriods(window time.Duration, unit Unit, zone string) (*Periods, error) {
 	fault := checkPeriod(window, unit)
 	location, zoneFault := checkZone(zone)
-	small := unit == Second || unit == Minute || unit == Hour || unit == NoUnit && window < day
-	if fault == nil && zoneFault == nil && small && location != time.UTC {
-		zoneFault = &FieldError{Field: "time_zone", Value: zone, Reason: "windows below a day are aligned to UTC: leave it out"}
+	small := unit == Second || unit == Minute || unit == Hour || unit == NoUnit && window != 0 && window < day
+	if zoneFault == nil && small && location != time.UTC {
+		zoneFault = refuseZone(zone, "windows below a day are aligned to UTC: leave it out")
 	}
 	var faults []error
 	for _, f := range []*FieldError{fault, zoneFault} {
@@ -83,7 +85,7 @@ func newPeriods(window time.Duration, unit Unit, location *time.Location) *Perio
 	if location == time.UTC && unit != Month && unit != Year {
 		p.width = int64(window)
 		if unit == Week {
-			p.phase = int64(4 * day) // 1970 began on a Thursday
+			p.phase = monday
 		}
 		return p
 	}
@@ -104,9 +106,9 @@ func checkPeriod(window time.Duration, unit Unit) *FieldError {
 	}
 	switch {
 	case unit >= unitEnd:
-		return &FieldError{Field: "calendar", Value: unit, Reason: "must be second, minute, hour, day, week, month or year"}
+		return &FieldError{Field: "window", Value: unit, Reason: "must be second, minute, hour, day, week, month or year"}
 	case unit != NoUnit && window != 0:
-		return &FieldError{Field: "calendar", Value: unit, Reason: fmt.Sprintf("cannot go with window %v: leave one of them out", window)}
+		return &FieldError{Field: "window", Value: unit, Reason: fmt.Sprintf("cannot go with window %v: leave one of them out", window)}
 	case unit != NoUnit:
 		return nil
 	case window == 0:
@@ -138,20 +140,6 @@ func divisors(window time.Duration) (below, above time.Duration) {
 		above += time.Second
 	}
 	return below, above
-}
-
-func checkZone(zone string) (*time.Location, *FieldError) {
-	refuse := func(reason string) *FieldError {
-		return &FieldError{Field: "time_zone", Value: fmt.Sprintf("%.64q", zone), Reason: reason}
-	}
-	if zone == "Local" {
-		return nil, refuse("is another zone on another machine: must be a name from the IANA time zone database, such as Europe/Berlin")
-	}
-	location, err := time.LoadLocation(zone)
-	if err != nil {
-		return nil, refuse("must be a name from the IANA time zone database, such as Europe/Berlin")
-	}
-	return location, nil
 }
 
 // zoneSlack is the most by which a zone has set its clocks at once since 1995, the
@@ -194,11 +182,15 @@ func floor(t, width int64) int64 {
 
 // find is the window that contains t: the last one that starts at or before t.
 func (p *Periods) find(t int64) (start, end int64) {
-	first := p.first(t + p.offsets[p.offsetAt(t)].value)
-	start = p.begins(first)
+	// Far beyond, dates would overflow and never reach t. The windows around the first
+	// and the last instant are still whole.
+	t = min(max(t, Never-2*int64(MaxWindow)), Forever+2*int64(MaxWindow))
+	i := p.offsets.at(t)
+	date := p.first(t + p.offsets[i].value)
+	start = p.begins(date, i)
 	for {
-		first = p.next(first)
-		end = p.begins(first)
+		date = p.next(date)
+		end = p.begins(date, i)
 		// As a rule at once. Not if clocks were set back over midnight, into the date
 		// before: the window of that midnight has started. Nor if a date was left out.
 		if t < end {
@@ -208,84 +200,49 @@ func (p *Periods) find(t int64) (start, end int64) {
 	}
 }
 
-// first is the first date of the unit that contains the local time.
-func (p *Periods) first(local int64) time.Time {
-	t := time.Unix(0, local).UTC()
-	year, month, date := t.Date()
+// first is the date that begins the unit that contains the local time. Dates are unix
+// nanoseconds of their midnight in UTC, whatever the zone.
+func (p *Periods) first(local int64) int64 {
 	switch p.unit {
-	case Week:
-		date -= (int(t.Weekday()) + 6) % 7 // days since Monday
 	case Month:
-		date = 1
+		year, month, _ := time.Unix(0, local).UTC().Date()
+		return date(year, month)
 	case Year:
-		month, date = time.January, 1
+		return date(time.Unix(0, local).UTC().Year(), time.January)
+	case Week:
+		return monday + floor(local-monday, int64(week))
 	}
-	return time.Date(year, month, date, 0, 0, 0, 0, time.UTC)
+	return floor(local, int64(day))
 }
 
-// next is the first date of the unit after the one that first begins. Dates are
-// midnights in UTC, whatever the zone.
-func (p *Periods) next(first time.Time) time.Time {
+// next is the date that begins the unit after the one that first begins.
+func (p *Periods) next(first int64) int64 {
 	switch p.unit {
-	case Week:
-		return first.Add(week)
 	case Month:
-		return first.AddDate(0, 1, 0)
+		year, month, _ := time.Unix(0, first).UTC().Date()
+		return date(year, month+1)
 	case Year:
-		return first.AddDate(1, 0, 0)
+		return date(time.Unix(0, first).UTC().Year()+1, time.January)
+	case Week:
+		return first + int64(week)
 	}
-	return first.Add(day)
+	return first + int64(day)
+}
+
+// date is the first of a month; month 13 is the next year's first.
+func date(year int, month time.Month) int64 {
+	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 }
 
 // begins is the first instant at which clocks in the zone show the midnight that begins
-// date, or a later time.
-func (p *Periods) begins(date time.Time) int64 {
-	midnight := date.UnixNano()
-	// No zone is a day away from UTC: the clocks show an earlier time until here.
-	i := p.offsetAt(midnight - int64(day))
-	for i+1 < len(p.offsets) && midnight-p.offsets[i].value >= p.offsets[i+1].from {
+// date, or a later time. i is the index of an offset near it, to start from.
+func (p *Periods) begins(date int64, i int) int64 {
+	// No zone is a day away from UTC: the clocks show an earlier time until date - day.
+	for p.offsets[i].from > date-int64(day) {
+		i--
+	}
+	for i+1 < len(p.offsets) && date-p.offsets[i].value >= p.offsets[i+1].from {
 		i++
 	}
-	return max(midnight-p.offsets[i].value, p.offsets[i].from) // the latter if they jumped over it
-}
-
-// offset is what the clocks of a zone are ahead of UTC, in nanoseconds, from an instant
-// until the next offset's.
-type offset struct{ from, value int64 }
-
-// offsetAt is the index of the offset that holds at t.
-func (p *Periods) offsetAt(t int64) int {
-	low, high := 0, len(p.offsets) // offsets[low].from <= t < offsets[high].from
-	for high-low > 1 {
-		if mid := (low + high) / 2; p.offsets[mid].from <= t {
-			low = mid
-		} else {
-			high = mid
-		}
-	}
-	return low
-}
-
-// offsetsOf are the zone's offsets from 1968 to 2117; the first holds before and the
-// last one after that too.
-func offsetsOf(zone *time.Location) []offset {
-	var all []offset
-	at := time.Date(1968, time.January, 1, 0, 0, 0, 0, time.UTC).In(zone)
-	for from := int64(math.MinInt64); at.Year() < 2117; from = at.UnixNano() {
-		_, seconds := at.Zone()
-		if value := int64(seconds) * int64(time.Second); len(all) == 0 || all[len(all)-1].value != value {
-			all = append(all, offset{from: from, value: value})
-		}
-		_, end := at.ZoneBounds()
-		if end.IsZero() {
-			break
-		}
-		if !end.After(at) {
-			// On the last day of a leap year ZoneBounds may answer with the end of its
-			// 365th day. No rule changes clocks on that day.
-			end = at.Add(time.Hour)
-		}
-		at = end
-	}
-	return all
+	return max(date-p.offsets[i].value, p.offsets[i].from) // the latter if they jumped over it
 }

@@ -25,11 +25,29 @@
 // consists of: one for each counting window of the busy period, however many units
 // were admitted.
 //
+// # Windows
+//
+// Three more algorithms decide by counts in windows, which the caller keeps. They forget
+// at the change of a window what GCRA drains. In any stretch as long as Window, and on one
+// node, a client gets at most
+//
+//   - [GCRA]: Burst + Limit;
+//   - [Fixed], calendar windows: twice Limit, three times where a shorter window lies within
+//     (February, a day of 23 hours); Limit in each window;
+//   - [Sliding], the estimate from two windows: 2·Limit - 1;
+//   - [Segmented], n sub-windows, each counted in full: Limit.
+//
+// Each of N nodes counts what it admitted itself, so together they admit at most N times as
+// much with the last three, however late they hear of each other; with GCRA the excess is
+// owed and comes once. docs/algorithms.md has the proofs. [Periods] are the calendar
+// windows; [NewPeriods] alone reads something, the system's time zone database.
+//
 // # Which call
 //
 // [New] checks a policy and returns a [GCRA]. [GCRA.Admit] answers yes or no and
 // is all that the hot path needs; [GCRA.Explain] turns the same level into the
-// numbers that a client is told (remaining, retry after, reset after).
+// numbers that a client is told (remaining, retry after, reset after). The other
+// algorithms have the same two methods, on counts instead of a level.
 //
 // All types are values or immutable after New, and safe for concurrent use.
 package gcra

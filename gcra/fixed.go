@@ -35,7 +35,7 @@ func (f *Fixed) Admit(used uint64, cost int64) bool {
 func (f *Fixed) Explain(used uint64, t, cost int64, allowed bool) Decision {
 	d := Decision{Allowed: allowed, Remaining: left(f.limit, used)}
 	if used > 0 {
-		d.ResetAfter = time.Duration(f.periods.End(t) - t)
+		d.ResetAfter = until(f.periods.End(t), t)
 	}
 	if !allowed {
 		d.RetryAfter = f.retryAfter(used, t, cost)
@@ -50,7 +50,7 @@ func (f *Fixed) retryAfter(used uint64, t, cost int64) time.Duration {
 	if cost < 1 || f.Admit(used, cost) {
 		return 0
 	}
-	return time.Duration(f.periods.End(t) - t)
+	return until(f.periods.End(t), t)
 }
 
 // fits is whether cost is possible at all and used + cost <= limit.

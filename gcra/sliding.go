@@ -53,8 +53,11 @@ func (s *Sliding) elapsed(start, t int64) uint64 {
 // Explain describes the client's standing at time t, after the decision, if there was
 // one. allowed is passed through; cost is what was asked for.
 func (s *Sliding) Explain(cur, prev uint64, start, t, cost int64, allowed bool) Decision {
-	d := Decision{Allowed: allowed, Remaining: left(s.limit, s.Used(cur, prev, start, t))}
-	d.ResetAfter = until(s.falls(cur, prev, start, 0), t)
+	used := s.Used(cur, prev, start, t)
+	d := Decision{Allowed: allowed, Remaining: left(s.limit, used)}
+	if used > 0 {
+		d.ResetAfter = until(s.falls(cur, prev, start, 0), t)
+	}
 	if !allowed {
 		d.RetryAfter = s.retryAfter(cur, prev, start, t, cost)
 	}

@@ -39,5 +39,5 @@ func (u *Unit) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return &FieldError{Field: "calendar", Value: fmt.Sprintf("%.32q", text), Reason: "must be second, minute, hour, day, week, month or year"}
+	return &FieldError{Field: "window", Value: fmt.Sprintf("%.32q", text), Reason: "must be second, minute, hour, day, week, month or year"}
 }

@@ -122,6 +122,74 @@ func TestErrorBoundTableHoldsInSimulation(t *testing.T) {
 	}
 }
 
+// windowRow is one row of docs/error-bound.md's table of window algorithms.
+type windowRow struct {
+	policy node.Policy
+	nodes  int
+	cells  []string
+}
+
+func windowRows(t *testing.T) []windowRow {
+	t.Helper()
+	algorithms := map[string]node.Policy{
+		"fixed_window": {Algorithm: node.FixedWindow}, "sliding_window": {Algorithm: node.SlidingWindow},
+		"sliding_window, 10 parts": {Algorithm: node.SlidingWindow, Resolution: 10},
+	}
+	row := regexp.MustCompile(`(?m)^\| (\d+) per (\d+[smh]), ([^|]+) \| (\d+) \| (.*) \|$`)
+	var rows []windowRow
+	for _, m := range row.FindAllStringSubmatch(document(t, "error-bound.md"), -1) {
+		p, some := algorithms[m[3]]
+		if !some {
+			t.Fatalf("no algorithm is called %q", m[3])
+		}
+		var err error
+		if p.Window, err = time.ParseDuration(m[2]); err != nil {
+			t.Fatal(err)
+		}
+		p.Limit = int64(number(t, m[1]))
+		rows = append(rows, windowRow{p, int(number(t, m[4])), strings.Split(m[5], " | ")})
+	}
+	if len(rows) != 6 {
+		t.Fatalf("found %d rows of the table, want 6", len(rows))
+	}
+	return rows
+}
+
+// TestWindowTableHolds computes the bounds, and repeats both runs behind each row: a
+// burst at all nodes, and one of the even ones.
+func TestWindowTableHolds(t *testing.T) {
+	for _, r := range windowRows(t) {
+		run := func(duration time.Duration, s sim.Stream) float64 {
+			s.Client = "c1"
+			got, err := sim.Run(sim.Scenario{
+				Seed: 1, Nodes: r.nodes, Policy: r.policy, Link: boundDelays[0], Duration: duration, Flush: deltasync.DefaultInterval, Streams: []sim.Stream{s},
+			}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range got.Violations {
+				t.Error(v)
+			}
+			return got.E
+		}
+		limit, others := float64(r.policy.Limit), float64(r.nodes-1)
+		rate := 10 * limit / r.policy.Window.Seconds()
+		arrives := others / float64(r.nodes) * rate * (3*time.Millisecond + boundDelays[0].DelayMax).Seconds()
+		for k, want := range []float64{
+			others * limit, run(30*time.Second, sim.Stream{Burst: int(limit) + 1, Start: time.Second, Period: 3 * r.policy.Window}),
+			min(others*limit, node.DefaultMaxOvershoot*limit+arrives+3*math.Sqrt(arrives)+1),
+		} {
+			if got := number(t, r.cells[k]); math.Abs(got-want) > 0.051 {
+				t.Errorf("%v: column %d says %v, want %.1f", r, k+1, got, want)
+			}
+		}
+		_, seen, _ := strings.Cut(r.cells[3], ", ")
+		if e, most := run(30*time.Second, sim.Stream{Rate: rate}), number(t, seen); e > most+1+most/10 || most > number(t, r.cells[2]) {
+			t.Errorf("%v: E is %.1f, the table says that at most %v was seen, of %s: run it again", r, e, most, r.cells[2])
+		}
+	}
+}
+
 // TestABurstAtAllNodesReachesTheBound runs the worst case that docs/error-bound.md
 // quotes.
 func TestABurstAtAllNodesReachesTheBound(t *testing.T) {

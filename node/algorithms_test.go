@@ -189,3 +189,93 @@ func TestWindowedClientsAreForgotten(t *testing.T) {
 		})
 	}
 }
+
+// priced are the rules whose decisions are timed, and must not allocate.
+func priced() map[string]node.Request {
+	return map[string]node.Request{
+		"gcra": {Limit: "gcra"}, "fixed": {Limit: "fixed"}, "month in Berlin": {Limit: "month"}, "sliding": {Limit: "sliding"},
+		"10 parts": {Limit: "ten"}, "60 parts": {Limit: "sixty"}, "override by id": {Limit: "overrides", Client: "acme"},
+		"override by network": {Limit: "overrides", Client: "10.1.2.3"}, "no override": {Limit: "overrides"},
+	}
+}
+
+func pricedNode(t testing.TB) (*node.Node, *hand) {
+	const many = 1 << 40
+	return still(t, node.Config{Limits: map[string]node.Policy{
+		"gcra":      {Limit: many, Window: time.Minute},
+		"fixed":     {Algorithm: node.FixedWindow, Limit: many, Window: time.Minute},
+		"month":     {Algorithm: node.FixedWindow, Limit: many, Calendar: 6, TimeZone: "Europe/Berlin"},
+		"sliding":   {Algorithm: node.SlidingWindow, Limit: many, Window: time.Minute},
+		"ten":       {Algorithm: node.SlidingWindow, Limit: many, Window: time.Minute, Resolution: 10},
+		"sixty":     {Algorithm: node.SlidingWindow, Limit: many, Window: time.Minute, Resolution: 60},
+		"overrides": {Limit: many, Window: time.Minute, Overrides: tenants().Overrides[:5]},
+	}})
+}
+
+func TestNoAlgorithmAllocates(t *testing.T) {
+	n, clock := pricedNode(t)
+	for name, q := range priced() {
+		if q.Client == "" {
+			q.Client = "alice"
+		}
+		n.Do(q)
+		if got := testing.AllocsPerRun(200, func() {
+			clock.at = clock.at.Add(700 * time.Millisecond)
+			n.Do(q)
+		}); got != 0 {
+			t.Errorf("%s: %v allocations", name, got)
+		}
+	}
+}
+
+func BenchmarkRules(b *testing.B) {
+	for name, q := range priced() {
+		if q.Client == "" {
+			q.Client = "alice"
+		}
+		b.Run(name, func(b *testing.B) {
+			n, _ := pricedNode(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				n.Do(q)
+			}
+		})
+	}
+	b.Run("three limits", func(b *testing.B) {
+		n, _ := pricedNode(b)
+		q := node.Request{Client: "alice", Limit: "gcra", Also: []node.Check{{Limit: "fixed"}, {Limit: "sliding", Client: "acme"}}}
+		b.ReportAllocs()
+		for b.Loop() {
+			n.Do(q)
+		}
+	})
+	b.Run("a limit with the call", func(b *testing.B) {
+		n, _ := pricedNode(b)
+		q := node.Request{Client: "alice", Policy: &node.Policy{Limit: 1 << 40, Window: time.Minute}}
+		b.ReportAllocs()
+		for b.Loop() {
+			n.Do(q)
+		}
+	})
+}
+
+// A node that was cut off for longer than resets are repeated learns of one all the same,
+// where windows are that long.
+func TestAResetOutlivesALongPartition(t *testing.T) {
+	for _, takes := range []int{0, 2} { // by the node itself; from peers only
+		l := newLab(t, 3, with(windowed["fixed, day in Berlin"]))
+		l.nodes[0].take("", "alice", 3)
+		l.nodes[takes].take("", "alice", 2)
+		l.run(time.Second)
+		l.lose = func(m mail) bool { return (m.from == 2) != (m.to == 2) }
+		l.run(time.Second)
+		must(t, l.nodes[1].Node.Reset("", "alice"))
+		l.run(200 * time.Second)
+		l.lose = nil
+		l.run(15 * time.Second)
+		l.agree("", "alice", 10)
+		l.nodes[0].take("", "alice", 1)
+		l.run(time.Second)
+		l.agree("", "alice", 9)
+	}
+}

@@ -65,4 +65,4 @@ func (a Access) String() string { return nameOf(a, accessNames) }
 func (a Access) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (a *Access) UnmarshalText(text []byte) error { return choose(a, "access", text, accessNames) }
+func (a *Access) UnmarshalText(text []byte) error { return choose(a, "block", text, accessNames) }

@@ -165,14 +165,23 @@ func (n *Node) weigh(s *shard, e *entry, now, cost int64) (allowed bool, why Rea
 // take admits and charges cost, if the entry's state allows it, and so does what the
 // limit says of isolation. s is locked.
 func (n *Node) take(s *shard, e *entry, now, cost int64) (bool, Reason) {
-	allowed, why, origin := n.weigh(s, e, now, cost)
-	if why != ReasonOK {
-		return allowed, why
+	iso, st := n.isolation.Load(), &e.state
+	var origin int64
+	if e.rule.plain && iso == nil {
+		var conforms bool
+		if conforms, origin = e.rule.gcra.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {
+			return false, ReasonOverLimit
+		}
+	} else {
+		allowed, why, o := n.weigh(s, e, now, cost)
+		if why != ReasonOK {
+			return allowed, why
+		}
+		if iso != nil {
+			n.isolated(s, e, iso, now, cost, true, true)
+		}
+		st, origin = e.rule.current(e.states(), now), o
 	}
-	if iso := n.isolation.Load(); iso != nil {
-		n.isolated(s, e, iso, now, cost, true, true)
-	}
-	st := e.rule.current(e.states(), now)
 	if origin > gcra.Never {
 		st.Raise(origin)
 	}
@@ -221,7 +230,11 @@ func (n *Node) entry(s *shard, l *limit, r *rule, k crdt.Key, now int64) (e *ent
 	if e.rule != r {
 		n.adopt(e, r, now)
 	}
-	e.rule.roll(e.states(), now)
+	if !e.rule.plain {
+		e.rule.roll(e.states(), now)
+	} else if f := &e.rule.frame; now-e.state.Start() >= f.Width {
+		e.state.Roll(f, f.Start(now))
+	}
 	return e, true
 }
 

@@ -107,7 +107,7 @@ func TestAClientIsForgottenWhenItMayBe(t *testing.T) {
 	}{
 		{"idle", node.Config{Limit: 5, Window: time.Second}, 2*width - time.Second, 2*width + 9*time.Second, nil},
 		{"in debt", node.Config{Limit: 5, Window: 5 * time.Minute}, 6*time.Minute - time.Second, 6*time.Minute + 10*time.Second, nil},
-		{"reset", node.Config{Limit: 5, Window: time.Second}, 3*width - time.Second, 3*width + 10*time.Second, func(l *lab) { must(l.t, l.nodes[0].Node.Reset("", "alice")) }},
+		{"reset", node.Config{Limit: 5, Window: time.Second}, 4*time.Minute - time.Second, 4*time.Minute + 10*time.Second, func(l *lab) { must(l.t, l.nodes[0].Node.Reset("", "alice")) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t, 1, c.cfg)

@@ -108,7 +108,7 @@ func TestAWholeLimitCanBlockOrLetPass(t *testing.T) {
 	if n.Limiter("closed").Allow("alice") || !n.Limiter("closed").Allow("admin") || !n.Limiter("open").Allow("alice") {
 		t.Error("blocked passes, or open blocks")
 	}
-	if l := n.Limiter("closed"); !l.Allow("ops") || !l.Allow("ops") || l.Allow("ops") {
+	if l := n.Limiter("closed"); !l.Take("ops", 2).Allowed || l.Allow("ops") {
 		t.Error("an override with a limit of its own")
 	}
 	if d := n.Limiter("shadow").Take("alice", 1); !d.Allowed || d.Reason != node.ReasonShadow {
@@ -158,6 +158,7 @@ func TestBadOverridesAreRefusedByName(t *testing.T) {
 	long := strings.Repeat("x", node.MaxClientID+1)
 	for want, o := range map[string][]node.Override{
 		"overrides[0]":            {{Limit: 3}},
+		"overrides[1]":            {{Clients: []string{"b"}, Limit: 3}, {Clients: []string{"a"}}},
 		"overrides[0].client":     {{Clients: []string{""}, Limit: 3}},
 		"overrides[1].client":     {{Clients: []string{"a"}, Limit: 3}, {Clients: []string{"b", "a"}, Limit: 4}},
 		"overrides[0].prefix":     {{Prefixes: []string{long}, Limit: 3}},
@@ -167,8 +168,8 @@ func TestBadOverridesAreRefusedByName(t *testing.T) {
 		"overrides[0].limit":      {{Clients: []string{"a"}, Limit: -1}},
 		"overrides[0].window":     {{Clients: []string{"a"}, Window: -time.Second}},
 		"overrides[0].burst":      {{Clients: []string{"a"}, Burst: -1}},
-		"overrides[0].access":     {{Clients: []string{"a"}, Access: 9}},
-		fmt.Sprint("overrides"):   make([]node.Override, node.MaxOverrides+1),
+		"overrides[0].block":      {{Clients: []string{"a"}, Access: 9}},
+		"overrides":               make([]node.Override, node.MaxOverrides+1),
 		"overrides[0].client\x00": {{Clients: []string{long}, Limit: 3}},
 	} {
 		p := node.Policy{Limit: 5, Window: time.Hour, Overrides: o}

@@ -84,8 +84,9 @@ const (
 	// GCRA drains continuously: Burst + Limit. It is the token bucket and the leaky
 	// bucket as a meter.
 	GCRA Algorithm = iota
-	// FixedWindow counts by calendar windows: twice the limit, on both sides of where
-	// two windows meet; the limit in each window.
+	// FixedWindow counts by calendar windows: the limit in each of them, so twice the
+	// limit on both sides of where two meet, and where they are not equally long (31 days
+	// around a February) three times.
 	FixedWindow
 	// SlidingWindow counts what was used in the last Window. With Resolution 1 it is
 	// estimated from two windows: just below twice the limit. With more it is counted

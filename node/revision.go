@@ -81,6 +81,9 @@ func (p Policy) compile() ([]*rule, *match, error) {
 	}
 	rules := []*rule{own}
 	for i, o := range p.Overrides {
+		if o.Access == Limited && o.Limit == 0 && o.Window == 0 && o.Calendar == 0 && o.Burst == 0 {
+			faults = append(faults, &FieldError{Field: fmt.Sprintf("overrides[%d]", i), Value: "", Reason: "must say what holds instead: limit, window or burst, block or unlimited"})
+		}
 		r, err := newRule(p.under(&o))
 		for _, f := range fieldErrors(err) {
 			// What is wrong with the policy itself was said already.
@@ -132,11 +135,11 @@ func (o *Override) sets(field string) bool {
 	switch field {
 	case "limit":
 		return o.Limit != 0
-	case "window", "calendar":
+	case "window":
 		return o.Window != 0 || o.Calendar != 0
 	case "burst":
 		return o.Burst != 0
-	case "access":
+	case "block":
 		return o.Access != Limited
 	}
 	return false
@@ -148,7 +151,7 @@ func fieldErrors(err error) []*FieldError {
 		return []*FieldError{f}
 	}
 	var all []*FieldError
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it walks the tree itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, inner := range joined.Unwrap() {
 			all = append(all, fieldErrors(inner)...)
 		}

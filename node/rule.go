@@ -20,6 +20,7 @@ type rule struct {
 	slots  int     // states of a client: 1, but for a window in parts
 	slack  float64 // MaxOvershoot·Burst, units
 	silent bool    // nothing of it is sent
+	plain  bool    // GCRA that denies: what nearly all decisions are, and quickest
 
 	// One of these decides, by policy.Algorithm. gcra is there for window algorithms,
 	// too: at twice the rate it is how an origin tells the units that were used before
@@ -41,7 +42,7 @@ func newRule(p Policy) (*rule, error) {
 	if p, err = p.complete(); err != nil {
 		return nil, err
 	}
-	r.policy, r.silent = p, p.Consistency == Local
+	r.policy, r.silent, r.plain = p, p.Consistency == Local, p.Algorithm == GCRA && !p.Shadow
 	r.slack = p.MaxOvershoot * float64(p.Burst)
 	if p.Access != Limited && p.Limit == 0 {
 		p.Limit, p.Window, p.Burst = 1, time.Minute, 1 // stands in: nothing is counted by it
@@ -150,7 +151,7 @@ func (p Policy) complete() (Policy, error) {
 		refuse("consistency", p.Consistency, "must be eventual or local")
 	}
 	if p.Access >= accessEnd {
-		refuse("access", p.Access, "must be limited, unlimited or blocked")
+		refuse("block", p.Access, "must be limited, unlimited or blocked")
 	}
 	if p.IPv6Prefix < 0 || p.IPv6Prefix > 128 {
 		refuse("ipv6_prefix", p.IPv6Prefix, "must be from 1 to 128, or 0 for the default")

@@ -40,6 +40,7 @@ type settling struct {
 	// passing are settlements of other nodes' reservations, until these answer.
 	passing map[passed]*passing
 	queue   []*passing
+	due     int64 // none of them is to be sent before
 }
 
 // held is a reservation of this node's under its token.
@@ -199,7 +200,7 @@ func (n *Node) settle(token string, actual int64) (*passing, int64, error) {
 		}
 		p = &passing{passed: key, actual: actual, next: now, answered: make(chan struct{})}
 		s.passing[key] = p
-		s.queue = append(s.queue, p)
+		s.queue, s.due = append(s.queue, p), now
 	}
 	if !p.over {
 		p.until = now + int64(passOnFor)
@@ -250,13 +251,20 @@ func (n store) Settlements(now int64, most int) []deltasync.Settlement {
 	s := &n.settling
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.queue) == 0 {
-		return nil
+	if len(s.queue) == 0 || now < s.due {
+		return nil // asked at every step of the protocol
 	}
 	s.expire(now)
+	s.due = now + int64(passOnEvery)
 	var out []deltasync.Settlement
 	for _, p := range s.queue {
-		if !p.over && p.next <= now && len(out) < most {
+		switch {
+		case p.over:
+		case p.next > now:
+			s.due = min(s.due, p.next)
+		case len(out) == most:
+			s.due = now
+		default:
 			p.next = now + int64(passOnEvery)
 			out = append(out, deltasync.Settlement{Of: p.of, ID: p.id, Actual: p.actual})
 		}

@@ -64,16 +64,6 @@ func (s states) clone() states {
 	return c
 }
 
-// pending reports whether there is something to send.
-func (s states) pending() bool {
-	for _, st := range s.all {
-		if st.Pending() {
-			return true
-		}
-	}
-	return false
-}
-
 // over: everything was counted in windows before live, and is drained by then.
 func (s states) over(f *crdt.Frame, live int64) bool {
 	for _, st := range s.all {

@@ -184,7 +184,8 @@ func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
 // bound is the worst case now: each peer that can have admitted may have spent the
 // whole burst, and what drained since everything of its is known here, unseen; and
 // clocks that differ shift origins by as much. A window algorithm's peer never admits
-// more than the limit within a window by itself, however little it knows. See
+// more than the limit within a window by itself, or by the estimate of one twice as much
+// less a unit, however little it knows. See
 // docs/error-bound.md. Where everybody passes, or each node counts for itself, there is
 // nothing to exceed.
 func (r *rule) bound(s *deltasync.Status, flush time.Duration) float64 {
@@ -198,6 +199,9 @@ func (r *rule) bound(s *deltasync.Status, flush time.Duration) float64 {
 			continue
 		}
 		units += float64(r.policy.Burst)
+		if r.sliding != nil {
+			units += float64(r.policy.Burst - 1) // as much again of the window before
+		}
 		if r.policy.Algorithm == GCRA {
 			units += rate * (float64(p.StaleFor) + float64(flush))
 			skew = max(skew, p.Skew, -p.Skew)

@@ -273,8 +273,14 @@ func (n store) exportEntry(now int64, q *deltasync.Query, e *entry, b *deltasync
 	if !n.exportLife(q, e.rule, e.reset(), e.states(), add) {
 		return false
 	}
-	old := e.old()
-	return old == nil || n.exportLife(q, old.rule, old.reset, old.states(), add)
+	if old := e.old(); old != nil && !n.exportLife(q, old.rule, old.reset, old.states(), add) {
+		return false
+	}
+	if row > 0 || e.reset() == (crdt.Stamp{}) || e.rule.silent {
+		return true
+	}
+	// Nothing but that the client was reset: who holds what was used before has to learn it.
+	return add(head(e.rule, e.reset(), n.replica, 0, e.state.Start()), e.state.Own())
 }
 
 func (n store) exportLife(q *deltasync.Query, r *rule, reset crdt.Stamp, of states, add func(*crdt.Delta, crdt.Row) bool) bool {

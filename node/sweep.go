@@ -67,6 +67,10 @@ func (o *life) over(now, changed int64) bool {
 	return true
 }
 
+// resetRepeated is for how long a reset may still be heard, with what clocks are apart:
+// who forgot it would take it for a new one, and what was counted since for forgotten.
+const resetRepeated = 4 * int64(maxWidth)
+
 // forgettable: a client may be forgotten without loss once its newest held window is
 // not live any more, here or at a peer, and its TAT is not later than the start of
 // the live ones. Earlier than the first, what peers still hold of it would mask what
@@ -75,7 +79,7 @@ func (o *life) over(now, changed int64) bool {
 func (e *entry) forgettable(now int64) bool {
 	f := &e.rule.frame
 	live := f.Before(f.Start(now))
-	return e.old() == nil && e.states().over(f, live) && e.reset().At+3*f.Width < now
+	return e.old() == nil && e.states().over(f, live) && e.reset().At+max(3*f.Width, resetRepeated) < now
 }
 
 // sweepDigests drops the digests of windows that nobody compares any more.

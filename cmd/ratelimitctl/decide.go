@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -26,8 +27,7 @@ func runTake(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	f := newFlags("take", "CLIENT [flags]", stdout)
 	a := newAPI(f)
 	var format output.Format
-	limit := f.String("limit", node.DefaultLimit, "name of the limit")
-	cost := f.Int64("cost", 1, "units to take")
+	q := newRequest(f, "units to take")
 	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	client, err := f.parse(args, 1, 1)
 	if err != nil {
@@ -36,11 +36,15 @@ func runTake(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	if err := a.open(); err != nil {
 		return err
 	}
-	got, err := a.call(ctx, http.MethodPost, "/v1/take",
-		map[string]any{"client": client[0], "limit": *limit, "cost": *cost}, http.StatusTooManyRequests)
+	got, err := a.call(ctx, http.MethodPost, "/v1/take", q.body(client[0]), http.StatusTooManyRequests)
 	if err != nil {
 		return err
 	}
+	return decided(stdout, format, got)
+}
+
+// decided prints a decision. A denial is an error, for the exit code.
+func decided(stdout io.Writer, format output.Format, got answer) error {
 	if err := printAnswer(stdout, format, got); err != nil {
 		return err
 	}
@@ -55,20 +59,14 @@ func runPeek(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	a := newAPI(f)
 	var format output.Format
 	limit := f.String("limit", node.DefaultLimit, "name of the limit")
+	cost := f.Int64("cost", 1, "units that a take would ask for")
 	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	client, err := f.parse(args, 1, 1)
 	if err != nil {
 		return err
 	}
-	if err := a.open(); err != nil {
-		return err
-	}
-	query := url.Values{"client": {client[0]}, "limit": {*limit}}
-	got, err := a.call(ctx, http.MethodGet, "/v1/peek?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	return printAnswer(stdout, format, got)
+	query := url.Values{"client": {client[0]}, "limit": {*limit}, "cost": {strconv.FormatInt(*cost, 10)}}
+	return ask(ctx, a, http.MethodGet, "/v1/peek?"+query.Encode(), nil, format, stdout)
 }
 
 func runReset(ctx context.Context, args []string, stdout, _ io.Writer) error {

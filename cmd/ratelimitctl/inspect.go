@@ -6,23 +6,27 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-func runStatus(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	f := newFlags("status", "[flags]", stdout)
+func runTop(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	f := newFlags("top", "[flags]", stdout)
 	a := newAPI(f)
 	var format output.Format
+	limit := f.String("limit", node.DefaultLimit, "name of the limit")
 	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
-	return ask(ctx, a, http.MethodGet, "/v1/status", nil, format, stdout)
+	query := url.Values{"limit": {*limit}}
+	return ask(ctx, a, http.MethodGet, "/v1/top?"+query.Encode(), nil, format, stdout)
 }
 
 func runHealth(ctx context.Context, args []string, stdout, _ io.Writer) error {

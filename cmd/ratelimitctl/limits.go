@@ -2,27 +2,32 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-func runLimits(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	f := newFlags("limits", "[list | get NAME | set NAME -limit N -window W | delete NAME] [flags]", stdout)
+// limitVerbs are what limits does, with how many names each needs and takes.
+var limitVerbs = []struct {
+	name        string
+	least, most int
+}{
+	{"list", 0, 0}, {"get", 1, 1}, {"set", 1, 1}, {"delete", 1, 1}, {"watch", 0, 1},
+}
+
+func runLimits(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f := newFlags("limits", "[list | get NAME | set NAME FIELDS | set NAME -f FILE | delete NAME | watch [NAME]] [flags]", stdout)
 	a := newAPI(f)
 	var format output.Format
-	var window windowFlag
-	limit := f.Int64("limit", 0, "set: units for each window")
-	f.Var(&window, "window", "set: a number of seconds, or a duration like 1m30s")
-	burst := f.Int64("burst", 0, "set: the most units at once (default: the limit)")
-	overshoot := f.Float64("max-overshoot", 0, "set: share of the burst by which nodes may typically overshoot together (default 0.1)")
-	isolation := f.String("on-isolation", "", "set: keep, share, open or closed, while nodes cannot hear each other (default keep)")
+	fields := newLimitFields(f)
+	changes := newWatch(f)
 	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
 	words, err := f.parse(args, 0, 2)
 	if err != nil {
@@ -32,57 +37,55 @@ func runLimits(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fields := map[string]any{
-		"limit": *limit, "window": time.Duration(window).String(), "burst": *burst,
-		"max_overshoot": *overshoot, "on_isolation": *isolation,
-	}
-	given := map[string]any{} // all else is left to the daemon's defaults
 	f.Visit(func(set *flag.Flag) {
-		field := strings.ReplaceAll(set.Name, "-", "_")
-		if value, ok := fields[field]; ok {
-			given[field] = value
-			if verb != "set" {
-				err = usagef("-%s is for set", set.Name)
-			}
+		if of, _, _ := strings.Cut(set.Usage, ": "); (of == "set" || of == "watch") && of != verb {
+			err = errors.Join(err, fmt.Errorf("-%s is for %s", set.Name, of))
 		}
 	})
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	path := "/v1/limits/" + url.PathEscape(name)
 	switch verb {
 	case "list":
-		return ask(ctx, a, http.MethodGet, "/v1/limits", nil, format, stdout)
+		return listLimits(ctx, a, format, stdout)
 	case "get":
 		return ask(ctx, a, http.MethodGet, path, nil, format, stdout)
 	case "delete":
 		return ask(ctx, a, http.MethodDelete, path, nil, format, stdout)
+	case "watch":
+		return changes.run(ctx, a, name, format, stdout, stderr)
 	}
-	for _, field := range []string{"limit", "window"} {
-		if given[field] == nil {
-			return usagef("-%s is missing: a limit has no default", field)
-		}
+	body, err := fields.body(f)
+	if err != nil {
+		return err
 	}
-	return ask(ctx, a, http.MethodPut, path, given, format, stdout)
+	return ask(ctx, a, http.MethodPut, path, body, format, stdout)
 }
 
-// limitsVerb is what to do, and to which limit.
+// limitsVerb is what to do, and to which limit; "" is all of them.
 func limitsVerb(words []string) (verb, name string, err error) {
-	verb = "list"
-	if len(words) > 0 {
-		verb = words[0]
+	if len(words) == 0 {
+		return "list", "", nil
 	}
+	verb, words = words[0], words[1:]
+	names := make([]string, len(limitVerbs))
+	for i, v := range limitVerbs {
+		names[i] = v.name
+	}
+	i := slices.Index(names, verb)
 	switch {
-	case !slices.Contains([]string{"list", "get", "set", "delete"}, verb):
-		return "", "", usagef("%q is not understood: list, get, set or delete", verb)
-	case verb == "list" && len(words) > 1:
-		return "", "", usagef("unexpected argument %q", words[1])
-	case verb == "list":
-		return verb, "", nil
-	case len(words) < 2 || words[1] == "":
+	case i < 0:
+		last := len(names) - 1
+		return "", "", usagef("%q is not understood: %s or %s", verb, strings.Join(names[:last], ", "), names[last])
+	case len(words) < limitVerbs[i].least, len(words) > 0 && words[0] == "":
 		return "", "", usagef("the limit's name is missing: %s NAME", verb)
+	case len(words) > limitVerbs[i].most:
+		return "", "", usagef("unexpected argument %q", words[limitVerbs[i].most])
+	case len(words) == 0:
+		return verb, "", nil
 	}
-	return verb, words[1], nil
+	return verb, words[0], nil
 }
 
 // ask prints what a path answers. body may be nil.
@@ -95,4 +98,25 @@ func ask(ctx context.Context, a *api, method, path string, body any, format outp
 		return err
 	}
 	return printAnswer(stdout, format, got)
+}
+
+// listLimits prints all limits. Where each is from is in the status alone.
+func listLimits(ctx context.Context, a *api, format output.Format, stdout io.Writer) error {
+	if format == output.JSON {
+		return ask(ctx, a, http.MethodGet, "/v1/limits", nil, format, stdout)
+	}
+	return report(ctx, a, "/v1/status", format, stdout, printList)
+}
+
+func printList(body []byte, w io.Writer) error {
+	limits, err := limitsOf(body)
+	if err != nil {
+		return err
+	}
+	var t output.Table
+	t.Row("NAME", "LIMIT", "WINDOW", "BURST", "ALGORITHM", "FROM", "OVERRIDES", "SHADOW")
+	for _, l := range limits {
+		t.Row(l.name, l.quota(), l.window(), l.burst(), l.algorithm(), l.from(), len(l.Overrides), yes(l.Shadow))
+	}
+	return t.Print(w)
 }

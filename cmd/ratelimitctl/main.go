@@ -35,9 +35,15 @@ func commands() []command {
 	return []command{
 		{"take", "ask for a decision, and take what it allows", runTake},
 		{"peek", "show a client's standing, and take nothing", runPeek},
+		{"reserve", "take for work whose cost is known only after it, and print a token", runReserve},
+		{"commit", "settle a reservation: what was not used goes back", runCommit},
+		{"cancel", "settle a reservation: all of it goes back", runCancel},
 		{"reset", "forget what a client has used, on every node", runReset},
-		{"limits", "list the limits in force; get, set or delete one on every node", runLimits},
+		{"explain", "tell why a client stands where it stands, and which node admitted what", runExplain},
+		{"limits", "list the limits in force; get, set or delete one on every node; watch them change", runLimits},
 		{"status", "show nodes, synchronisation and the error bound", runStatus},
+		{"top", "list a limit's heaviest clients on one node", runTop},
+		{"shadow", "tell what shadow limits would have denied, and to whom", runShadow},
 		{"health", "tell by the exit code whether the daemon is ready", runHealth},
 		{"load", "put load on a daemon and measure it", runLoad},
 		{"replay", "replay an access log against a limit, without a daemon", runReplay},
@@ -51,10 +57,10 @@ const (
 	exitOK     = 0
 	exitError  = 1 // it did not work
 	exitUsage  = 2 // it was called wrongly, nothing was done
-	exitDenied = 3 // take: the request was denied
+	exitDenied = 3 // take, reserve: the request was denied
 )
 
-// errDenied is how take tells a denial, which is an answer and printed as one.
+// errDenied is how take and reserve tell a denial, which is an answer and printed as one.
 var errDenied = errors.New("denied")
 
 // usageError is a wrong call.
@@ -110,7 +116,7 @@ func usage(w io.Writer) {
 	_ = t.Print(w)
 	say(w, "\n`ratelimitctl COMMAND -h` shows a command's flags.\n"+
 		"RATELIMITCTL_ADDR is the daemon's address, RATELIMITCTL_TOKEN its admin token, if it has one.\n"+
-		"Exit codes: 0 done, 1 failed, 2 called wrongly, 3 denied (take).\n")
+		"Exit codes: 0 done, 1 failed, 2 called wrongly, 3 denied (take, reserve).\n")
 }
 
 // say prints what accompanies an exit code. If it cannot be printed, the code still

@@ -50,9 +50,17 @@ func TestAWrongCallIsOneLineAndExitCode2(t *testing.T) {
 		{"take a -frob", "-frob"},
 		{"take a -o xml", "text or json"},
 		{"peek", "CLIENT"},
+		{"peek a -cost x", "-cost"},
+		{"reserve", "CLIENT"},
+		{"reserve a -for -1s", "-for"},
+		{"commit t", "TOKEN N"},
+		{"commit t x", `N "x"`},
+		{"commit t -- -1", `N "-1"`},
+		{"cancel", "TOKEN"},
+		{"cancel t 5", `"5"`},
 		{"reset", "CLIENT"},
 		{"limits get", "limit's name is missing"},
-		{"limits put x", `"put" is not understood`},
+		{"limits put x", `"put" is not understood: list, get, set, delete or watch`},
 		{"limits list x", `"x"`},
 		{"limits get x y", `"y"`},
 		{"limits set", "limit's name is missing"},
@@ -62,6 +70,16 @@ func TestAWrongCallIsOneLineAndExitCode2(t *testing.T) {
 		{"limits delete", "limit's name is missing"},
 		{"limits delete x -limit 5", "-limit is for set"},
 		{"limits -burst 5", "-burst is for set"},
+		{"limits get x -f y", "-f is for set"},
+		{"limits set x -f y -n 5", "-n is for watch"},
+		{"limits set x -f y -burst 5", "-burst cannot be beside -f"},
+		{"limits set x -limit 5 -window 1d", "-window"},
+		{"limits watch x y", `"y"`},
+		{"limits watch -interval 0s", "-interval"},
+		{"limits watch -n -1", "-n"},
+		{"explain", "CLIENT"},
+		{"shadow x", `"x"`},
+		{"top x", `"x"`},
 		{"status x", `"x"`},
 		{"status -addr ftp://127.0.0.1", "-addr"},
 		{"status -addr http://", "-addr"},
@@ -151,6 +169,7 @@ func TestLimitsStatusAndHealthShowTheDaemon(t *testing.T) {
 		{"limits -o json", []string{`"login": {`}},
 		{"status", []string{"n1", "default", "login"}},
 		{"status -o json", []string{`"n1"`}},
+		{"top", []string{"default"}},
 		{"health", []string{"ready\n"}},
 		{"health -live", []string{"live\n"}},
 		{"health -o json", []string{`"ok": true`}},
@@ -186,6 +205,7 @@ func TestARefusalIsToldInTheDaemonsWords(t *testing.T) {
 		{[]string{"reset", "alice"}, []string{"403", envToken}},
 		{[]string{"limits", "set", "x", "-limit", "5", "-window", "60"}, []string{"403", envToken}},
 		{[]string{"limits", "delete", "login"}, []string{"403", envToken}},
+		{[]string{"top", "-limit", "nope"}, []string{"404", "nope"}},
 		{[]string{"load", "-limit", "nope"}, []string{"404", "nope"}},
 	} {
 		code, out, errs := ctl(c.args...)
@@ -209,7 +229,7 @@ func TestWhereNothingAnswersOneLineSaysHowToStartTheDaemon(t *testing.T) {
 	server := httptest.NewServer(nil)
 	addr := server.Listener.Addr().String()
 	server.Close()
-	for _, args := range [][]string{{"take", "a"}, {"peek", "a"}, {"reset", "a"}, {"limits"}, {"status"}, {"health"}, {"load"}} {
+	for _, args := range [][]string{{"take", "a"}, {"peek", "a"}, {"reserve", "a"}, {"commit", "t", "1"}, {"cancel", "t"}, {"reset", "a"}, {"explain", "a"}, {"limits"}, {"limits", "watch"}, {"shadow"}, {"top"}, {"status"}, {"health"}, {"load"}} {
 		code, out, errs := ctl(append(args, "-addr", addr)...)
 		if code != exitError || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "http://"+addr) || !strings.Contains(errs, "ratelimitd") {
 			t.Errorf("%q: %d, %q, %q", args, code, out, errs)

@@ -23,8 +23,8 @@ const (
 // suites are the simulator's tests in the order in which they are tried: quick ones
 // that were made for it first, then chance.
 var suites = [][]string{
-	{"-test.run", "^(TestAdversaries|TestWhoConforms)"},
-	{"-test.run", "^TestRandom", "-sim.seeds", "400"},
+	{"-test.run", "^(TestAdversaries|TestWhoConforms|TestARepeated)"},
+	{"-test.run", "^(TestRandom|TestRefunds)", "-sim.seeds", "400"},
 	{"-test.run", "^(TestOneNode|TestExcess|TestUrgent|TestSharing)"},
 }
 

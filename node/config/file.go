@@ -43,25 +43,34 @@ func Content(path string) ([]byte, error) {
 
 // Parse reads a configuration file's text; name is what errors call it.
 func (s *Settings) Parse(name string, text []byte) error {
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	var doc yaml.Node
-	switch err := d.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return nil // an empty file sets nothing
-	case err != nil:
-		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: there is more than one document in the file: give one", name)
+	doc, err := document(name, text)
+	if doc == nil {
+		return err // an empty file sets nothing
 	}
 	f := &file{name: name, settings: s}
 	p := planter{reader: &f.reader}
-	root, ok := p.value("", doc.Content[0], 1)
+	root, ok := p.value("", doc, 1)
 	if ok && root.Kind != spec.Null { // which is nothing but comments
 		f.read(root)
 	}
 	_, faults := s.resolve()
 	return errors.Join(append(located(name, &f.reader), faults...)...)
+}
+
+// document is the one document in a text, nil if it is empty.
+func document(name string, text []byte) (*yaml.Node, error) {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	var doc yaml.Node
+	switch err := d.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: there is more than one document in the file: give one", name)
+	}
+	return doc.Content[0], nil
 }
 
 // located puts a file's name and the line before what was wrong in it.

@@ -73,12 +73,14 @@ func TestTheDefaultLimitIsUsedAsFlagsLeaveIt(t *testing.T) {
 			node.Policy{Limit: 100, Window: time.Minute, MaxOvershoot: 0.1},
 		},
 		{
-			plain + "window: 10\n", []string{"limit", "9"},
+			plain + "window: 10\n",
+			[]string{"limit", "9"},
 			node.Policy{Limit: 9, Window: 10 * time.Second, Burst: 3, MaxOvershoot: 0.1},
 			node.Policy{Limit: 9, Window: 10 * time.Second, MaxOvershoot: 0.1},
 		},
 		{ // what the flags do not say is as the file has it, not as it is without one
-			"limits:\n  a: {use: default}\n  default: {use: b, limit: 8}\n  b: {limit: 1, window: 20, burst: 2}\n", []string{"limit", "9"},
+			"limits:\n  a: {use: default}\n  default: {use: b, limit: 8}\n  b: {limit: 1, window: 20, burst: 2}\n",
+			[]string{"limit", "9"},
 			node.Policy{Limit: 9, Window: 20 * time.Second, Burst: 2},
 			node.Policy{Limit: 9, Window: 20 * time.Second, Burst: 2},
 		},

@@ -29,20 +29,22 @@ const (
 	attacksLoss      = "loss"
 	attacksChange    = "limit change"
 	attacksReset     = "reset"
+	attacksRefund    = "refund"
 )
 
 const ms = time.Millisecond
 
 // Adversaries lists them all. Their scenarios are always the same.
 func Adversaries() []Adversary {
-	return []Adversary{
+	return append([]Adversary{
 		allAtOnce(), allAtOnceUrgently(), allAtOnceAtAHighRate(), beforeEachFlush(),
 		acrossTheWindowChange(), acrossTheWindowChangeSkewed(), narrowWindows(), staleByAlmostAWindow(),
 		partition(), atTheHeal(), longPartition(), partitionShared(),
 		crashBeforeTheFlush(), joinEmpty(), lateJoiner(),
 		clocksApart(), lastFlushLost(), staleByMoreThanAWindow(), lossy(), pauseInAWindow(),
 		limitChange(), lateOldDelta(), resetUnderLoad(), resetAfterChange(), fullTable(),
-	}
+		windowEdges(), windowPartition(), windowCrash(), windowChanges(), lateRefund(),
+	}, eachWindow()...)
 }
 
 // perSecond is rate units a second, and a burst.

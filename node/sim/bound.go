@@ -41,18 +41,32 @@ func (sc *Scenario) documented() bool {
 	if sc.Policy.OnIsolation == node.IsolationOpen && len(sc.Faults) > 0 {
 		return false
 	}
+	// What clocks that differ do at the edges of windows is as much as comes just then.
+	if sc.windowed() && (sc.Skew > 0 || sc.Drift > 0 || len(sc.Clocks) > 0) {
+		return false
+	}
 	return sc.Link.Loss == 0 && sc.Link.Bandwidth == 0 && sc.MaxClients == 0 && sc.fresh()
 }
 
 // terms adds the documented bound up for one client.
 func (o *oracle) terms(a *account) Terms {
-	burst, rate := float64(o.policy.Burst), o.rate()
+	return o.termsOf(a.asked, func(m *member, from int64) int64 {
+		if l := a.admits[m]; l != nil {
+			return l.since(from)
+		}
+		return 0
+	}, float64(o.policy.Burst), o.rate())
+}
+
+// termsOf is terms for a burst and a rate, which windows do not have: 0. admitted is
+// what a node admitted after some time.
+func (o *oracle) termsOf(of map[*member]*ledger, admitted func(*member, int64) int64, burst, rate float64) Terms {
 	apart, overrun := o.w.sc.apart()
 	delta := o.promise.delta
 	least := -1.0
 	t := Terms{Skew: rate * float64(o.sigma()), Partition: rate * float64(overrun)}
 	asked := map[int]float64{}
-	for m, l := range a.asked {
+	for m, l := range of {
 		from := m.bornAt
 		if m.bornAt >= o.w.start {
 			from += int64(joinTime)
@@ -68,10 +82,10 @@ func (o *oracle) terms(a *account) Terms {
 	}
 	t.Connected -= max(0, least)
 	for _, m := range o.w.members {
-		if l := a.admits[m]; l != nil && m.diedAt != 0 && !m.farewell {
-			t.Crash += float64(l.since(m.diedAt - o.lag()))
+		if m.diedAt != 0 && !m.farewell {
+			t.Crash += float64(admitted(m, m.diedAt-o.lag()))
 		}
-		if l := a.asked[m]; l != nil && m.bornAt >= o.w.start {
+		if l := of[m]; l != nil && m.bornAt >= o.w.start {
 			until := int64(joinTime)
 			t.Join += min(burst+rate*float64(until), float64(l.between(m.bornAt, m.bornAt+until)))
 		}

@@ -172,6 +172,7 @@ func (sc *Scenario) kinds() []string {
 	add("bandwidth", sc.Link.Bandwidth > 0)
 	add("skew", sc.Skew > 0)
 	add(calm, len(out) == 0)
+	add("windows", sc.windowed()) // befalls nobody: to tell them apart
 	return out
 }
 

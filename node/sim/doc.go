@@ -8,6 +8,8 @@
 // that happened in true time: the over-admission E against the documented bound,
 // pointwise at every admission; that no conforming client was denied; that replicas
 // hold the same state after a moment of quiet; that totals never run backwards and
-// nothing outgrows its cap. See docs/error-bound.md for what is checked, and why
+// nothing outgrows its cap. Where clients are counted by windows, there is another
+// oracle for E, and what nodes hold in the end is compared with what was taken and given
+// back. See docs/error-bound.md for what is checked, and why
 // that bound.
 package sim

@@ -83,21 +83,28 @@ func (w *world) burst(s *Stream, g *gate) {
 }
 
 func (w *world) request(m *member, s *Stream, cost int64) {
+	q := node.Request{Client: s.Client, Cost: cost}
+	for _, limit := range s.Also {
+		q.Also = append(q.Also, node.Check{Limit: limit})
+	}
 	var d node.Decision
 	var hold *node.Reservation
 	if s.Cancel > 0 && w.random.Float64() < s.Cancel {
-		hold = m.step.Node.Limiter("").Reserve(s.Client, cost)
+		hold = m.step.Node.Reserve(q)
 		d = hold.Decision
 	} else {
-		d = m.step.Node.Do(node.Request{Client: s.Client, Cost: cost})
+		d = m.step.Node.Do(q)
 	}
 	w.result.Decisions++
-	w.oracle.asked(m, s.Client, cost)
+	w.oracle.asked(m, s, cost)
 	if d.Allowed {
 		w.result.Admitted++
 		w.result.Units += uint64(cost) //nolint:gosec // positive
-		w.oracle.admitted(m, s.Client, cost)
-		if hold != nil {
+		of := w.oracle.admitted(m, s, cost)
+		switch {
+		case hold != nil && w.oracle.windows != nil:
+			w.settleWindows(m, s, hold, of)
+		case hold != nil:
 			w.settleLater(m, s, hold, cost)
 		}
 	} else {
@@ -129,6 +136,8 @@ func (w *world) settleLater(m *member, s *Stream, hold *node.Reservation, cost i
 			return
 		}
 		back := hold.Commit(w.random.Int64N(cost))
+		w.result.Reserved += uint64(cost)         //nolint:gosec // positive
+		w.result.Returned += uint64(max(back, 0)) //nolint:gosec // not negative
 		w.oracle.returned(s.Client, back, tat)
 		w.note("settle", int64(m.number), back)
 	})

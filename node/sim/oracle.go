@@ -41,6 +41,8 @@ type oracle struct {
 	offMin, offMax int64
 	offSome        bool
 
+	windows *windows // nil: the default limit is all there is, and GCRA
+
 	central   central
 	staleness int64 // how far a node was behind another at most, nanoseconds
 	altered   bool  // the limit changed, or a client was reset
@@ -87,6 +89,10 @@ func newOracle(w *world, p node.Policy) (*oracle, error) {
 		w: w, promise: newPromise(&w.sc, w.start), documented: w.sc.documented(), accounts: map[string]*account{}, central: central{levels: map[string]gcra.Level{}},
 		fresh: map[[2]*member]int64{}, late: map[[2]*member][]span{},
 	}
+	if w.sc.windowed() {
+		o.windows = newWindows(o)
+		return o, nil
+	}
 	err := o.set(p)
 	return o, err
 }
@@ -120,13 +126,17 @@ func (o *oracle) observeClock(m *member) {
 // observeStaleness notes how much of the others' lives m does not know of.
 func (o *oracle) observeStaleness(a *account, m *member) {
 	for other := range a.admits {
-		until := o.w.now
-		if !other.alive {
-			until = other.diedAt
-		}
-		if other != m {
-			o.staleness = max(o.staleness, until-max(o.known(a, m, other), other.bornAt))
-		}
+		o.observe(m, other, o.known(a, m, other))
+	}
+}
+
+func (o *oracle) observe(m, other *member, known int64) {
+	until := o.w.now
+	if !other.alive {
+		until = other.diedAt
+	}
+	if other != m {
+		o.staleness = max(o.staleness, until-max(known, other.bornAt))
 	}
 }
 
@@ -140,7 +150,12 @@ func (o *oracle) account(client string) *account {
 }
 
 // asked notes one request.
-func (o *oracle) asked(m *member, client string, cost int64) {
+func (o *oracle) asked(m *member, s *Stream, cost int64) {
+	client := s.Client
+	if o.windows != nil {
+		o.windows.asked(m, s.limits(), client, cost)
+		return
+	}
 	o.central.request(o.gcra, client, o.w.now, cost)
 	if o.documented {
 		ledgerOf(o.account(client).asked, m).add(o.w.now, cost)
@@ -156,8 +171,20 @@ func ledgerOf(of map[*member]*ledger, m *member) *ledger {
 	return l
 }
 
-// admitted judges one admission.
-func (o *oracle) admitted(m *member, client string, cost int64) {
+// admitted judges one admission, and returns what the client now has to give back: of
+// each limit, if it is counted by windows.
+func (o *oracle) admitted(m *member, s *Stream, cost int64) (of []*taken) {
+	if o.windows == nil {
+		o.judge(m, s.Client, cost)
+		return nil
+	}
+	for _, limit := range s.limits() {
+		of = append(of, o.windows.admitted(m, limit, s.Client, cost))
+	}
+	return of
+}
+
+func (o *oracle) judge(m *member, client string, cost int64) {
 	t := o.w.now
 	o.observeClock(m)
 	a := o.account(client)
@@ -280,6 +307,9 @@ func (o *oracle) lag() int64 { return o.promise.lag(&o.w.sc) }
 
 // progress is called when m took a message from other: claims may have grown.
 func (o *oracle) progress(m, other *member) {
+	if o.windows != nil {
+		return // what is late is of windows that count no more
+	}
 	pair := [2]*member{m, other}
 	known := o.claimed(m, other)
 	was, some := o.fresh[pair]
@@ -312,8 +342,21 @@ func (o *oracle) returned(client string, back, tat int64) {
 	a.level.Count -= min(uint64(max(back, 0)), left, a.level.Count) //nolint:gosec // not negative
 }
 
+// claims are what living nodes claim to know of the others by now.
+func (o *oracle) claims() map[[2]*member]int64 {
+	out := map[[2]*member]int64{}
+	for _, g := range o.w.living() {
+		for _, other := range o.w.members {
+			if other != g {
+				out[[2]*member{g, other}] = o.claimed(g, other)
+			}
+		}
+	}
+	return out
+}
+
 // joined is called when m is ready: if it merged a snapshot, it knows what the giver
-// knew when m was born.
+// knew when m was born. What the giver claims now may be due to a repair since.
 func (o *oracle) joined(m *member, giver uint64) {
 	m.ready = true
 	for _, g := range o.w.members {
@@ -326,7 +369,7 @@ func (o *oracle) joined(m *member, giver uint64) {
 			case g:
 				m.floors[other] = m.bornAt - o.lag()
 			default:
-				m.floors[other] = min(m.bornAt-o.lag(), o.claimed(g, other))
+				m.floors[other] = min(m.bornAt-o.lag(), m.claims[[2]*member{g, other}])
 			}
 		}
 	}
@@ -335,6 +378,10 @@ func (o *oracle) joined(m *member, giver uint64) {
 // change converts all accounts to a new policy at true time t.
 func (o *oracle) change(c node.LimitChange, t int64) {
 	o.changes = true
+	if o.windows != nil {
+		o.windows.change(c, t)
+		return
+	}
 	o.w.at(t, func() {
 		for _, m := range o.w.living() {
 			o.observeClock(m) // whoever crosses the instant, not only who admits
@@ -358,17 +405,28 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 // nodes that did not hear of it yet is excused: it belongs to the life that ended.
 func (o *oracle) reset(m *member, client string) {
 	const heard = 5 * time.Second
+	if o.windows != nil {
+		o.windows.forget(m, client, heard)
+		return
+	}
 	a := o.account(client)
 	a.level = gcra.Level{Base: o.w.now}
 	delete(o.central.levels, client)
 	o.altered = true
-	a.pardon = o.w.now + int64(heard)
-	for _, f := range o.w.sc.Faults { // it does not get across a cut before that heals
+	a.pardon = o.pardon(heard)
+	a.reset, _, _ = m.step.Standing(node.DefaultLimit, client)
+}
+
+// pardon is until when a node may not have heard of a reset now: it does not get across
+// a cut before that heals.
+func (o *oracle) pardon(heard time.Duration) int64 {
+	until := o.w.now + int64(heard)
+	for _, f := range o.w.sc.Faults {
 		if f.Kind == FaultPartition || f.Kind == FaultOneWay || f.Kind == FaultLoss || f.Kind == FaultSlow {
-			a.pardon = max(a.pardon, o.w.start+int64(f.At+f.For+heard))
+			until = max(until, o.w.start+int64(f.At+f.For+heard))
 		}
 	}
-	a.reset, _, _ = m.step.Standing(node.DefaultLimit, client)
+	return until
 }
 
 func (o *oracle) report(r *Result) {
@@ -392,6 +450,10 @@ func (o *oracle) report(r *Result) {
 	r.Delta = time.Duration(o.staleness)
 	if o.documented && len(o.w.sc.Faults) == 0 {
 		r.Delta = time.Duration(o.promise.delta)
+	}
+	if o.windows != nil {
+		o.windows.report(r)
+		return
 	}
 	if !o.altered {
 		rate := o.rate()

@@ -49,6 +49,9 @@ func newPromise(sc *Scenario, start int64) promise {
 // fresh reports whether nodes hear of what others admit within the windows that are
 // live, which is what all promises are about: Δ + σ < E.
 func (sc *Scenario) fresh() bool {
+	if sc.windowed() {
+		return true // what is older is of windows that count no more
+	}
 	p := promise{}
 	return time.Duration(p.lag(sc))+sc.Link.DelayMax+2*sc.Skew+sc.apartBy() < widthOf(sc.Policy.Window)
 }

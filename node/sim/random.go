@@ -10,9 +10,13 @@ import (
 )
 
 // Random is the scenario of a seed: a cluster, a policy, a load and weather drawn
-// at random, and some of everything that can go wrong.
+// at random, and some of everything that can go wrong. Every third seed has what is
+// judged by windows: other algorithms than GCRA, overrides, several limits.
 func Random(seed uint64) Scenario {
 	d := draw{rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // repeatable on purpose
+	if seed%windowedEvery == 0 {
+		return d.windowed(seed)
+	}
 	sc := Scenario{
 		Seed: seed, Nodes: 2 + d.upTo(3), Policy: d.policy(),
 		Duration: d.between(5*time.Second, 25*time.Second),

@@ -29,10 +29,18 @@ type Scenario struct {
 	Stagger time.Duration `json:"stagger"`
 	// FixedFlush leaves everything to the flush interval, however urgent: to compare
 	// with.
-	FixedFlush bool     `json:"fixed_flush"`
-	MaxClients int      `json:"max_clients"`
-	Streams    []Stream `json:"streams"`
-	Faults     []Fault  `json:"faults"`
+	FixedFlush bool `json:"fixed_flush"`
+	MaxClients int  `json:"max_clients"`
+	// Limits are further ones than the default, which Policy is: see Stream.Also.
+	Limits  []Limit  `json:"limits"`
+	Streams []Stream `json:"streams"`
+	Faults  []Fault  `json:"faults"`
+}
+
+// Limit is a limit that requests may have to pass besides the default.
+type Limit struct {
+	Name   string      `json:"name"`
+	Policy node.Policy `json:"policy"`
 }
 
 // Link is what the network does to every message between two nodes.
@@ -71,7 +79,12 @@ type Stream struct {
 	// Cancel is the share of requests that are reservations, of which some or all is
 	// given back later.
 	Cancel float64 `json:"cancel"`
+	// Also names further limits that have to admit each request.
+	Also []string `json:"also"`
 }
+
+// limits names those that the stream's requests have to pass.
+func (s *Stream) limits() []string { return append([]string{node.DefaultLimit}, s.Also...) }
 
 // FaultKind is what befalls the cluster.
 type FaultKind string
@@ -132,9 +145,16 @@ type Result struct {
 	Delta time.Duration `json:"delta"`
 	Sigma time.Duration `json:"sigma"` // σ
 	// Tightest is the largest share of the pointwise bound that any admission used.
-	Tightest   float64 `json:"tightest"`
-	Conforming uint64  `json:"conforming"` // requests of conforming clients
-	WrongDeny  uint64  `json:"wrongly_denied"`
+	Tightest float64 `json:"tightest"`
+	// Reserved and Returned are what was taken by reservations, and given back, under
+	// the default limit.
+	Reserved uint64 `json:"reserved"`
+	Returned uint64 `json:"returned"`
+	// Audited is how many sums of counters were compared with what was taken and given
+	// back: none where clocks differ or a client has several lives.
+	Audited    uint64 `json:"audited"`
+	Conforming uint64 `json:"conforming"` // requests of conforming clients
+	WrongDeny  uint64 `json:"wrongly_denied"`
 	// Messages and Bytes are what all nodes together published while the load ran.
 	Messages  uint64        `json:"messages"`
 	Bytes     uint64        `json:"bytes"`

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -44,6 +45,13 @@ func (sc *Scenario) Validate() error {
 	c.that(sc.Link.Bandwidth >= 0, "link.bandwidth", sc.Link.Bandwidth, "must not be negative")
 	c.that(len(sc.Streams) <= maxStreams, "streams", len(sc.Streams), fmt.Sprintf("must be at most %d", maxStreams))
 	c.that(len(sc.Faults) <= maxFaults, "faults", len(sc.Faults), fmt.Sprintf("must be at most %d", maxFaults))
+	c.that(len(sc.Limits) < node.MaxChecks, "limits", len(sc.Limits), fmt.Sprintf("must be fewer than %d", node.MaxChecks))
+	c.limits = map[string]bool{}
+	for i, l := range sc.Limits {
+		c.that(l.Policy.Validate() == nil, fmt.Sprintf("limits[%d].policy", i), l.Policy, "must be a valid policy")
+		c.that(l.Name != "" && l.Name != node.DefaultLimit && !c.limits[l.Name], fmt.Sprintf("limits[%d].name", i), l.Name, "must be another name for each, and not the default")
+		c.limits[l.Name] = true
+	}
 	for i := range sc.Streams {
 		c.stream(fmt.Sprintf("streams[%d].", i), &sc.Streams[i])
 	}
@@ -55,8 +63,9 @@ func (sc *Scenario) Validate() error {
 
 // checks keeps the first failure.
 type checks struct {
-	nodes int
-	err   error
+	nodes  int
+	limits map[string]bool
+	err    error
 }
 
 func (c *checks) that(ok bool, field string, value any, reason string) {
@@ -85,6 +94,9 @@ func (c *checks) stream(at string, s *Stream) {
 	c.notNegative(at+"start", s.Start)
 	c.notNegative(at+"stop", s.Stop)
 	c.notNegative(at+"slack", s.Slack)
+	for i, name := range s.Also {
+		c.that(c.limits[name] && !slices.Contains(s.Also[:i], name), at+"also", name, "must name limits of the scenario, each once")
+	}
 }
 
 func (c *checks) fault(at string, f *Fault) {

@@ -151,6 +151,9 @@ func (w *world) finish() {
 	r.Scenario, r.Seed = w.sc, w.sc.Seed
 	r.Simulated = time.Duration(w.now - epoch)
 	r.Messages, r.Bytes = w.network.messages, w.network.bytes
+	if w.oracle.windows != nil {
+		w.oracle.windows.audit()
+	}
 	w.oracle.report(r)
 	r.Trace = w.trace.Sum64()
 }
@@ -174,6 +177,7 @@ type member struct {
 	inQueue  int64   // when the last message taken will have been merged, if slow
 	takes    float64 // messages a second; 0 is any number
 	floors   map[*member]int64
+	claims   map[[2]*member]int64 // what the others claimed to know of each other when it was born
 	ready    bool
 	totals   map[cellKey]crdt.Count
 }
@@ -197,8 +201,12 @@ func (w *world) join(again *member) error {
 	}
 	m.replica = w.random.Uint64() | 1
 	m.inbox = fmt.Sprintf("_INBOX.%d", m.replica)
+	limits := map[string]node.Policy{node.DefaultLimit: w.sc.Policy}
+	for _, l := range w.sc.Limits {
+		limits[l.Name] = l.Policy
+	}
 	step, err := node.NewStepper(node.Config{
-		Name: m.name, Limits: map[string]node.Policy{node.DefaultLimit: w.sc.Policy},
+		Name: m.name, Limits: limits,
 		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients,
 		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) },
 	}, m.replica, m.inbox)
@@ -207,6 +215,7 @@ func (w *world) join(again *member) error {
 	}
 	m.step = step
 	m.subs = append(step.Subjects(), m.inbox)
+	m.claims = w.oracle.claims()
 	w.members = append(w.members, m)
 	w.note("start", int64(m.number))
 	m.do(deltasync.Input{Kind: deltasync.InputConnected})

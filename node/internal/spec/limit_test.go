@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -113,7 +114,7 @@ func TestAPolicySurvivesBeingWrittenDown(t *testing.T) {
 			t.Fatalf("%s\ngot  %+v\nwant %+v", text, got, p)
 		}
 		again, err := json.Marshal(spec.LimitOf(l.Policy()))
-		if err != nil || string(again) != string(text) {
+		if err != nil || !bytes.Equal(again, text) {
 			t.Fatalf("got %s, %v\nwant %s", again, err, text)
 		}
 	})
@@ -208,7 +209,7 @@ func TestWhatIsWrongWithALimitIsToldByPath(t *testing.T) {
 		with(`"algorithm":"leaky_bucket"`):                 `algorithm "leaky_bucket": must be gcra, fixed_window or sliding_window`,
 		with(`"consistency":"strong"`):                     `consistency "strong": must be eventual or local`,
 		with(`"ipv6_prefix":64.5`):                         `ipv6_prefix "64.5": must be a whole number`,
-		with(`"algoritm":"gcra"`):                          "algoritm is unknown: known are limit, window, burst, algorithm, ",
+		with(`"algorythm":"gcra"`):                         "algorythm is unknown: known are limit, window, burst, algorithm, ",
 		with(`"lmit":1`):                                   "use, overrides; did you mean limit?",
 		with(`"x\ny":1`):                                   `"x\ny" is unknown: known are`,
 		with(`"block":true,"unlimited":true`):              "unlimited true: cannot be together with block: true",

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+func runExplain(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	f := newFlags("explain", "CLIENT [flags]", stdout)
+	a := newAPI(f)
+	var format output.Format
+	limit := f.String("limit", node.DefaultLimit, "name of the limit")
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
+	client, err := f.parse(args, 1, 1)
+	if err != nil {
+		return err
+	}
+	query := url.Values{"client": {client[0]}, "limit": {*limit}}
+	return report(ctx, a, "/v1/explain?"+query.Encode(), format, stdout, func(body []byte, w io.Writer) error {
+		var x explanation
+		if err := json.Unmarshal(body, &x); err != nil {
+			return fmt.Errorf("the answer is not understood: %w", err)
+		}
+		return x.print(w, time.Now())
+	})
+}
+
+// report prints what a path answers, for people as text says.
+func report(ctx context.Context, a *api, path string, format output.Format, stdout io.Writer, text func(body []byte, w io.Writer) error) error {
+	if err := a.open(); err != nil {
+		return err
+	}
+	got, err := a.call(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	if format == output.JSON {
+		return printAnswer(stdout, format, got)
+	}
+	return text(got.body, stdout)
+}
+
+// explanation is a client's standing, as the daemon tells it.
+type explanation struct {
+	Client   string `json:"client"`
+	Limit    string `json:"limit"`
+	CountsAs string `json:"counts_as"`
+	Override *struct {
+		Index    int    `json:"index"`
+		Selector string `json:"selector"`
+		Value    string `json:"value"`
+	} `json:"override"`
+	Policy   limit      `json:"policy"`
+	Since    *time.Time `json:"since"`
+	Decision struct {
+		Allowed    bool   `json:"allowed"`
+		Remaining  int64  `json:"remaining"`
+		RetryAfter int64  `json:"retry_after_ms"`
+		ResetAfter int64  `json:"reset_after_ms"`
+		Reason     string `json:"reason"`
+		Degraded   bool   `json:"degraded"`
+	} `json:"decision"`
+	Held    bool              `json:"held"`
+	Shared  bool              `json:"shared"`
+	Reset   *time.Time        `json:"reset"`
+	Windows []explainedWindow `json:"windows"`
+}
+
+type explainedWindow struct {
+	Start  time.Time `json:"start"`
+	End    time.Time `json:"end"`
+	Before uint64    `json:"before_units"`
+	Nodes  []struct {
+		Node        string `json:"node"`
+		Incarnation string `json:"incarnation"`
+		Admitted    uint64 `json:"admitted_units"`
+		GivenBack   uint64 `json:"given_back_units"`
+	} `json:"nodes"`
+}
+
+// reasonWords is what a reason means to somebody who asks why.
+var reasonWords = map[string]string{
+	"":                "within the limit",
+	"over_limit":      "the limit is used up",
+	"table_full":      "the client table is full, and unknown clients pass",
+	"isolated_share":  "nodes cannot hear each other, and this side's share of the limit is used up",
+	"isolated_open":   "the limit is used up, but it is open while nodes cannot hear each other",
+	"isolated_closed": "the limit is closed while nodes cannot hear each other",
+	"unlimited":       "nothing limits this client",
+	"blocked":         "this client is blocked",
+	"shadow":          "the limit is used up, but it is a shadow and denies nobody",
+}
+
+// never is the wait, in milliseconds, from which on daemons mean that waiting is vain.
+const never = int64(365 * 24 * time.Hour / time.Millisecond)
+
+// print writes the standing for people. Times are those of now's zone.
+func (x *explanation) print(w io.Writer, now time.Time) error {
+	d := &x.Decision
+	verdict := "denied"
+	if d.Allowed {
+		verdict = "allowed"
+	}
+	var t output.Table
+	t.Row(fmt.Sprintf("%s at limit %s: %s now, %s", x.Client, x.Limit, verdict, cmp.Or(reasonWords[d.Reason], d.Reason)))
+	if err := t.Print(w); err != nil {
+		return err
+	}
+	in := func(ms int64) string {
+		wait := time.Duration(ms) * time.Millisecond
+		return "in " + span(wait) + ", at " + clock(now.Add(wait), now)
+	}
+	switch {
+	case d.Reason == "isolated_closed":
+		t.Row("passes again", "when nodes hear each other")
+	case d.RetryAfter >= never:
+		t.Row("passes again", "never, as things are")
+	case d.RetryAfter > 0:
+		t.Row("passes again", in(d.RetryAfter))
+	case !d.Allowed:
+		t.Row("passes again", "nobody knows when")
+	}
+	if x.Policy.limits() {
+		t.Row("left", fmt.Sprintf("%d of %d", d.Remaining, x.Policy.Burst))
+		if d.ResetAfter > 0 {
+			t.Row("all there again", in(d.ResetAfter))
+		}
+	}
+	t.Row("policy", x.Policy.rate())
+	t.Row("which is", x.whose())
+	if x.Since == nil {
+		t.Row("in force", "as configured")
+	} else {
+		t.Row("in force", "since "+clock(*x.Since, now))
+	}
+	if x.CountsAs != "" && x.CountsAs != x.Client {
+		t.Row("counts as", x.CountsAs)
+	}
+	if x.Shared {
+		t.Row("shares", "its count with other clients, because the client table is full")
+	}
+	if x.Reset != nil {
+		t.Row("last reset", clock(*x.Reset, now))
+	}
+	if d.Degraded {
+		t.Row("degraded", "this node cannot hear all its peers, and may not know of all that they admitted")
+	}
+	if err := t.Print(w); err != nil {
+		return err
+	}
+	return x.printWindows(w, now)
+}
+
+func (x *explanation) whose() string {
+	o := x.Override
+	switch {
+	case o == nil:
+		return "the limit's own"
+	case o.Selector == "":
+		return fmt.Sprintf("of overrides[%d]", o.Index)
+	default:
+		return fmt.Sprintf("of %s, %s", o.Selector, o.Value)
+	}
+}
+
+func (x *explanation) printWindows(w io.Writer, now time.Time) error {
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	if len(x.Windows) == 0 {
+		text := "nothing is counted"
+		if x.Decision.ResetAfter > 0 {
+			text = "what counts is older than the windows that are kept, or than the limit's last change: which node admitted it is not known any more"
+		}
+		_, err := fmt.Fprintln(w, text)
+		return err
+	}
+	var t output.Table
+	zone, _ := now.Zone()
+	t.Row("WINDOW ("+zone+")", "NODE", "ADMITTED", "GIVEN BACK")
+	for _, win := range x.Windows {
+		name := clock(win.Start, now) + " to " + clock(win.End, now)
+		if win.Before > 0 {
+			t.Row(name, "(before the limit was changed)", win.Before, 0)
+			name = ""
+		}
+		for _, n := range win.Nodes {
+			t.Row(name, cmp.Or(n.Node, "gone, "+n.Incarnation), n.Admitted, n.GivenBack)
+			name = ""
+		}
+	}
+	return t.Print(w)
+}
+
+// rate is what a policy says, on one line.
+func (l *limit) rate() string {
+	if !l.limits() {
+		return l.quota()
+	}
+	text := fmt.Sprintf("%d per %s, %s", l.Limit, l.window(), l.algorithm())
+	if l.Burst != l.Limit {
+		text += fmt.Sprintf(", burst %d", l.Burst)
+	}
+	if l.Shadow {
+		text += ", shadow"
+	}
+	return text
+}
+
+// clock is a time of day in now's zone, with the date where that is another day.
+func clock(t, now time.Time) string {
+	t = t.In(now.Location())
+	layout := "15:04:05"
+	if t.Nanosecond() != 0 && t.Sub(now).Abs() < time.Minute {
+		layout += ".000"
+	}
+	if t.Format(time.DateOnly) != now.Format(time.DateOnly) {
+		layout = time.DateOnly + " " + layout
+	}
+	return t.Format(layout)
+}

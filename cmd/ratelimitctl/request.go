@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// request is what take and reserve ask for, but for the client.
+type request struct {
+	limit  *string
+	cost   *int64
+	atMost *bool
+	also   checks
+}
+
+// newRequest adds the flags of a request.
+func newRequest(f *flags, cost string) *request {
+	q := &request{
+		limit:  f.String("limit", node.DefaultLimit, "name of the limit"),
+		cost:   f.Int64("cost", 1, cost),
+		atMost: f.Bool("at-most", false, "take as much of the cost as fits, if that is at least 1"),
+	}
+	f.Var(&q.also, "also", "a further limit that has to admit the request: a name, or `FIELDS` like limit=day,client=acme,cost=2, of which what is left out is the request's; "+
+		"one with a comma is put in double quotes, as in CSV; may be repeated")
+	return q
+}
+
+// body is the request for a client. What was not asked for is left out, so that
+// daemons that do not know it yet answer too.
+func (q *request) body(client string) map[string]any {
+	b := map[string]any{"client": client, "limit": *q.limit, "cost": *q.cost}
+	if *q.atMost {
+		b["at_most"] = true
+	}
+	if len(q.also) > 0 {
+		b["also"] = q.also
+	}
+	return b
+}
+
+// checks are the values of -also, as a body has them.
+type checks []map[string]any
+
+// String implements flag.Value.
+func (c *checks) String() string { return "" }
+
+// Set implements flag.Value. A comma separates fields, but ids of clients may hold
+// anything: CSV has a way to say so that is known.
+func (c *checks) Set(s string) error {
+	if len(*c) == node.MaxChecks {
+		return fmt.Errorf("must be at most %d", node.MaxChecks)
+	}
+	r := csv.NewReader(strings.NewReader(s))
+	r.FieldsPerRecord = -1
+	fields, err := r.Read()
+	if err != nil {
+		return errors.New("must be a limit's name, or fields like limit=day,client=acme,cost=2, one with a comma in double quotes")
+	}
+	if _, err := r.Read(); !errors.Is(err, io.EOF) {
+		return errors.New("must be one line")
+	}
+	if len(fields) == 1 && !strings.Contains(fields[0], "=") {
+		fields[0] = "limit=" + fields[0]
+	}
+	check := map[string]any{}
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, "=")
+		if _, twice := check[name]; twice {
+			return fmt.Errorf("%s is given more than once", name)
+		}
+		switch name {
+		case "limit", "client":
+			if value == "" {
+				return fmt.Errorf("%s must not be empty", name)
+			}
+			check[name] = value
+		case "cost":
+			n, err := strconv.ParseInt(value, 10, 64)
+			if err != nil {
+				return fmt.Errorf("cost %q: must be a whole number", value)
+			}
+			check[name] = n
+		default:
+			return fmt.Errorf("%q is not understood: limit=, client= or cost=", field)
+		}
+	}
+	if check["limit"] == nil {
+		return errors.New("must name a limit")
+	}
+	*c = append(*c, check)
+	return nil
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+)
+
+func runShadow(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	f := newFlags("shadow", "[flags]", stdout)
+	a := newAPI(f)
+	var format output.Format
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
+	if _, err := f.parse(args, 0, 0); err != nil {
+		return err
+	}
+	return report(ctx, a, "/v1/shadow", format, stdout, func(body []byte, w io.Writer) error {
+		var got struct {
+			Limits map[string]shadowReport `json:"limits"`
+		}
+		if err := json.Unmarshal(body, &got); err != nil {
+			return fmt.Errorf("the answer is not understood: %w", err)
+		}
+		if len(got.Limits) == 0 {
+			_, err := fmt.Fprintln(w, "no limit is a shadow")
+			return err
+		}
+		for i, name := range slices.Sorted(maps.Keys(got.Limits)) {
+			if i > 0 {
+				if _, err := fmt.Fprintln(w); err != nil {
+					return err
+				}
+			}
+			r := got.Limits[name]
+			if err := r.print(w, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// shadowReport is what one limit would have denied.
+type shadowReport struct {
+	Checked uint64  `json:"checked"`
+	Denied  uint64  `json:"would_deny"`
+	Percent float64 `json:"percent"`
+	Clients []struct {
+		Client  string `json:"client"`
+		Denied  uint64 `json:"would_deny_units"`
+		Allowed uint64 `json:"allowed_units"`
+	} `json:"clients"`
+}
+
+func (r *shadowReport) print(w io.Writer, name string) error {
+	var t output.Table
+	t.Row(fmt.Sprintf("%s would have denied %.4g %% (%d of %d) of what this node decided since its start", name, r.Percent, r.Denied, r.Checked))
+	if err := t.Print(w); err != nil || len(r.Clients) == 0 {
+		return err
+	}
+	t.Row("CLIENT", "UNITS DENIED", "UNITS ALLOWED")
+	for _, c := range r.Clients {
+		t.Row(c.Client, c.Denied, c.Allowed)
+	}
+	return t.Print(w)
+}

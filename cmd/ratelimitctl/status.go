@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+)
+
+func runStatus(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	f := newFlags("status", "[flags]", stdout)
+	a := newAPI(f)
+	var format output.Format
+	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
+	if _, err := f.parse(args, 0, 0); err != nil {
+		return err
+	}
+	return report(ctx, a, "/v1/status", format, stdout, printStatus)
+}
+
+// printStatus prints all of a status as it comes but for the limits: their overrides and
+// what they shadow are documents, which would fill a table's cells.
+func printStatus(body []byte, w io.Writer) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return errors.New("the answer is not understood: it is no JSON object")
+	}
+	var part bytes.Buffer
+	some := false
+	flush := func() error {
+		if part.Len() == 0 {
+			return nil
+		}
+		part.WriteByte('}')
+		if some {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		}
+		some = true
+		defer part.Reset()
+		return output.Tree(w, part.Bytes())
+	}
+	for d.More() {
+		name, err := d.Token()
+		var value json.RawMessage
+		if err = errors.Join(err, d.Decode(&value)); err != nil {
+			return fmt.Errorf("the answer is not understood: %w", err)
+		}
+		if name == "limits" {
+			if err := flush(); err != nil {
+				return err
+			}
+			if some {
+				if _, err := fmt.Fprintln(w); err != nil {
+					return err
+				}
+			}
+			some = true
+			if err := printLimits(body, w); err != nil {
+				return err
+			}
+			continue
+		}
+		lead := byte(',')
+		if part.Len() == 0 {
+			lead = '{'
+		}
+		part.WriteByte(lead)
+		quoted, _ := json.Marshal(name) // a string
+		part.Write(quoted)
+		part.WriteByte(':')
+		part.Write(value)
+	}
+	return flush()
+}
+
+func printLimits(body []byte, w io.Writer) error {
+	limits, err := limitsOf(body)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(w, "limits"); err != nil {
+		return err
+	}
+	var t output.Table
+	t.Row("NAME", "LIMIT", "WINDOW", "BURST", "ALGORITHM", "FROM", "SINCE", "ALLOWED", "DENIED", "WOULD DENY", "OVERRIDES")
+	for _, l := range limits {
+		since, would := "-", "-"
+		if l.Since != nil {
+			since = l.Since.UTC().Format("2006-01-02T15:04:05Z")
+		}
+		if l.Shadow {
+			would = fmt.Sprint(l.WouldDeny)
+		}
+		t.Row(l.name, l.quota(), l.window(), l.burst(), l.algorithm(), l.from(), since, l.Allowed, l.Denied, would, len(l.Overrides))
+	}
+	return t.Print(w)
+}

@@ -1,0 +1,3 @@
+package gcra_test
+
+import _ "time/tzdata" // the zones that tests name, wherever they run

@@ -1,0 +1,86 @@
+package node_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// kinds are one limit of each kind, of n units in about as long.
+func kinds(n int64) map[string]node.Policy {
+	return map[string]node.Policy{
+		"gcra":      {Limit: n, Window: time.Hour},
+		"fixed":     {Algorithm: node.FixedWindow, Limit: n, Window: time.Hour},
+		"day":       {Algorithm: node.FixedWindow, Limit: n, Calendar: 4, TimeZone: "Europe/Berlin"},
+		"sliding":   {Algorithm: node.SlidingWindow, Limit: n, Window: time.Hour},
+		"segmented": {Algorithm: node.SlidingWindow, Limit: n, Window: time.Hour, Resolution: 6},
+		"finer":     {Algorithm: node.SlidingWindow, Limit: n, Window: time.Hour, Resolution: 12},
+	}
+}
+
+// Whatever a limit becomes, what was used of it stays used, and no more than that.
+func TestAChangeOfAlgorithmKeepsWhatWasUsed(t *testing.T) {
+	for _, from := range slices.Sorted(maps.Keys(kinds(1))) {
+		for _, to := range slices.Sorted(maps.Keys(kinds(1))) {
+			for _, limit := range []int64{200, 100, 30, 10} { // up, as it was, down, below what was used
+				t.Run(fmt.Sprintf("%s to %s of %d", from, to, limit), func(t *testing.T) {
+					l := newLab(t, 3, with(kinds(100)[from]))
+					for i, n := range []int{5, 10, 5} {
+						l.nodes[i].take("", "alice", n)
+					}
+					l.run(time.Second)
+					must(t, l.nodes[1].Node.SetLimit("default", kinds(limit)[to]))
+					l.run(soonAfter)
+					left := l.left("", "alice")
+					// Of GCRA a part of a unit has drained; units are rounded up.
+					if want := max(0, limit-20); slices.Min(left) != slices.Max(left) || left[0] > want+1 || left[0] < want-1 {
+						t.Errorf("%v are left, want %d everywhere", left, want)
+					}
+					l.agree("", "bob", limit)
+					if d := l.nodes[2].peek("", "alice"); d.ResetAfter > 26*time.Hour {
+						t.Errorf("locked out for %v", d.ResetAfter)
+					}
+				})
+			}
+		}
+	}
+}
+
+// The change overtakes deltas from before it, or they overtake the change, in any order;
+// traffic goes on on all nodes meanwhile. In the end all nodes agree, and on no more than
+// there was.
+func TestChangesDuringTrafficAgreeInBothOrders(t *testing.T) {
+	names := slices.Sorted(maps.Keys(kinds(1)))
+	for seed := range uint64(60) {
+		rnd := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test's
+		from, to := names[rnd.IntN(len(names))], names[rnd.IntN(len(names))]
+		limit := 50 + 50*rnd.Int64N(4)
+		l := newLab(t, 3, with(kinds(100)[from]))
+		held := []string{"delta", "limits"}[rnd.IntN(2)]
+		l.hold = func(m mail) bool { return m.kind == held && (m.to == 2 || m.from == 2) }
+		admitted := int64(0)
+		traffic := func(n int) {
+			for range n {
+				admitted += int64(l.nodes[rnd.IntN(3)].take("", "alice", 1))
+				l.run(5 * time.Millisecond)
+			}
+		}
+		traffic(20)
+		must(t, l.nodes[rnd.IntN(3)].Node.SetLimit("default", kinds(limit)[to]))
+		traffic(30)
+		l.run(soonAfter)
+		l.release(func(m []mail) { rnd.Shuffle(len(m), func(i, j int) { m[i], m[j] = m[j], m[i] }) })
+		traffic(20)
+		l.run(5 * time.Second)
+		left := l.left("", "alice")
+		want := max(0, limit-admitted)
+		if slices.Min(left) != slices.Max(left) || left[0] > want+1 || left[0] < want-4 {
+			t.Errorf("seed %d, %s to %s of %d, %s held: %v are left of %d, %d were admitted", seed, from, to, limit, held, left, limit, admitted)
+		}
+	}
+}
