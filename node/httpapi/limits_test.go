@@ -33,11 +33,19 @@ func (l leaper) DeleteLimit(name string) error {
 
 func leaping(t *testing.T, cfg node.Config) leaper {
 	t.Helper()
-	l := leaper{ahead: new(atomic.Int64)}
-	cfg.Now = func() time.Time { return start.Add(time.Duration(l.ahead.Load())) }
+	l := leaper{ahead: newAhead(0)}
+	cfg.Now = l.now
 	l.Node = open(t, cfg)
 	return l
 }
+
+func newAhead(d time.Duration) *atomic.Int64 {
+	ahead := new(atomic.Int64)
+	ahead.Store(int64(d))
+	return ahead
+}
+
+func (l leaper) now() time.Time { return start.Add(time.Duration(l.ahead.Load())) }
 
 func TestWhatALimitAnswersCanBePutBack(t *testing.T) {
 	h := httpapi.New(httpapi.Config{Node: leaping(t, several()), Loopback: true})

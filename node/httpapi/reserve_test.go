@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -146,13 +147,41 @@ func (s settling) Hold(node.Request) (node.Decision, string) {
 }
 
 func TestASettlementDoesNotWaitForever(t *testing.T) {
-	h := httpapi.New(httpapi.Config{Node: settling{Node: open(t, node.Config{})}})
-	begun := time.Now()
-	w := ask(t, h, "POST", "/v1/cancel", `{"reservation":"1.2"}`)
-	wantStatus(t, w, http.StatusAccepted, isJSON)
-	if took := time.Since(begun); took > 10*time.Second || !strings.HasPrefix(w.Body.String(), `{"settled":false,`) || w.Header().Get("Retry-After") != "1" {
-		t.Errorf("after %v: got %s %v", took, w.Body, w.Header())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h := httpapi.New(httpapi.Config{Node: settling{Node: open(t, node.Config{Now: time.Now})}})
+		begun := time.Now()
+		w := ask(t, h, "POST", "/v1/cancel", `{"reservation":"1.2"}`)
+		wantStatus(t, w, http.StatusAccepted, isJSON)
+		if took := time.Since(begun); took != 2*time.Second || !strings.HasPrefix(w.Body.String(), `{"settled":false,`) || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("after %v: got %s %v", took, w.Body, w.Header())
+		}
+	})
+}
+
+func TestAReservationIsSettledThroughAnotherNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network node.Memory
+		var all [2]http.Handler
+		for i := range all {
+			all[i] = httpapi.New(httpapi.Config{Node: open(t, node.Config{Limit: 100, Window: time.Hour, Transport: network.Transport(), Now: time.Now})})
+		}
+		time.Sleep(3 * time.Second) // a bubble's: they have met
+		token := reserve(t, all[0], `{"client":"alice","cost":40}`)
+		time.Sleep(time.Second)
+		for range 2 {
+			w := ask(t, all[1], "POST", "/v1/commit", `{"reservation":"`+token+`","actual":15}`)
+			wantStatus(t, w, http.StatusOK, isJSON)
+			if got := strings.TrimSpace(w.Body.String()); got != `{"settled":true,"returned":25,"charged":0}` {
+				t.Errorf("got %s", got)
+			}
+		}
+		ask(t, all[1], "POST", "/v1/take?client=alice&cost=5", "")
+		time.Sleep(time.Second)
+		x := explain(t, all[0], "client=alice")
+		if len(x.Windows) != 1 || len(x.Windows[0].Nodes) != 2 || x.Windows[0].Nodes[0].Admitted != 40 || x.Windows[0].Nodes[0].GivenBack != 25 || x.Windows[0].Nodes[1].Admitted != 5 {
+			t.Errorf("got %+v", x.Windows)
+		}
+	})
 }
 
 func TestTooManyReservationsAreToldToWait(t *testing.T) {

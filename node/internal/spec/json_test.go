@@ -72,6 +72,7 @@ func FuzzParseJSON(f *testing.F) {
 		}
 		var r spec.Reader
 		l := r.Limit("", v, spec.BaseOf(others))
-		_, _ = l.Policy(), r.Err()
+		c := r.Called("", v)
+		_, _, _ = l.Policy(), c.Policy(), r.Err()
 	})
 }
