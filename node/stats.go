@@ -76,8 +76,11 @@ type Stats struct {
 	MaxClients int
 	Overflowed uint64            // decisions on unknown clients at the cap
 	Refused    map[string]uint64 // by Reason: requests that no limit decided
-	RowsLost   map[string]uint64 // rows of peers' that were not taken over, by reason
-	ClockAhead time.Duration     // of the wall clock, being slewed back
+	// Fingerprint tells limits apart that were set or changed while nodes run: the same on
+	// nodes that agree, see Sync.Peers.
+	Fingerprint uint64
+	RowsLost    map[string]uint64 // rows of peers' that were not taken over, by reason
+	ClockAhead  time.Duration     // of the wall clock, being slewed back
 
 	// Degraded says that the node cannot be heard by others, or not hear a peer.
 	Degraded  bool
@@ -103,9 +106,12 @@ func (n *Node) Stats() Stats {
 		ClockAhead: time.Duration(n.ahead.Load()), Sync: n.protocol.Status(),
 		LatencyEvery: latencyEvery, LatencySum: time.Duration(n.latency.sum.Load()),
 	}
-	for r := ReasonCostTooHigh; r <= ReasonUnknownLimit; r++ {
-		s.Refused[r.String()] = n.refusals[r].Load()
+	for r := ReasonCostTooHigh; r < reasonEnd; r++ {
+		if r <= ReasonUnknownLimit || r >= ReasonBadRequest {
+			s.Refused[r.String()] = n.refusals[r].Load()
+		}
 	}
+	s.Fingerprint = n.LimitsVersion()
 	for i, name := range dropNames {
 		s.RowsLost[name] = n.drops[i].Load()
 	}

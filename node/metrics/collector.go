@@ -45,6 +45,9 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 		decisions.send(ch, float64(l.Denied), l.Name, "denied")
 		units.send(ch, float64(l.AllowedUnits), l.Name, "allowed")
 		units.send(ch, float64(l.DeniedUnits), l.Name, "denied")
+		shadowDenied.send(ch, float64(l.Shadowed), l.Name)
+		shadowUnits.send(ch, float64(l.ShadowedUnits), l.Name)
+		limitSet.send(ch, oneIf(l.Set), l.Name)
 		overshootBound.send(ch, l.OvershootBound, l.Name)
 		overshootObserved.send(ch, float64(l.OvershootSeen), l.Name)
 		overshootPeak.send(ch, float64(l.OvershootPeak), l.Name)
@@ -70,11 +73,13 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 	ready.send(ch, oneIf(s.Sync.Ready))
 	degraded.send(ch, oneIf(s.Degraded))
 	isolated.send(ch, oneIf(s.Isolated))
-	others := 0.0
+	others, differ := 0.0, 0.0
 	for _, p := range s.Sync.Peers {
 		others += oneIf(p.Otherwise)
+		differ += oneIf(p.State.String() == "alive" && uint64(p.Limits) != s.Fingerprint)
 	}
 	otherwise.send(ch, others)
+	differing.send(ch, differ)
 	members.send(ch, float64(s.Sync.Members))
 	visible.send(ch, float64(s.Sync.Visible))
 	clockAhead.send(ch, s.ClockAhead.Seconds())

@@ -86,7 +86,7 @@ func value(m *dto.Metric) float64 {
 // limits default and login that nobody has asked anything yet.
 func expected() []string {
 	all := []string{
-		"decision_duration_seconds", "clients", "max_clients", "overflow_decisions_total", "ready", "degraded", "peers_configured_otherwise", "isolated", "members", "members_visible",
+		"decision_duration_seconds", "clients", "max_clients", "overflow_decisions_total", "ready", "degraded", "peers_configured_otherwise", "peers_limits_differ", "isolated", "members", "members_visible",
 		"clock_ahead_seconds", "nats_connected", "staleness_seconds", "clock_skew_seconds", "sync_gaps_total",
 		"sync_mismatches_total", "sync_repairs_total", "sync_timeouts_total", "sync_publish_errors_total",
 		`sync_rows_total{direction="sent"}`, `sync_rows_total{direction="received"}`,
@@ -98,11 +98,11 @@ func expected() []string {
 	}
 	for _, limit := range []string{"default", "login"} {
 		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_observed_units_total", "overshoot_peak_units",
-			"limit_units", "limit_burst_units", "limit_window_seconds", "limit_revision_timestamp_seconds")
+			"shadow_denied_total", "shadow_denied_units_total", "limit_set", "limit_units", "limit_burst_units", "limit_window_seconds", "limit_revision_timestamp_seconds")
 		each(`decisions_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
 		each(`units_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
 	}
-	each(`refused_requests_total{reason="%s"}`, "cost_too_high", "bad_cost", "no_client", "client_too_long", "unknown_limit")
+	each(`refused_requests_total{reason="%s"}`, "cost_too_high", "bad_cost", "no_client", "client_too_long", "unknown_limit", "bad_request", "bad_policy", "too_many_policies", "too_many_reservations")
 	each(`peers{state="%s"}`, "alive", "suspect", "gone")
 	for _, direction := range []string{"sent", "received"} {
 		for _, name := range []string{"messages", "bytes"} {
@@ -227,6 +227,8 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 		s.Sync.Stats.Timeouts, s.Sync.Stats.PublishErrors, s.Sync.Stats.RowsSent, s.Overflowed = 4, 5, 6, 7
 		s.Limits[0].OvershootBound, s.Limits[0].OvershootSeen, s.Limits[0].OvershootPeak = 12.5, 9, 4
 		s.Limits[0].Revision = time.Unix(1700000000, 5e8)
+		s.Limits[0].Shadowed, s.Limits[0].ShadowedUnits, s.Limits[0].Set = 11, 22, true
+		s.Sync.Peers[0].Limits = 77
 	}})
 	got := series(t, c)
 	for name, want := range map[string]float64{
@@ -238,6 +240,8 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 		`sync_rows_total{direction="sent"}`: 6, "overflow_decisions_total": 7,
 		`overshoot_bound_units{limit="default"}`: 12.5, `overshoot_observed_units_total{limit="default"}`: 9, `overshoot_peak_units{limit="default"}`: 4,
 		`limit_revision_timestamp_seconds{limit="default"}`: 1700000000.5,
+		`shadow_denied_total{limit="default"}`:              11, `shadow_denied_units_total{limit="default"}`: 22, `limit_set{limit="default"}`: 1,
+		"peers_limits_differ": 1,
 	} {
 		if v, ok := got["ratelimiter_"+name]; !ok || v != want {
 			t.Errorf("%s is %v, want %v", name, v, want)

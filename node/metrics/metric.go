@@ -31,6 +31,9 @@ var (
 	overshootBound    = gauge("overshoot_bound_units", "The most that the cluster can have over-admitted one client by right now, from measured staleness and skew.", "limit")
 	overshootObserved = counter("overshoot_observed_units_total", "Over-admission that merging peers' totals revealed.", "limit")
 	overshootPeak     = gauge("overshoot_peak_units", "The most over-admission of one client that merging revealed since the start.", "limit")
+	shadowDenied      = counter("shadow_denied_total", "Decisions of a shadow limit that let pass what it would have denied.", "limit")
+	shadowUnits       = counter("shadow_denied_units_total", "Cost of what a shadow limit would have denied.", "limit")
+	limitSet          = gauge("limit_set", "1 if the limit was set on some node, and shadows what is configured.", "limit")
 	limitUnits        = gauge("limit_units", "Units that a client may use in a window.", "limit")
 	limitBurst        = gauge("limit_burst_units", "Units that may pass at one instant.", "limit")
 	limitWindow       = gauge("limit_window_seconds", "The limit's window.", "limit")
@@ -49,6 +52,7 @@ var (
 	members          = gauge("members", "Nodes of the cluster, silent ones included until they say bye.")
 	visible          = gauge("members_visible", "Nodes of the cluster that hear each other, with this one.")
 	otherwise        = gauge("peers_configured_otherwise", "Peers whose configured limits are not this node's: they never agree on what is too much.")
+	differing        = gauge("peers_limits_differ", "Peers that know of other changes of limits than this node; passing where one is under way.")
 	isolated         = gauge("isolated", "1 while some node of the cluster cannot be heard, or does not hear this one: the limits' on_isolation applies.")
 	clockAhead       = gauge("clock_ahead_seconds", "How far the node's time is ahead of the wall clock, being slowed down.")
 )
@@ -73,8 +77,8 @@ var (
 
 // all is what Describe lists.
 var all = []metric{
-	decisions, units, overshootBound, overshootObserved, overshootPeak, limitUnits, limitBurst, limitWindow, limitRevision,
-	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, isolated, members, visible, clockAhead,
+	decisions, units, overshootBound, overshootObserved, overshootPeak, shadowDenied, shadowUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
+	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
 	connected, peers, staleness, clockSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,
 }
