@@ -45,9 +45,10 @@ func (n *Node) doAll(q *Request, each *[]Decision, into *Reservation) Decision {
 	if q.AtMost {
 		n.fit(checks, now)
 	}
-	allowed := n.judgeAll(checks, now)
+	iso := n.isolation.Load()
+	allowed := n.judgeAll(checks, iso, now)
 	for i := range checks {
-		n.conclude(&checks[i], q.Peek, allowed, now, into)
+		n.conclude(&checks[i], iso, q.Peek, allowed, now, into)
 	}
 	unlockAll(&locked)
 	if !q.Peek {
@@ -195,7 +196,7 @@ func (n *Node) fit(checks []check, now int64) {
 }
 
 // judgeAll reports whether all checks admit the request. Nothing is charged.
-func (n *Node) judgeAll(checks []check, now int64) bool {
+func (n *Node) judgeAll(checks []check, iso *isolation, now int64) bool {
 	all := true
 	for i := range checks {
 		c := &checks[i]
@@ -211,7 +212,7 @@ func (n *Node) judgeAll(checks []check, now int64) bool {
 					cost += checks[j].cost
 				}
 			}
-			c.d.Allowed, c.d.Reason, _ = n.weigh(c.shard, c.entry, now, cost)
+			c.d.Allowed, c.d.Reason, _ = n.weigh(c.shard, c.entry, iso, now, cost)
 		}
 		all = all && c.d.Allowed
 	}
@@ -220,7 +221,7 @@ func (n *Node) judgeAll(checks []check, now int64) bool {
 
 // conclude charges the check's part, if all admitted the request, and fills in what is
 // told of it.
-func (n *Node) conclude(c *check, peek, charge bool, now int64, into *Reservation) {
+func (n *Node) conclude(c *check, iso *isolation, peek, charge bool, now int64, into *Reservation) {
 	if c.settled {
 		allowed, why := c.d.Allowed, c.d.Reason
 		if c.why == ReasonFull {
@@ -233,7 +234,7 @@ func (n *Node) conclude(c *check, peek, charge bool, now int64, into *Reservatio
 		}
 	} else {
 		if charge && !peek {
-			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, now, c.cost)
+			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, iso, now, c.cost)
 			if into != nil && c.d.Reason == ReasonOK {
 				h := hold{apart: c.apart}
 				h.charged(c.entry, now, c.cost)

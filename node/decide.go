@@ -55,7 +55,7 @@ func (n *Node) decide(l *limit, client string, cost int64, d *Decision, hold *ho
 	s.mu.Lock()
 	e, room := n.entry(s, l, rule, k, now)
 	if room {
-		allowed, why = n.take(s, e, now, cost)
+		allowed, why = n.take(s, e, n.isolation.Load(), now, cost)
 		if hold != nil && why == ReasonOK {
 			hold.charged(e, now, cost)
 		}
@@ -145,13 +145,14 @@ func (n *Node) countApart(a *account, client string, cost int64, allowed bool, w
 }
 
 // weigh decides cost on the entry's state, and by what the limit says of isolation, and
-// charges nothing. s is locked.
-func (n *Node) weigh(s *shard, e *entry, now, cost int64) (allowed bool, why Reason, origin int64) {
+// charges nothing. iso is read once for a decision: it changes without the shard's lock.
+// s is locked.
+func (n *Node) weigh(s *shard, e *entry, iso *isolation, now, cost int64) (allowed bool, why Reason, origin int64) {
 	allowed, origin = e.rule.admits(e.states(), now, cost)
 	if !allowed {
 		why = ReasonOverLimit
 	}
-	if iso := n.isolation.Load(); iso != nil {
+	if iso != nil {
 		if pass, because := n.isolated(s, e, iso, now, cost, allowed, false); because != ReasonOK {
 			allowed, why = pass, because
 		}
@@ -164,16 +165,15 @@ func (n *Node) weigh(s *shard, e *entry, now, cost int64) (allowed bool, why Rea
 
 // take admits and charges cost, if the entry's state allows it, and so does what the
 // limit says of isolation. s is locked.
-func (n *Node) take(s *shard, e *entry, now, cost int64) (bool, Reason) {
-	iso, st := n.isolation.Load(), &e.state
-	var origin int64
+func (n *Node) take(s *shard, e *entry, iso *isolation, now, cost int64) (bool, Reason) {
+	st, origin := &e.state, int64(0)
 	if e.rule.plain && iso == nil {
 		var conforms bool
 		if conforms, origin = e.rule.gcra.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {
 			return false, ReasonOverLimit
 		}
 	} else {
-		allowed, why, o := n.weigh(s, e, now, cost)
+		allowed, why, o := n.weigh(s, e, iso, now, cost)
 		if why != ReasonOK {
 			return allowed, why
 		}
@@ -359,7 +359,7 @@ func (n *Node) peek(l *limit, client string, cost int64) Decision {
 	look := &s.scratch
 	n.look(look, s, l, rule, k, now)
 	var d Decision
-	d.Allowed, d.Reason, _ = n.weigh(s, look, now, cost)
+	d.Allowed, d.Reason, _ = n.weigh(s, look, n.isolation.Load(), now, cost)
 	n.explain(s, &d, look, now, cost)
 	*look = entry{}
 	if d.Reason != ReasonShadow {

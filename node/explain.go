@@ -83,7 +83,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	look := &s.scratch
 	n.look(look, s, l, r, k, now)
 	defer func() { *look = entry{} }()
-	x.Allowed, x.Reason, _ = n.weigh(s, look, now, 1)
+	x.Allowed, x.Reason, _ = n.weigh(s, look, n.isolation.Load(), now, 1)
 	n.explain(s, &x.Decision, look, now, 1)
 	x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(look.reset().At)
 	x.Windows = look.rule.windows(look.states(), n.replica, names)
