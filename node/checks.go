@@ -201,7 +201,7 @@ func (n *Node) judgeAll(checks []check, iso *isolation, now int64) bool {
 	for i := range checks {
 		c := &checks[i]
 		if c.settled {
-			c.d.Allowed = c.why == ReasonUnlimited || c.why == ReasonFull || c.why == ReasonBlocked && c.rule.policy.Shadow
+			c.d.Allowed = c.why == ReasonFull || c.rule.passes(c.why)
 			if c.d.Reason = c.why; c.why == ReasonBlocked && c.d.Allowed {
 				c.d.Reason = ReasonShadow
 			}

@@ -260,3 +260,27 @@ func TestWaitTakesAsSoonAsItMay(t *testing.T) {
 		}
 	})
 }
+
+func TestAShadowLetsEverythingPass(t *testing.T) {
+	cfg := several()
+	cfg.Limits["blocked"] = node.Policy{Access: node.Blocked, Shadow: true}
+	n, _ := still(t, cfg)
+	for _, limit := range []string{"shadow", "blocked"} {
+		for _, q := range []node.Request{
+			{Client: "a", Limit: limit, Cost: 5}, {Client: "a", Limit: limit, Cost: 5, Peek: true}, {Client: "a", Limit: limit, Cost: 5, AtMost: true},
+			{Client: "a", Limit: "second", Cost: 5, Peek: true, Also: []node.Check{{Limit: limit}}},
+			{Client: "b", Limit: limit, Cost: 1 << 62, Also: []node.Check{{Limit: limit}, {Limit: limit}}},
+		} {
+			if d := n.Do(q); !d.Allowed || d.RetryAfter != 0 {
+				t.Errorf("%+v: %+v", q, d)
+			}
+		}
+		x, err := n.Explain(limit, "a")
+		if must(t, err); !x.Allowed || x.RetryAfter != 0 {
+			t.Errorf("%s: %+v", limit, x.Decision)
+		}
+	}
+	if s := n.Limiter("shadow").Peek("a", 1); s.Remaining != 1 {
+		t.Errorf("what a shadow would deny was charged: %+v", s)
+	}
+}

@@ -104,16 +104,21 @@ func (n *Node) ruleFor(r *revision, client string, cost int64, net *[netBuffer]b
 		return rule, group, ReasonUnlimited
 	case rule.policy.Access == Blocked:
 		return rule, group, ReasonBlocked
-	case cost > rule.policy.Burst:
+	case cost > rule.policy.Burst && !rule.policy.Shadow: // a shadow counts it among what it would deny
 		return rule, group, ReasonCostTooHigh
 	}
 	return rule, group, ReasonOK
 }
 
+// passes reports whether a request passes that needs no state, for the reason given.
+func (r *rule) passes(why Reason) bool {
+	return why == ReasonUnlimited || why == ReasonBlocked && r.policy.Shadow
+}
+
 // settled answers what needs no state.
 func (n *Node) settled(r *revision, rule *rule, why Reason, client string, cost int64, d *Decision) (allowed bool) {
 	n.refusals[why].Add(1)
-	allowed = why == ReasonUnlimited || why == ReasonBlocked && rule.policy.Shadow
+	allowed = rule.passes(why)
 	if d != nil {
 		*d = n.refused(rule, why)
 		if d.Allowed = allowed; allowed {
@@ -349,7 +354,9 @@ func (n *Node) peek(l *limit, client string, cost int64) Decision {
 			n.refusals[why].Add(1)
 		}
 		d := n.refused(rule, why)
-		d.Allowed = why == ReasonUnlimited
+		if d.Allowed = rule.passes(why); d.Allowed && why == ReasonBlocked {
+			d.Reason, d.RetryAfter = ReasonShadow, 0
+		}
 		return d
 	}
 	k := n.key(l, client, group)

@@ -66,7 +66,9 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	x := Explanation{Policy: r.policy, Override: int(r.index) - 1, CountsAs: string(group), Since: instant(rev.stamp.At)}
 	if why != ReasonOK {
 		x.Decision = n.refused(r, why)
-		x.Allowed = why == ReasonUnlimited
+		if x.Allowed = r.passes(why); x.Allowed && why == ReasonBlocked {
+			x.Reason, x.RetryAfter = ReasonShadow, 0
+		}
 		return x, nil
 	}
 	names := map[crdt.Replica]string{n.replica: n.cfg.Name}

@@ -33,7 +33,7 @@ func TestAPartitionNoticedWithinADecisionIsNotHalfHeeded(t *testing.T) {
 		}
 	}()
 	defer func() { close(stop); <-done }()
-	for range 200_000 {
+	for range 50_000 {
 		d, each := n.DoEach(Request{Client: "x", Limit: "closed", Also: []Check{{Limit: "other"}}}, nil)
 		if d.Allowed != each[0].Allowed || each[0].Cost != each[1].Cost {
 			t.Fatalf("%+v, of which %+v", d, each)
