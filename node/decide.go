@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -16,7 +17,7 @@ func (n *Node) key(l *limit, client string, group []byte) crdt.Key {
 	}
 	b := append(buf[:0], l.prefix...)
 	if group != nil {
-		b = append(b, group...)
+		b = appendGroup(b, group)
 	} else {
 		b = append(b, client...)
 	}
@@ -31,12 +32,21 @@ func (n *Node) longKey(l *limit, client string, group []byte) crdt.Key {
 	var buf [256 + MaxClientID]byte
 	b := append(buf[:0], l.prefix...)
 	if group != nil {
-		b = append(b, group...)
+		b = appendGroup(b, group)
 	} else {
 		b = append(b, client...)
 	}
 	hi, lo := n.hash.Hash128(b)
 	return crdt.Key{Hi: hi, Lo: lo}
+}
+
+// appendGroup appends what an id counts as behind a limit's prefix. A network is told from
+// an id that reads like it by the prefix's last byte.
+func appendGroup(b, group []byte) []byte {
+	if bytes.IndexByte(group, '/') >= 0 {
+		b[len(b)-1] = 1
+	}
+	return append(b, group...)
 }
 
 // decide answers for one limit. It holds one shard's lock, does no I/O and waits for
