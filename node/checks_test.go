@@ -284,3 +284,38 @@ func TestAShadowLetsEverythingPass(t *testing.T) {
 		t.Errorf("what a shadow would deny was charged: %+v", s)
 	}
 }
+
+func TestWhatIsAskedOfOneClientInSeveralPartsIsToldAsOne(t *testing.T) {
+	n, clock := still(t, node.Config{Limits: map[string]node.Policy{"x": {Limit: 10, Window: 10 * time.Second}}})
+	twice := node.Request{Client: "a", Limit: "x", Cost: 4, Also: []node.Check{{Cost: 5}}}
+	if d := n.Do(twice); !d.Allowed {
+		t.Fatalf("9 of 10: %+v", d)
+	}
+	d := n.Do(twice)
+	if d.Allowed || d.RetryAfter != 8*time.Second {
+		t.Errorf("9 of 1: %+v", d)
+	}
+	clock.at = clock.at.Add(d.RetryAfter)
+	if d := n.Do(twice); !d.Allowed {
+		t.Errorf("after as long as was told: %+v", d)
+	}
+	twice.Cost = 6
+	if d := n.Do(twice); d.Allowed || d.RetryAfter < time.Hour {
+		t.Errorf("11 of 10 pass never: %+v", d)
+	}
+	twice.Client, twice.Cost, twice.AtMost = "b", 10, true
+	if d := n.Do(twice); !d.Allowed || d.Cost != 5 {
+		t.Errorf("5 fit beside 5: %+v", d)
+	}
+}
+
+func TestAReservationTellsOfTheRequestsOwnLimit(t *testing.T) {
+	n, _ := still(t, node.Config{Limits: map[string]node.Policy{"free": {Access: node.Unlimited}, "x": {Limit: 100, Window: 100 * time.Hour}}})
+	r := n.Reserve(node.Request{Client: "a", Limit: "free", Cost: 40, Also: []node.Check{{Limit: "x"}}})
+	if back := r.Commit(10); back != 0 {
+		t.Errorf("%d were given back of a limit that nothing was taken of", back)
+	}
+	if left := n.Limiter("x").Peek("a", 1).Remaining; left != 90 {
+		t.Errorf("%d are left, want 90", left)
+	}
+}
