@@ -279,3 +279,22 @@ func TestAResetOutlivesALongPartition(t *testing.T) {
 		l.agree("", "alice", 9)
 	}
 }
+
+// A node that only hears of a client takes nothing for excess that is long over.
+func TestWhatIsOverIsNoExcess(t *testing.T) {
+	for _, p := range []node.Policy{
+		{Algorithm: node.SlidingWindow, Limit: 10, Window: 10 * time.Second, Resolution: 2},
+		{Algorithm: node.SlidingWindow, Limit: 10, Window: 10 * time.Second},
+		{Algorithm: node.FixedWindow, Limit: 10, Window: 10 * time.Second},
+		{Limit: 10, Window: 10 * time.Second},
+	} {
+		l := newLab(t, 2, with(p))
+		for range 6 {
+			l.nodes[0].take("", "alice", 10)
+			l.run(20 * time.Second)
+		}
+		if got := l.nodes[1].Node.Stats().Limits[0].OvershootSeen; got != 0 {
+			t.Errorf("%v, %d parts: %d units of excess", p.Algorithm, p.Resolution, got)
+		}
+	}
+}

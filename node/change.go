@@ -57,8 +57,10 @@ func (n *Node) say(name string, next func(last saved) (saved, bool)) error {
 	if err := validLimitName(name); err != nil {
 		return err
 	}
-	now := n.now()
 	g := n.limits
+	g.saying.Lock()
+	defer g.saying.Unlock()
+	now := n.now()
 	g.mu.Lock()
 	held, before := g.set[name], slices.Clone(g.history[name])
 	g.mu.Unlock()
@@ -121,7 +123,9 @@ func (n *Node) sayAgain() {
 		})
 		if err == nil {
 			g.mu.Lock()
-			delete(g.unsaid, name)
+			if g.unsaid[name] == both { // and not what came in meanwhile
+				delete(g.unsaid, name)
+			}
 			g.mu.Unlock()
 		}
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -12,7 +13,9 @@ type check struct {
 	client  string
 	name    string // of a limit that came with the request
 	cost    int64
-	apart   bool // the cost is its own, not the request's
+	apart   bool  // the cost is its own, not the request's
+	also    bool  // it is of Request.Also
+	asked   int64 // cost, and what checks before ask of the same entry
 	limit   *limit
 	rev     *revision
 	rule    *rule
@@ -45,9 +48,10 @@ func (n *Node) doAll(q *Request, each *[]Decision, into *Reservation) Decision {
 	if q.AtMost {
 		n.fit(checks, now)
 	}
-	allowed := n.judgeAll(checks, now)
+	iso := n.isolation.Load()
+	allowed := n.judgeAll(checks, iso, now)
 	for i := range checks {
-		n.conclude(&checks[i], q.Peek, allowed, now, into)
+		n.conclude(&checks[i], iso, q.Peek, allowed, now, into)
 	}
 	unlockAll(&locked)
 	if !q.Peek {
@@ -73,7 +77,7 @@ func (n *Node) checks(q *Request, into []check) ([]check, Reason) {
 		return nil, ReasonBadRequest
 	}
 	add := func(client, name string, cost int64, apart bool, p *Policy) Reason {
-		c := check{client: client, cost: cost, apart: apart}
+		c := check{client: client, cost: cost, apart: apart, also: len(into) > 0}
 		c.limit = n.limits.get(name)
 		if p != nil {
 			var why Reason
@@ -89,6 +93,9 @@ func (n *Node) checks(q *Request, into []check) ([]check, Reason) {
 		return nil, why
 	}
 	for _, also := range q.Also {
+		if also.Limit == "" && also.Policy == nil {
+			also.Limit, also.Policy = q.Limit, q.Policy
+		}
 		client, cost := cmp.Or(also.Client, q.Client), cmp.Or(also.Cost, q.Cost)
 		if why := add(client, also.Limit, cost, also.Cost != 0, also.Policy); why != ReasonOK {
 			return nil, why
@@ -179,13 +186,17 @@ func (n *Node) fit(checks []check, now int64) {
 		var d Decision
 		d.Allowed = true
 		n.explain(c.shard, &d, c.entry, now, 1)
-		share := int64(0) // of one entry, if several checks come to it
+		share, room := int64(0), d.Remaining // of one entry, if several checks come to it
 		for j := range checks {
-			if checks[j].same(c) && !checks[j].apart {
+			switch o := &checks[j]; {
+			case !o.same(c):
+			case o.apart:
+				room -= o.cost
+			default:
 				share++
 			}
 		}
-		fits = min(fits, d.Remaining/share)
+		fits = min(fits, room/share)
 	}
 	for i := range checks {
 		if c := &checks[i]; !c.apart {
@@ -195,23 +206,23 @@ func (n *Node) fit(checks []check, now int64) {
 }
 
 // judgeAll reports whether all checks admit the request. Nothing is charged.
-func (n *Node) judgeAll(checks []check, now int64) bool {
+func (n *Node) judgeAll(checks []check, iso *isolation, now int64) bool {
 	all := true
 	for i := range checks {
 		c := &checks[i]
 		if c.settled {
-			c.d.Allowed = c.why == ReasonUnlimited || c.why == ReasonFull || c.why == ReasonBlocked && c.rule.policy.Shadow
+			c.d.Allowed = c.why == ReasonFull || c.rule.passes(c.why)
 			if c.d.Reason = c.why; c.why == ReasonBlocked && c.d.Allowed {
 				c.d.Reason = ReasonShadow
 			}
 		} else {
-			cost := c.cost
-			for j := range i { // what one entry is asked for before counts, too
+			c.asked = c.cost
+			for j := range i {
 				if checks[j].same(c) {
-					cost += checks[j].cost
+					c.asked = min(c.asked, math.MaxInt64-checks[j].cost) + checks[j].cost
 				}
 			}
-			c.d.Allowed, c.d.Reason, _ = n.weigh(c.shard, c.entry, now, cost)
+			c.d.Allowed, c.d.Reason, _ = n.weigh(c.shard, c.entry, iso, now, c.asked)
 		}
 		all = all && c.d.Allowed
 	}
@@ -220,7 +231,7 @@ func (n *Node) judgeAll(checks []check, now int64) bool {
 
 // conclude charges the check's part, if all admitted the request, and fills in what is
 // told of it.
-func (n *Node) conclude(c *check, peek, charge bool, now int64, into *Reservation) {
+func (n *Node) conclude(c *check, iso *isolation, peek, charge bool, now int64, into *Reservation) {
 	if c.settled {
 		allowed, why := c.d.Allowed, c.d.Reason
 		if c.why == ReasonFull {
@@ -233,14 +244,14 @@ func (n *Node) conclude(c *check, peek, charge bool, now int64, into *Reservatio
 		}
 	} else {
 		if charge && !peek {
-			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, now, c.cost)
+			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, iso, now, c.cost)
 			if into != nil && c.d.Reason == ReasonOK {
-				h := hold{apart: c.apart}
+				h := hold{apart: c.apart, also: c.also}
 				h.charged(c.entry, now, c.cost)
 				into.keep(h)
 			}
 		}
-		n.explain(c.shard, &c.d, c.entry, now, c.cost)
+		n.explain(c.shard, &c.d, c.entry, now, c.asked)
 	}
 	if c.name != "" && c.rule != nil {
 		c.d.Limit = c.name

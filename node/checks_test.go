@@ -275,3 +275,62 @@ func TestWaitTakesAsSoonAsItMay(t *testing.T) {
 		}
 	})
 }
+
+func TestAShadowLetsEverythingPass(t *testing.T) {
+	cfg := several()
+	cfg.Limits["blocked"] = node.Policy{Access: node.Blocked, Shadow: true}
+	n, _ := still(t, cfg)
+	for _, limit := range []string{"shadow", "blocked"} {
+		for _, q := range []node.Request{
+			{Client: "a", Limit: limit, Cost: 5}, {Client: "a", Limit: limit, Cost: 5, Peek: true}, {Client: "a", Limit: limit, Cost: 5, AtMost: true},
+			{Client: "a", Limit: "second", Cost: 5, Peek: true, Also: []node.Check{{Limit: limit}}},
+			{Client: "b", Limit: limit, Cost: 1 << 62, Also: []node.Check{{Limit: limit}, {Limit: limit}}},
+		} {
+			if d := n.Do(q); !d.Allowed || d.RetryAfter != 0 {
+				t.Errorf("%+v: %+v", q, d)
+			}
+		}
+		x, err := n.Explain(limit, "a")
+		if must(t, err); !x.Allowed || x.RetryAfter != 0 {
+			t.Errorf("%s: %+v", limit, x.Decision)
+		}
+	}
+	if s := n.Limiter("shadow").Peek("a", 1); s.Remaining != 1 {
+		t.Errorf("what a shadow would deny was charged: %+v", s)
+	}
+}
+
+func TestWhatIsAskedOfOneClientInSeveralPartsIsToldAsOne(t *testing.T) {
+	n, clock := still(t, node.Config{Limits: map[string]node.Policy{"x": {Limit: 10, Window: 10 * time.Second}}})
+	twice := node.Request{Client: "a", Limit: "x", Cost: 4, Also: []node.Check{{Cost: 5}}}
+	if d := n.Do(twice); !d.Allowed {
+		t.Fatalf("9 of 10: %+v", d)
+	}
+	d := n.Do(twice)
+	if d.Allowed || d.RetryAfter != 8*time.Second {
+		t.Errorf("9 of 1: %+v", d)
+	}
+	clock.at = clock.at.Add(d.RetryAfter)
+	if d := n.Do(twice); !d.Allowed {
+		t.Errorf("after as long as was told: %+v", d)
+	}
+	twice.Cost = 6
+	if d := n.Do(twice); d.Allowed || d.RetryAfter < time.Hour {
+		t.Errorf("11 of 10 pass never: %+v", d)
+	}
+	twice.Client, twice.Cost, twice.AtMost = "b", 10, true
+	if d := n.Do(twice); !d.Allowed || d.Cost != 5 {
+		t.Errorf("5 fit beside 5: %+v", d)
+	}
+}
+
+func TestAReservationTellsOfTheRequestsOwnLimit(t *testing.T) {
+	n, _ := still(t, node.Config{Limits: map[string]node.Policy{"free": {Access: node.Unlimited}, "x": {Limit: 100, Window: 100 * time.Hour}}})
+	r := n.Reserve(node.Request{Client: "a", Limit: "free", Cost: 40, Also: []node.Check{{Limit: "x"}}})
+	if back := r.Commit(10); back != 0 {
+		t.Errorf("%d were given back of a limit that nothing was taken of", back)
+	}
+	if left := n.Limiter("x").Peek("a", 1).Remaining; left != 90 {
+		t.Errorf("%d are left, want 90", left)
+	}
+}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -16,7 +17,7 @@ func (n *Node) key(l *limit, client string, group []byte) crdt.Key {
 	}
 	b := append(buf[:0], l.prefix...)
 	if group != nil {
-		b = append(b, group...)
+		b = appendGroup(b, group)
 	} else {
 		b = append(b, client...)
 	}
@@ -31,12 +32,21 @@ func (n *Node) longKey(l *limit, client string, group []byte) crdt.Key {
 	var buf [256 + MaxClientID]byte
 	b := append(buf[:0], l.prefix...)
 	if group != nil {
-		b = append(b, group...)
+		b = appendGroup(b, group)
 	} else {
 		b = append(b, client...)
 	}
 	hi, lo := n.hash.Hash128(b)
 	return crdt.Key{Hi: hi, Lo: lo}
+}
+
+// appendGroup appends what an id counts as behind a limit's prefix. A network is told from
+// an id that reads like it by the prefix's last byte.
+func appendGroup(b, group []byte) []byte {
+	if bytes.IndexByte(group, '/') >= 0 {
+		b[len(b)-1] = 1
+	}
+	return append(b, group...)
 }
 
 // decide answers for one limit. It holds one shard's lock, does no I/O and waits for
@@ -55,7 +65,7 @@ func (n *Node) decide(l *limit, client string, cost int64, d *Decision, hold *ho
 	s.mu.Lock()
 	e, room := n.entry(s, l, rule, k, now)
 	if room {
-		allowed, why = n.take(s, e, now, cost)
+		allowed, why = n.take(s, e, n.isolation.Load(), now, cost)
 		if hold != nil && why == ReasonOK {
 			hold.charged(e, now, cost)
 		}
@@ -104,16 +114,21 @@ func (n *Node) ruleFor(r *revision, client string, cost int64, net *[netBuffer]b
 		return rule, group, ReasonUnlimited
 	case rule.policy.Access == Blocked:
 		return rule, group, ReasonBlocked
-	case cost > rule.policy.Burst:
+	case cost > rule.policy.Burst && !rule.policy.Shadow: // a shadow counts it among what it would deny
 		return rule, group, ReasonCostTooHigh
 	}
 	return rule, group, ReasonOK
 }
 
+// passes reports whether a request passes that needs no state, for the reason given.
+func (r *rule) passes(why Reason) bool {
+	return why == ReasonUnlimited || why == ReasonBlocked && r.policy.Shadow
+}
+
 // settled answers what needs no state.
 func (n *Node) settled(r *revision, rule *rule, why Reason, client string, cost int64, d *Decision) (allowed bool) {
 	n.refusals[why].Add(1)
-	allowed = why == ReasonUnlimited || why == ReasonBlocked && rule.policy.Shadow
+	allowed = rule.passes(why)
 	if d != nil {
 		*d = n.refused(rule, why)
 		if d.Allowed = allowed; allowed {
@@ -145,13 +160,14 @@ func (n *Node) countApart(a *account, client string, cost int64, allowed bool, w
 }
 
 // weigh decides cost on the entry's state, and by what the limit says of isolation, and
-// charges nothing. s is locked.
-func (n *Node) weigh(s *shard, e *entry, now, cost int64) (allowed bool, why Reason, origin int64) {
+// charges nothing. iso is read once for a decision: it changes without the shard's lock.
+// s is locked.
+func (n *Node) weigh(s *shard, e *entry, iso *isolation, now, cost int64) (allowed bool, why Reason, origin int64) {
 	allowed, origin = e.rule.admits(e.states(), now, cost)
 	if !allowed {
 		why = ReasonOverLimit
 	}
-	if iso := n.isolation.Load(); iso != nil {
+	if iso != nil {
 		if pass, because := n.isolated(s, e, iso, now, cost, allowed, false); because != ReasonOK {
 			allowed, why = pass, because
 		}
@@ -164,16 +180,15 @@ func (n *Node) weigh(s *shard, e *entry, now, cost int64) (allowed bool, why Rea
 
 // take admits and charges cost, if the entry's state allows it, and so does what the
 // limit says of isolation. s is locked.
-func (n *Node) take(s *shard, e *entry, now, cost int64) (bool, Reason) {
-	iso, st := n.isolation.Load(), &e.state
-	var origin int64
+func (n *Node) take(s *shard, e *entry, iso *isolation, now, cost int64) (bool, Reason) {
+	st, origin := &e.state, int64(0)
 	if e.rule.plain && iso == nil {
 		var conforms bool
 		if conforms, origin = e.rule.gcra.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {
 			return false, ReasonOverLimit
 		}
 	} else {
-		allowed, why, o := n.weigh(s, e, now, cost)
+		allowed, why, o := n.weigh(s, e, iso, now, cost)
 		if why != ReasonOK {
 			return allowed, why
 		}
@@ -349,7 +364,9 @@ func (n *Node) peek(l *limit, client string, cost int64) Decision {
 			n.refusals[why].Add(1)
 		}
 		d := n.refused(rule, why)
-		d.Allowed = why == ReasonUnlimited
+		if d.Allowed = rule.passes(why); d.Allowed && why == ReasonBlocked {
+			d.Reason, d.RetryAfter = ReasonShadow, 0
+		}
 		return d
 	}
 	k := n.key(l, client, group)
@@ -359,7 +376,7 @@ func (n *Node) peek(l *limit, client string, cost int64) Decision {
 	look := &s.scratch
 	n.look(look, s, l, rule, k, now)
 	var d Decision
-	d.Allowed, d.Reason, _ = n.weigh(s, look, now, cost)
+	d.Allowed, d.Reason, _ = n.weigh(s, look, n.isolation.Load(), now, cost)
 	n.explain(s, &d, look, now, cost)
 	*look = entry{}
 	if d.Reason != ReasonShadow {

@@ -103,8 +103,8 @@ type Request struct {
 	Also []Check
 }
 
-// Check is one more limit that a request has to pass. The zero value of a field is the
-// request's.
+// Check is one more limit that a request has to pass. The zero Client and Cost are the
+// request's, and so are Limit and Policy where neither is given.
 type Check struct {
 	Client string
 	Limit  string

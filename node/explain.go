@@ -66,7 +66,9 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	x := Explanation{Policy: r.policy, Override: int(r.index) - 1, CountsAs: string(group), Since: instant(rev.stamp.At)}
 	if why != ReasonOK {
 		x.Decision = n.refused(r, why)
-		x.Allowed = why == ReasonUnlimited
+		if x.Allowed = r.passes(why); x.Allowed && why == ReasonBlocked {
+			x.Reason, x.RetryAfter = ReasonShadow, 0
+		}
 		return x, nil
 	}
 	names := map[crdt.Replica]string{n.replica: n.cfg.Name}
@@ -83,7 +85,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	look := &s.scratch
 	n.look(look, s, l, r, k, now)
 	defer func() { *look = entry{} }()
-	x.Allowed, x.Reason, _ = n.weigh(s, look, now, 1)
+	x.Allowed, x.Reason, _ = n.weigh(s, look, n.isolation.Load(), now, 1)
 	n.explain(s, &x.Decision, look, now, 1)
 	x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(look.reset().At)
 	x.Windows = look.rule.windows(look.states(), n.replica, names)

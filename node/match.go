@@ -153,42 +153,64 @@ func (m *match) find(client string, buf *[netBuffer]byte) (rule uint16, group []
 	}
 	if m.ips && mayBeAddress(client) {
 		if a, err := netip.ParseAddr(client); err == nil {
-			return m.findAddress(client, a.Unmap().WithZone(""), a.Is4In6(), buf)
+			if a.Is4In6() {
+				return m.findMapped(client, a.Unmap(), buf)
+			}
+			return m.findAddress(client, a.WithZone(""), buf)
 		}
 	}
-	return m.findPrefix(client), nil
+	return findPrefix(m, client), nil
 }
 
-func (m *match) findAddress(client string, addr netip.Addr, mapped bool, buf *[netBuffer]byte) (rule uint16, group []byte) {
-	bits := m.ipv6
-	for i := range m.networks {
-		if s := &m.networks[i]; s.ipv4 == addr.Is4() {
-			if n, err := addr.Prefix(s.bits); err == nil && s.rule[n] > 0 {
-				rule, bits = s.rule[n], max(bits, s.bits)
-				break
-			}
-		}
+// findMapped: an IPv4 address that is written as IPv6 is the same client in other letters,
+// so whoever names it as it is usually written names it.
+func (m *match) findMapped(client string, addr netip.Addr, buf *[netBuffer]byte) (rule uint16, group []byte) {
+	group = addr.AppendTo(buf[:0])
+	if rule = m.clients[string(group)]; rule == 0 {
+		rule, _ = m.findNetwork(addr)
 	}
 	if rule == 0 {
-		if rule = m.findPrefix(client); rule > 0 {
+		rule = findPrefix(m, group)
+	}
+	if rule == 0 {
+		if rule = findPrefix(m, client); rule > 0 {
 			return rule, nil
 		}
-	}
-	switch {
-	case addr.Is6() && m.ipv6 > 0:
-		if n, err := addr.Prefix(bits); err == nil {
-			group = n.AppendTo(buf[:0])
-		}
-	case mapped:
-		group = addr.AppendTo(buf[:0]) // the same client in other letters
 	}
 	return rule, group
 }
 
-func (m *match) findPrefix(client string) uint16 {
+func (m *match) findAddress(client string, addr netip.Addr, buf *[netBuffer]byte) (rule uint16, group []byte) {
+	rule, bits := m.findNetwork(addr)
+	if rule == 0 {
+		if rule = findPrefix(m, client); rule > 0 {
+			return rule, nil
+		}
+	}
+	if addr.Is6() {
+		if n, err := addr.Prefix(max(bits, m.ipv6)); err == nil {
+			group = n.AppendTo(buf[:0])
+		}
+	}
+	return rule, group
+}
+
+// findNetwork is the rule of the longest network that addr is in, and how long that is.
+func (m *match) findNetwork(addr netip.Addr) (rule uint16, bits int) {
+	for i := range m.networks {
+		if s := &m.networks[i]; s.ipv4 == addr.Is4() {
+			if n, err := addr.Prefix(s.bits); err == nil && s.rule[n] > 0 {
+				return s.rule[n], s.bits
+			}
+		}
+	}
+	return 0, 0
+}
+
+func findPrefix[T string | []byte](m *match, id T) uint16 {
 	for i := range m.prefixes {
-		if p := &m.prefixes[i]; len(client) >= p.length {
-			if r := p.rule[client[:p.length]]; r > 0 {
+		if p := &m.prefixes[i]; len(id) >= p.length {
+			if r := p.rule[string(id[:p.length])]; r > 0 {
 				return r
 			}
 		}

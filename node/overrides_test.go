@@ -57,6 +57,43 @@ func TestOverridesHoldForThoseWhomTheyName(t *testing.T) {
 	}
 }
 
+// What counts as one client has one policy, whichever of its names comes first.
+func TestAClientHasOnePolicyUnderAllItsNames(t *testing.T) {
+	p := node.Policy{Limit: 5, Window: 100 * time.Hour, Overrides: []node.Override{
+		{Clients: []string{"192.0.2.7"}, Access: node.Blocked},
+		{Clients: []string{"192.0.2.8"}, Limit: 20},
+		{Prefixes: []string{"198.51."}, Limit: 30},
+		{Prefixes: []string{"::ffff:198."}, Limit: 40},
+		{CIDRs: []string{"2001:db8::/32"}, Limit: 9},
+	}}
+	for _, c := range []struct {
+		first, second string
+		burst, left   int64 // of the first, and of the second after one unit of both
+	}{
+		{"::ffff:192.0.2.8", "192.0.2.8", 20, 18},
+		{"::FFFF:c000:208", "192.0.2.8", 20, 18},
+		{"::ffff:198.51.100.1", "198.51.100.1", 30, 28},
+		{"::ffff:198.1.1.1", "198.1.1.1", 40, 4}, // its own client, since its name has a policy
+		{"2001:db8::1", "2001:db8::/64", 9, 4},   // an id that only reads like the network
+		{"2001:db8::/64", "2001:db8::1", 5, 8},
+	} {
+		n, _ := still(t, with(p))
+		if d := n.Take(c.first, 1); d.Burst != c.burst {
+			t.Errorf("%s: %+v", c.first, d)
+		}
+		if d := n.Take(c.second, 1); d.Remaining != c.left {
+			t.Errorf("%s after %s: %+v, want %d left", c.second, c.first, d, c.left)
+		}
+	}
+	n, _ := still(t, with(p))
+	if n.Allow("::ffff:192.0.2.7") {
+		t.Error("a blocked address passes in other letters")
+	}
+	if got := testing.AllocsPerRun(100, func() { n.Allow("::ffff:198.51.100.1") }); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
+
 // Addresses of one network are one client, where ids are looked at as addresses.
 func TestIPv6AddressesCountByNetwork(t *testing.T) {
 	n, _ := still(t, with(tenants()))

@@ -139,6 +139,11 @@ const mostRegister = 32 << 10
 
 var errRegister = errors.New("the register's entry does not begin with the revision that it is stamped with")
 
+var errOrder = errors.New("the register's entry does not list its revisions newest first")
+
+// mostEpoch is more than there can be, and leaves room to count on.
+const mostEpoch = 1 << 53
+
 // readRegister reads an entry, and checks all of it.
 func readRegister(r deltasync.Register) ([]saved, error) {
 	if len(r.Value) > mostRegister {
@@ -151,7 +156,13 @@ func readRegister(r deltasync.Register) ([]saved, error) {
 	if len(list) == 0 || len(list) > keepRevisions || list[0].stamp() != r.Stamp {
 		return nil, fmt.Errorf("node: limit %s: %w", r.Name, errRegister)
 	}
-	for _, s := range list {
+	for i, s := range list {
+		switch {
+		case i > 0 && s.stamp().Compare(list[i-1].stamp()) >= 0:
+			return nil, fmt.Errorf("node: limit %s: %w", r.Name, errOrder)
+		case s.Epoch > mostEpoch:
+			return nil, fmt.Errorf("node: limit %s: was set %d times, at most %d", r.Name, s.Epoch, uint64(mostEpoch))
+		}
 		if s.BaseAt > s.At {
 			return nil, fmt.Errorf("node: limit %s: a configuration of later than it was told", r.Name)
 		}

@@ -29,6 +29,10 @@ type registry struct {
 	// calledAccount is that of all limits that come with requests.
 	calledAccount *account
 
+	// saying is held while an entry is written: two that were made of the same one could
+	// get the same stamp. It is taken before mu.
+	saying sync.Mutex
+
 	mu     sync.Mutex // guards what follows, and changes
 	base   map[string]Policy
 	baseAt int64 // of the configuration, unix nanoseconds; 0 if that is not known
@@ -120,7 +124,6 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	g.reconcile(r.Name, &revisions[0])
 	late := some && held.Stamp.Compare(r.Stamp) > 0
 	limits := *g.byName.Load()
 	l, ousted := limits[r.Name], (*limit)(nil)
@@ -142,6 +145,7 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 			return false, err
 		}
 	}
+	g.reconcile(r.Name, &revisions[0])
 	g.history[r.Name] = united(g.history[r.Name], revisions)
 	if late {
 		return false, nil
@@ -153,6 +157,7 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 			delete(next, ousted.name)
 			delete(g.set, ousted.name)
 			delete(g.history, ousted.name)
+			delete(g.unsaid, ousted.name)
 		}
 		g.byName.Store(&next)
 		if ousted != nil {

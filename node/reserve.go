@@ -40,6 +40,7 @@ type hold struct {
 	cost  int64 // 0: nothing was charged
 	at    int64
 	apart bool // a cost of its own, not the request's
+	also  bool // of a limit in Request.Also
 }
 
 // Reserve takes an estimated cost for the client, like Take, to be settled later.
@@ -101,7 +102,7 @@ func (r *Reservation) settle(actual int64) int64 {
 		if used > 0 && h.apart {
 			continue
 		}
-		if b := r.node.giveBack(h, used, now); i == 0 {
+		if b := r.node.giveBack(h, used, now); !h.also {
 			back = b
 		}
 	}

@@ -186,6 +186,11 @@ func (n store) mergeRow(now int64, l *limit, r *rule, d *crdt.Delta, row *crdt.R
 			return
 		}
 	}
+	if e.rule.segmented != nil {
+		// The row moves its own slot along only; what the others hold of windows that are
+		// over would be taken for this one's.
+		e.rule.roll(e.states(), now)
+	}
 	before := e.rule.excess(e.states(), now)
 	iso := n.beginShare(s, e)
 	g := e.states().at(int(d.Slot)).Merge(&r.frame, d.Replica, d.Start, *row)
