@@ -130,21 +130,18 @@ func (s *state) save(n saver) {
 
 // write replaces a file as a whole: whoever reads it, after a crash as well, finds the old
 // text or the new one.
-func (s *state) write(name string, text []byte) (err error) {
+func (s *state) write(name string, text []byte) error {
 	f, err := os.CreateTemp(s.dir, "."+name+"-*") // with mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
 	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(s.dir, name))
 	}
-	if err = os.Rename(f.Name(), filepath.Join(s.dir, name)); err != nil {
+	if err != nil {
+		_ = os.Remove(f.Name())
 		return err
 	}
 	return syncDir(s.dir)
