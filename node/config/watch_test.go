@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,8 +18,10 @@ type watched struct {
 	t    *testing.T
 	dir  string
 	path string
-	got  []string
-	at   []time.Time
+
+	mu  sync.Mutex // a bubble's clock orders the test and the looks, but not for the race detector
+	got []string
+	at  []time.Time
 }
 
 // watching runs a test on virtual time: a look happens when the test asks for it.
@@ -30,6 +33,8 @@ func watching(t *testing.T, prepare func(w *watched), known string, test func(w 
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go config.Watch(ctx, w.path, []byte(known), 0, func(text []byte, modified time.Time) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.got, w.at = append(w.got, string(text)), append(w.at, modified)
 		})
 		synctest.Wait()
@@ -47,6 +52,8 @@ func (w *watched) look(times int) {
 
 func (w *watched) want(texts ...string) {
 	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !slices.Equal(w.got, texts) {
 		w.t.Errorf("got %q, want %q", w.got, texts)
 	}
