@@ -27,6 +27,7 @@ type daemon struct {
 	plan     *plan
 	face     *face
 	embedded *embednats.Server // nil with an external one
+	follower *follower         // of a bucket with limits, nil without one
 	doors    []*door
 	failed   chan error
 }
@@ -88,6 +89,7 @@ func start(ctx context.Context, p *plan) (d *daemon, err error) {
 	if len(d.doors) > 1 {
 		d.doors[1].server = pprofServer(p.log)
 	}
+	d.follower = p.follow(d.face)
 	return d, nil
 }
 
@@ -144,6 +146,7 @@ func (d *daemon) stop() error {
 			_ = door.server.Close()
 		}
 	}
+	d.follower.stop()
 	if err := d.face.Close(); err != nil {
 		log.Warn("the node did not close in order", "error", err)
 	}

@@ -110,8 +110,12 @@ type bucket struct {
 
 func (b bucket) put(name, value string) {
 	b.t.Helper()
-	_, err := b.kv.PutString(b.t.Context(), "limit."+name, value)
-	must(b.t, err)
+	eventually(b.t, "put "+name, func() bool { // a server that starts may lose a first request
+		ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)
+		defer cancel()
+		_, err := b.kv.PutString(ctx, "limit."+name, value)
+		return err == nil
+	})
 }
 
 func (b bucket) del(name string) {

@@ -71,15 +71,19 @@ func (c Config) complete() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Logger = c.Logger.With("bucket", c.Bucket)
-	return c, ValidBucket(c.Bucket)
+	if err := ValidBucket(c.Bucket); err != nil {
+		return c, fmt.Errorf("natskv: %w", err)
+	}
+	return c, nil
 }
 
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
 
-// ValidBucket reports whether a bucket can have that name.
+// ValidBucket reports whether a bucket can have that name. The error is a
+// *node.FieldError.
 func ValidBucket(name string) error {
 	if !bucketName.MatchString(name) {
-		return fieldError("bucket", fmt.Sprintf("%.80q", name), "must be 1 to 200 of A-Z, a-z, 0-9, _ and -")
+		return &node.FieldError{Field: "bucket", Value: fmt.Sprintf("%.80q", name), Reason: "must be 1 to 200 of A-Z, a-z, 0-9, _ and -"}
 	}
 	return nil
 }
