@@ -157,6 +157,13 @@ func (c *counted) DeleteLimit(name string) error {
 	return err
 }
 
+// told is how often it was told to set and to delete.
+func (c *counted) told() (sets, erases int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sets, c.erases
+}
+
 // log is what a watcher logged.
 type log struct {
 	mu   sync.Mutex
@@ -187,9 +194,9 @@ lines:
 
 // member is a node that follows the bucket.
 type member struct {
-	*counted
-	*natskv.Watcher
-	log log
+	node    *counted
+	watcher *natskv.Watcher
+	log     log
 }
 
 // configured is what all nodes have in their configuration.
@@ -211,13 +218,13 @@ func (w *world) follow(nodes ...*counted) []*member {
 	w.t.Helper()
 	var all []*member
 	for _, n := range nodes {
-		m := &member{counted: n}
+		m := &member{node: n}
 		watcher, err := natskv.Watch(w.t.Context(), natskv.Config{
 			Conn: w.connect(), Bucket: bucketName, Node: n, Check: check,
 			Logger: slog.New(slog.NewTextHandler(&m.log, nil)),
 		})
 		must(w.t, err)
-		m.Watcher = watcher
+		m.watcher = watcher
 		w.t.Cleanup(func() {
 			watcher.Close()
 			if w.t.Failed() {
@@ -235,8 +242,10 @@ func (w *world) alone() *member {
 	return w.follow(open(w.t, new(node.Memory), "n0", 1))[0]
 }
 
+func (m *member) stats() natskv.Stats { return m.watcher.Stats() }
+
 // limit is the limit of that name in force, 0 if there is none.
-func (m *member) limit(name string) int64 { return m.Node.Limits()[name].Limit }
+func (m *member) limit(name string) int64 { return m.node.Limits()[name].Limit }
 
 func (m *member) is(name string, want int64) func() bool {
 	return func() bool { return m.limit(name) == want }
@@ -245,6 +254,6 @@ func (m *member) is(name string, want int64) func() bool {
 // settled waits until the watcher has looked, in vain, so often.
 func (m *member) settled(t *testing.T) {
 	t.Helper()
-	eventually(t, "the bucket is followed", func() bool { return m.Watcher.Stats().Current })
+	eventually(t, "the bucket is followed", func() bool { return m.stats().Current })
 	time.Sleep(5 * check)
 }

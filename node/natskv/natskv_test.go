@@ -36,7 +36,7 @@ func TestLimitsFollowTheBucket(t *testing.T) {
 	eventually(t, "a purged one is gone", m.is("new", 0))
 	b.put("new", `{"limit":8,"window":60}`)
 	eventually(t, "and is back", m.is("new", 8))
-	s := m.Watcher.Stats()
+	s := m.stats()
 	if s.Set != 5 || s.Deleted != 2 || s.Refused != 0 || !s.Current || s.Problem != "" || s.Limits != 2 {
 		t.Errorf("got %+v", s)
 	}
@@ -57,7 +57,7 @@ func TestOneOfManyWatchersWrites(t *testing.T) {
 	}
 	members := w.follow(all...)
 	for _, m := range members {
-		eventually(t, "all are ready and follow", func() bool { return m.Node.Ready() == nil && m.Watcher.Stats().Current })
+		eventually(t, "all are ready and follow", func() bool { return m.node.Ready() == nil && m.stats().Current })
 	}
 	var longest time.Duration
 	for i := range changes {
@@ -84,9 +84,8 @@ func TestOneOfManyWatchersWrites(t *testing.T) {
 	members[0].settled(t)
 	sets, erases := 0, 0
 	for _, m := range members {
-		m.mu.Lock()
-		sets, erases = sets+m.sets, erases+m.erases
-		m.mu.Unlock()
+		s, e := m.node.told()
+		sets, erases = sets+s, erases+e
 	}
 	t.Logf("%d nodes: %d writes for %d puts, %d for a delete; in force everywhere after %v at most", nodes, sets, changes, erases, longest)
 	if sets < changes || sets > 2*changes || erases < 1 || erases > 2 {
@@ -112,16 +111,16 @@ func TestWhatHoldsAlreadyIsNotSetAgain(t *testing.T) {
 	} {
 		b.put(fmt.Sprintf("l%d", i), value)
 	}
-	eventually(t, "all of them", func() bool { return m.Watcher.Stats().Set == 9 })
+	eventually(t, "all of them", func() bool { return m.stats().Set == 9 })
 	m.settled(t)
-	if s := m.Watcher.Stats(); s.Set != 9 || s.Refused != 0 || s.Reads != 1 {
+	if s := m.stats(); s.Set != 9 || s.Refused != 0 || s.Reads != 1 {
 		t.Errorf("got %+v", s)
 	}
 	// Another watcher, as after a restart, finds nothing to do, nor do equal values.
-	again := w.follow(m.counted)[0]
+	again := w.follow(m.node)[0]
 	b.put("l0", `{"window":"60s","limit":100}`)
 	again.settled(t)
-	if s := again.Watcher.Stats(); s.Set != 0 || s.Reads != 1 {
+	if s := again.stats(); s.Set != 0 || s.Reads != 1 {
 		t.Errorf("got %+v", s)
 	}
 }
@@ -147,7 +146,7 @@ func TestABadValueIsRefusedAndChangesNothing(t *testing.T) {
 	} {
 		b.put("api", c.value)
 		eventually(t, c.want, func() bool { return len(m.log.lines("level=WARN", "refused", "key=limit.api ", c.want)) == 1 })
-		if got := m.Watcher.Stats().Refused; got != uint64(i)+2 {
+		if got := m.stats().Refused; got != uint64(i)+2 {
 			t.Errorf("%s: %d refused", c.want, got)
 		}
 	}
@@ -155,7 +154,7 @@ func TestABadValueIsRefusedAndChangesNothing(t *testing.T) {
 		t.Errorf("got %q", m.log.lines())
 	}
 	m.settled(t)
-	if s := m.Watcher.Stats(); m.limit("api") != 5 || s.Set != 1 || s.Refused != 10 || s.Reads != 1 {
+	if s := m.stats(); m.limit("api") != 5 || s.Set != 1 || s.Refused != 10 || s.Reads != 1 {
 		t.Errorf("limit %d, %+v", m.limit("api"), s)
 	}
 	for _, line := range m.log.lines() {
@@ -179,7 +178,7 @@ func TestANameThatNoLimitMayHaveIsRefused(t *testing.T) {
 		})
 	}
 	m.settled(t)
-	if s := m.Watcher.Stats(); s.Set != 0 || s.Refused != 4 || s.Reads != 1 || len(m.Node.Limits()) != 1 {
+	if s := m.stats(); s.Set != 0 || s.Refused != 4 || s.Reads != 1 || len(m.node.Limits()) != 1 {
 		t.Errorf("got %+v", s)
 	}
 }
@@ -189,21 +188,21 @@ func TestOtherKeysAndOtherLimitsAreLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	b := w.create()
 	m := w.alone()
-	must(t, m.Node.SetLimit("put", node.Policy{Limit: 9, Window: time.Minute}))
+	must(t, m.node.SetLimit("put", node.Policy{Limit: 9, Window: time.Minute}))
 	for _, key := range []string{"limits.api", "limit", "other.limit.api", "Limit.api"} {
 		_, err := b.kv.PutString(t.Context(), key, `{"limit":5,"window":60}`)
 		must(t, err)
 	}
-	eventually(t, "in force", func() bool { return m.limit("put") == 9 && len(m.Node.Changes()) == 0 })
+	eventually(t, "in force", func() bool { return m.limit("put") == 9 && len(m.node.Changes()) == 0 })
 	b.del("put") // of what never was a key, but it takes back what was set before
 	eventually(t, "deleted", m.is("put", 0))
-	must(t, m.Node.SetLimit("put", node.Policy{Limit: 10, Window: time.Minute}))
+	must(t, m.node.SetLimit("put", node.Policy{Limit: 10, Window: time.Minute}))
 	m.settled(t)
-	if s := m.Watcher.Stats(); m.limit("put") != 10 || len(m.Node.Limits()) != 2 || s.Limits != 0 || s.Set != 0 {
-		t.Errorf("got %v, %+v", m.Node.Limits(), s)
+	if s := m.stats(); m.limit("put") != 10 || len(m.node.Limits()) != 2 || s.Limits != 0 || s.Set != 0 {
+		t.Errorf("got %v, %+v", m.node.Limits(), s)
 	}
 	// A key that was deleted before the limit was set does not end it when it is read again.
-	again := w.follow(m.counted)[0]
+	again := w.follow(m.node)[0]
 	again.settled(t)
 	if m.limit("put") != 10 {
 		t.Error("an old delete ended a new limit")
@@ -217,10 +216,10 @@ func TestTheBucketHasTheLastWord(t *testing.T) {
 	b.put("api", `{"limit":5,"window":60}`)
 	m := w.alone()
 	eventually(t, "as in the bucket", m.is("api", 5))
-	must(t, m.Node.SetLimit("api", node.Policy{Limit: 9, Window: time.Minute}))
-	eventually(t, "changed otherwise, and changed back", func() bool { return m.Watcher.Stats().Set == 2 && m.limit("api") == 5 })
-	must(t, m.Node.DeleteLimit("api"))
-	eventually(t, "deleted otherwise, and back", func() bool { return m.Watcher.Stats().Set == 3 && m.limit("api") == 5 })
+	must(t, m.node.SetLimit("api", node.Policy{Limit: 9, Window: time.Minute}))
+	eventually(t, "changed otherwise, and changed back", func() bool { return m.stats().Set == 2 && m.limit("api") == 5 })
+	must(t, m.node.DeleteLimit("api"))
+	eventually(t, "deleted otherwise, and back", func() bool { return m.stats().Set == 3 && m.limit("api") == 5 })
 }
 
 func TestLimitsOfTheBucketMayUseEachOther(t *testing.T) {
@@ -233,18 +232,18 @@ func TestLimitsOfTheBucketMayUseEachOther(t *testing.T) {
 	b.put("round", `{"use":"trip","limit":1}`)
 	b.put("trip", `{"use":"round","limit":1}`)
 	m := w.alone()
-	window := func(name string) time.Duration { return m.Node.Limits()[name].Window }
+	window := func(name string) time.Duration { return m.node.Limits()[name].Window }
 	eventually(t, "all", func() bool { return m.limit("api") == 20 && window("late") == 30*time.Second })
-	if got := m.Node.Limits()["late"]; got.Limit != 20 || len(got.Overrides) != 1 || got.Overrides[0].Limit != 100 {
+	if got := m.node.Limits()["late"]; got.Limit != 20 || len(got.Overrides) != 1 || got.Overrides[0].Limit != 100 {
 		t.Errorf("got %+v", got)
 	}
 	// A change of what is used follows, in the bucket and elsewhere.
 	b.put("standard", `{"use":"default","window":40}`)
 	eventually(t, "a change in the bucket follows", func() bool { return window("api") == 40*time.Second && window("late") == 40*time.Second })
-	must(t, m.Node.Configure(map[string]node.Policy{node.DefaultLimit: {Limit: 111, Window: time.Minute}}))
+	must(t, m.node.Configure(map[string]node.Policy{node.DefaultLimit: {Limit: 111, Window: time.Minute}}))
 	eventually(t, "a change elsewhere follows", m.is("standard", 111))
-	if len(m.log.lines("refused", "goes in a circle")) == 0 || len(m.Node.Limits()) != 4 {
-		t.Errorf("got %v, %q", m.Node.Limits(), m.log.lines())
+	if len(m.log.lines("refused", "goes in a circle")) == 0 || len(m.node.Limits()) != 4 {
+		t.Errorf("got %v, %q", m.node.Limits(), m.log.lines())
 	}
 }
 
@@ -252,7 +251,7 @@ func TestABucketThatComesLaterIsFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	m := w.alone()
-	eventually(t, "it is said", func() bool { return m.Watcher.Stats().Problem == "there is no such bucket" })
+	eventually(t, "it is said", func() bool { return m.stats().Problem == "there is no such bucket" })
 	b := w.create()
 	b.put("api", `{"limit":5,"window":60}`)
 	eventually(t, "found", m.is("api", 5))
@@ -270,7 +269,7 @@ func TestABucketThatIsDeletedLeavesTheLimits(t *testing.T) {
 	m := w.alone()
 	eventually(t, "as in the bucket", m.is("web", 6))
 	w.drop()
-	eventually(t, "it is said", func() bool { return !m.Watcher.Stats().Current })
+	eventually(t, "it is said", func() bool { return !m.stats().Current })
 	b = w.create()
 	b.put("web", `{"limit":7,"window":60}`)
 	eventually(t, "the new one is followed", m.is("web", 7))
@@ -303,15 +302,15 @@ func TestAServerThatRestartsChangesNothing(t *testing.T) {
 	m := w.alone()
 	eventually(t, "as in the bucket", m.is("web", 5))
 	w.stop()
-	must(t, m.Node.SetLimit("put", node.Policy{Limit: 9, Window: time.Minute}))
+	must(t, m.node.SetLimit("put", node.Policy{Limit: 9, Window: time.Minute}))
 	eventually(t, "the node goes on", m.is("put", 9))
 	w.start(true)
 	b.put("web", `{"limit":6,"window":60}`)
 	took := eventually(t, "what comes later is followed", m.is("web", 6))
 	t.Logf("followed again %v after the restart", took)
 	m.settled(t)
-	if s := m.Watcher.Stats(); m.limit("api") != 5 || m.limit("put") != 9 || s.Set != 3 || s.Deleted != 0 {
-		t.Errorf("got %v, %+v", m.Node.Limits(), s)
+	if s := m.stats(); m.limit("api") != 5 || m.limit("put") != 9 || s.Set != 3 || s.Deleted != 0 {
+		t.Errorf("got %v, %+v", m.node.Limits(), s)
 	}
 }
 
@@ -320,7 +319,7 @@ func TestAServerWithoutJetStreamIsNoFault(t *testing.T) {
 	w := &world{t: t, dir: t.TempDir(), port: server.RANDOM_PORT}
 	w.start(false)
 	m := w.alone()
-	eventually(t, "it is said", func() bool { return m.Watcher.Stats().Problem == "the NATS server has no JetStream" })
+	eventually(t, "it is said", func() bool { return m.stats().Problem == "the NATS server has no JetStream" })
 	w.stop()
 	w.start(true)
 	t.Cleanup(w.stop)
