@@ -8,11 +8,13 @@ import (
 )
 
 // heavyDependencies are what an embedder of the node package must not get with it: the first two add some 10 MB each to a
-// binary, the third brings a second metrics library to whoever has one. They live in adapters and programs.
+// binary, the third brings a second metrics library to whoever has one, and the fourth is for those who keep their limits in
+// a bucket. They live in adapters and programs.
 var heavyDependencies = []string{
 	"google.golang.org/grpc",
 	"github.com/nats-io/nats-server",
 	"github.com/prometheus/client_golang",
+	"github.com/nats-io/nats.go/jetstream",
 }
 
 // heavyOnes picks from a list of package paths those that belong to a heavy dependency.
@@ -52,6 +54,7 @@ func TestHeavyDependenciesAreRecognised(t *testing.T) {
 		"google.golang.org/grpcish",
 		"google.golang.org/protobuf/proto",
 		"github.com/nats-io/nats.go",
+		"github.com/nats-io/nats.go/jetstream",
 		"github.com/nats-io/nats-server/v2/server",
 		"github.com/prometheus/client_golang/prometheus",
 		"github.com/prometheus/client_model/go",
@@ -59,6 +62,7 @@ func TestHeavyDependenciesAreRecognised(t *testing.T) {
 	want := []string{
 		"google.golang.org/grpc",
 		"google.golang.org/grpc/codes",
+		"github.com/nats-io/nats.go/jetstream",
 		"github.com/nats-io/nats-server/v2/server",
 		"github.com/prometheus/client_golang/prometheus",
 	}

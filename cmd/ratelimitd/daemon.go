@@ -30,6 +30,7 @@ type daemon struct {
 	state    *state
 	face     *face
 	embedded *embednats.Server // nil with an external one
+	follower *follower         // of a bucket with limits, nil without one
 	doors    []*door
 	failed   chan error
 }
@@ -95,6 +96,7 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	if len(d.doors) > 1 {
 		d.doors[1].server = pprofServer(p.log)
 	}
+	d.follower = p.follow(d.face)
 	return d, nil
 }
 
@@ -163,6 +165,7 @@ func (d *daemon) stop() error {
 			_ = door.server.Close()
 		}
 	}
+	d.follower.stop()
 	if err := d.face.Close(); err != nil {
 		log.Warn("the node did not close in order", "error", err)
 	}

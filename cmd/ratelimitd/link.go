@@ -57,7 +57,7 @@ func (l *link) embed(s *config.Settings, password string, key []byte) error {
 	} {
 		faults = append(faults, needs(s, key, value, "nats", s.NATS))
 	}
-	faults = append(faults, needs(s, "nats_user", s.NATSUser, "nats_listen", s.NATSListen),
+	faults = append(faults, bucketFault(s), needs(s, "nats_user", s.NATSUser, "nats_listen", s.NATSListen),
 		needs(s, "nats_routes", s.NATSRoutes, "nats_cluster", s.NATSCluster))
 	l.embedded = embednats.Config{
 		Name: s.Name, ClientListen: s.NATSListen, User: s.NATSUser, Password: password,
@@ -83,7 +83,7 @@ func needs(s *config.Settings, key, value, other, otherValue string) error {
 // dial is a link to an external server. Its files are read now, so that a wrong path
 // is found at the start and not when the server is there.
 func (l *link) dial(s *config.Settings, password string) error {
-	var faults []error
+	faults := []error{bucketFault(s)}
 	for _, text := range split(s.NATS) {
 		u, err := url.Parse(text)
 		if err != nil || !strings.Contains(text, "://") {

@@ -98,6 +98,9 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-nats", "nats://a:4222", "-nats-tls-ca", key}, "flag -nats-tls-ca: "},
 		{"", []string{"-nats", "nats://a:4222", "-nats-tls-cert", key}, "flag -nats-tls-cert: is of no use without -nats-tls-key"},
 		{"", []string{"-nats", "nats://a:4222", "-nats-user", "u"}, "flag -nats-user: is of no use without -nats-password-file"},
+		{"", []string{"-nats-kv-bucket", "b"}, "flag -nats-kv-bucket: needs an external NATS server with JetStream, which -nats names: the embedded one has none"},
+		{"RATELIMITD_NATS_KV_BUCKET=b", []string{"-nats-listen", "127.0.0.1:0"}, "environment RATELIMITD_NATS_KV_BUCKET: needs an external NATS server"},
+		{"", []string{"-nats", "nats://a:4222", "-nats-kv-bucket", "a.b"}, `flag -nats-kv-bucket: bucket "a.b": must be 1 to 200 of A-Z, a-z, 0-9, _ and -`},
 		{"", []string{"-nats-user", "u", "-nats-password-file", key}, "flag -nats-user: is of no use without -nats-listen"},
 	} {
 		// With -http and without -check, so that what is only found by opening is too.

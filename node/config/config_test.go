@@ -48,6 +48,7 @@ nats_password_file: /p
 nats_tls_ca: /ca
 nats_tls_cert: /cert
 nats_tls_key: /key
+nats_kv_bucket: limits
 nats_listen: 127.0.0.1:4222
 nats_cluster: 127.0.0.1:6222
 nats_routes: nats://c:6222,nats://d:6222

@@ -24,6 +24,7 @@ type Settings struct {
 	NATSCreds, NATSNkey                string // files
 	NATSUser, NATSPasswordFile         string
 	NATSTLSCA, NATSTLSCert, NATSTLSKey string // files
+	NATSKVBucket                       string // on that server
 	NATSListen, NATSCluster            string // addresses of the embedded server
 	NATSRoutes                         string // URLs, separated by commas
 	SubjectPrefix                      string
@@ -96,6 +97,7 @@ func (s *Settings) All() []Setting {
 		{Key: "nats_tls_ca", Arg: "FILE", Usage: "certificates that NATS servers are checked against", into: &s.NATSTLSCA},
 		{Key: "nats_tls_cert", Arg: "FILE", Usage: "client certificate for NATS", into: &s.NATSTLSCert},
 		{Key: "nats_tls_key", Arg: "FILE", Usage: "key of that certificate", into: &s.NATSTLSKey},
+		{Key: "nats_kv_bucket", Arg: "NAME", Usage: "take limits from this JetStream key-value bucket on the server of -nats", into: &s.NATSKVBucket},
 		{Key: "nats_listen", Arg: "ADDR", Usage: "let NATS clients connect to the embedded server", into: &s.NATSListen},
 		{Key: "nats_cluster", Arg: "ADDR", Usage: "let embedded servers of other nodes connect: they form a mesh", into: &s.NATSCluster},
 		{Key: "nats_routes", Arg: "URL[,URL]", Usage: "embedded servers of other nodes; its own address among them is fine", into: &s.NATSRoutes, list: true},

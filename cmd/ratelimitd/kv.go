@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/natskv"
+)
+
+// followerStops is how long to wait for a follower to stop, which may be in the middle of
+// connecting.
+const followerStops = time.Second
+
+// bucketFault is what is wrong with the bucket's setting.
+func bucketFault(s *config.Settings) error {
+	const key = "nats_kv_bucket"
+	switch {
+	case s.NATSKVBucket == "":
+		return nil
+	case s.NATS == "":
+		return at(s, key, "needs an external NATS server with JetStream, which -nats names: the embedded one has none")
+	}
+	if err := natskv.ValidBucket(s.NATSKVBucket); err != nil {
+		return at(s, key, "%w", err)
+	}
+	return nil
+}
+
+// follower keeps a node's limits as a bucket says. It has a connection of its own: the
+// node's is closed to others, and drops rather than repeats.
+type follower struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// follow makes a node follow the bucket, if there is to be one. It waits for nothing.
+func (p *plan) follow(n natskv.Node) *follower {
+	bucket := p.settings.NATSKVBucket
+	if bucket == "" {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &follower{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		conn, err := nats.Connect(p.link.url, append(p.bucketOptions(), p.link.options...)...)
+		if err != nil {
+			p.log.Error("the NATS bucket cannot be followed: restart with other settings", "bucket", bucket, "error", err)
+			return
+		}
+		defer conn.Close()
+		w, err := natskv.Watch(ctx, natskv.Config{Conn: conn, Bucket: bucket, Node: n, Logger: p.log})
+		if err != nil {
+			p.log.Error("the NATS bucket cannot be followed: restart with other settings", "bucket", bucket, "error", err)
+			return
+		}
+		<-ctx.Done()
+		w.Close()
+	}()
+	return f
+}
+
+// bucketOptions are patient for ever. That the server is away is told by the node.
+func (p *plan) bucketOptions() []nats.Option {
+	var last atomic.Value
+	return []nats.Option{
+		nats.Name("ratelimitd limits"),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
+		nats.Timeout(2 * time.Second), nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2),
+		nats.IgnoreAuthErrorAbort(),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if text := err.Error(); last.Swap(text) != text {
+				p.log.Warn("NATS, asked for limits", "error", err) // such as a permission that is missing
+			}
+		}),
+	}
+}
+
+func (f *follower) stop() {
+	if f == nil {
+		return
+	}
+	f.cancel()
+	select {
+	case <-f.done:
+	case <-time.After(followerStops):
+	}
+}

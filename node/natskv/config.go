@@ -1,0 +1,93 @@
+package natskv
+
+import (
+	"fmt"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// Node is whose limits follow the bucket; *node.Node is one. No method may block.
+type Node interface {
+	SetLimit(name string, p node.Policy) error
+	DeleteLimit(name string) error
+	// Stats tells what is in force, and whether the node has joined its cluster: before,
+	// it does not know what others have written already.
+	Stats() node.Stats
+	// Changes tells what will be in force in a moment.
+	Changes() []node.LimitChange
+}
+
+// Config is what a Watcher is made from. Conn, Bucket and Node have no default.
+type Config struct {
+	// Conn is a connection to a NATS that has JetStream. It stays the caller's. Give it
+	// MaxReconnects(-1), or the watcher is cut off for good after a minute without a
+	// server.
+	Conn *nats.Conn
+	// Bucket is the bucket's name. It need not exist yet, and is never created.
+	Bucket string
+	Node   Node
+	// Spread is over how long the nodes of a cluster spread out, so that one of them
+	// writes a change and the others see that it did. Of n nodes the first one writes
+	// after Spread/(n+1) on average. Default 500 ms.
+	Spread time.Duration
+	// Check is how often to look whether the bucket is still the one that was read, and
+	// the limits are still what it says. Default 5 s.
+	Check time.Duration
+	// Logger gets changes, refused values, and that the bucket is away or back. Default:
+	// nothing is logged.
+	Logger *slog.Logger
+}
+
+const (
+	defaultSpread = 500 * time.Millisecond
+	defaultCheck  = 5 * time.Second
+)
+
+func (c Config) complete() (Config, error) {
+	if c.Conn == nil {
+		return c, fieldError("conn", "nil", "must be a connection to a NATS server")
+	}
+	if c.Node == nil {
+		return c, fieldError("node", "nil", "must be the node whose limits follow the bucket")
+	}
+	if c.Spread < 0 {
+		return c, fieldError("spread", c.Spread, "must not be negative")
+	}
+	if c.Check < 0 {
+		return c, fieldError("check", c.Check, "must not be negative")
+	}
+	if c.Spread == 0 {
+		c.Spread = defaultSpread
+	}
+	if c.Check == 0 {
+		c.Check = defaultCheck
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Logger = c.Logger.With("bucket", c.Bucket)
+	if err := ValidBucket(c.Bucket); err != nil {
+		return c, fmt.Errorf("natskv: %w", err)
+	}
+	return c, nil
+}
+
+var bucketName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
+
+// ValidBucket reports whether a bucket can have that name. The error is a
+// *node.FieldError.
+func ValidBucket(name string) error {
+	if !bucketName.MatchString(name) {
+		return &node.FieldError{Field: "bucket", Value: fmt.Sprintf("%.80q", name), Reason: "must be 1 to 200 of A-Z, a-z, 0-9, _ and -"}
+	}
+	return nil
+}
+
+func fieldError(field string, value any, reason string) error {
+	return fmt.Errorf("natskv: %w", &node.FieldError{Field: field, Value: value, Reason: reason})
+}

@@ -1,0 +1,190 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// answerWithin is how long the server may take to answer one question.
+	answerWithin = 2 * time.Second
+	// openWithin is how long it may take until values begin to come.
+	openWithin = 3 * answerWithin
+	// leaveWithin is how long to wait for the end of what comes.
+	leaveWithin = time.Second
+	// joinPoll is how often a node is asked whether it has joined its cluster.
+	joinPoll = 100 * time.Millisecond
+)
+
+// errAnew ends a reading that is followed by the next one at once.
+var errAnew = errors.New("read it anew")
+
+// reading is one reading of the bucket, from its beginning.
+type reading struct {
+	*Watcher
+	bucket     jetstream.KeyValue
+	reconnects uint64
+	complete   bool        // all values that were there at its begin are here
+	heard      bool        // something came since the last check
+	due        *time.Timer // to write what was heard
+	waiting    bool        // for due
+}
+
+// read reads the bucket and goes on to follow it. The error says why it ended, and is
+// errAnew where all is well but the bucket has to be read anew.
+func (w *Watcher) read(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	late := time.AfterFunc(openWithin, cancel)
+	r := &reading{Watcher: w, reconnects: w.cfg.Conn.Stats().Reconnects, due: time.NewTimer(time.Hour)}
+	defer r.due.Stop()
+	var err error
+	if r.bucket, err = w.js.KeyValue(ctx, w.cfg.Bucket); err != nil {
+		return reason(err)
+	}
+	status, err := r.status(ctx)
+	if err != nil {
+		return err
+	}
+	updates, err := r.bucket.Watch(ctx, prefix+">")
+	if err != nil {
+		return reason(err)
+	}
+	defer leave(updates, cancel)
+	if !late.Stop() {
+		return reason(context.DeadlineExceeded)
+	}
+	w.book.begin(status.Created)
+	return r.follow(ctx, updates.Updates())
+}
+
+// leave ends what comes. Whoever sends it may be waiting to.
+func leave(updates jetstream.KeyWatcher, cancel context.CancelFunc) {
+	cancel() // which unsubscribes
+	enough := time.After(leaveWithin)
+	for {
+		select {
+		case _, more := <-updates.Updates():
+			if !more {
+				return
+			}
+		case <-enough:
+			return
+		}
+	}
+}
+
+func (r *reading) follow(ctx context.Context, updates <-chan jetstream.KeyValueEntry) error {
+	check := time.NewTimer(r.nextCheck())
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case in, more := <-updates:
+			if !more {
+				return errors.New("the server ended the watch")
+			}
+			r.hear(in)
+		case <-r.due.C:
+			r.write()
+		case <-check.C:
+			if err := r.check(ctx); err != nil {
+				return err
+			}
+			check.Reset(r.nextCheck())
+		}
+	}
+}
+
+// nextCheck is spread, so that nodes that were started together do not ask together.
+func (r *reading) nextCheck() time.Duration { return r.cfg.Check*3/4 + rand.N(r.cfg.Check/2+1) }
+
+// hear takes in one value; nil comes after those that were there.
+func (r *reading) hear(in jetstream.KeyValueEntry) {
+	r.heard = true
+	if in == nil {
+		r.complete = true
+		r.book.done()
+		r.current()
+	} else if name, ours := nameOf(in.Key()); ours {
+		e, err := r.book.hear(name, in)
+		r.tell(name, e, err)
+		r.count(func(s *Stats) { s.Limits = r.book.limits })
+	}
+	if r.complete && !r.waiting {
+		r.waiting = true
+		r.due.Reset(rand.N(r.cfg.Spread))
+	}
+}
+
+// write brings the node to what was heard, once it knows what others wrote.
+func (r *reading) write() {
+	s := r.cfg.Node.Stats()
+	if !s.Sync.Ready {
+		r.due.Reset(joinPoll)
+		return
+	}
+	r.waiting = false
+	r.apply(&s, true)
+}
+
+// check looks whether what was read still holds.
+func (r *reading) check(ctx context.Context) error {
+	status, err := r.status(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !r.complete && !r.heard:
+		return errors.New("the server does not send what is in it")
+	case r.reconnects != r.cfg.Conn.Stats().Reconnects:
+		return errAnew // what came meanwhile may be lost
+	case !status.Created.Equal(r.book.created):
+		return errAnew // it was deleted and made anew
+	}
+	r.heard = false
+	s := r.cfg.Node.Stats()
+	if r.complete && !r.waiting && s.Sync.Ready && r.apply(&s, false) {
+		// What was read may be old by now, so it is not simply written again.
+		r.log.Info("limits are not what the NATS bucket says: reading it again")
+		return errAnew
+	}
+	return nil
+}
+
+// status is what the server says of the bucket.
+func (r *reading) status(ctx context.Context) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	s, err := r.bucket.Status(ctx)
+	if err != nil {
+		return nil, reason(err)
+	}
+	b, ok := s.(*jetstream.KeyValueBucketStatus)
+	if !ok {
+		return nil, fmt.Errorf("the status of a bucket is a %T", s) // of a library that has changed
+	}
+	return b.StreamInfo(), nil
+}
+
+// reason says what an error means to whoever reads the log.
+func reason(err error) error {
+	switch {
+	case errors.Is(err, jetstream.ErrBucketNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
+		return errors.New("there is no such bucket")
+	case errors.Is(err, jetstream.ErrBadBucket):
+		return errors.New("its stream is no key-value bucket")
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
+		return errors.New("the NATS server has no JetStream")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return errors.New("no answer: NATS is away, or the user may not ask JetStream")
+	default:
+		return err
+	}
+}

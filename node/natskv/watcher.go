@@ -1,0 +1,144 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// A bucket that cannot be read is tried again, ever more seldom.
+	leastRetry = 250 * time.Millisecond
+	mostRetry  = 5 * time.Second
+)
+
+// Watcher brings a node's limits to what a bucket says. Make one with Watch. All methods
+// may be called concurrently.
+type Watcher struct {
+	cfg  Config
+	log  *slog.Logger
+	js   jetstream.JetStream
+	stop context.CancelFunc
+	done chan struct{}
+	book book // of the goroutine
+
+	mu    sync.Mutex
+	stats Stats
+}
+
+// Stats describe a Watcher; counters count from its start.
+type Stats struct {
+	// Current says that the bucket was read and is being followed. If not, Problem says
+	// why, and the limits stay as they were.
+	Current bool
+	Problem string
+	Limits  int    // in the bucket, those refused included
+	Reads   uint64 // how often it was read from its beginning
+	Set     uint64 // limits that this node set
+	Deleted uint64 // and deleted; what others did first is not counted
+	Refused uint64 // values that are no limits, or that the node did not take
+}
+
+// Watch follows the bucket until ctx is done or the Watcher is closed. It does not wait for the
+// server, and does not fail because it or the bucket is away. The error is a
+// *node.FieldError.
+func Watch(ctx context.Context, cfg Config) (*Watcher, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(cfg.Conn, jetstream.WithDefaultTimeout(answerWithin))
+	if err != nil {
+		return nil, fieldError("conn", "of this kind", err.Error())
+	}
+	w := &Watcher{cfg: cfg, log: cfg.Logger, js: js, done: make(chan struct{})}
+	w.stats.Problem = "not read yet"
+	ctx, w.stop = context.WithCancel(ctx)
+	go w.run(ctx)
+	return w, nil
+}
+
+// Close ends the watching, within seconds, and leaves the limits as they are. It is
+// idempotent.
+func (w *Watcher) Close() {
+	w.stop()
+	<-w.done
+}
+
+// Stats describes the Watcher now.
+func (w *Watcher) Stats() Stats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stats
+}
+
+func (w *Watcher) count(change func(*Stats)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(&w.stats)
+}
+
+// run reads the bucket again and again: each reading goes on until something is not as
+// it should be.
+func (w *Watcher) run(ctx context.Context) {
+	defer close(w.done)
+	retry := leastRetry
+	for {
+		err := w.read(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		switch {
+		case errors.Is(err, errAnew):
+			retry = leastRetry
+			continue
+		case w.lost(err):
+			retry = leastRetry // it was current until now
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retry/2 + rand.N(retry)):
+		}
+		retry = min(2*retry, mostRetry)
+	}
+}
+
+// lost notes that the bucket cannot be read, says so once for each cause, and reports
+// whether it was current before.
+func (w *Watcher) lost(err error) (was bool) {
+	why := oneLine(err)
+	fresh := false
+	w.count(func(s *Stats) {
+		was, fresh = s.Current, s.Problem != why
+		s.Current, s.Problem = false, why
+	})
+	if fresh {
+		w.log.Warn("the NATS bucket cannot be read: the limits stay as they are", "error", why)
+	}
+	return was
+}
+
+// current notes that the bucket was read.
+func (w *Watcher) current() {
+	was := false
+	w.count(func(s *Stats) {
+		was = s.Current
+		s.Current, s.Problem, s.Limits = true, "", w.book.limits
+		s.Reads++
+	})
+	if !was {
+		w.log.Info("limits follow the NATS bucket", "limits", w.book.limits)
+	}
+}
+
+// oneLine is an error's text on one line: joined errors come on several.
+func oneLine(err error) string {
+	return strings.Join(strings.Split(strings.TrimSpace(err.Error()), "\n"), "; ")
+}
