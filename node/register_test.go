@@ -40,7 +40,7 @@ func TestEntriesThatWouldStopTheRegisterAreRefused(t *testing.T) {
 		"a later revision behind":            {{At: at, By: 2, Policy: p, Epoch: 1}, {At: math.MaxInt64, By: 2, Policy: p}},
 		"one revision twice":                 {{At: at, By: 2, Policy: p, Epoch: 1}, {At: at, By: 2, Policy: p, Epoch: 1}},
 	} {
-		if changed, err := n.limits.merge(entryOf(t, "default", list...)); changed || err == nil {
+		if changed, err := n.limits.merge(n.now(), entryOf(t, "default", list...)); changed || err == nil {
 			t.Errorf("%s: %v, %v", name, changed, err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestRefusedEntriesLeaveNothingToSay(t *testing.T) {
 	n := fixed(t, Config{Limits: all, ConfiguredAt: time.Unix(1_700_000_030, 0)})
 	for i := range 100 {
 		e := saved{At: n.now(), By: 2, Base: &Policy{Limit: 5, Window: time.Hour}, BaseAt: n.now() - int64(time.Hour)}
-		if _, err := n.limits.merge(entryOf(t, fmt.Sprintf("m%d", i), e)); err == nil {
+		if _, err := n.limits.merge(n.now(), entryOf(t, fmt.Sprintf("m%d", i), e)); err == nil {
 			t.Fatal("accepted beyond the cap")
 		}
 	}

@@ -60,7 +60,7 @@ func newRegistry(base map[string]Policy, at int64) (*registry, error) {
 			return nil, err
 		}
 		r.source = sourceConfigured
-		l.insert(r)
+		l.insert(0, r)
 		limits[name] = l
 	}
 	g.byName.Store(&limits)
@@ -110,7 +110,7 @@ func validLimitName(name string) error {
 
 // merge takes over a register entry if its stamp is higher than the one held, and
 // reports whether it did.
-func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
+func (g *registry) merge(now int64, r deltasync.Register) (changed bool, err error) {
 	if err := validLimitName(r.Name); err != nil {
 		return false, err
 	}
@@ -141,12 +141,12 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 		l = newLimit(r.Name, index)
 	}
 	for _, rev := range slices.Backward(revisions) {
-		if err := g.advance(l, &rev); err != nil {
+		if err := g.advance(now, l, &rev); err != nil {
 			return false, err
 		}
 	}
 	g.reconcile(r.Name, &revisions[0])
-	g.history[r.Name] = united(g.history[r.Name], revisions)
+	g.history[r.Name] = united(now, g.history[r.Name], revisions)
 	if late {
 		return false, nil
 	}
@@ -191,7 +191,7 @@ var unknownPolicy = Policy{Limit: 1, Window: time.Minute}
 // made before the newest that is known here, as in a partition, is in force nowhere any
 // more, but clients may have been counted under it. A limit that is deleted and not
 // configured keeps its last policy, for what is counted under it, but decides nothing.
-func (g *registry) advance(l *limit, s *saved) error {
+func (g *registry) advance(now int64, l *limit, s *saved) error {
 	if l.find(s.stamp()) != nil {
 		return nil
 	}
@@ -210,7 +210,7 @@ func (g *registry) advance(l *limit, s *saved) error {
 		return err
 	}
 	rev.gone, rev.source = !there, from
-	l.insert(rev)
+	l.insert(now, rev)
 	return nil
 }
 
@@ -259,7 +259,7 @@ func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 			n.drops[dropFuture].Add(1)
 			continue
 		}
-		changed, err := n.limits.merge(r)
+		changed, err := n.limits.merge(now, r)
 		switch {
 		case err != nil:
 			n.drops[dropLimit].Add(1)

@@ -186,14 +186,14 @@ func (l *limit) newest() *revision {
 }
 
 // insert puts a revision where its stamp belongs. Only one goroutine does so at a time.
-func (l *limit) insert(r *revision) {
+func (l *limit) insert(now int64, r *revision) {
 	chain := l.revisions()
 	i := slices.IndexFunc(chain, func(o *revision) bool { return o.stamp.Compare(r.stamp) < 0 })
 	if i < 0 {
 		i = len(chain)
 	}
 	next := slices.Insert(slices.Clone(chain), i, r)
-	next = next[:min(len(next), keepRevisions)]
+	next = kept(now, next, func(r *revision) int64 { return r.stamp.At })
 	l.chain.Store(&next)
 }
 

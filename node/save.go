@@ -61,7 +61,7 @@ func (n *Node) restoreLimits(text []byte) error {
 	}
 	var faults []error
 	for _, l := range in.Limits {
-		_, err := n.limits.merge(deltasync.Register{Name: l.Name, Stamp: crdt.Stamp{At: l.At, By: l.By}, Value: compact(l.Revisions)})
+		_, err := n.limits.merge(n.now(), deltasync.Register{Name: l.Name, Stamp: crdt.Stamp{At: l.At, By: l.By}, Value: compact(l.Revisions)})
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
