@@ -209,3 +209,20 @@ func TestWhatManyNodesSayAgainChangesThemAtOneInstant(t *testing.T) {
 	}
 	l.inForce("default", 50)
 }
+
+// What was saved by a clock that was ahead does not wait for that time, nor does what is
+// set after it.
+func TestLimitsSavedByAClockThatWasAheadAreSetAnew(t *testing.T) {
+	l := newLab(t, 1, hourly(10))
+	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: time.Hour}))
+	l.run(soonAfter)
+	cfg := hourly(10)
+	cfg.SavedLimits = l.nodes[0].Node.SaveLimits()
+	l.now, l.nodes = l.now.Add(-100*time.Hour), nil
+	l.join(cfg)
+	l.run(3 * time.Second)
+	l.inForce("default", 50)
+	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 70, Window: time.Hour}))
+	l.run(soonAfter)
+	l.inForce("default", 70)
+}

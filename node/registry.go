@@ -252,10 +252,16 @@ func (n *Node) digestBase(base map[string]Policy) crdt.Digest {
 	return d
 }
 
+// latestStamp is up to when an entry may take effect that was made by now, by a clock that
+// is not too far ahead.
+func (n *Node) latestStamp(now int64) int64 {
+	return now + int64(changeLead) + int64(n.cfg.ClockTolerance)
+}
+
 // MergeRegisters implements deltasync.Store.
 func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 	for _, r := range regs {
-		if r.Stamp.At > now+int64(changeLead)+int64(n.cfg.ClockTolerance) {
+		if r.Stamp.At > n.latestStamp(now) {
 			n.drops[dropFuture].Add(1)
 			continue
 		}
