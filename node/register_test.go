@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -86,6 +87,26 @@ func TestWhatIsSaidAtOnceIsNotLost(t *testing.T) {
 		n.sayAgain()
 		if last := n.limits.history["default"][0]; last.Policy == nil || last.Policy.Limit != 50 || last.Base == nil || last.Base.Limit != 20 {
 			t.Fatalf("%+v", last)
+		}
+	}
+}
+
+// All nodes let go of the same one.
+func TestOfLimitsDeletedAtOnceTheFirstByNameGoes(t *testing.T) {
+	limits := map[string]*limit{}
+	for _, name := range []string{"d", "b", "c", "a", "e"} {
+		l := newLimit(name, 0)
+		r, err := l.newRevision(unknownPolicy, crdt.Stamp{At: 5, By: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.gone = true
+		l.insert(10, r)
+		limits[name] = l
+	}
+	for range 50 {
+		if got := longestGone(limits).name; got != "a" {
+			t.Fatalf("%s goes", got)
 		}
 	}
 }

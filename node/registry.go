@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -171,13 +172,14 @@ func (g *registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	return true, nil
 }
 
-// longestGone is the limit that was deleted first, nil if none is. That a limit is
+// longestGone is the limit that was deleted first, by name where several were at once, nil
+// if none is. That a limit is
 // deleted has to be remembered, or a node that was away and did not hear of it would
 // bring it back; but not for ever, or names that come and go would fill the registry.
 func longestGone(limits map[string]*limit) *limit {
 	var first *limit
 	for _, l := range limits {
-		if r := l.newest(); r.gone && (first == nil || r.stamp.Compare(first.newest().stamp) < 0) {
+		if r := l.newest(); r.gone && (first == nil || cmp.Or(r.stamp.Compare(first.newest().stamp), strings.Compare(l.name, first.name)) < 0) {
 			first = l
 		}
 	}
