@@ -267,7 +267,9 @@ func TestAShadowLetsEverythingPass(t *testing.T) {
 	n, _ := still(t, cfg)
 	for _, limit := range []string{"shadow", "blocked"} {
 		for _, q := range []node.Request{
-			{Client: "a", Limit: limit, Cost: 5}, {Client: "a", Limit: limit, Cost: 5, Peek: true}, {Client: "a", Limit: limit, Cost: 5, AtMost: true},
+			{Client: "a", Limit: limit, Cost: 5},
+			{Client: "a", Limit: limit, Cost: 5, Peek: true},
+			{Client: "a", Limit: limit, Cost: 5, AtMost: true},
 			{Client: "a", Limit: "second", Cost: 5, Peek: true, Also: []node.Check{{Limit: limit}}},
 			{Client: "b", Limit: limit, Cost: 1 << 62, Also: []node.Check{{Limit: limit}, {Limit: limit}}},
 		} {

@@ -79,7 +79,7 @@ func (n *Node) restoreLimits(text []byte) error {
 // as it is, it would come into force only then, and after it whatever is set.
 func (g *registry) resay(now int64, r deltasync.Register) error {
 	list, err := readRegister(r)
-	if err = errors.Join(validLimitName(r.Name), err); err != nil {
+	if err := errors.Join(validLimitName(r.Name), err); err != nil {
 		return err
 	}
 	s := list[0]
