@@ -64,8 +64,8 @@ func (g *GCRA) Drain(c uint64) int64 { return g.rate.drain(c) }
 // Units is the number of whole units that drain in d nanoseconds.
 func (g *GCRA) Units(d int64) uint64 { return g.rate.units(d) }
 
-// UnitsOver is the least number of units that take at least d nanoseconds to drain:
-// what was used if that long is left, rounded up.
+// UnitsOver is what was used if d nanoseconds are left, rounded up: no fewer than any
+// number of units that takes d to drain, which are several above a unit per nanosecond.
 func (g *GCRA) UnitsOver(d int64) uint64 {
 	c := g.rate.units(d)
 	if g.rate.drain(c) < d {

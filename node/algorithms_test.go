@@ -298,3 +298,18 @@ func TestWhatIsOverIsNoExcess(t *testing.T) {
 		}
 	}
 }
+
+// What is left to be said of the life before takes nothing of a local limit with it.
+func TestALimitThatBecomesLocalIsNotSentAnyMore(t *testing.T) {
+	l := newLab(t, 2, hourly(1000))
+	l.run(25 * time.Millisecond) // between two flushes
+	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 1000, Window: 100 * time.Hour, Consistency: node.Local}))
+	for range 400 {
+		l.nodes[0].take("", "alice", 1)
+		l.run(time.Millisecond)
+	}
+	l.run(time.Second)
+	if lost := l.nodes[1].Node.Stats().RowsLost["revision"]; lost != 0 {
+		t.Errorf("%d rows of a local limit arrived", lost)
+	}
+}

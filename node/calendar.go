@@ -2,6 +2,7 @@ package node
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 )
@@ -11,6 +12,29 @@ import (
 type calendar struct {
 	periods *gcra.Periods
 	last    atomic.Pointer[triple]
+}
+
+// calendars are those of one revision's rules: to read a zone takes half a millisecond, and
+// thousands of overrides may have one calendar.
+type calendars map[calendarName]*calendar
+
+type calendarName struct {
+	window time.Duration
+	unit   gcra.Unit
+	zone   string
+}
+
+// get finds or makes a calendar. The error is gcra.NewPeriods'.
+func (c calendars) get(name calendarName) (*calendar, error) {
+	if known := c[name]; known != nil {
+		return known, nil
+	}
+	periods, err := gcra.NewPeriods(name.window, name.unit, name.zone)
+	if err != nil {
+		return nil, err
+	}
+	c[name] = &calendar{periods: periods}
+	return c[name], nil
 }
 
 // triple is three windows in a row: the i-th from t[i] to t[i+1].

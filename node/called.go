@@ -174,7 +174,7 @@ func (g *registry) addCalled(c called, now int64) *limit {
 	if err != nil {
 		return nil
 	}
-	l.insert(r)
+	l.insert(now, r)
 	l.use(now)
 	next.byPolicy[c], next.byName[l.name] = l, l
 	g.calls.Store(next)

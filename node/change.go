@@ -90,7 +90,7 @@ func (n *Node) say(name string, next func(last saved) (saved, bool)) error {
 	if err != nil {
 		return err
 	}
-	_, err = g.merge(r)
+	_, err = g.merge(now, r)
 	n.loopUrgent()
 	return err
 }

@@ -176,3 +176,53 @@ func TestSavedLimitsOutliveTheCluster(t *testing.T) {
 		}
 	}
 }
+
+// Many nodes say again at once what two said in ignorance of each other. It takes effect at
+// one instant all the same, and until then what was in force is.
+func TestWhatManyNodesSayAgainChangesThemAtOneInstant(t *testing.T) {
+	const nodes = 14
+	l := newLab(t, nodes, node.Config{Limits: file(map[string]int64{"default": 10})})
+	side := func(i int) bool { return i < nodes/2 }
+	l.lose = func(m mail) bool { return side(m.from) != side(m.to) }
+	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour}))
+	must(t, l.nodes[nodes-1].Node.Configure(file(map[string]int64{"default": 20})))
+	l.run(2 * time.Second)
+	l.lose = nil
+	var said, changed time.Time
+	for range 2000 {
+		l.run(time.Millisecond)
+		in := map[int64]int{}
+		for _, m := range l.nodes {
+			in[m.Node.Limits()["default"].Limit]++
+		}
+		switch {
+		case said.IsZero() && in[20] == nodes:
+			said = l.now
+		case !said.IsZero() && changed.IsZero() && in[20] < nodes:
+			if changed = l.now; in[50] != nodes {
+				t.Errorf("not all at one instant: %v", in)
+			}
+		}
+	}
+	if lead := changed.Sub(said); lead < 240*time.Millisecond || lead > 260*time.Millisecond {
+		t.Errorf("changed %v after it was said", lead)
+	}
+	l.inForce("default", 50)
+}
+
+// What was saved by a clock that was ahead does not wait for that time, nor does what is
+// set after it.
+func TestLimitsSavedByAClockThatWasAheadAreSetAnew(t *testing.T) {
+	l := newLab(t, 1, hourly(10))
+	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: time.Hour}))
+	l.run(soonAfter)
+	cfg := hourly(10)
+	cfg.SavedLimits = l.nodes[0].Node.SaveLimits()
+	l.now, l.nodes = l.now.Add(-100*time.Hour), nil
+	l.join(cfg)
+	l.run(3 * time.Second)
+	l.inForce("default", 50)
+	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 70, Window: time.Hour}))
+	l.run(soonAfter)
+	l.inForce("default", 70)
+}

@@ -12,41 +12,31 @@ import (
 // itself. The buffer stays on the stack, and is small because clearing it costs time.
 func (n *Node) key(l *limit, client string, group []byte) crdt.Key {
 	var buf [128]byte
-	if len(l.prefix)+max(len(client), len(group)) > len(buf) {
+	if group != nil || len(l.prefix)+len(client) > len(buf) {
 		return n.longKey(l, client, group)
 	}
-	b := append(buf[:0], l.prefix...)
-	if group != nil {
-		b = appendGroup(b, group)
-	} else {
-		b = append(b, client...)
-	}
-	hi, lo := n.hash.Hash128(b)
+	hi, lo := n.hash.Hash128(append(append(buf[:0], l.prefix...), client...))
 	return crdt.Key{Hi: hi, Lo: lo}
 }
 
-// longKey is key for long ids.
+// longKey is key for long ids, and for groups. A network is told from an id that reads like
+// it by the last byte of the limit's prefix.
 //
 //go:noinline
 func (n *Node) longKey(l *limit, client string, group []byte) crdt.Key {
 	var buf [256 + MaxClientID]byte
 	b := append(buf[:0], l.prefix...)
-	if group != nil {
-		b = appendGroup(b, group)
-	} else {
+	switch {
+	case group == nil:
 		b = append(b, client...)
+	case bytes.IndexByte(group, '/') >= 0:
+		b[len(b)-1] = 1
+		fallthrough
+	default:
+		b = append(b, group...)
 	}
 	hi, lo := n.hash.Hash128(b)
 	return crdt.Key{Hi: hi, Lo: lo}
-}
-
-// appendGroup appends what an id counts as behind a limit's prefix. A network is told from
-// an id that reads like it by the prefix's last byte.
-func appendGroup(b, group []byte) []byte {
-	if bytes.IndexByte(group, '/') >= 0 {
-		b[len(b)-1] = 1
-	}
-	return append(b, group...)
 }
 
 // decide answers for one limit. It holds one shard's lock, does no I/O and waits for

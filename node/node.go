@@ -204,6 +204,7 @@ func (n *Node) housekeep() {
 		}
 	}
 	n.sweep(n.now())
+	n.settling.keep(n.now())
 	n.sayAgain()
 	status := n.protocol.Status()
 	if bad := n.judge(&status); bad != n.degraded.Swap(bad) {

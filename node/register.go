@@ -75,10 +75,24 @@ func (g *registry) reconcile(name string, in *saved) {
 }
 
 // united is two lists of a limit's revisions as one, as far back as they are kept.
-func united(a, b []saved) []saved {
+func united(now int64, a, b []saved) []saved {
 	all := slices.Concat(a, b)
 	slices.SortStableFunc(all, func(x, y saved) int { return y.stamp().Compare(x.stamp()) })
 	all = slices.CompactFunc(all, func(x, y saved) bool { return x.stamp() == y.stamp() })
+	return kept(now, all, func(s saved) int64 { return s.At })
+}
+
+// kept are the revisions, newest first, that there is room for. Clients are counted under
+// the one in force, so of changes that are all still to come, as when many nodes say one
+// thing again, only the last ones stay.
+func kept[T any](now int64, all []T, at func(T) int64) []T {
+	pending := 0
+	for pending < len(all) && at(all[pending]) > now {
+		pending++
+	}
+	if len(all) > keepRevisions && pending > mostPending {
+		all = slices.Delete(all, mostPending, pending)
+	}
 	return all[:min(len(all), keepRevisions)]
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -40,7 +41,7 @@ func TestEntriesThatWouldStopTheRegisterAreRefused(t *testing.T) {
 		"a later revision behind":            {{At: at, By: 2, Policy: p, Epoch: 1}, {At: math.MaxInt64, By: 2, Policy: p}},
 		"one revision twice":                 {{At: at, By: 2, Policy: p, Epoch: 1}, {At: at, By: 2, Policy: p, Epoch: 1}},
 	} {
-		if changed, err := n.limits.merge(entryOf(t, "default", list...)); changed || err == nil {
+		if changed, err := n.limits.merge(n.now(), entryOf(t, "default", list...)); changed || err == nil {
 			t.Errorf("%s: %v, %v", name, changed, err)
 		}
 	}
@@ -58,7 +59,7 @@ func TestRefusedEntriesLeaveNothingToSay(t *testing.T) {
 	n := fixed(t, Config{Limits: all, ConfiguredAt: time.Unix(1_700_000_030, 0)})
 	for i := range 100 {
 		e := saved{At: n.now(), By: 2, Base: &Policy{Limit: 5, Window: time.Hour}, BaseAt: n.now() - int64(time.Hour)}
-		if _, err := n.limits.merge(entryOf(t, fmt.Sprintf("m%d", i), e)); err == nil {
+		if _, err := n.limits.merge(n.now(), entryOf(t, fmt.Sprintf("m%d", i), e)); err == nil {
 			t.Fatal("accepted beyond the cap")
 		}
 	}
@@ -86,6 +87,26 @@ func TestWhatIsSaidAtOnceIsNotLost(t *testing.T) {
 		n.sayAgain()
 		if last := n.limits.history["default"][0]; last.Policy == nil || last.Policy.Limit != 50 || last.Base == nil || last.Base.Limit != 20 {
 			t.Fatalf("%+v", last)
+		}
+	}
+}
+
+// All nodes let go of the same one.
+func TestOfLimitsDeletedAtOnceTheFirstByNameGoes(t *testing.T) {
+	limits := map[string]*limit{}
+	for _, name := range []string{"d", "b", "c", "a", "e"} {
+		l := newLimit(name, 0)
+		r, err := l.newRevision(unknownPolicy, crdt.Stamp{At: 5, By: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.gone = true
+		l.insert(10, r)
+		limits[name] = l
+	}
+	for range 50 {
+		if got := longestGone(limits).name; got != "a" {
+			t.Fatalf("%s goes", got)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -60,7 +61,7 @@ func newRegistry(base map[string]Policy, at int64) (*registry, error) {
 			return nil, err
 		}
 		r.source = sourceConfigured
-		l.insert(r)
+		l.insert(0, r)
 		limits[name] = l
 	}
 	g.byName.Store(&limits)
@@ -110,7 +111,7 @@ func validLimitName(name string) error {
 
 // merge takes over a register entry if its stamp is higher than the one held, and
 // reports whether it did.
-func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
+func (g *registry) merge(now int64, r deltasync.Register) (changed bool, err error) {
 	if err := validLimitName(r.Name); err != nil {
 		return false, err
 	}
@@ -141,12 +142,12 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 		l = newLimit(r.Name, index)
 	}
 	for _, rev := range slices.Backward(revisions) {
-		if err := g.advance(l, &rev); err != nil {
+		if err := g.advance(now, l, &rev); err != nil {
 			return false, err
 		}
 	}
 	g.reconcile(r.Name, &revisions[0])
-	g.history[r.Name] = united(g.history[r.Name], revisions)
+	g.history[r.Name] = united(now, g.history[r.Name], revisions)
 	if late {
 		return false, nil
 	}
@@ -171,13 +172,14 @@ func (g *registry) merge(r deltasync.Register) (changed bool, err error) {
 	return true, nil
 }
 
-// longestGone is the limit that was deleted first, nil if none is. That a limit is
+// longestGone is the limit that was deleted first, by name where several were at once, nil
+// if none is. That a limit is
 // deleted has to be remembered, or a node that was away and did not hear of it would
 // bring it back; but not for ever, or names that come and go would fill the registry.
 func longestGone(limits map[string]*limit) *limit {
 	var first *limit
 	for _, l := range limits {
-		if r := l.newest(); r.gone && (first == nil || r.stamp.Compare(first.newest().stamp) < 0) {
+		if r := l.newest(); r.gone && (first == nil || cmp.Or(r.stamp.Compare(first.newest().stamp), strings.Compare(l.name, first.name)) < 0) {
 			first = l
 		}
 	}
@@ -191,7 +193,7 @@ var unknownPolicy = Policy{Limit: 1, Window: time.Minute}
 // made before the newest that is known here, as in a partition, is in force nowhere any
 // more, but clients may have been counted under it. A limit that is deleted and not
 // configured keeps its last policy, for what is counted under it, but decides nothing.
-func (g *registry) advance(l *limit, s *saved) error {
+func (g *registry) advance(now int64, l *limit, s *saved) error {
 	if l.find(s.stamp()) != nil {
 		return nil
 	}
@@ -210,7 +212,7 @@ func (g *registry) advance(l *limit, s *saved) error {
 		return err
 	}
 	rev.gone, rev.source = !there, from
-	l.insert(rev)
+	l.insert(now, rev)
 	return nil
 }
 
@@ -252,14 +254,20 @@ func (n *Node) digestBase(base map[string]Policy) crdt.Digest {
 	return d
 }
 
+// latestStamp is up to when an entry may take effect that was made by now, by a clock that
+// is not too far ahead.
+func (n *Node) latestStamp(now int64) int64 {
+	return now + int64(changeLead) + int64(n.cfg.ClockTolerance)
+}
+
 // MergeRegisters implements deltasync.Store.
 func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 	for _, r := range regs {
-		if r.Stamp.At > now+int64(changeLead)+int64(n.cfg.ClockTolerance) {
+		if r.Stamp.At > n.latestStamp(now) {
 			n.drops[dropFuture].Add(1)
 			continue
 		}
-		changed, err := n.limits.merge(r)
+		changed, err := n.limits.merge(now, r)
 		switch {
 		case err != nil:
 			n.drops[dropLimit].Add(1)

@@ -51,12 +51,16 @@ func (l *limit) newRevision(p Policy, stamp crdt.Stamp) (*revision, error) {
 		return nil, err
 	}
 	r := &revision{limit: l, stamp: stamp, policy: p, rules: rules, match: m}
-	seen := map[int64]bool{}
+	type layout struct {
+		width    int64
+		calendar *calendar
+	}
+	seen := map[layout]bool{}
 	for i, one := range rules {
 		one.rev, one.index = r, uint16(i) //nolint:gosec // at most MaxOverrides
-		if f := &one.frame; f.Align != nil || !seen[f.Width] {
-			seen[f.Width] = seen[f.Width] || f.Align == nil
-			r.frames = append(r.frames, f)
+		if as := (layout{one.frame.Width, one.calendar}); !seen[as] {
+			seen[as] = true
+			r.frames = append(r.frames, &one.frame)
 		}
 	}
 	r.policy = rules[0].policy
@@ -74,7 +78,8 @@ func (p Policy) Validate() error {
 func (p Policy) compile() ([]*rule, *match, error) {
 	base := p
 	base.Overrides = nil
-	own, err := newRule(base)
+	laid := calendars{}
+	own, err := newRule(base, laid)
 	faults := []error{err}
 	if len(p.Overrides) > MaxOverrides {
 		return nil, nil, errors.Join(append(faults, &FieldError{Field: "overrides", Value: len(p.Overrides), Reason: fmt.Sprintf("at most %d", MaxOverrides)})...)
@@ -84,7 +89,7 @@ func (p Policy) compile() ([]*rule, *match, error) {
 		if o.Access == Limited && o.Limit == 0 && o.Window == 0 && o.Calendar == 0 && o.Burst == 0 {
 			faults = append(faults, &FieldError{Field: fmt.Sprintf("overrides[%d]", i), Value: "", Reason: "must say what holds instead: limit, window or burst, block or unlimited"})
 		}
-		r, err := newRule(p.under(&o))
+		r, err := newRule(p.under(&o), laid)
 		for _, f := range fieldErrors(err) {
 			// What is wrong with the policy itself was said already.
 			if own != nil || o.sets(f.Field) {
@@ -186,14 +191,14 @@ func (l *limit) newest() *revision {
 }
 
 // insert puts a revision where its stamp belongs. Only one goroutine does so at a time.
-func (l *limit) insert(r *revision) {
+func (l *limit) insert(now int64, r *revision) {
 	chain := l.revisions()
 	i := slices.IndexFunc(chain, func(o *revision) bool { return o.stamp.Compare(r.stamp) < 0 })
 	if i < 0 {
 		i = len(chain)
 	}
 	next := slices.Insert(slices.Clone(chain), i, r)
-	next = next[:min(len(next), keepRevisions)]
+	next = kept(now, next, func(r *revision) int64 { return r.stamp.At })
 	l.chain.Store(&next)
 }
 

@@ -35,8 +35,9 @@ type rule struct {
 }
 
 // newRule judges a policy without overrides, and makes its rule. The error joins a
-// *FieldError for each field at fault.
-func newRule(p Policy) (*rule, error) {
+// *FieldError for each field at fault. laid are the calendars of the revision's other
+// rules.
+func newRule(p Policy, laid calendars) (*rule, error) {
 	r := &rule{slots: 1}
 	var err error
 	if p, err = p.complete(); err != nil {
@@ -51,7 +52,7 @@ func newRule(p Policy) (*rule, error) {
 	case GCRA:
 		err = r.drain(p)
 	case FixedWindow:
-		err = r.fix(p)
+		err = r.fix(p, laid)
 	case SlidingWindow:
 		err = r.slide(p)
 	default:
@@ -84,23 +85,24 @@ func (r *rule) drain(p Policy) (err error) {
 	return nil
 }
 
-func (r *rule) fix(p Policy) error {
+func (r *rule) fix(p Policy, laid calendars) error {
 	window := p.Window
 	if p.Calendar != gcra.NoUnit {
 		window = 0 // as filled in, where the policy was complete already
 	}
-	periods, err := gcra.NewPeriods(window, p.Calendar, p.TimeZone)
+	c, err := laid.get(calendarName{window, p.Calendar, p.TimeZone})
 	if err != nil {
 		return err
 	}
+	periods := c.periods
 	if p.Calendar != gcra.NoUnit {
 		r.policy.Window = periods.Longest()
 	}
 	r.fixed = gcra.NewFixed(gcra.Policy{Limit: p.Limit, Window: p.Window, Burst: p.Limit}, periods)
 	r.frame = crdt.Frame{Width: int64(periods.Longest()), Drain: undrained}
 	if periods.Shortest() != periods.Longest() || periods.Start(0) != 0 {
-		r.calendar = &calendar{periods: periods}
-		r.frame.Align = r.calendar.start
+		r.calendar = c
+		r.frame.Align = c.start
 	}
 	return r.recall(p.Limit, periods.Shortest())
 }

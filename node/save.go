@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
@@ -61,10 +62,32 @@ func (n *Node) restoreLimits(text []byte) error {
 	}
 	var faults []error
 	for _, l := range in.Limits {
-		_, err := n.limits.merge(deltasync.Register{Name: l.Name, Stamp: crdt.Stamp{At: l.At, By: l.By}, Value: compact(l.Revisions)})
+		r := deltasync.Register{Name: l.Name, Stamp: crdt.Stamp{At: l.At, By: l.By}, Value: compact(l.Revisions)}
+		var err error
+		if now := n.now(); r.Stamp.At > n.latestStamp(now) {
+			n.log.Warn("limit was saved by a clock that was ahead, and is set anew", "limit", l.Name, "at", time.Unix(0, l.At))
+			err = n.limits.resay(now, r)
+		} else {
+			_, err = n.limits.merge(now, r)
+		}
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+// resay notes that what an entry of later than now says is to be said with a stamp of now:
+// as it is, it would come into force only then, and after it whatever is set.
+func (g *registry) resay(now int64, r deltasync.Register) error {
+	list, err := readRegister(r)
+	if err := errors.Join(validLimitName(r.Name), err); err != nil {
+		return err
+	}
+	s := list[0]
+	s.BaseAt = min(s.BaseAt, now)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unsaid[r.Name] = s
+	return nil
 }
 
 // compact is JSON without the white space of a file.

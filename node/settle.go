@@ -137,6 +137,13 @@ func (s *settling) expire(now int64) {
 	s.queue = kept
 }
 
+// keep does what time demands where nobody is asked, as without a network.
+func (s *settling) keep(now int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire(now)
+}
+
 func (p *passing) finish() {
 	p.over = true
 	close(p.answered)
@@ -158,6 +165,8 @@ func (n *Node) Settle(ctx context.Context, token string, actual int64) (back int
 		case <-p.answered:
 		case <-ctx.Done():
 			return 0, fmt.Errorf("%w: %w", ErrUnconfirmed, ctx.Err())
+		case <-n.stop:
+			return 0, fmt.Errorf("%w: %w", ErrUnconfirmed, ErrClosed)
 		}
 	}
 	if !p.answer.Known {

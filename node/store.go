@@ -62,6 +62,9 @@ func (n store) collectShard(s *shard, now int64, seq uint64, b *deltasync.Batch)
 // they fitted: those with news, and unless onlyNews the first one in any case, since it
 // may have been called for to tell a laggard of its stamp.
 func (n store) send(s *shard, k crdt.Key, r *rule, reset crdt.Stamp, of states, now int64, onlyNews bool, b *deltasync.Batch) bool {
+	if r.silent {
+		return true
+	}
 	for slot, st := range of.all {
 		if !st.Pending() && (slot > 0 || onlyNews) {
 			continue
