@@ -174,11 +174,27 @@ func (g *registry) addCalled(c called, now int64) *limit {
 	if err != nil {
 		return nil
 	}
+	if own := r.rules[0]; own.policy.Algorithm == GCRA {
+		own.frame.Width = coarse(own.frame.Width)
+	}
 	l.insert(now, r)
 	l.use(now)
 	next.byPolicy[c], next.byName[l.name] = l, l
 	g.calls.Store(next)
 	return l
+}
+
+// coarse is one of three widths for those of GCRA: beats list the windows of each width
+// that there is, and requests may come with as many as they like.
+func coarse(width int64) int64 {
+	switch {
+	case width <= int64(minWidth):
+		return int64(minWidth)
+	case width <= int64(maxWidth)/2:
+		return int64(maxWidth) / 2
+	default:
+		return int64(maxWidth)
+	}
 }
 
 // use notes that a called limit is needed, to the second.

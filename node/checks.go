@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
@@ -34,7 +35,11 @@ func (n *Node) doAll(q *Request, each *[]Decision, into *Reservation) Decision {
 	checks, why := n.checks(q, room[:0])
 	if why != ReasonOK {
 		n.refusals[why].Add(1)
-		return Decision{Reason: why, Degraded: n.degraded.Load()}
+		d := Decision{Reason: why, Degraded: n.degraded.Load()}
+		if why == ReasonTooManyPolicies {
+			d.RetryAfter = time.Second // some may not be used any more by then
+		}
+		return d
 	}
 	now := n.now()
 	for i := range checks {

@@ -16,9 +16,13 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// MaxHeld caps the reservations that a node holds under tokens, and those of other nodes
-// that it is passing on.
-const MaxHeld = 100_000
+// MaxHeld caps the reservations that a node holds under tokens and that are not settled,
+// and those of other nodes that it is passing on. Settled ones are remembered until their
+// time is over, so that whoever asks again gets the same answer: at most mostHeld in all.
+const (
+	MaxHeld  = 100_000
+	mostHeld = 4 * MaxHeld
+)
 
 // Settling by token. Neither error says that anything was given back.
 var (
@@ -37,10 +41,12 @@ type settling struct {
 	count uint64
 	held  map[uint64]*held
 	order []*held // by the time at which they are over
+	open  int     // of them, those that are not settled
 	// passing are settlements of other nodes' reservations, until these answer.
 	passing map[passed]*passing
 	queue   []*passing
 	due     int64 // none of them is to be sent before
+	swept   int64 // when those that are over were last dropped
 }
 
 // held is a reservation of this node's under its token.
@@ -84,7 +90,7 @@ func (n *Node) Hold(q Request) (d Decision, token string) {
 	s := &n.settling
 	s.mu.Lock()
 	s.expire(now)
-	full := len(s.held) >= MaxHeld
+	full := s.open >= MaxHeld || len(s.held) >= mostHeld
 	s.mu.Unlock()
 	if full {
 		n.refusals[ReasonTooManyHeld].Add(1)
@@ -107,6 +113,7 @@ func (n *Node) Hold(q Request) (d Decision, token string) {
 		s.held = map[uint64]*held{}
 	}
 	s.held[id] = h
+	s.open++
 	at, _ := slices.BinarySearchFunc(s.order, h.until+1, func(o *held, until int64) int { return cmp.Compare(o.until, until) })
 	s.order = slices.Insert(s.order, at, h) // at the end, where all have one timeout
 	return r.Decision, strconv.FormatUint(uint64(n.replica), 36) + "." + strconv.FormatUint(id, 36)
@@ -116,12 +123,18 @@ func (n *Node) Hold(q Request) (d Decision, token string) {
 func (s *settling) expire(now int64) {
 	gone := 0
 	for gone < len(s.order) && s.order[gone].until < now {
+		if !s.order[gone].settled {
+			s.open--
+		}
 		delete(s.held, s.order[gone].id)
 		gone++
 	}
-	if gone > 0 {
-		s.order = append(s.order[:0], s.order[gone:]...)
+	clear(s.order[:gone])
+	s.order = s.order[gone:]
+	if now < s.swept+int64(time.Second) {
+		return
 	}
+	s.swept = now
 	kept := s.queue[:0]
 	for _, p := range s.queue {
 		if p.until >= now {
@@ -251,6 +264,7 @@ func (n store) Settle(now int64, ask deltasync.Settlement) deltasync.Settled {
 	}
 	if !h.settled {
 		h.settled, h.back = true, h.reservation.settle(ask.Actual)
+		s.open--
 	}
 	return deltasync.Settled{ID: ask.ID, Back: h.back, Known: true}
 }
