@@ -313,3 +313,30 @@ func TestALimitThatBecomesLocalIsNotSentAnyMore(t *testing.T) {
 		t.Errorf("%d rows of a local limit arrived", lost)
 	}
 }
+
+// A local limit is each node's own: nothing of it is sent, and nothing of a peer's taken.
+func TestALocalLimitIsCountedByEachNode(t *testing.T) {
+	p := node.Policy{Limit: 5, Window: 100 * time.Hour, Consistency: node.Local}
+	l := newLab(t, 3, node.Config{Limits: map[string]node.Policy{"default": p, "shared": {Limit: 5, Window: 100 * time.Hour}}})
+	for i, m := range l.nodes {
+		if got := m.take("", "alice", 10); got != 5 {
+			t.Errorf("n%d admitted %d", i, got)
+		}
+	}
+	l.run(2 * time.Second)
+	for _, m := range l.nodes {
+		s := m.Node.Stats()
+		if s.Sync.Stats.RowsSent != 0 || s.Limits[0].OvershootBound != 0 || s.Limits[1].OvershootBound == 0 {
+			t.Errorf("n%d sent %d rows; the bounds are %v and %v", m.index, s.Sync.Stats.RowsSent, s.Limits[0].OvershootBound, s.Limits[1].OvershootBound)
+		}
+	}
+	// One that joins gets nothing of it either, and what it is reset to stays each node's.
+	l.join(node.Config{Limits: map[string]node.Policy{"default": p, "shared": {Limit: 5, Window: 100 * time.Hour}}})
+	l.run(3 * time.Second)
+	if got := l.nodes[3].take("", "alice", 10); got != 5 {
+		t.Errorf("the node that joined admitted %d", got)
+	}
+	must(t, l.nodes[0].Node.Reset("", "alice"))
+	l.run(time.Second)
+	l.agree("", "alice", 5)
+}
