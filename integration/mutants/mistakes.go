@@ -68,11 +68,11 @@ var mistakes = []mistake{
 		{"node/stats.go", "rate * (float64(p.StaleFor) + float64(flush))", "rate * float64(flush)"},
 	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
-		{"node/use.go", "	return r.gcra.Admit(gcra.Level{Base: s.first.Base(), Count: s.first.Count()}, t, cost)\n", `	level := gcra.Level{Base: s.first.Base(), Count: s.first.Count()}
-	if s.first.Start() > t {
-		level = gcra.Level{Base: s.first.Origins()[1], Count: s.first.CountPrevious()}
-	}
-	return r.gcra.Admit(level, t, cost)
+		{"node/decide.go", "		if conforms, origin = e.rule.gcra.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
+		if st.Start() > now {
+			level = gcra.Level{Base: st.Origins()[1], Count: st.CountPrevious()}
+		}
+		if conforms, origin = e.rule.gcra.Admit(level, now, cost); !conforms {
 `},
 	}},
 	{name: "use a replica's id again after a restart", edits: []edit{
