@@ -1,43 +1,11 @@
 package node
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 )
-
-// key hashes a client's id under the limit. group is what the id counts as, nil for
-// itself. The buffer stays on the stack, and is small because clearing it costs time.
-func (n *Node) key(l *limit, client string, group []byte) crdt.Key {
-	var buf [128]byte
-	if group != nil || len(l.prefix)+len(client) > len(buf) {
-		return n.longKey(l, client, group)
-	}
-	hi, lo := n.hash.Hash128(append(append(buf[:0], l.prefix...), client...))
-	return crdt.Key{Hi: hi, Lo: lo}
-}
-
-// longKey is key for long ids, and for groups. A network is told from an id that reads like
-// it by the last byte of the limit's prefix.
-//
-//go:noinline
-func (n *Node) longKey(l *limit, client string, group []byte) crdt.Key {
-	var buf [256 + MaxClientID]byte
-	b := append(buf[:0], l.prefix...)
-	switch {
-	case group == nil:
-		b = append(b, client...)
-	case bytes.IndexByte(group, '/') >= 0:
-		b[len(b)-1] = 1
-		fallthrough
-	default:
-		b = append(b, group...)
-	}
-	hi, lo := n.hash.Hash128(b)
-	return crdt.Key{Hi: hi, Lo: lo}
-}
 
 // decide answers for one limit. It holds one shard's lock, does no I/O and waits for
 // nobody. If d is not nil it fills in what a client is told, if hold is not nil what
@@ -274,20 +242,6 @@ func (n *Node) admitEntry(s *shard, l *limit, r *rule, k crdt.Key, now int64) (*
 	return s.insert(k, r, now), true
 }
 
-// overflowKey is the key that the unknown clients of a partition share. No client
-// id can be hashed to it but by accident.
-func (n *Node) overflowKey(l *limit, r *rule, k crdt.Key) crdt.Key {
-	var buf [192]byte
-	b := append(append(buf[:0], "overflow\x00"...), l.prefix...)
-	b = append(b, byte(k.Partition()))
-	if r.index > 0 {
-		b = append(b, byte(r.index>>8), byte(r.index))
-	}
-	hi, lo := n.hash.Hash128(b)
-	const low = 1<<56 - 1
-	return crdt.Key{Hi: k.Hi&^low | hi&low, Lo: lo}
-}
-
 // renew begins the client's life under a newer revision's rule with what it has used.
 func (n *Node) renew(e *entry, r *rule, now int64) {
 	old := &life{stamp: e.stamp(), rule: e.rule, reset: e.reset(), state: e.state, slots: e.states().rest}
@@ -341,57 +295,6 @@ func (n *Node) explain(s *shard, d *Decision, e *entry, now, cost int64) {
 		n.explainIsolated(s, d, e, iso, now, cost)
 	}
 	d.Degraded = n.degraded.Load()
-}
-
-// peek describes the client's standing and changes nothing.
-func (n *Node) peek(l *limit, client string, cost int64) Decision {
-	now := n.now()
-	r := l.known(now)
-	var net [netBuffer]byte
-	rule, group, why := n.ruleFor(r, client, cost, &net)
-	if why != ReasonOK {
-		if why != ReasonUnlimited && why != ReasonBlocked {
-			n.refusals[why].Add(1)
-		}
-		d := n.refused(rule, why)
-		if d.Allowed = rule.passes(why); d.Allowed && why == ReasonBlocked {
-			d.Reason, d.RetryAfter = ReasonShadow, 0
-		}
-		return d
-	}
-	k := n.key(l, client, group)
-	s := n.table.shard(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	look := &s.scratch
-	n.look(look, s, l, rule, k, now)
-	var d Decision
-	d.Allowed, d.Reason, _ = n.weigh(s, look, n.isolation.Load(), now, cost)
-	n.explain(s, &d, look, now, cost)
-	*look = entry{}
-	if d.Reason != ReasonShadow {
-		d.Reason = ReasonPeek
-	}
-	return d
-}
-
-// look makes a copy of the client's entry as a decision at now would find it. s is
-// locked.
-func (n *Node) look(look *entry, s *shard, l *limit, r *rule, k crdt.Key, now int64) {
-	e := s.find(k)
-	if e == nil && n.table.full(s) && n.cfg.OnFull != FullOpen {
-		e = s.find(n.overflowKey(l, r, k))
-	}
-	look.key = k
-	if e == nil {
-		look.begin(r, now)
-		return
-	}
-	look.copy(e)
-	if look.rule != r {
-		n.adopt(look, r, now)
-	}
-	look.rule.roll(look.states(), now)
 }
 
 func (s *shard) count(a *account, cost int64, allowed bool, why Reason) {

@@ -1,0 +1,52 @@
+package node
+
+import (
+	"bytes"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// key hashes a client's id under the limit. group is what the id counts as, nil for
+// itself. The buffer stays on the stack, and is small because clearing it costs time.
+func (n *Node) key(l *limit, client string, group []byte) crdt.Key {
+	var buf [128]byte
+	if group != nil || len(l.prefix)+len(client) > len(buf) {
+		return n.longKey(l, client, group)
+	}
+	hi, lo := n.hash.Hash128(append(append(buf[:0], l.prefix...), client...))
+	return crdt.Key{Hi: hi, Lo: lo}
+}
+
+// longKey is key for long ids, and for groups. A network is told from an id that reads like
+// it by the last byte of the limit's prefix.
+//
+//go:noinline
+func (n *Node) longKey(l *limit, client string, group []byte) crdt.Key {
+	var buf [256 + MaxClientID]byte
+	b := append(buf[:0], l.prefix...)
+	switch {
+	case group == nil:
+		b = append(b, client...)
+	case bytes.IndexByte(group, '/') >= 0:
+		b[len(b)-1] = 1
+		fallthrough
+	default:
+		b = append(b, group...)
+	}
+	hi, lo := n.hash.Hash128(b)
+	return crdt.Key{Hi: hi, Lo: lo}
+}
+
+// overflowKey is the key that the unknown clients of a partition share. No client
+// id can be hashed to it but by accident.
+func (n *Node) overflowKey(l *limit, r *rule, k crdt.Key) crdt.Key {
+	var buf [192]byte
+	b := append(append(buf[:0], "overflow\x00"...), l.prefix...)
+	b = append(b, byte(k.Partition()))
+	if r.index > 0 {
+		b = append(b, byte(r.index>>8), byte(r.index))
+	}
+	hi, lo := n.hash.Hash128(b)
+	const low = 1<<56 - 1
+	return crdt.Key{Hi: k.Hi&^low | hi&low, Lo: lo}
+}
