@@ -3,62 +3,60 @@ package natskv
 import (
 	"errors"
 	"reflect"
-	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
+
+// mostAtOnce is how many limits one watcher writes before it looks again. Where the bucket
+// says much that is new, as at the first start, watchers share the work so.
+const mostAtOnce = 100
+
+// view is what holds on the node.
+type view struct {
+	newest  map[string]standing
+	inForce map[string]node.Policy
+}
 
 // standing is what holds under a name: in force, or known to be in a moment.
 type standing struct {
 	policy  node.Policy
 	pending bool
-	set     bool      // by somebody, and not configured; not known while it is pending
-	at      time.Time // since when, zero for what was configured at the start
 }
 
-// standings are all of them, and the policies that are in force by now.
-func (w *Watcher) standings(s *node.Stats) (newest map[string]standing, inForce map[string]node.Policy) {
-	newest, inForce = map[string]standing{}, map[string]node.Policy{}
-	for _, l := range s.Limits {
-		if l.Name == node.CalledLimit {
-			continue // those that came with requests
-		}
-		newest[l.Name] = standing{policy: l.Policy, set: l.Set, at: l.Revision}
-		inForce[l.Name] = l.Policy
+func (w *Watcher) look() *view {
+	v := &view{newest: map[string]standing{}, inForce: w.cfg.Node.Limits()}
+	for name, p := range v.inForce {
+		v.newest[name] = standing{policy: p}
 	}
 	for _, c := range w.cfg.Node.Changes() {
-		if delete(newest, c.Name); exists(&c.Policy) {
-			newest[c.Name] = standing{policy: c.Policy, pending: true, at: c.At}
+		if delete(v.newest, c.Name); exists(&c.Policy) {
+			v.newest[c.Name] = standing{policy: c.Policy, pending: true}
 		}
 	}
-	return newest, inForce
+	return v
 }
 
 // exists: a change to the zero policy is that there is none any more.
 func exists(p *node.Policy) bool { return p.Limit != 0 || p.Access != node.Limited }
 
-// apply compares what holds with what the bucket says, and writes what differs if it is
-// told to. It reports whether something differed that can be written.
-func (w *Watcher) apply(s *node.Stats, write bool) (differs bool) {
-	newest, inForce := w.standings(s)
-	v := w.book.resolver(inForce)
-	for _, name := range w.book.names() {
-		e := w.book.entries[name]
-		held, there := newest[name]
+// compare returns the limits that are not what the bucket says, and can be: with the
+// policy, or nil where the limit is to be deleted.
+func (w *Watcher) compare(v *view) map[string]*node.Policy {
+	differ := map[string]*node.Policy{}
+	r := w.book.resolver(v.inForce)
+	for name, e := range w.book.entries {
+		held, there := v.newest[name]
 		if e.gone {
 			switch {
-			case e.takesBack(&held, there):
-				differs = true
-				if write {
-					w.delete(name, e)
-				}
+			case w.takesBack(e, name, &held, there):
+				differ[name] = nil
 			case !held.pending:
 				w.book.forget(name)
 			}
 			continue
 		}
-		l := v.limit(name)
-		w.tell(name, e, v.faults[name])
+		l := r.limit(name)
+		w.tell(name, e, r.faults[name])
 		if l == nil || e.refused {
 			continue
 		}
@@ -68,28 +66,51 @@ func (w *Watcher) apply(s *node.Stats, write bool) (differs bool) {
 			e.told = ""
 			continue
 		}
-		differs = true
-		if write {
-			w.set(name, e, p)
+		differ[name] = &p
+	}
+	return differ
+}
+
+// apply writes what differs, unless another watcher did so meanwhile, and reports whether
+// there is more to write.
+func (w *Watcher) apply() (more bool) {
+	differ := w.compare(w.look())
+	v, written := w.look(), 0     // to compare takes a while
+	for name, p := range differ { // in an order of its own
+		e := w.book.entries[name]
+		held, there := v.newest[name]
+		switch {
+		case p == nil && w.takesBack(e, name, &held, there):
+			w.delete(name, e)
+		case p != nil && (!there || !same(held.policy, *p)):
+			w.set(name, e, *p)
+		default:
+			continue
+		}
+		if written++; written == mostAtOnce {
+			return true
 		}
 	}
-	return differs
+	return false
 }
 
 // takesBack reports whether a deleted key ends what holds. What was set after the key was
 // deleted is somebody else's, unless it is what the key had said: the clocks of nodes
 // and servers differ, and a change holds a little later than it was made.
-func (e *entry) takesBack(held *standing, there bool) bool {
-	switch {
-	case !there:
+func (w *Watcher) takesBack(e *entry, name string, held *standing, there bool) bool {
+	if !there {
 		return false
-	case held.pending:
-		return e.last != nil && same(held.policy, *e.last)
-	case !held.set:
-		return false
-	default:
-		return held.at.Before(e.at) || e.last != nil && same(held.policy, *e.last)
 	}
+	said := e.last != nil && same(held.policy, *e.last)
+	if held.pending {
+		return said
+	}
+	for _, l := range w.cfg.Node.Stats().Limits {
+		if l.Name == name {
+			return l.Set && (said || l.Revision.Before(e.at))
+		}
+	}
+	return false
 }
 
 func (w *Watcher) set(name string, e *entry, p node.Policy) {

@@ -3,7 +3,6 @@ package natskv
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -64,9 +63,6 @@ func (b *book) hear(name string, in jetstream.KeyValueEntry) (*entry, error) {
 
 // forget drops a key that is gone, once there is nothing left to take back.
 func (b *book) forget(name string) { delete(b.entries, name) }
-
-// names are those of the bucket's limits, those that are gone included.
-func (b *book) names() []string { return slices.Sorted(maps.Keys(b.entries)) }
 
 // resolver reads limits that use others: of the bucket, or else those in force.
 type resolver struct {

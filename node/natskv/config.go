@@ -15,11 +15,12 @@ import (
 type Node interface {
 	SetLimit(name string, p node.Policy) error
 	DeleteLimit(name string) error
-	// Stats tells what is in force, and whether the node has joined its cluster: before,
-	// it does not know what others have written already.
-	Stats() node.Stats
-	// Changes tells what will be in force in a moment.
+	// Limits tells what is in force, Changes what will be in a moment.
+	Limits() map[string]node.Policy
 	Changes() []node.LimitChange
+	// Stats tells since when, and whether the node has joined its cluster: before, it
+	// does not know what others have written already.
+	Stats() node.Stats
 }
 
 // Config is what a Watcher is made from. Conn, Bucket and Node have no default.

@@ -2,6 +2,7 @@ package natskv_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,35 @@ func TestOneOfManyWatchersWrites(t *testing.T) {
 	t.Logf("%d nodes: %d writes for %d puts, %d for a delete; in force everywhere after %v at most", nodes, sets, changes, erases, longest)
 	if sets < changes || sets > 2*changes || erases < 1 || erases > 2 {
 		t.Errorf("%d writes for %d puts, %d for a delete", sets, changes, erases)
+	}
+}
+
+func TestWatchersShareTheWorkOfManyChanges(t *testing.T) {
+	t.Parallel()
+	const nodes, limits = 3, 500
+	w := newWorld(t)
+	w.create()
+	for i := range limits {
+		_, err := w.js.PublishAsync(fmt.Sprintf("$KV.%s.limit.l%d", bucketName, i), []byte(`{"limit":5,"window":60}`))
+		must(t, err)
+	}
+	<-w.js.PublishAsyncComplete()
+	var network node.Memory
+	var all []*counted
+	for i := range nodes {
+		all = append(all, open(t, &network, fmt.Sprintf("n%d", i), nodes))
+	}
+	members, sets := w.follow(all...), 0
+	took := eventually(t, "all limits, on all nodes", func() bool {
+		return !slices.ContainsFunc(members, func(m *member) bool { return len(m.node.Limits()) != limits+1 })
+	})
+	for _, m := range members {
+		s, _ := m.node.told()
+		sets += s
+	}
+	t.Logf("%d nodes, %d limits: %d writes, %v", nodes, limits, sets, took)
+	if sets < limits || sets > 2*limits {
+		t.Errorf("%d writes for %d limits", sets, limits)
 	}
 }
 

@@ -119,20 +119,26 @@ func (r *reading) hear(in jetstream.KeyValueEntry) {
 		r.count(func(s *Stats) { s.Limits = r.book.limits })
 	}
 	if r.complete && !r.waiting {
-		r.waiting = true
-		r.due.Reset(rand.N(r.cfg.Spread))
+		r.schedule()
 	}
+}
+
+// schedule makes this watcher write in a while, at another time than others.
+func (r *reading) schedule() {
+	r.waiting = true
+	r.due.Reset(rand.N(r.cfg.Spread))
 }
 
 // write brings the node to what was heard, once it knows what others wrote.
 func (r *reading) write() {
-	s := r.cfg.Node.Stats()
-	if !s.Sync.Ready {
+	if !r.hasJoined() {
 		r.due.Reset(joinPoll)
 		return
 	}
 	r.waiting = false
-	r.apply(&s, true)
+	if r.apply() {
+		r.schedule()
+	}
 }
 
 // check looks whether what was read still holds.
@@ -149,12 +155,12 @@ func (r *reading) check(ctx context.Context) error {
 		return errAnew // it was deleted and made anew
 	}
 	r.heard = false
-	s := r.cfg.Node.Stats()
-	if r.complete && !r.waiting && s.Sync.Ready && r.apply(&s, false) {
+	if r.complete && !r.waiting && len(r.compare(r.look())) > 0 {
 		// What was read may be old by now, so it is not simply written again.
 		r.log.Info("limits are not what the NATS bucket says: reading it again")
 		return errAnew
 	}
+	r.count(func(s *Stats) { s.Checks++ })
 	return nil
 }
 

@@ -26,7 +26,10 @@ type Watcher struct {
 	js   jetstream.JetStream
 	stop context.CancelFunc
 	done chan struct{}
-	book book // of the goroutine
+
+	// Of the goroutine.
+	book   book
+	joined bool
 
 	mu    sync.Mutex
 	stats Stats
@@ -40,6 +43,7 @@ type Stats struct {
 	Problem string
 	Limits  int    // in the bucket, those refused included
 	Reads   uint64 // how often it was read from its beginning
+	Checks  uint64 // and found to be still the one that was read, and the limits as it says
 	Set     uint64 // limits that this node set
 	Deleted uint64 // and deleted; what others did first is not counted
 	Refused uint64 // values that are no limits, or that the node did not take
@@ -123,6 +127,12 @@ func (w *Watcher) lost(err error) (was bool) {
 		w.log.Warn("the NATS bucket cannot be read: the limits stay as they are", "error", why)
 	}
 	return was
+}
+
+// hasJoined reports whether the node knows what its peers wrote.
+func (w *Watcher) hasJoined() bool {
+	w.joined = w.joined || w.cfg.Node.Stats().Sync.Ready
+	return w.joined
 }
 
 // current notes that the bucket was read.
