@@ -25,7 +25,8 @@ type limit struct {
 	Block      bool              `json:"block"`
 	Unlimited  bool              `json:"unlimited"`
 	Overrides  []json.RawMessage `json:"overrides"`
-	// In a status alone.
+	// In a status alone, which counts overrides and does not list them.
+	Count      int             `json:"override_count"`
 	Since      *time.Time      `json:"since"`
 	Set        *bool           `json:"set"`
 	Configured json.RawMessage `json:"configured"`

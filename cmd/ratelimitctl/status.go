@@ -97,7 +97,7 @@ func printLimits(body []byte, w io.Writer) error {
 		if l.Shadow {
 			would = fmt.Sprint(l.WouldDeny)
 		}
-		t.Row(l.name, l.quota(), l.window(), l.burst(), l.algorithm(), l.from(), since, l.Allowed, l.Denied, would, len(l.Overrides))
+		t.Row(l.name, l.quota(), l.window(), l.burst(), l.algorithm(), l.from(), since, l.Allowed, l.Denied, would, max(l.Count, len(l.Overrides)))
 	}
 	return t.Print(w)
 }

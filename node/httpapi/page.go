@@ -52,7 +52,7 @@ func ruleOf(l limitStatus) string {
 	if l.Consistency == node.Local {
 		words += ", local"
 	}
-	switch n := len(l.Overrides); n {
+	switch n := l.OverrideCount; n {
 	case 0:
 	case 1:
 		words += ", 1 override"

@@ -94,13 +94,14 @@ type boundStatus struct {
 
 type limitStatus struct {
 	spec.Limit
-	Since        *time.Time  `json:"since"`      // null: as configured
-	Set          bool        `json:"set"`        // by a PUT, on any node, which shadows what is configured
-	Configured   *spec.Limit `json:"configured"` // at this node, null if it is not
-	Allowed      uint64      `json:"allowed"`
-	Denied       uint64      `json:"denied"`
-	AllowedUnits uint64      `json:"allowed_units"`
-	DeniedUnits  uint64      `json:"denied_units"`
+	OverrideCount int         `json:"override_count"` // they are listed by GET /v1/limits/NAME
+	Since         *time.Time  `json:"since"`          // null: as configured
+	Set           bool        `json:"set"`            // by a PUT, on any node, which shadows what is configured
+	Configured    *spec.Limit `json:"configured"`     // at this node, null if it is not
+	Allowed       uint64      `json:"allowed"`
+	Denied        uint64      `json:"denied"`
+	AllowedUnits  uint64      `json:"allowed_units"`
+	DeniedUnits   uint64      `json:"denied_units"`
 	// ShadowDenied of those allowed would have been denied, were the limit not a shadow.
 	ShadowDenied      uint64 `json:"shadow_denied"`
 	ShadowDeniedUnits uint64 `json:"shadow_denied_units"`
@@ -150,9 +151,13 @@ func (a *api) statusNow() status {
 			Limit: spec.LimitOf(l.Policy), Allowed: l.Allowed, Denied: l.Denied,
 			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits, Since: instant(l.Revision), Set: l.Set,
 			ShadowDenied: l.Shadowed, ShadowDeniedUnits: l.ShadowedUnits, ShadowPercent: shadowPercent(&l),
+			OverrideCount: len(l.Policy.Overrides),
 		}
+		// There may be thousands: GET /v1/limits/NAME lists them.
+		ls.Overrides = nil
 		if l.Configured != nil {
 			configured := spec.LimitOf(*l.Configured)
+			configured.Overrides = nil
 			ls.Configured = &configured
 		}
 		out.Limits[l.Name] = ls
