@@ -59,7 +59,7 @@ func ExamplePolicy_Validate() {
 		fmt.Println("first:", fault.Field)
 	}
 	// Output:
-	// window 0s: must be from 1ms to 8784h0m0s
+	// window 0s: must be from 1ms to 8784h0m0s, and cannot be left out
 	// burst -1: must be from 1 to 9007199254740992, or 0 for the limit
 	// first: window
 }

@@ -61,11 +61,14 @@ func (p Policy) Validate() error {
 	}
 	switch {
 	case p.Limit == 0:
-		refuse("limit", p.Limit, "must be at least 1 (to block every request use a block list, not a limit of 0)")
+		refuse("limit", p.Limit, "must be at least 1, and cannot be left out")
 	case p.Limit < 0 || p.Limit > MaxUnits:
 		refuse("limit", p.Limit, "must be from 1 to %d", int64(MaxUnits))
 	}
-	if p.Window < MinWindow || p.Window > MaxWindow {
+	switch {
+	case p.Window == 0:
+		refuse("window", p.Window, "must be from %v to %v, and cannot be left out", MinWindow, MaxWindow)
+	case p.Window < MinWindow || p.Window > MaxWindow:
 		refuse("window", p.Window, "must be from %v to %v", MinWindow, MaxWindow)
 	}
 	if p.Burst < 0 || p.Burst > MaxUnits {

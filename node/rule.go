@@ -193,6 +193,9 @@ func (p Policy) amounts() error {
 		return nil
 	}
 	g := gcra.Policy{Limit: p.Limit, Window: p.Window, Burst: p.Burst}
+	if p.Calendar != gcra.NoUnit {
+		g.Window = time.Minute // there is a window: that it is of the calendar is judged elsewhere
+	}
 	switch p.Algorithm {
 	case FixedWindow:
 		// The window is judged where it is laid out.

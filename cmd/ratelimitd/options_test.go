@@ -26,7 +26,7 @@ func TestFlagsOverrideTheEnvironmentOverridesTheFile(t *testing.T) {
 
 func TestAFlagForTheFileOverridesTheEnvironments(t *testing.T) {
 	code, stdout, stderr := finish(t, []string{"RATELIMITD_CONFIG=/nowhere"}, "-check", "-config", write(t, "f.yaml", "limit: 21"))
-	if code != 0 || !strings.Contains(stdout, "default 21 per 1m0s") {
+	if code != 0 || !strings.Contains(stdout, "default 21 per 1m") {
 		t.Errorf("got %d %q %q", code, stdout, stderr)
 	}
 }
@@ -140,7 +140,7 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 
 func TestCheckJudgesWithoutOpeningAnything(t *testing.T) {
 	stdout, _, err := runIn(t, nil, "-check", "-http", "127.0.0.1:1", "-nats", "nats://127.0.0.1:1", "-limit", "7")
-	if err != nil || stdout != "ratelimitd: the settings are fine: default 7 per 1m0s\n" {
+	if err != nil || stdout != "ratelimitd: the settings are fine: default 7 per 1m\n" {
 		t.Errorf("got %q, %v", stdout, err)
 	}
 	if _, _, err := runIn(t, nil, "-check", "-nodes", "3"); err != nil {
@@ -149,7 +149,7 @@ func TestCheckJudgesWithoutOpeningAnything(t *testing.T) {
 	file := write(t, "f.yaml", "limit: 21\nburst: 3\n")
 	for _, args := range [][]string{{"-check", file}, {"-check", file, "-burst", "4"}, {"-burst", "4", "--check", file}, {"-config", file, "-check"}} {
 		stdout, _, err := runIn(t, []string{"RATELIMITD_CONFIG=/nowhere"}, args...)
-		if err != nil || stdout != "ratelimitd: the settings are fine: default 21 per 1m0s\n" {
+		if err != nil || stdout != "ratelimitd: the settings are fine: default 21 per 1m\n" {
 			t.Errorf("%v: got %q, %v", args, stdout, err)
 		}
 	}
@@ -157,6 +157,21 @@ func TestCheckJudgesWithoutOpeningAnything(t *testing.T) {
 		if _, _, err := runIn(t, nil, append(args, "-check")...); exitCode(err) != exitUsage {
 			t.Errorf("%v: got %v", args, err)
 		}
+	}
+}
+
+func TestCheckShowsEachKindOfLimit(t *testing.T) {
+	file := write(t, "f.yaml", `limits:
+  abuse: {unlimited: true, overrides: [{client: mallory, block: true}]}
+  hourly: {limit: 1000, window: 1h, shadow: true}
+  internal: {block: true, overrides: [{client: a, unlimited: true}, {client: b, unlimited: true}]}
+  quota: {algorithm: fixed_window, limit: 10000, window: month}
+  slow: {limit: 1, window: 1h30m}
+`)
+	const want = "ratelimitd: the settings are fine: abuse unlimited with 1 override; default 100 per 1m; hourly 1000 per 1h, a shadow; " +
+		"internal blocked with 2 overrides; quota 10000 per month; slow 1 per 1h30m\n"
+	if stdout, _, err := runIn(t, nil, "-check", file); err != nil || stdout != want {
+		t.Errorf("got  %q, %v\nwant %q", stdout, err, want)
 	}
 }
 

@@ -98,9 +98,40 @@ func (p *plan) summary() string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(p.node.Limits)) {
 		l := p.node.Limits[name]
-		all = append(all, fmt.Sprintf("%s %d per %v", name, l.Limit, l.Window))
+		text := name + " " + amount(l)
+		if l.Shadow {
+			text += ", a shadow"
+		}
+		switch n := len(l.Overrides); n {
+		case 0:
+		case 1:
+			text += " with 1 override"
+		default:
+			text += fmt.Sprintf(" with %d overrides", n)
+		}
+		all = append(all, text)
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(all, "; ")
+}
+
+// amount is what a limit's own policy lets pass.
+func amount(p node.Policy) string {
+	var none node.Calendar
+	switch {
+	case p.Access == node.Blocked:
+		return "blocked"
+	case p.Access == node.Unlimited:
+		return "unlimited"
+	case p.Calendar != none:
+		return fmt.Sprintf("%d per %v", p.Limit, p.Calendar)
+	}
+	window := p.Window.String()
+	for _, zero := range []string{"m0s", "h0m"} { // 1h, not 1h0m0s
+		if strings.HasSuffix(window, zero) {
+			window = window[:len(window)-2]
+		}
+	}
+	return fmt.Sprintf("%d per %s", p.Limit, window)
 }
 
 // open starts the node.

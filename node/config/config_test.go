@@ -163,7 +163,7 @@ func TestFaultsSayWhereTheyStand(t *testing.T) {
 		{"limits:\n  default: {limit: 1, window: 1}\nlimit: 2\n", `f.yaml:3: limit is given more than once: it is at f.yaml:2 already`},
 		{"window: 2\nlimits:\n  default: {limit: 1, window: 1}\n", `f.yaml:3: window is given more than once: it is at f.yaml:1 already`},
 		{"a: 1\n---\nb: 2\n", `f.yaml: there is more than one document`},
-		{"a: [1\n", `f.yaml: line`},
+		{"a: [1\n", `f.yaml:1: did not find`},
 		{"? [a]\n: b\n", `f.yaml:1: the file has a key that is none: a key must be a plain word`},
 	} {
 		s := config.Default()
@@ -195,6 +195,23 @@ func TestALimitThatCannotBeSaysWhereItStands(t *testing.T) {
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)
+		}
+	}
+}
+
+func TestFaultsOfTheDefaultLimitSayWhichSpellingIsMeant(t *testing.T) {
+	for text, want := range map[string]string{
+		"limit: -5\n": "f.yaml:1: limit -5: must be from 1 to 9007199254740992",
+		"limits:\n  default: {limit: -5, window: 60}\n": "f.yaml:2: limits.default.limit -5: must be from 1 to 9007199254740992",
+		"limits:\n  default: {limit: 5}\n":              "f.yaml:2: limits.default.window 0s: must be from 1ms to 8784h0m0s, and cannot be left out",
+		"limits:\n  default: {limit: 5, window: day}\n": "f.yaml:2: limits.default.window day: calendar windows need the algorithm fixed_window: give a number of seconds or a duration",
+	} {
+		s := config.Default()
+		if err := s.Parse("f.yaml", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Policies(); err == nil || err.Error() != want {
+			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)
 		}
 	}
 }

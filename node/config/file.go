@@ -65,12 +65,26 @@ func document(name string, text []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, errors.New(name + ":" + malformed(err))
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: there is more than one document in the file: give one", name)
 	}
 	return doc.Content[0], nil
+}
+
+// malformed is what the YAML reader says, with the line as in all other faults.
+func malformed(err error) string {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, found := strings.CutPrefix(text, "line "); found {
+		text = rest
+	} else {
+		text = " " + text
+	}
+	if strings.HasSuffix(text, "cannot start any token") {
+		text += ": is it a tab? YAML is indented with spaces"
+	}
+	return text
 }
 
 // located puts a file's name and the line before what was wrong in it.

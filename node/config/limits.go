@@ -42,12 +42,13 @@ func (s *Settings) Policies() (map[string]node.Policy, error) {
 
 // at says where the faulty field of a limit stands.
 func (s *Settings) at(name string, f *node.FieldError) error {
-	if name == node.DefaultLimit {
-		if origin := s.origins[f.Field]; origin != "" && slices.Contains(defaultKeys, f.Field) {
+	w, found := s.limits[name]
+	if name == node.DefaultLimit && slices.Contains(defaultKeys, f.Field) {
+		under := found && w.value.Has(f.Field) && s.origins[f.Field] == w.origin(f.Field) // limits.default
+		if origin := s.origins[f.Field]; origin != "" && !under {
 			return fmt.Errorf("%s: %w", origin, f)
 		}
 	}
-	w, found := s.limits[name]
 	if !found {
 		return f
 	}
