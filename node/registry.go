@@ -273,7 +273,8 @@ func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 			n.drops[dropLimit].Add(1)
 			n.log.Warn("limit from a peer refused", "limit", r.Name, "error", err)
 		case changed:
-			n.log.Info("limit changed by a peer", "limit", r.Name, "at", time.Unix(0, r.Stamp.At), "revisions", string(r.Value[:min(len(r.Value), 512)]))
+			n.log.Info("limit changed by a peer", "limit", r.Name, "at", time.Unix(0, r.Stamp.At))
+			n.log.Debug("limit changed by a peer, as it was told", "limit", r.Name, "revisions", string(r.Value[:min(len(r.Value), 512)]))
 		}
 	}
 	n.sayAgain()

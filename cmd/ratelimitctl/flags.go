@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -35,7 +37,7 @@ func (f *flags) parse(args []string, least, most int) ([]string, error) {
 				f.help()
 				return nil, err
 			}
-			return nil, usageError{err}
+			return nil, usageError{f.explain(err)}
 		}
 		if f.NArg() == 0 {
 			break
@@ -50,6 +52,26 @@ func (f *flags) parse(args []string, least, most int) ([]string, error) {
 		return nil, usagef("unexpected argument %q", positional[most])
 	}
 	return positional, nil
+}
+
+var unreadable = regexp.MustCompile(`^invalid value (".*") for flag -(\S+): parse error$`)
+
+// explain says what a flag takes where the flag package only says that it is not that.
+func (f *flags) explain(err error) error {
+	m := unreadable.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	want := "a whole number"
+	if g, ok := f.Lookup(m[2]).Value.(flag.Getter); ok {
+		switch g.Get().(type) {
+		case float64:
+			want = "a number"
+		case time.Duration:
+			want = "a duration such as 90s, 500ms or 1h"
+		}
+	}
+	return fmt.Errorf("invalid value %s for flag -%s: must be %s", m[1], m[2], want)
 }
 
 func (f *flags) help() {

@@ -37,10 +37,21 @@ func (d *door) serve() error {
 	return nil
 }
 
+// judgeAddress says what is wrong with the form of an address, if one is given.
+func judgeAddress(s *config.Settings, key, addr string) error {
+	if addr == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return at(s, key, "%q: must be host:port, such as 127.0.0.1:8080 or :8080", addr)
+	}
+	return nil
+}
+
 // listen opens the address of one setting.
 func listen(ctx context.Context, s *config.Settings, key, addr string) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return nil, at(s, key, "%q: must be host:port, such as 127.0.0.1:8080 or :8080", addr)
+	if err := judgeAddress(s, key, addr); err != nil {
+		return nil, err
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {

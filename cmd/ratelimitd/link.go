@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -80,6 +81,10 @@ func needs(s *config.Settings, key, value, other, otherValue string) error {
 	return at(s, key, "is of no use without -%s", strings.ReplaceAll(other, "_", "-"))
 }
 
+// natsSchemes are what a URL of a NATS server begins with. The client takes others for
+// nats:, and would look for a server there for ever.
+var natsSchemes = []string{"nats", "tls", "ws", "wss"}
+
 // dial is a link to an external server. Its files are read now, so that a wrong path
 // is found at the start and not when the server is there.
 func (l *link) dial(s *config.Settings, password string) error {
@@ -89,7 +94,7 @@ func (l *link) dial(s *config.Settings, password string) error {
 		if err != nil || !strings.Contains(text, "://") {
 			u, err = url.Parse("nats://" + text)
 		}
-		if err != nil || u.Hostname() == "" {
+		if err != nil || u.Hostname() == "" || !slices.Contains(natsSchemes, u.Scheme) {
 			faults = append(faults, at(s, "nats", "must be URLs such as nats://127.0.0.1:4222, separated by commas"))
 		}
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
@@ -27,8 +29,11 @@ func newLogger(s *config.Settings, w io.Writer) (*slog.Logger, error) {
 // at is a fault of one setting, with where it stands.
 func at(s *config.Settings, key, format string, args ...any) error {
 	origin := s.Origin(key)
-	if origin == "" {
+	switch {
+	case origin == "":
 		origin = "setting " + key
+	case !strings.HasPrefix(origin, "flag ") && !strings.HasPrefix(origin, "environment "):
+		origin += ": " + key // a line of a file does not name it
 	}
-	return usagef(origin+": "+format, args...)
+	return usagef("%s: %w", origin, fmt.Errorf(format, args...))
 }

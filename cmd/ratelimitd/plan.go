@@ -47,6 +47,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 		Name: s.Name, Cluster: s.Cluster, ClusterKey: key, Limits: limits,
 		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Nodes: int(s.Nodes), Logger: log,
 	}
+	faults = append(faults, judgeAddress(s, "http", s.HTTP), judgeAddress(s, "admin", s.Admin))
 	if s.MaxClients < 1 {
 		faults = append(faults, at(s, "max_clients", "%d: must be at least 1", s.MaxClients))
 	}
@@ -77,9 +78,31 @@ func (p *plan) check(ctx context.Context) error {
 	cfg.Logger = nil
 	n, err := node.Open(context.WithoutCancel(ctx), cfg) // it takes no time
 	if err != nil {
-		return usageError{err}
+		return usageError{p.located(err)}
 	}
 	return n.Close()
+}
+
+// located puts before each faulty field where it was set.
+func (p *plan) located(err error) error {
+	if fault := new(node.FieldError); !errors.As(err, &fault) {
+		return err
+	}
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself, to find all and not just the first
+	case *node.FieldError:
+		if origin := p.settings.Origin(e.Field); origin != "" {
+			return fmt.Errorf("%s: %w", origin, e)
+		}
+	case interface{ Unwrap() error }:
+		return p.located(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all []error
+		for _, inner := range e.Unwrap() {
+			all = append(all, p.located(inner))
+		}
+		return errors.Join(all...)
+	}
+	return err
 }
 
 // judgeSaved says what is wrong with saved limits.

@@ -50,6 +50,10 @@ func TestABadResetIsRefusedByName(t *testing.T) {
 	} {
 		wantProblem(t, ask(t, h, "POST", "/v1/reset", body), want.status, want.field)
 	}
+	w := ask(t, h, "POST", "/v1/reset", `{"client":"a","limit":"nope"}`)
+	if !strings.Contains(w.Body.String(), `there is no limit \"nope\": GET /v1/limits lists them`) {
+		t.Errorf("got %s", w.Body)
+	}
 }
 
 func TestTooManyResetsAreToldToWait(t *testing.T) {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -115,7 +116,11 @@ func (a *api) reset(w http.ResponseWriter, r *http.Request) {
 	if q.limit == "" {
 		q.limit = node.DefaultLimit
 	}
-	if err := a.node.Reset(q.limit, q.client); err != nil {
+	switch err := a.node.Reset(q.limit, q.client); {
+	case errors.Is(err, node.ErrUnknownLimit):
+		unknownLimit("limit", q.limit).write(w)
+		return
+	case err != nil:
 		problemOf(err, "limit").write(w)
 		return
 	}
