@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -103,13 +106,21 @@ func (r *reloader) take() (changed []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	limits, err := o.settings.Policies()
+	if len(bytes.TrimSpace(o.text)) == 0 && len(bytes.TrimSpace(r.text)) > 0 {
+		return nil, fmt.Errorf("%s is empty, as a file is that is being written", r.file)
+	}
+	// What would keep the next start from serving is wrong now.
+	if _, err := newLogger(&o.settings, io.Discard); err != nil {
+		return nil, err
+	}
+	p, err := newPlan(&o.settings, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
-	if err := r.node.Configure(limits); err != nil {
+	if err := p.check(context.Background()); err != nil {
 		return nil, err
 	}
+	limits := p.node.Limits
 	names := maps.Clone(r.limits)
 	maps.Copy(names, limits)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -117,6 +128,12 @@ func (r *reloader) take() (changed []string, err error) {
 		is, has := limits[name]
 		if had != has || !reflect.DeepEqual(was, is) {
 			changed = append(changed, name)
+		}
+	}
+	// A node that has nothing new to say must not have the last word.
+	if len(changed) > 0 {
+		if err := r.node.Configure(limits); err != nil {
+			return nil, err
 		}
 	}
 	r.limits = limits
@@ -149,6 +166,9 @@ func modified(path string) time.Time {
 	info, err := os.Stat(path)
 	if err != nil {
 		return time.Time{}
+	}
+	if now := time.Now(); info.ModTime().After(now) {
+		return now // a clock was wrong when it was written
 	}
 	return info.ModTime()
 }

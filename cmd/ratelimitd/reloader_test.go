@@ -1,0 +1,63 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// told counts what it is configured with.
+type told []map[string]node.Policy
+
+func (c *told) Configure(limits map[string]node.Policy) error {
+	*c = append(*c, limits)
+	return nil
+}
+
+func TestAReloadSaysOnlyWhatIsNewAndRight(t *testing.T) {
+	path := write(t, "c.yaml", "limit: 10\n")
+	args := []string{"-config", path}
+	o, err := parse(args, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	p, err := newPlan(&o.settings, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c told
+	r := newReloader(args, nil, &o, p)
+	r.node = &c
+	if changed, err := r.take(); err != nil || len(changed) > 0 || len(c) > 0 {
+		t.Errorf("without a change: %v, %v, told %d times", changed, err, len(c))
+	}
+	for text, want := range map[string]string{
+		"": "is empty", "cluster: a.b\n": "cluster", "max_clients: 0\n": "max_clients", "log_level: loud\n": "log_level",
+		"admin_token_file: /nosuch\n": "admin_token_file", "limit: 0\n": "limit",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.take(); err == nil || !strings.Contains(err.Error(), want) || len(c) > 0 {
+			t.Errorf("%q: %v, told %d times", text, err, len(c))
+		}
+	}
+	if err := os.WriteFile(path, []byte("limit: 20\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := r.take(); err != nil || len(changed) != 1 || len(c) != 1 {
+		t.Errorf("a change: %v, %v, told %d times", changed, err, len(c))
+	}
+	ahead := time.Now().Add(time.Hour)
+	if err := os.Chtimes(path, ahead, ahead); err != nil {
+		t.Fatal(err)
+	}
+	if at := modified(path); at.After(time.Now()) {
+		t.Errorf("a file from the future is taken for %v", at)
+	}
+}
