@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // together waits until every daemon is ready and hears n others.
@@ -83,6 +84,30 @@ func TestEmbeddedServersFormAMeshThatCountsTogether(t *testing.T) {
 			t.Errorf("a warning without a cause: %v", p.lines())
 		}
 	}
+}
+
+// TestOthersDialTheAdvertisedAddress lets two nodes learn of each other from a third. Both
+// advertise a listener of the test, since either may be the first to dial.
+func TestOthersDialTheAdvertisedAddress(t *testing.T) {
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	seed := runDaemon(t, nil, "-nats-cluster", "127.0.0.1:0")
+	network, _ := seed.logged("ratelimitd serves")["network"].(string)
+	route := strings.TrimPrefix(network, "mesh of embedded NATS at ")
+	for _, name := range []string{"n2", "n3"} {
+		runDaemon(t, nil, "-name", name, "-nats-cluster", "127.0.0.1:0", "-nats-routes", route, "-cluster-advertise", l.Addr().String())
+	}
+	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatalf("nobody dialled the advertised address: %v", err)
+	}
+	_ = conn.Close()
 }
 
 func TestNodesOnOneServerCountTogether(t *testing.T) {

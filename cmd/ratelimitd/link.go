@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -40,7 +42,10 @@ func newLink(s *config.Settings, password string, key []byte) (*link, error) {
 		err := l.embed(s, password, key)
 		return l, err
 	}
-	for key, value := range map[string]string{"nats_listen": s.NATSListen, "nats_cluster": s.NATSCluster, "nats_routes": s.NATSRoutes} {
+	for key, value := range map[string]string{
+		"nats_listen": s.NATSListen, "nats_cluster": s.NATSCluster,
+		"cluster_advertise": s.ClusterAdvertise, "nats_routes": s.NATSRoutes,
+	} {
 		if value != "" {
 			return l, at(s, key, "is for the embedded server, and -nats is for an external one: give one of them")
 		}
@@ -59,10 +64,10 @@ func (l *link) embed(s *config.Settings, password string, key []byte) error {
 		faults = append(faults, needs(s, key, value, "nats", s.NATS))
 	}
 	faults = append(faults, bucketFault(s), needs(s, "nats_user", s.NATSUser, "nats_listen", s.NATSListen),
-		needs(s, "nats_routes", s.NATSRoutes, "nats_cluster", s.NATSCluster))
+		needs(s, "nats_routes", s.NATSRoutes, "nats_cluster", s.NATSCluster), judgeAdvertised(s))
 	l.embedded = embednats.Config{
 		Name: s.Name, ClientListen: s.NATSListen, User: s.NATSUser, Password: password,
-		ClusterListen: s.NATSCluster, Routes: split(s.NATSRoutes),
+		ClusterListen: s.NATSCluster, ClusterAdvertise: s.ClusterAdvertise, Routes: split(s.NATSRoutes),
 	}
 	if len(key) > 0 {
 		// Servers of a mesh can publish as any node, so they have to know the key.
@@ -71,6 +76,21 @@ func (l *link) embed(s *config.Settings, password string, key []byte) error {
 		l.embedded.RoutePassword = hex.EncodeToString(h.Sum(nil))
 	}
 	return errors.Join(faults...)
+}
+
+// judgeAdvertised refuses an address that nobody could dial: other servers would retry it
+// for a day, and this node would look for the fault in its firewall.
+func judgeAdvertised(s *config.Settings) error {
+	if s.ClusterAdvertise == "" || s.NATSCluster == "" {
+		return needs(s, "cluster_advertise", s.ClusterAdvertise, "nats_cluster", s.NATSCluster)
+	}
+	host, port, err := net.SplitHostPort(s.ClusterAdvertise)
+	n, numErr := strconv.ParseUint(port, 10, 16)
+	ip := net.ParseIP(host)
+	if err != nil || numErr != nil || n == 0 || host == "" || ip != nil && ip.IsUnspecified() {
+		return at(s, "cluster_advertise", "%q: must be a host and port that other nodes can dial, such as 203.0.113.7:6222", s.ClusterAdvertise)
+	}
+	return nil
 }
 
 // needs is a fault if one setting is given without the other.

@@ -51,6 +51,7 @@ nats_tls_key: /key
 nats_kv_bucket: limits
 nats_listen: 127.0.0.1:4222
 nats_cluster: 127.0.0.1:6222
+cluster_advertise: n1.example:6222
 nats_routes: nats://c:6222,nats://d:6222
 subject_prefix: rl
 max_clients: 1000

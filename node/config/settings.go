@@ -26,6 +26,7 @@ type Settings struct {
 	NATSTLSCA, NATSTLSCert, NATSTLSKey string // files
 	NATSKVBucket                       string // on that server
 	NATSListen, NATSCluster            string // addresses of the embedded server
+	ClusterAdvertise                   string // the address that other embedded servers dial
 	NATSRoutes                         string // URLs, separated by commas
 	SubjectPrefix                      string
 
@@ -100,6 +101,7 @@ func (s *Settings) All() []Setting {
 		{Key: "nats_kv_bucket", Arg: "NAME", Usage: "take limits from this JetStream key-value bucket on the server of -nats", into: &s.NATSKVBucket},
 		{Key: "nats_listen", Arg: "ADDR", Usage: "let NATS clients connect to the embedded server", into: &s.NATSListen},
 		{Key: "nats_cluster", Arg: "ADDR", Usage: "let embedded servers of other nodes connect: they form a mesh", into: &s.NATSCluster},
+		{Key: "cluster_advertise", Arg: "ADDR", Usage: "host:port that the other embedded servers dial, where -nats-cluster cannot be dialled from outside", into: &s.ClusterAdvertise},
 		{Key: "nats_routes", Arg: "URL[,URL]", Usage: "embedded servers of other nodes; its own address among them is fine", into: &s.NATSRoutes, list: true},
 		{Key: "subject_prefix", Arg: "P", Usage: "what all NATS subjects begin with", into: &s.SubjectPrefix},
 		{Key: "nodes", Arg: "N", Usage: "how many nodes the cluster has, if known: matters to limits whose on_isolation is not keep", into: &s.Nodes},
