@@ -1,10 +1,8 @@
-package sim_test
+package sim
 
 import (
 	"bytes"
 	"testing"
-
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
 )
 
 func TestARunIsItsSeed(t *testing.T) {
@@ -13,7 +11,7 @@ func TestARunIsItsSeed(t *testing.T) {
 		var texts [2]bytes.Buffer
 		var traces [2]uint64
 		for i := range texts {
-			r, err := sim.Run(sim.Random(seed), &texts[i])
+			r, err := Run(Random(seed), &texts[i])
 			if err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
@@ -24,9 +22,9 @@ func TestARunIsItsSeed(t *testing.T) {
 			t.Errorf("seed %d: two runs differ, from byte %d of their traces on; hashes %x and %x", seed, differAt(a, b), traces[0], traces[1])
 		}
 	}
-	for i, a := range sim.Adversaries() {
-		one, _ := sim.Run(a.Runs[0], nil)
-		two, _ := sim.Run(a.Runs[0], nil)
+	for i, a := range adversaries() {
+		one, _ := Run(a.Runs[0], nil)
+		two, _ := Run(a.Runs[0], nil)
 		if one.Trace != two.Trace || one.E != two.E || one.Messages != two.Messages {
 			t.Errorf("adversary %d, %s: two runs differ", i, a.Name)
 		}

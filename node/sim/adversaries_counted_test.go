@@ -21,15 +21,15 @@ func windowAlgorithms() []node.Policy {
 // eachWindow spends the whole limit at every node at once, in each window anew: fixed
 // windows admit N times the limit in each. The others count on what was too much, so
 // between two bursts they have to be left alone until that is over.
-func eachWindow() []Adversary {
+func eachWindow() []adversary {
 	const nodes = 8
-	var out []Adversary
+	var out []adversary
 	for i, p := range windowAlgorithms() {
 		pause := time.Duration(1 + min(i, 1)) // windows from one burst to the next
 		if p.Algorithm == node.SlidingWindow && p.Resolution == 0 {
 			pause = 3 // the estimate has the one before in it
 		}
-		out = append(out, Adversary{fmt.Sprintf("%s, all nodes at once in each window", nameOfAlgorithm(p)), attacksConnected, 0.95, sweep(6, 7*ms, func(shift time.Duration) Scenario {
+		out = append(out, adversary{fmt.Sprintf("%s, all nodes at once in each window", nameOfAlgorithm(p)), attacksConnected, 0.95, sweep(6, 7*ms, func(shift time.Duration) Scenario {
 			sc := cluster(nodes, p, 50*ms, 3*ms, 4*pause*p.Window)
 			sc.Streams = []Stream{{Client: victim, Burst: 110, Start: time.Second + shift, Period: pause * p.Window}}
 			return sc
@@ -51,7 +51,7 @@ func nameOfAlgorithm(p node.Policy) string {
 // windowEdges spends the limit at a node whose clock is behind, just before a window or
 // part of one ends there, and again at one whose clock is ahead, as soon as that counts
 // for it no more.
-func windowEdges() Adversary {
+func windowEdges() adversary {
 	var runs []Scenario
 	for _, p := range windowAlgorithms() {
 		runs = append(runs, sweep(6, 5*ms, func(shift time.Duration) Scenario {
@@ -65,12 +65,12 @@ func windowEdges() Adversary {
 			return sc
 		})...)
 	}
-	return Adversary{"windows, at their edges, clocks apart", attacksSkew, 0.9, runs}
+	return adversary{"windows, at their edges, clocks apart", attacksSkew, 0.9, runs}
 }
 
 // windowPartition pours into both sides of a partition, through several windows: each
 // side has the limit in each.
-func windowPartition() Adversary {
+func windowPartition() adversary {
 	var runs []Scenario
 	for _, p := range windowAlgorithms() {
 		runs = append(runs, sweep(3, 400*ms, func(shift time.Duration) Scenario {
@@ -80,12 +80,12 @@ func windowPartition() Adversary {
 			return sc
 		})...)
 	}
-	return Adversary{"windows, during a partition", attacksPartition, 0.9, runs}
+	return adversary{"windows, during a partition", attacksPartition, 0.9, runs}
 }
 
 // windowCrash lets a node take with it what it had not told, in the same window in which
 // it is hit again when it is back.
-func windowCrash() Adversary {
+func windowCrash() adversary {
 	var runs []Scenario
 	for _, p := range windowAlgorithms() {
 		p.Window = time.Minute
@@ -97,12 +97,12 @@ func windowCrash() Adversary {
 			return sc
 		})...)
 	}
-	return Adversary{"windows, a crash before the flush", attacksCrash, 0.9, runs}
+	return adversary{"windows, a crash before the flush", attacksCrash, 0.9, runs}
 }
 
 // windowChanges goes from every way to count to every other under load, told to a node
 // that is cut off, or to one that is not.
-func windowChanges() Adversary {
+func windowChanges() adversary {
 	policies := append(windowAlgorithms(),
 		perSecond(20, 100),
 		node.Policy{Algorithm: node.FixedWindow, Limit: 60, Calendar: gcra.Minute},
@@ -130,13 +130,13 @@ func windowChanges() Adversary {
 			})...)
 		}
 	}
-	return Adversary{"windows, a limit that changes how it counts", attacksChange, 0.5, runs}
+	return adversary{"windows, a limit that changes how it counts", attacksChange, 0.5, runs}
 }
 
 // lateRefund has a reservation settled while others do not hear of it, and another node
 // find the bucket empty with it: that raises the origin by what is not there any more.
-func lateRefund() Adversary {
-	return Adversary{"a refund that is heard late", attacksRefund, 0.9, sweep(16, 10*ms, func(shift time.Duration) Scenario {
+func lateRefund() adversary {
+	return adversary{"a refund that is heard late", attacksRefund, 0.9, sweep(16, 10*ms, func(shift time.Duration) Scenario {
 		sc := cluster(2, perSecond(10, 100), 50*ms, 3*ms, 17*time.Second)
 		begin := windowChange(sc.Policy) + 100*ms                            // all is in one window
 		sc.Clocks = []time.Duration{ms}                                      // so that only the pointwise bound is stated
