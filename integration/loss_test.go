@@ -116,7 +116,7 @@ func TestLossOfATenthOfAllMessagesIsRepaired(t *testing.T) {
 	stopAlice()
 	tr.converges(time.Now(), "alice")
 	for i, n := range c.nodes {
-		s := n.Stats().Sync.Stats
+		s := n.Stats().Sync
 		t.Logf("n%d: %d gaps, %d mismatches, %d repairs, %d timeouts", i, s.Gaps, s.Mismatches, s.Repairs, s.Timeouts)
 		if s.Gaps == 0 || s.Repairs == 0 {
 			t.Errorf("n%d saw %d gaps and asked for %d repairs: was nothing lost?", i, s.Gaps, s.Repairs)

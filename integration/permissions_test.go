@@ -198,12 +198,12 @@ func TestClusterNeedsTheDocumentedPermissions(t *testing.T) {
 
 	// A request to settle, though one without a message: the node asked counts it as
 	// dropped.
-	asked := slices.IndexFunc(late.Stats().Sync.Peers, func(p deltasync.Peer) bool { return p.Node == "n0" })
-	subject := "ratelimit.v1.default.settle.n0." + strconv.FormatUint(uint64(late.Stats().Sync.Peers[asked].Replica), 36)
+	asked := slices.IndexFunc(late.Stats().Sync.Peers, func(p node.PeerStats) bool { return p.Node == "n0" })
+	subject := "ratelimit.v1.default.settle.n0." + strconv.FormatUint(late.Stats().Sync.Peers[asked].Replica, 36)
 	if err := tr.Publish(subject, tr.Inbox(), nil); err != nil {
 		t.Fatal(err)
 	}
-	c.await("it reaches the node asked", func() bool { return c.nodes[0].Stats().Sync.Stats.Dropped[deltasync.DropTag] == 1 })
+	c.await("it reaches the node asked", func() bool { return c.nodes[0].Stats().Sync.Dropped["tag"] == 1 })
 
 	// What it does not hear, it has to ask for.
 	tr.deaf.Store(true)
@@ -233,8 +233,8 @@ func TestClusterNeedsTheDocumentedPermissions(t *testing.T) {
 		t.Error(err)
 	}
 	c.await("its farewell is heard", func() bool {
-		return slices.ContainsFunc(last.Stats().Sync.Peers, func(p deltasync.Peer) bool {
-			return p.Node == "n2" && p.State == deltasync.PeerGone
+		return slices.ContainsFunc(last.Stats().Sync.Peers, func(p node.PeerStats) bool {
+			return p.Node == "n2" && p.State == node.PeerGone
 		})
 	})
 

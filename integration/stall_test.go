@@ -66,7 +66,7 @@ func TestSlowConsumerLosesMessagesAndCatchesUp(t *testing.T) {
 	release := sync.OnceFunc(late.gate.Unlock)
 	t.Cleanup(release)
 	stalled := time.Now()
-	dropped := func() uint64 { return c.nodes[2].Stats().Sync.Stats.Dropped[deltasync.DropQueue] }
+	dropped := func() uint64 { return c.nodes[2].Stats().Sync.Dropped["queue"] }
 	c.await("the queue of the stalled node runs over", func() bool { return dropped() >= enough })
 	overflow := time.Since(stalled)
 	// It hears nobody and is heard: a partition in one direction.
@@ -74,7 +74,7 @@ func TestSlowConsumerLosesMessagesAndCatchesUp(t *testing.T) {
 	for i, n := range c.nodes[:2] {
 		c.await(fmt.Sprintf("n%d says that it is not heard", i), func() bool { return shows(t, n, true, true) })
 		for _, p := range n.Stats().Sync.Peers {
-			if p.HearsUs != (p.Node != "n2") || p.State != deltasync.PeerAlive {
+			if p.HearsUs != (p.Node != "n2") || p.State != node.PeerAlive {
 				t.Errorf("n%d says that %s hears it: %t, and is %v", i, p.Node, p.HearsUs, p.State)
 			}
 		}

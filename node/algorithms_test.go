@@ -326,8 +326,8 @@ func TestALocalLimitIsCountedByEachNode(t *testing.T) {
 	l.run(2 * time.Second)
 	for _, m := range l.nodes {
 		s := m.Node.Stats()
-		if s.Sync.Stats.RowsSent != 0 || s.Limits[0].OvershootBound != 0 || s.Limits[1].OvershootBound == 0 {
-			t.Errorf("n%d sent %d rows; the bounds are %v and %v", m.index, s.Sync.Stats.RowsSent, s.Limits[0].OvershootBound, s.Limits[1].OvershootBound)
+		if s.Sync.RowsSent != 0 || s.Limits[0].OvershootBound != 0 || s.Limits[1].OvershootBound == 0 {
+			t.Errorf("n%d sent %d rows; the bounds are %v and %v", m.index, s.Sync.RowsSent, s.Limits[0].OvershootBound, s.Limits[1].OvershootBound)
 		}
 	}
 	// One that joins gets nothing of it either, and what it is reset to stays each node's.

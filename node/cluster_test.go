@@ -72,7 +72,7 @@ func TestThreeNodesShareOneLimit(t *testing.T) {
 			for _, p := range st.Sync.Peers {
 				t.Logf("%s %+v", st.Name, p)
 			}
-			t.Logf("gaps %d mismatches %d repairs %d timeouts %d", st.Sync.Stats.Gaps, st.Sync.Stats.Mismatches, st.Sync.Stats.Repairs, st.Sync.Stats.Timeouts)
+			t.Logf("gaps %d mismatches %d repairs %d timeouts %d", st.Sync.Gaps, st.Sync.Mismatches, st.Sync.Repairs, st.Sync.Timeouts)
 		}
 		late := cluster(t, &network, "late")
 		defer closeAll(late)

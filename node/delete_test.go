@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
@@ -202,8 +201,8 @@ func TestNodesForgetTheSameDeletedLimits(t *testing.T) {
 		}
 		l.now = l.now.Add(time.Millisecond)
 	}
-	digests := func() (a, b crdt.Digest) {
-		return l.nodes[0].Node.Stats().Sync.Peers[0].Limits, l.nodes[1].Node.Stats().Sync.Peers[0].Limits
+	digests := func() (a, b uint64) {
+		return l.nodes[0].Node.Stats().Sync.Peers[0].LimitsVersion, l.nodes[1].Node.Stats().Sync.Peers[0].LimitsVersion
 	}
 	before, _ := digests()
 	l.lose = nil

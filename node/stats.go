@@ -65,7 +65,7 @@ type LimitStats struct {
 	OvershootSeen, OvershootPeak uint64
 }
 
-// Stats describe a node at one moment; counters count from its start.
+// Stats describe a node at one moment. Counters count from its start.
 type Stats struct {
 	Name       string
 	Cluster    string
@@ -76,18 +76,19 @@ type Stats struct {
 	MaxClients int
 	Overflowed uint64            // decisions on unknown clients at the cap
 	Refused    map[string]uint64 // by Reason: requests that no limit decided
-	// Fingerprint tells limits apart that were set or changed while nodes run: the same on
-	// nodes that agree, see Sync.Peers.
-	Fingerprint uint64
-	RowsLost    map[string]uint64 // rows of peers' that were not taken over, by reason
-	ClockAhead  time.Duration     // of the wall clock, being slewed back
+	// LimitsVersion stands for the limits that were set or changed while nodes run. Nodes
+	// that agree have the same one: compare it with that of each peer in Sync.Peers. See
+	// Node.LimitsVersion.
+	LimitsVersion uint64
+	RowsLost      map[string]uint64 // rows of peers that this node did not take over, by reason
+	ClockAhead    time.Duration     // how far the node's clock is ahead of the wall clock; it is being slewed back
 
 	// Degraded says that the node cannot be heard by others, or not hear a peer.
 	Degraded  bool
-	Isolated  bool // some member of the cluster cannot be heard, or does not hear us: OnIsolation applies
-	Staleness time.Duration
+	Isolated  bool          // some member of the cluster cannot be heard, or does not hear us: OnIsolation applies
+	Staleness time.Duration // age of the oldest data held from any peer that can have admitted; the largest Duration before its first message
 	Skew      time.Duration // largest estimated offset of a peer's clock
-	Sync      deltasync.Status
+	Sync      SyncStats
 
 	LatencyBounds []time.Duration // upper bounds of LatencyCounts, one less
 	LatencyCounts []uint64        // one decision in LatencyEvery is counted
@@ -98,12 +99,12 @@ type Stats struct {
 // Stats describes the node now. It takes all locks in turn: fit for a scrape, not
 // for a hot path.
 func (n *Node) Stats() Stats {
-	now := n.now()
+	now, status := n.now(), n.protocol.Status()
 	s := Stats{
 		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Replica: uint64(n.replica), Now: time.Unix(0, now),
 		Clients: int(n.table.count.Load()), MaxClients: n.cfg.MaxClients,
 		Overflowed: n.overflowed.Load(), Refused: map[string]uint64{}, RowsLost: map[string]uint64{},
-		ClockAhead: time.Duration(n.ahead.Load()), Sync: n.protocol.Status(),
+		ClockAhead: time.Duration(n.ahead.Load()), Sync: syncStats(&status), LimitsVersion: n.LimitsVersion(),
 		LatencyEvery: latencyEvery, LatencySum: time.Duration(n.latency.sum.Load()),
 	}
 	for r := ReasonCostTooHigh; r < reasonEnd; r++ {
@@ -111,7 +112,6 @@ func (n *Node) Stats() Stats {
 			s.Refused[r.String()] = n.refusals[r].Load()
 		}
 	}
-	s.Fingerprint = n.LimitsVersion()
 	for i, name := range dropNames {
 		s.RowsLost[name] = n.drops[i].Load()
 	}
@@ -122,17 +122,17 @@ func (n *Node) Stats() Stats {
 		s.LatencyCounts = append(s.LatencyCounts, n.latency.counts[i].Load())
 	}
 	s.Isolated = n.isolation.Load() != nil
-	s.Degraded = n.judge(&s.Sync)
-	for _, p := range s.Sync.Peers {
-		if p.Admits {
-			s.Skew = max(s.Skew, time.Duration(p.Skew).Abs())
-			s.Staleness = max(s.Staleness, time.Duration(p.StaleFor))
+	s.Degraded = n.judge(&status)
+	for i := range s.Sync.Peers {
+		if p := &s.Sync.Peers[i]; p.Admits {
+			s.Skew = max(s.Skew, p.Skew.Abs())
+			s.Staleness = max(s.Staleness, p.StaleFor)
 		}
 	}
-	s.Limits = n.calledStats(&s.Sync)
+	s.Limits = n.calledStats(&status)
 	for _, l := range n.limits.all() {
 		if r := l.known(now); r != nil {
-			s.Limits = append(s.Limits, n.limitStats(r, &s.Sync))
+			s.Limits = append(s.Limits, n.limitStats(r, &status))
 		}
 	}
 	return s

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
 // livez says that the process serves. It asks for nothing that could be away.
@@ -24,13 +26,13 @@ func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
 
 func (a *api) verbose() string {
 	s := a.node.Stats()
-	states := map[string]int{}
+	states := map[node.PeerState]int{}
 	for _, p := range s.Sync.Peers {
-		states[p.State.String()]++
+		states[p.State]++
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "node: %s of cluster %s, version %s\n", s.Name, s.Cluster, a.version)
-	fmt.Fprintf(&b, "peers: %d alive, %d suspect, %d gone\n", states["alive"], states["suspect"], states["gone"])
+	fmt.Fprintf(&b, "peers: %d alive, %d suspect, %d gone\n", states[node.PeerAlive], states[node.PeerSuspect], states[node.PeerGone])
 	fmt.Fprintf(&b, "connected: %t\nisolated: %t\ndegraded: %t\n", s.Sync.Connected, s.Isolated, s.Degraded)
 	fmt.Fprintf(&b, "clients: %d of at most %d\n", s.Clients, s.MaxClients)
 	return b.String()

@@ -67,14 +67,11 @@ var statusMembers = []string{
 
 // withPeer adds a peer of which nothing is known yet.
 func withPeer(s *node.Stats) {
-	s.Sync.Peers = grown(s.Sync.Peers)
+	s.Sync.Peers = append(s.Sync.Peers, node.PeerStats{})
 	p := &s.Sync.Peers[0]
 	p.Node, p.Replica, p.StaleFor, p.HeardAgo, p.Skew = "n2", 35*36+1, math.MaxInt64, 1_500_000, -2500
 	s.Staleness = math.MaxInt64
 }
-
-// grown is list and one more; an adapter cannot name the element's type.
-func grown[T any](list []T) []T { return append(list, *new(T)) }
 
 func TestStatusKeepsItsMembers(t *testing.T) {
 	n := open(t, node.Config{})
@@ -153,7 +150,7 @@ func (d topped) Top(limit string) ([]node.TopClient, error) {
 func TestPeersAreListedByName(t *testing.T) {
 	h := httpapi.New(httpapi.Config{Node: doubled{Node: open(t, node.Config{}), edit: func(s *node.Stats) {
 		for i, name := range []string{"n3", "n2", "n4"} {
-			s.Sync.Peers = grown(s.Sync.Peers)
+			s.Sync.Peers = append(s.Sync.Peers, node.PeerStats{})
 			s.Sync.Peers[i].Node = name
 		}
 	}}})

@@ -125,7 +125,7 @@ func (a *api) statusNow() status {
 			Name: s.Name, Cluster: s.Cluster, Incarnation: incarnation(s.Replica), Version: a.version,
 			Now: s.Now.UTC(), Ready: a.node.Ready() == nil, Isolated: s.Isolated,
 			Members: s.Sync.Members, Visible: s.Sync.Visible, Clients: s.Clients,
-			MaxClients: s.MaxClients, Overflowed: s.Overflowed, ClockAhead: ms(int64(s.ClockAhead)),
+			MaxClients: s.MaxClients, Overflowed: s.Overflowed, ClockAhead: ms(s.ClockAhead),
 		},
 		Degraded: s.Degraded, Peers: []peerStatus{}, Sync: syncStatusOf(&s),
 		Bound: map[string]boundStatus{}, Limits: map[string]limitStatus{}, Refused: s.Refused,
@@ -136,9 +136,9 @@ func (a *api) statusNow() status {
 	}
 	for _, p := range s.Sync.Peers {
 		out.Peers = append(out.Peers, peerStatus{
-			Node: p.Node, Incarnation: incarnation(uint64(p.Replica)), State: p.State.String(), Joining: p.Joining,
-			HearsUs: p.HearsUs, Hears: len(p.Hears), Behind: p.Behind, HeardAgo: ms(p.HeardAgo), Stale: known(p.StaleFor),
-			Skew: ms(p.Skew), Delay: ms(p.Delay), Fingerprint: strconv.FormatUint(uint64(p.Limits), 16),
+			Node: p.Node, Incarnation: incarnation(p.Replica), State: p.State.String(), Joining: p.Joining,
+			HearsUs: p.HearsUs, Hears: p.Hears, Behind: p.Behind, HeardAgo: ms(p.HeardAgo), Stale: known(p.StaleFor),
+			Skew: ms(p.Skew), Delay: ms(p.Delay), Fingerprint: strconv.FormatUint(p.LimitsVersion, 16),
 			Otherwise: p.Otherwise,
 		})
 	}
@@ -166,22 +166,19 @@ func (a *api) statusNow() status {
 }
 
 func syncStatusOf(s *node.Stats) syncStatus {
-	c := &s.Sync.Stats
+	c := &s.Sync
 	out := syncStatus{
-		Connected: s.Sync.Connected, Ready: s.Sync.Ready, Partial: s.Sync.Partial, Seq: s.Sync.Seq,
-		Staleness: known(int64(s.Staleness)), Skew: ms(int64(s.Skew)),
+		Connected: c.Connected, Ready: c.Ready, Partial: c.Partial, Seq: c.Seq,
+		Staleness: known(s.Staleness), Skew: ms(s.Skew),
 		Sent: map[string]traffic{}, Received: map[string]traffic{}, RowsSent: c.RowsSent, RowsReceived: c.RowsReceived,
-		Dropped: map[string]uint64{}, RowsLost: s.RowsLost, Gaps: c.Gaps, Mismatches: c.Mismatches,
+		Dropped: c.Dropped, RowsLost: s.RowsLost, Gaps: c.Gaps, Mismatches: c.Mismatches,
 		Repairs: c.Repairs, Timeouts: c.Timeouts, PublishErrors: c.PublishErrors,
 	}
 	for kind, t := range c.Sent {
-		out.Sent[kind.String()] = traffic(*t)
+		out.Sent[kind] = traffic(t)
 	}
 	for kind, t := range c.Received {
-		out.Received[kind.String()] = traffic(*t)
-	}
-	for why, n := range c.Dropped {
-		out.Dropped[why.String()] = n
+		out.Received[kind] = traffic(t)
 	}
 	return out
 }
@@ -189,14 +186,14 @@ func syncStatusOf(s *node.Stats) syncStatus {
 // incarnation is a replica's number as subjects have it.
 func incarnation(replica uint64) string { return strconv.FormatUint(replica, 36) }
 
-// ms is nanoseconds in milliseconds, to the microsecond.
-func ms(ns int64) float64 { return math.Round(float64(ns)/1e3) / 1e3 }
+// ms is a duration in milliseconds, to the microsecond.
+func ms(d time.Duration) float64 { return math.Round(float64(d)/1e3) / 1e3 }
 
 // known is ms, nil for a time that stands for "never".
-func known(ns int64) *float64 {
-	if ns == math.MaxInt64 {
+func known(d time.Duration) *float64 {
+	if d == math.MaxInt64 {
 		return nil
 	}
-	v := ms(ns)
+	v := ms(d)
 	return &v
 }

@@ -76,7 +76,7 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 	others, differ := 0.0, 0.0
 	for _, p := range s.Sync.Peers {
 		others += oneIf(p.Otherwise)
-		differ += oneIf(p.State.String() == "alive" && uint64(p.Limits) != s.Fingerprint)
+		differ += oneIf(p.State == node.PeerAlive && p.LimitsVersion != s.LimitsVersion)
 	}
 	otherwise.send(ch, others)
 	differing.send(ch, differ)
@@ -87,28 +87,28 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 
 func collectSync(ch chan<- prometheus.Metric, s *node.Stats) {
 	connected.send(ch, oneIf(s.Sync.Connected))
-	byState := map[string]int{"alive": 0, "suspect": 0, "gone": 0}
+	byState := map[node.PeerState]int{node.PeerAlive: 0, node.PeerSuspect: 0, node.PeerGone: 0}
 	for _, p := range s.Sync.Peers {
-		byState[p.State.String()]++
+		byState[p.State]++
 	}
 	for state, n := range byState {
-		peers.send(ch, float64(n), state)
+		peers.send(ch, float64(n), state.String())
 	}
 	staleness.send(ch, seconds(s.Staleness))
 	clockSkew.send(ch, s.Skew.Seconds())
-	c := &s.Sync.Stats
+	c := &s.Sync
 	for kind, t := range c.Sent {
-		messages.send(ch, float64(t.Messages), "sent", kind.String())
-		bytes.send(ch, float64(t.Bytes), "sent", kind.String())
+		messages.send(ch, float64(t.Messages), "sent", kind)
+		bytes.send(ch, float64(t.Bytes), "sent", kind)
 	}
 	for kind, t := range c.Received {
-		messages.send(ch, float64(t.Messages), "received", kind.String())
-		bytes.send(ch, float64(t.Bytes), "received", kind.String())
+		messages.send(ch, float64(t.Messages), "received", kind)
+		bytes.send(ch, float64(t.Bytes), "received", kind)
 	}
 	rows.send(ch, float64(c.RowsSent), "sent")
 	rows.send(ch, float64(c.RowsReceived), "received")
 	for why, n := range c.Dropped {
-		droppedMessages.send(ch, float64(n), why.String())
+		droppedMessages.send(ch, float64(n), why)
 	}
 	for why, n := range s.RowsLost {
 		lostRows.send(ch, float64(n), why)

@@ -208,27 +208,17 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 	c := metrics.New(edited{open(t), func(s *node.Stats) {
 		s.Sync.Connected, s.Degraded, s.Isolated = true, true, true
 		s.Staleness, s.Skew, s.ClockAhead = math.MaxInt64, 20*time.Millisecond, time.Second
-		s.Sync.Peers = grown(s.Sync.Peers, 3) // alive
-		for s.Sync.Peers[1].State.String() != "gone" {
-			s.Sync.Peers[1].State++
-		}
-		for kind, t := range s.Sync.Stats.Sent {
-			if kind.String() == "delta" {
-				t.Messages, t.Bytes = 3, 400
-			}
-		}
-		for why := range s.Sync.Stats.Dropped {
-			if why.String() == "tag" {
-				s.Sync.Stats.Dropped[why] = 5
-			}
-		}
+		s.Sync.Peers = make([]node.PeerStats, 3) // alive
+		s.Sync.Peers[1].State = node.PeerGone
+		s.Sync.Sent["delta"] = node.Traffic{Messages: 3, Bytes: 400}
+		s.Sync.Dropped["tag"] = 5
 		s.RowsLost["future"] = 6
-		s.Sync.Stats.Gaps, s.Sync.Stats.Mismatches, s.Sync.Stats.Repairs = 1, 2, 3
-		s.Sync.Stats.Timeouts, s.Sync.Stats.PublishErrors, s.Sync.Stats.RowsSent, s.Overflowed = 4, 5, 6, 7
+		s.Sync.Gaps, s.Sync.Mismatches, s.Sync.Repairs = 1, 2, 3
+		s.Sync.Timeouts, s.Sync.PublishErrors, s.Sync.RowsSent, s.Overflowed = 4, 5, 6, 7
 		s.Limits[0].OvershootBound, s.Limits[0].OvershootSeen, s.Limits[0].OvershootPeak = 12.5, 9, 4
 		s.Limits[0].Revision = time.Unix(1700000000, 5e8)
 		s.Limits[0].Shadowed, s.Limits[0].ShadowedUnits, s.Limits[0].Set = 11, 22, true
-		s.Sync.Peers[0].Limits = 77
+		s.Sync.Peers[0].LimitsVersion = 77
 	}})
 	got := series(t, c)
 	for name, want := range map[string]float64{
@@ -248,9 +238,6 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 		}
 	}
 }
-
-// grown is list and n more; an adapter cannot name the element's type.
-func grown[T any](list []T, n int) []T { return append(list, make([]T, n)...) }
 
 func TestTheHistogramIsCumulative(t *testing.T) {
 	c := metrics.New(edited{open(t), func(s *node.Stats) {

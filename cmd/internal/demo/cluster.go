@@ -14,7 +14,6 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/embednats"
-	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 const (
@@ -139,8 +138,8 @@ func (c *cluster) knows(m *member, ago time.Duration) bool {
 			continue
 		}
 		replica := other.node().Stats().Replica
-		heard := slices.ContainsFunc(s.Sync.Peers, func(p deltasync.Peer) bool {
-			return uint64(p.Replica) == replica && p.State == deltasync.PeerAlive && p.HearsUs && !p.Behind && p.StaleFor < int64(ago)
+		heard := slices.ContainsFunc(s.Sync.Peers, func(p node.PeerStats) bool {
+			return p.Replica == replica && p.State == node.PeerAlive && p.HearsUs && !p.Behind && p.StaleFor < ago
 		})
 		if !heard {
 			return false

@@ -1,0 +1,107 @@
+package node
+
+import (
+	"time"
+
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// SyncStats tell how a node is doing with the other nodes of its cluster. Counters count
+// from the node's start.
+type SyncStats struct {
+	Connected bool // to the network; never without one
+	Ready     bool // the node has joined its cluster
+	Partial   bool // it is ready without a whole snapshot, though there were peers to ask
+	Seq       uint64
+	// Members counts the nodes of the cluster, silent ones included until they say bye.
+	// Visible counts those of them that hear each other with this one.
+	Members, Visible int
+	Peers            []PeerStats
+
+	// Sent and Received count messages by their kind, such as "delta" and "beat".
+	Sent, Received         map[string]Traffic
+	RowsSent, RowsReceived uint64            // clients' totals in those messages
+	Dropped                map[string]uint64 // messages thrown away on arrival, by reason
+	Gaps                   uint64            // sequences of a peer's messages with something missing
+	Mismatches             uint64            // digests that differed from a peer's without a gap
+	Repairs                uint64            // requests to peers for missing rows
+	Timeouts               uint64            // requests to peers without an answer in time
+	PublishErrors          uint64            // messages that the network refused
+}
+
+// Traffic counts messages and their bytes.
+type Traffic struct{ Messages, Bytes uint64 }
+
+// PeerStats tell what a node knows of one incarnation of another node.
+type PeerStats struct {
+	Node    string
+	Replica uint64 // the incarnation: a node that starts again has another
+	State   PeerState
+	Joining bool // it is not ready yet
+	HearsUs bool // its last beat said so
+	Hears   int  // how many incarnations it hears
+	// Admits says that it can be admitting requests: it did not say bye, and a later
+	// incarnation of its node is not heard in its stead.
+	Admits   bool
+	Behind   bool          // something that it sent is missing here
+	HeardAgo time.Duration // since its last message
+	// StaleFor is the age of the data held from it: everything that it had sent by then is
+	// merged here. The largest Duration before its first message.
+	StaleFor time.Duration
+	Skew     time.Duration // its clock minus ours, estimated
+	Delay    time.Duration // of a message from it, one way, estimated
+	// LimitsVersion is that of its limits; Stats.LimitsVersion where the two nodes agree.
+	LimitsVersion uint64
+	// Otherwise says that other limits than this node's are in its configuration.
+	Otherwise bool
+}
+
+// PeerState says how long a peer has been silent. The zero value is PeerAlive.
+type PeerState uint8
+
+// The states of a peer.
+const (
+	PeerAlive   = PeerState(deltasync.PeerAlive)
+	PeerSuspect = PeerState(deltasync.PeerSuspect) // silent for some seconds
+	PeerGone    = PeerState(deltasync.PeerGone)    // silent for long, or said bye
+)
+
+// String is the state as written in JSON and metrics: alive, suspect or gone.
+func (s PeerState) String() string { return deltasync.PeerState(s).String() }
+
+// syncStats tells the protocol's status in the node's own types.
+func syncStats(from *deltasync.Status) SyncStats {
+	c := &from.Stats
+	s := SyncStats{
+		Connected: from.Connected, Ready: from.Ready, Partial: from.Partial, Seq: from.Seq,
+		Members: from.Members, Visible: from.Visible,
+		Sent: traffic(c.Sent), Received: traffic(c.Received), RowsSent: c.RowsSent, RowsReceived: c.RowsReceived,
+		Dropped: make(map[string]uint64, len(c.Dropped)), Gaps: c.Gaps, Mismatches: c.Mismatches, Repairs: c.Repairs,
+		Timeouts: c.Timeouts, PublishErrors: c.PublishErrors,
+	}
+	for why, count := range c.Dropped {
+		s.Dropped[why.String()] = count
+	}
+	for i := range from.Peers {
+		s.Peers = append(s.Peers, peerStats(&from.Peers[i]))
+	}
+	return s
+}
+
+func peerStats(p *deltasync.Peer) PeerStats {
+	return PeerStats{
+		Node: p.Node, Replica: uint64(p.Replica), State: PeerState(p.State), Joining: p.Joining,
+		HearsUs: p.HearsUs, Hears: len(p.Hears), Admits: p.Admits, Behind: p.Behind,
+		HeardAgo: time.Duration(p.HeardAgo), StaleFor: time.Duration(p.StaleFor),
+		Skew: time.Duration(p.Skew), Delay: time.Duration(p.Delay),
+		LimitsVersion: uint64(p.Limits), Otherwise: p.Otherwise,
+	}
+}
+
+func traffic(from map[deltasync.Kind]*deltasync.Traffic) map[string]Traffic {
+	out := make(map[string]Traffic, len(from))
+	for kind, t := range from {
+		out[kind.String()] = Traffic(*t)
+	}
+	return out
+}
