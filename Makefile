@@ -17,6 +17,12 @@ PKGS  ?= ./...
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT         := $(BIN)/golangci-lint
 GOLANGCI_LINT_STAMP   := $(BIN)/.golangci-lint-$(GOLANGCI_LINT_VERSION)
+DEADCODE_VERSION      := v0.52.0
+DEADCODE              := $(BIN)/deadcode
+DEADCODE_STAMP        := $(BIN)/.deadcode-$(DEADCODE_VERSION)
+BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
+BENCHSTAT             := $(BIN)/benchstat
+BENCHSTAT_STAMP       := $(BIN)/.benchstat-$(BENCHSTAT_VERSION)
 
 # Knobs, each also an argument: make fuzz FUZZTIME=5m
 TEST_TIMEOUT ?= 5m
@@ -25,6 +31,8 @@ LONG_TIMEOUT ?= 60m
 FUZZTIME     ?= 30s
 BENCH        ?= .
 BENCHTIME    ?= 1s
+ROUNDS       ?= 10
+REF          ?= HEAD
 SEEDS        ?= 1000
 FROM         ?= 1
 LOG          ?=
@@ -96,6 +104,11 @@ fuzz: ## Fuzz every Fuzz function of every package for FUZZTIME each
 bench: ## Run the benchmarks that match BENCH, with allocations
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(PKGS)
 
+.PHONY: bench-ab
+bench-ab: $(BENCHSTAT_STAMP) ## Compare the benchmarks that match BENCH between commit REF (A) and the working tree (B), in CPU time
+	@# 200 ms are enough for one of several rounds; BENCHTIME is that of `make bench` unless it is given.
+	GO='$(GO)' BENCHSTAT='$(BENCHSTAT)' .ci/bench-ab '$(REF)' '$(BENCH)' '$(ROUNDS)' '$(if $(filter file,$(origin BENCHTIME)),200ms,$(BENCHTIME))'
+
 .PHONY: cover
 cover: ## Measure coverage over all packages; the report is .bin/coverage.html
 	@mkdir -p $(BIN)
@@ -106,12 +119,16 @@ cover: ## Measure coverage over all packages; the report is .bin/coverage.html
 ##@ Keep in order
 
 .PHONY: check
-check: lint test tidy-check ## What every commit passes: lint, test, tidy module files
+check: lint deadcode test tidy-check ## What every commit passes: lint, no dead code, test, tidy module files
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT_STAMP) ## Check the linters' configuration, then the code, formatting and layers included
 	$(GOLANGCI_LINT) config verify
 	$(GOLANGCI_LINT) run $(PKGS)
+
+.PHONY: deadcode
+deadcode: $(DEADCODE_STAMP) ## Fail if neither a program nor a test can reach a function
+	@dead=$$($(DEADCODE) -test $(PKGS)); if [ -n "$$dead" ]; then printf '%s\n' "$$dead" >&2; exit 1; fi
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT_STAMP) ## Format the code (gofumpt, gci)
@@ -131,7 +148,7 @@ help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s SEEDS=%s FROM=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(SEEDS)' '$(FROM)' '$(PKGS)'
+	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s REF=%s ROUNDS=%s SEEDS=%s FROM=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(REF)' '$(ROUNDS)' '$(SEEDS)' '$(FROM)' '$(PKGS)'
 
 .PHONY: clean
 clean: ## Remove built programs, tools and reports
@@ -140,14 +157,21 @@ clean: ## Remove built programs, tools and reports
 ##@ Continuous integration
 
 .PHONY: ci-setup
-ci-setup: $(GOLANGCI_LINT_STAMP) ## Fetch the modules and build the pinned tools: the only step of CI that needs a network
+ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools: the only step of CI that needs a network
 	$(GO) mod download
 
 .PHONY: ci
-ci: lint tidy-check race integration mutants ## What a change must pass, after `make test` and `make ci-setup`
+ci: lint deadcode tidy-check race integration mutants ## What a change must pass, after `make test` and `make ci-setup`
+
+# The stamp names the version, so that only a new one is built. A tool is built by its own module's dependencies, not by ours.
+install = @mkdir -p $(BIN) && rm -f $(BIN)/.$(1)-* && \
+	echo 'building $(2)@$(3)' && GOBIN=$(BIN) GOFLAGS= $(GO) install -trimpath $(2)@$(3) && touch $@
 
 $(GOLANGCI_LINT_STAMP):
-	@mkdir -p $(BIN)
-	GOBIN=$(BIN) GOFLAGS= $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
-	@rm -f $(BIN)/.golangci-lint-*
-	@touch $@
+	$(call install,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION))
+
+$(DEADCODE_STAMP):
+	$(call install,deadcode,golang.org/x/tools/cmd/deadcode,$(DEADCODE_VERSION))
+
+$(BENCHSTAT_STAMP):
+	$(call install,benchstat,golang.org/x/perf/cmd/benchstat,$(BENCHSTAT_VERSION))
