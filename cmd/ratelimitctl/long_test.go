@@ -79,7 +79,7 @@ func TestReplayReadsALogAndNamesItInErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, says := range map[string]string{
-		bad:                "no line of the combined log format",
+		bad:                "no line is of the combined, vhost, syslog or json format",
 		bad + ".not-there": "no such file",
 	} {
 		code, out, errs := ctl("replay", "-log", path)

@@ -19,7 +19,9 @@ func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	window := windowFlag(time.Minute)
 	delay := replay.Range{Min: time.Millisecond, Max: 5 * time.Millisecond}
 	var format output.Format
-	file := f.String("log", "", "access log in Apache's or nginx's combined format, plain or gzipped, - for the standard input; default a generated sample")
+	file := f.String("log", "", "access log of a web server, plain or gzipped, - for the standard input; default a generated sample")
+	logFormat := replay.Auto
+	f.Var(&logFormat, "format", "`FORMAT` of the log: auto, combined, vhost (the site before the address), syslog (a header before the line) or json")
 	lines := f.Int("lines", 10_000, "lines of the generated sample")
 	most := f.Int("max-lines", replay.DefaultMaxLines, "refuse a log of more lines")
 	limit := f.Int64("limit", 30, "units for each client address in each window")
@@ -44,7 +46,7 @@ func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
 	}
-	log, err := openLog(*file, *most, *seed, *lines)
+	log, err := openLog(*file, logFormat, *most, *seed, *lines)
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,7 @@ func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) err
 }
 
 // openLog reads the log, or generates one.
-func openLog(file string, most int, seed uint64, lines int) (*replay.Log, error) {
+func openLog(file string, format replay.Format, most int, seed uint64, lines int) (*replay.Log, error) {
 	var in io.Reader
 	switch file {
 	case "":
@@ -78,7 +80,7 @@ func openLog(file string, most int, seed uint64, lines int) (*replay.Log, error)
 		defer func() { _ = f.Close() }() // only read
 		in = f
 	}
-	log, err := replay.Read(in, most)
+	log, err := replay.Read(in, format, most)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cmp.Or(file, "the generated sample"), err)
 	}

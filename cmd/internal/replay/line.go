@@ -1,50 +1,87 @@
 package replay
 
 import (
+	"net/netip"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-const timeLayout = "02/Jan/2006:15:04:05 -0700"
+const (
+	timeLayout    = "02/Jan/2006:15:04:05 -0700"
+	byteOrderMark = "\ufeff"
+)
 
-// parseLine takes what a replay needs from one line of the combined (or common) log
-// format of Apache and nginx:
+// parseCombined reads a line of the combined (or common) log format of Apache and nginx:
 //
 //	192.0.2.7 - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 512 "-" "curl/8"
 //
-// ok is false for a line that is not one: no address, no time, or no status after
-// the request. What a client can write into a line (user, request, referrer, agent)
-// is skipped and not judged.
-func parseLine(line string) (client string, at time.Time, ok bool) {
-	client, rest, _ := strings.Cut(line, " ")
-	if client == "" || client == "-" || len(client) > node.MaxClientID {
+// Exactly two fields, without a blank, stand between client and time, and neither is an
+// address: otherwise the first field may be a site, a proxy or a date, and the client
+// another one. Fields that follow the status are skipped.
+func parseCombined(line string) (client string, at time.Time, ok bool) {
+	fields, at, ok := head(line, 3)
+	if !ok || isAddress(fields[1]) || isAddress(fields[2]) {
 		return "", time.Time{}, false
 	}
-	// The user's name may hold blanks and brackets: the time is what stands in
-	// front of the first quote.
-	head, rest, quoted := strings.Cut(rest, `] "`)
-	if !quoted {
-		return "", time.Time{}, false
-	}
-	_, stamp, _ := cutLast(head, "[")
-	at, err := time.Parse(timeLayout, stamp)
-	if err != nil || at.Unix() <= 0 {
-		return "", time.Time{}, false
-	}
-	if !hasStatus(rest) {
+	client, ok = addressOrHost(fields[0])
+	if !ok {
 		return "", time.Time{}, false
 	}
 	return client, at, true
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
+// parseVhost reads a line with the site, which may carry a port, before the client, as
+// Apache's vhost_combined has it:
+//
+//	www.example.com:443 192.0.2.7 - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 512 "-" "curl/8"
+func parseVhost(line string) (client string, at time.Time, ok bool) {
+	fields, at, ok := head(line, 4)
+	if !ok || isAddress(fields[2]) || isAddress(fields[3]) {
+		return "", time.Time{}, false
 	}
-	return s, "", false
+	client, ok = addressOrHost(fields[1])
+	switch site := fields[0]; {
+	case !ok, !isAddress(site) && !isSite(site):
+		return "", time.Time{}, false
+	case isAddress(site) && !isAddress(client): // the client, and then its site
+		return "", time.Time{}, false
+	}
+	return client, at, true
 }
+
+// surelyVhost reports whether a line that parseVhost reads can be nothing else.
+func surelyVhost(line string) bool {
+	fields, _, ok := head(line, 4)
+	return ok && isSite(fields[0]) && isAddress(fields[1])
+}
+
+// head reads the n fields before the time, and the time. ok is false if there are not
+// exactly n, or if no request with a status follows.
+func head(line string, n int) (fields [4]string, at time.Time, ok bool) {
+	rest := line
+	for i := range n {
+		fields[i], rest, ok = strings.Cut(rest, " ")
+		if !ok || fields[i] == "" {
+			return fields, time.Time{}, false
+		}
+	}
+	rest, bracket := strings.CutPrefix(rest, "[")
+	stamp, rest, quoted := strings.Cut(rest, `] "`)
+	if !bracket || !quoted {
+		return fields, time.Time{}, false
+	}
+	at, err := time.Parse(timeLayout, stamp)
+	if err != nil || !inRange(at) || !hasStatus(rest) {
+		return fields, time.Time{}, false
+	}
+	return fields, at, true
+}
+
+// inRange reports whether a time is one that servers have logged: after 1970, and such
+// that nanoseconds can tell it.
+func inRange(at time.Time) bool { return at.Unix() > 0 && at.Year() < 2262 }
 
 // hasStatus reports whether a quoted request ends in s and three digits follow.
 // Both servers escape quotes inside, as \" or \x22.
@@ -55,8 +92,61 @@ func hasStatus(s string) bool {
 			i++
 		case '"':
 			status, _, _ := strings.Cut(strings.TrimPrefix(s[i+1:], " "), " ")
-			return len(status) == 3 && strings.Trim(status, "0123456789") == ""
+			return isStatus(status)
 		}
 	}
 	return false
 }
+
+func isStatus(s string) bool { return len(s) == 3 && strings.Trim(s, "0123456789") == "" }
+
+// addressOrHost is a client as a log names it: an address in its canonical form, or a
+// host's name.
+func addressOrHost(field string) (client string, ok bool) {
+	if a, ok := parseAddress(field); ok {
+		return a, true
+	}
+	return field, isHost(field)
+}
+
+func isAddress(s string) bool {
+	_, ok := parseAddress(s)
+	return ok
+}
+
+// parseAddress reads an address, in brackets or with a port as well. All spellings of an
+// address come to the same text.
+func parseAddress(s string) (text string, ok bool) {
+	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
+	if strings.HasPrefix(s, "[") != strings.HasSuffix(s, "]") || err != nil {
+		ap, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return "", false
+		}
+		a = ap.Addr()
+	}
+	if zone := a.Zone(); zone != "" && !isHost(zone) {
+		return "", false
+	}
+	return a.Unmap().String(), true
+}
+
+// isSite reports whether s is a host's name, which may carry a port.
+func isSite(s string) bool {
+	host, port, some := strings.Cut(s, ":")
+	if some {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return false
+		}
+	}
+	return isHost(host)
+}
+
+// hostName has letters, digits, _ and -, in parts between dots. The last part has a
+// letter: what looks like an address or a date, and is none, is no host either.
+var hostName = regexp.MustCompile(`^([A-Za-z0-9_-]+\.)*[0-9_-]*[A-Za-z_][A-Za-z0-9_-]*$`)
+
+// mostHost is the longest name that DNS has, in bytes.
+const mostHost = 253
+
+func isHost(s string) bool { return len(s) <= mostHost && hostName.MatchString(s) }

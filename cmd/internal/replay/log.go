@@ -22,15 +22,44 @@ const longestLine = 64 << 10
 
 // Log is a web server's access log, as far as a replay needs it.
 type Log struct {
-	Requests []Request // in order of time
-	Clients  []string  // by Request.Client
-	Bad      int       // lines that were not of the format
+	Format     Format    // that the lines were read as; Auto if none was recognised
+	Requests   []Request // in order of time
+	Clients    []string  // by Request.Client
+	Bad        int       // lines that were not of the format
+	BadSamples []BadLine // the first of them
 }
+
+// BadLine is a line that was not of the log's format.
+type BadLine struct {
+	Line int    `json:"line"` // from 1
+	Text string `json:"text"` // its first shownBytes bytes
+}
+
+// String shows the line, with its control characters escaped.
+func (b BadLine) String() string { return fmt.Sprintf("line %d: %q", b.Line, b.Text) }
+
+// What is shown of bad lines: enough to see the format, and not a second log.
+const (
+	shownLines = 3
+	shownBytes = 100
+)
 
 // Request is one line of a log.
 type Request struct {
 	At     int64 // unix nanoseconds
 	Client int   // index into Log.Clients
+}
+
+// nothing says why there is nothing to replay.
+func (l *Log) nothing() error {
+	if l.Bad == 0 {
+		return errors.New("the log is empty")
+	}
+	known := string(l.Format)
+	if l.Format == Auto {
+		known = oneOf(Formats()[1:])
+	}
+	return fmt.Errorf("no line is of the %s format (%d lines of another kind, such as %v)", known, l.Bad, l.BadSamples[0])
 }
 
 // Span is the time from the first request to the last, 0 for an empty log.
@@ -44,11 +73,11 @@ func (l *Log) Span() time.Duration {
 // Read reads a log of at most maxLines lines (0 is DefaultMaxLines), plain or
 // gzipped, which shows in its first bytes. Bad lines are skipped and counted.
 //
-// A log is written as requests end and its times are whole seconds. So the requests
-// are put in order of time, those of one second in the order of their lines, and
-// spread evenly over that second: replayed all at one instant, no node could know
+// A log is written as requests end. So the requests are put in order of time, those of
+// one instant in the order of their lines. Where all times are whole seconds, those of
+// one second are spread evenly over it: replayed all at one instant, no node could know
 // what another admitted, which is not what happened.
-func Read(r io.Reader, maxLines int) (*Log, error) {
+func Read(r io.Reader, format Format, maxLines int) (*Log, error) {
 	if maxLines <= 0 {
 		maxLines = DefaultMaxLines
 	}
@@ -60,8 +89,7 @@ func Read(r io.Reader, maxLines int) (*Log, error) {
 		}
 		in = bufio.NewReaderSize(z, longestLine)
 	}
-	log := &Log{}
-	index := map[string]int{}
+	b := newBuilder(format)
 	for n := 0; ; n++ {
 		line, tooLong, err := readLine(in)
 		if errors.Is(err, io.EOF) {
@@ -73,23 +101,87 @@ func Read(r io.Reader, maxLines int) (*Log, error) {
 		if n == maxLines {
 			return nil, fmt.Errorf("more than %d lines: replay a part of it, or raise -max-lines", maxLines)
 		}
-		client, at, ok := parseLine(line)
-		if !ok || tooLong {
-			log.Bad++
-			continue
-		}
-		i, known := index[client]
-		if !known {
-			i = len(log.Clients)
-			// Cloned, so that the name does not hold on to the whole line.
-			client = strings.Clone(client)
-			index[client] = i
-			log.Clients = append(log.Clients, client)
-		}
-		log.Requests = append(log.Requests, Request{At: at.UnixNano(), Client: i})
+		b.add(logLine{line, tooLong})
 	}
-	log.order()
-	return log, nil
+	return b.log(), nil
+}
+
+// logLine is one line; of one that is too long, the beginning.
+type logLine struct {
+	text    string
+	tooLong bool
+}
+
+// builder makes a Log. It keeps the first lines back until they tell the format.
+type builder struct {
+	out   Log
+	n     int // lines read
+	back  []logLine
+	index map[string]int // of Log.Clients
+}
+
+func newBuilder(format Format) *builder {
+	return &builder{out: Log{Format: format}, index: map[string]int{}}
+}
+
+func (b *builder) add(line logLine) {
+	if b.out.Format != Auto {
+		b.read(line)
+		return
+	}
+	if b.back = append(b.back, line); len(b.back) == sampled {
+		b.decide()
+	}
+}
+
+// decide takes a format, if the lines that were kept back speak for one, and reads them.
+func (b *builder) decide() {
+	var texts []string
+	for _, line := range b.back {
+		if !line.tooLong {
+			texts = append(texts, line.text)
+		}
+	}
+	b.out.Format = recognise(texts)
+	for _, line := range b.back {
+		b.read(line)
+	}
+	b.back = b.back[:0]
+}
+
+func (b *builder) read(line logLine) {
+	b.n++
+	client, at, ok := b.out.Format.parse(line.text)
+	if !ok || line.tooLong {
+		if b.out.Bad++; b.out.Bad <= shownLines {
+			b.out.BadSamples = append(b.out.BadSamples, BadLine{b.n, shown(line.text)})
+		}
+		return
+	}
+	i, known := b.index[client]
+	if !known {
+		i = len(b.out.Clients)
+		// Cloned, so that the name does not hold on to the whole line.
+		client = strings.Clone(client)
+		b.index[client] = i
+		b.out.Clients = append(b.out.Clients, client)
+	}
+	b.out.Requests = append(b.out.Requests, Request{At: at.UnixNano(), Client: i})
+}
+
+func shown(text string) string {
+	if len(text) <= shownBytes {
+		return strings.Clone(text)
+	}
+	return strings.ToValidUTF8(text[:shownBytes], "") + "…"
+}
+
+func (b *builder) log() *Log {
+	if b.out.Format == Auto {
+		b.decide()
+	}
+	b.out.order()
+	return &b.out
 }
 
 // readLine returns the next line without its end. err is io.EOF only where nothing
@@ -109,9 +201,12 @@ func readLine(r *bufio.Reader) (line string, tooLong bool, err error) {
 	return line, tooLong, nil
 }
 
-// order sorts the requests and spreads those of one second over it.
+// order sorts the requests, and spreads those of one second over it if no time is finer.
 func (l *Log) order() {
 	slices.SortStableFunc(l.Requests, func(a, b Request) int { return cmp.Compare(a.At, b.At) })
+	if slices.ContainsFunc(l.Requests, func(r Request) bool { return r.At%int64(time.Second) != 0 }) {
+		return
+	}
 	for rest := l.Requests; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].At == rest[0].At {

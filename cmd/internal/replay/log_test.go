@@ -32,7 +32,7 @@ func TestALogIsPutInOrderAndSpreadOverItsSeconds(t *testing.T) {
 		entry("a", 7) + entry("b", 7) + "\n" + entry("a", 9)
 	for name, in := range map[string][]byte{"plain": []byte(text), "gzipped": gzipped(t, text), "without a last line end": []byte(strings.TrimSuffix(text, "\n"))} {
 		t.Run(name, func(t *testing.T) {
-			log, err := Read(bytes.NewReader(in), 0)
+			log, err := Read(bytes.NewReader(in), Auto, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,20 +57,20 @@ func TestALogIsPutInOrderAndSpreadOverItsSeconds(t *testing.T) {
 
 func TestALogThatCannotBeReadWholeIsRefused(t *testing.T) {
 	text := strings.Repeat(entry("a", 1), 5)
-	if _, err := Read(strings.NewReader(text), 5); err != nil {
+	if _, err := Read(strings.NewReader(text), Auto, 5); err != nil {
 		t.Errorf("five lines of five: %v", err)
 	}
-	if _, err := Read(strings.NewReader(text), 4); err == nil || !strings.Contains(err.Error(), "-max-lines") {
+	if _, err := Read(strings.NewReader(text), Auto, 4); err == nil || !strings.Contains(err.Error(), "-max-lines") {
 		t.Errorf("five lines of four: %v", err)
 	}
 	cut := gzipped(t, text)
-	if _, err := Read(bytes.NewReader(cut[:len(cut)-9]), 0); err == nil {
+	if _, err := Read(bytes.NewReader(cut[:len(cut)-9]), Auto, 0); err == nil {
 		t.Error("a gzip file without its end was taken for whole")
 	}
-	if _, err := Read(strings.NewReader("\x1f\x8bno gzip"), 0); err == nil {
+	if _, err := Read(strings.NewReader("\x1f\x8bno gzip"), Auto, 0); err == nil {
 		t.Error("a broken gzip header was accepted")
 	}
-	if log, err := Read(strings.NewReader(""), 0); err != nil || len(log.Requests) != 0 || log.Span() != 0 {
+	if log, err := Read(strings.NewReader(""), Auto, 0); err != nil || len(log.Requests) != 0 || log.Span() != 0 {
 		t.Errorf("an empty log: %v, %v", log, err)
 	}
 }
@@ -91,7 +91,7 @@ func TestAGeneratedLogIsReadableAndRepeatable(t *testing.T) {
 	if one == generate(8) {
 		t.Error("different seeds gave equal logs")
 	}
-	log, err := Read(strings.NewReader(one), 0)
+	log, err := Read(strings.NewReader(one), Auto, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

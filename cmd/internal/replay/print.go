@@ -12,8 +12,11 @@ import (
 func (r *Result) Print(w io.Writer) error {
 	window := time.Duration(r.WindowMS * float64(time.Millisecond))
 	var head output.Table
-	head.Row("log", fmt.Sprintf("%d requests of %d clients in %v from %s, %d unreadable lines",
-		r.Requests, r.Clients, r.To.Sub(r.From).Round(time.Second), r.From.Format(time.RFC3339), r.BadLines))
+	head.Row("log", fmt.Sprintf("%d requests of %d clients in %v from %s, read as %s, %d unreadable lines",
+		r.Requests, r.Clients, r.To.Sub(r.From).Round(time.Second), r.From.Format(time.RFC3339), r.Format, r.BadLines))
+	for _, bad := range r.BadSamples {
+		head.Row("unreadable", bad)
+	}
 	head.Row("limit", fmt.Sprintf("%d per %v, burst %d, for each client address", r.Limit, window, r.Burst))
 	spread := "at random"
 	if r.Spread == RoundRobin {

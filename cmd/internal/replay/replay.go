@@ -44,11 +44,13 @@ const (
 
 // Result is what a replay found. Its JSON field names are a contract.
 type Result struct {
-	Requests int       `json:"requests"`
-	Clients  int       `json:"clients"`
-	BadLines int       `json:"bad_lines"`
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`
+	Format     Format    `json:"format"`
+	Requests   int       `json:"requests"`
+	Clients    int       `json:"clients"`
+	BadLines   int       `json:"bad_lines"`
+	BadSamples []BadLine `json:"bad_samples,omitempty"` // the first of them
+	From       time.Time `json:"from"`
+	To         time.Time `json:"to"`
 
 	Limit    int64   `json:"limit"`
 	WindowMS float64 `json:"window_ms"`
@@ -116,7 +118,7 @@ func Run(ctx context.Context, log *Log, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	if len(log.Requests) == 0 {
-		return nil, fmt.Errorf("no line of the combined log format in it (%d lines of another kind)", log.Bad)
+		return nil, log.nothing()
 	}
 	if cfg.Flush == 0 {
 		cfg.Flush = deltasync.DefaultInterval
@@ -135,7 +137,7 @@ func Run(ctx context.Context, log *Log, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{
-		Requests: len(log.Requests), Clients: len(log.Clients), BadLines: log.Bad,
+		Format: log.Format, Requests: len(log.Requests), Clients: len(log.Clients), BadLines: log.Bad, BadSamples: log.BadSamples,
 		From: time.Unix(0, first).UTC(), To: time.Unix(0, last).UTC(),
 		Limit: g.Policy().Limit, WindowMS: milliseconds(g.Policy().Window), Burst: g.Policy().Burst,
 		Nodes: cfg.Nodes, Spread: cfg.Spread, Delay: cfg.Delay.String(), Seed: cfg.Seed,

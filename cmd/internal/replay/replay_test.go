@@ -21,7 +21,7 @@ func sample(t *testing.T, seed uint64, lines int) *Log {
 	if err := Generate(&b, seed, lines); err != nil {
 		t.Fatal(err)
 	}
-	log, err := Read(&b, 0)
+	log, err := Read(&b, Auto, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestAReplayRefusesWhatItCannotDo(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Run(context.Background(), &Log{Bad: 3}, config(1)); err == nil || !strings.Contains(err.Error(), "3 lines") {
+	if _, err := Run(context.Background(), &Log{}, config(1)); err == nil || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("a log without a line: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
