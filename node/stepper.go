@@ -71,8 +71,8 @@ type Held struct {
 	Key    crdt.Key
 	Limit  string
 	Stamp  crdt.Stamp
-	Start  int64
-	Origin [2]int64 // of the current and the previous window
+	Starts [2]int64 // of the current and the previous window
+	Origin [2]int64
 	TAT    int64
 	Cells  []Cell // of all replicas, by their numbers
 }
@@ -119,7 +119,7 @@ func (s *Stepper) held(e *entry, at int64) []Held {
 	f := &look.rule.frame
 	look.states().roll(f, f.Start(at))
 	for slot, st := range look.states().all {
-		h := Held{Key: e.key.Slot(slot), Limit: look.rule.rev.limit.name, Stamp: look.stamp(), Start: st.Start(), Origin: st.Origins(), TAT: st.TAT(f)}
+		h := Held{Key: e.key.Slot(slot), Limit: look.rule.rev.limit.name, Stamp: look.stamp(), Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f)}
 		st.Rows(s.Node.replica, func(r crdt.Replica, row crdt.Row) {
 			if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
 				h.Cells = append(h.Cells, Cell{r, [2]crdt.Count{row.Cur.Count, row.Prev.Count}})

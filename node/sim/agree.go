@@ -3,7 +3,6 @@ package sim
 import (
 	"fmt"
 	"reflect"
-	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -83,21 +82,13 @@ type cellKey struct {
 // cap. It returns what to compare with the next time.
 func (w *world) watch(m *member, before map[cellKey]crdt.Count) map[cellKey]crdt.Count {
 	now := map[cellKey]crdt.Count{}
-	local := m.clock.read(w.now)
-	width := int64(0)
-	for _, h := range m.step.Held(local) {
+	for _, h := range m.step.Held(m.clock.read(w.now)) {
 		for _, c := range h.Cells {
 			for i, count := range c.Count {
-				if i == 1 && width == 0 && w.oracle.windows == nil {
-					width = w.width()
-				}
 				if count == (crdt.Count{}) {
 					continue
 				}
-				k := cellKey{h.Key, h.Stamp, h.Start - int64(i)*width, c.Replica}
-				if w.oracle.windows != nil {
-					k.start = h.Start - int64(i) // limits differ in width: comparable until it is rolled on
-				}
+				k := cellKey{h.Key, h.Stamp, h.Starts[i], c.Replica}
 				now[k] = count
 				if was := before[k]; count.P < was.P || count.N < was.N {
 					w.violate("n%d: a total of %x ran backwards, from %+v to %+v", m.number, c.Replica, was, count)
@@ -113,11 +104,4 @@ func (w *world) watch(m *member, before map[cellKey]crdt.Count) map[cellKey]crdt
 		w.violate("n%d holds %d clients, the cap is %d", m.number, s.Clients, most)
 	}
 	return now
-}
-
-func (w *world) width() int64 { return int64(widthOf(w.oracle.policy.Window)) }
-
-// widthOf is how wide the replicated windows of a limit are.
-func widthOf(window time.Duration) time.Duration {
-	return min(max(window, 15*time.Second), time.Minute)
 }

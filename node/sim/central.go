@@ -1,50 +1,74 @@
 package sim
 
-import (
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
-)
+import "github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 
-// central is the one limiter that the cluster is compared with: it gets the same
-// requests at the same true times, and knows everything at once.
+// central is what the one central limiter knows of a client under a limit. It gets the
+// same requests as the cluster, at the same true times, and knows everything at once.
 type central struct {
-	levels   map[string]gcra.Level
-	admitted uint64 // requests
-	units    uint64 // their cost
+	*yardstick
+	counts map[int64]uint64 // by part
+	level  gcra.Level       // of GCRA
 }
 
-// request decides one request.
-func (c *central) request(g *gcra.GCRA, client string, t, cost int64) {
-	level, some := c.levels[client]
-	if !some || g.TAT(level) < t {
-		level = gcra.Level{Base: t}
+func newCentral(y *yardstick) *central {
+	return &central{yardstick: y, counts: map[int64]uint64{}, level: gcra.Level{Base: gcra.Never}}
+}
+
+// used is what counts at t, in whole units, rounded up.
+func (c *central) used(t int64) uint64 {
+	if c.gcra != nil {
+		return c.gcra.UnitsOver(max(0, c.gcra.TAT(c.level)-t))
 	}
-	if admitted, _ := g.Admit(level, t, cost); !admitted {
+	return c.yardstick.used(c.counts, t)
+}
+
+// admits decides cost at t, and counts nothing.
+func (c *central) admits(t, cost int64) bool {
+	if c.gcra != nil {
+		level := c.level
+		if c.gcra.TAT(level) < t {
+			level = gcra.Level{Base: t}
+		}
+		admitted, _ := c.gcra.Admit(level, t, cost)
+		return admitted
+	}
+	limit := c.policy.Limit
+	return cost <= limit && c.used(t) <= uint64(limit-cost) //nolint:gosec // not negative
+}
+
+// count counts cost at t.
+func (c *central) count(t, cost int64) {
+	if c.gcra != nil {
+		if c.gcra.TAT(c.level) < t {
+			c.level = gcra.Level{Base: t}
+		}
+		c.level.Count += uint64(cost) //nolint:gosec // positive
 		return
 	}
-	level.Count += uint64(cost) //nolint:gosec // positive
-	c.levels[client] = level
-	c.admitted++
-	c.units += uint64(cost) //nolint:gosec // positive
-}
-
-// change converts all clients to a new policy at true time t.
-func (c *central) change(old *gcra.GCRA, p node.Policy, t int64) {
-	for client, level := range c.levels {
-		c.levels[client] = convert(old, level, p, t)
-	}
-}
-
-// convert is what a level under an old policy becomes under p at true time t: what
-// was used up stays so, in whole units, as far as the new burst goes.
-func convert(old *gcra.GCRA, l gcra.Level, p node.Policy, t int64) gcra.Level {
-	level := gcra.Level{Base: t}
-	if ahead := old.TAT(l) - t; ahead > 0 {
-		units := old.Units(ahead)
-		if old.Drain(units) < ahead {
-			units++
+	c.counts[c.part(t)] += uint64(cost) //nolint:gosec // positive
+	for start := range c.counts {
+		if start < c.oldest(t)-c.width {
+			delete(c.counts, start)
 		}
-		level.Count = min(units, uint64(p.Burst)) //nolint:gosec // validated
 	}
-	return level
+}
+
+// change goes over to another yardstick at t: what was used stays so, as far as the new
+// limit goes, and where both count in the same windows, in those that it was used in.
+func (c *central) change(y *yardstick, t int64) {
+	most := uint64(y.policy.Burst) //nolint:gosec // validated
+	if y.alike(c.yardstick) {
+		for start, n := range c.counts {
+			c.counts[start] = min(n, most)
+		}
+		c.yardstick = y
+		return
+	}
+	units := min(c.used(t), most)
+	*c = *newCentral(y)
+	if y.gcra != nil {
+		c.level = gcra.Level{Base: t, Count: units}
+	} else if units > 0 {
+		c.counts[y.part(t)] = units
+	}
 }

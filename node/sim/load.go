@@ -96,16 +96,13 @@ func (w *world) request(m *member, s *Stream, cost int64) {
 		d = m.step.Node.Do(q)
 	}
 	w.result.Decisions++
-	w.oracle.asked(m, s, cost)
+	w.oracle.asked(m, s.limits(), s.Client, cost, d.Allowed)
 	if d.Allowed {
 		w.result.Admitted++
 		w.result.Units += uint64(cost) //nolint:gosec // positive
-		of := w.oracle.admitted(m, s, cost)
-		switch {
-		case hold != nil && w.oracle.windows != nil:
-			w.settleWindows(m, s, hold, of)
-		case hold != nil:
-			w.settleLater(m, s, hold, cost)
+		of := w.oracle.admitted(m, s.limits(), s.Client, cost)
+		if hold != nil {
+			w.settle(m, s, hold, of)
 		}
 	} else {
 		w.result.Denied++
@@ -123,24 +120,6 @@ func (w *world) request(m *member, s *Stream, cost int64) {
 	if m.step.TakeUrgent() && !w.sc.FixedFlush {
 		m.urge()
 	}
-}
-
-// settleLater settles a reservation for less than it took, after a while. The node is
-// believed no more than what has not drained in true time: whatever it gives back
-// beyond that is minted, and shows as over-admission.
-func (w *world) settleLater(m *member, s *Stream, hold *node.Reservation, cost int64) {
-	const longest = 20 * time.Second
-	tat := w.oracle.tat(s.Client)
-	w.after(time.Duration(w.random.Int64N(int64(longest))), func() {
-		if !m.alive || !w.loading {
-			return
-		}
-		back := hold.Commit(w.random.Int64N(cost))
-		w.result.Reserved += uint64(cost)         //nolint:gosec // positive
-		w.result.Returned += uint64(max(back, 0)) //nolint:gosec // not negative
-		w.oracle.returned(s.Client, back, tat)
-		w.note("settle", int64(m.number), back)
-	})
 }
 
 // gate lets through what conforms to the policy with less tolerance.

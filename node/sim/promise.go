@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -47,13 +48,17 @@ func newPromise(sc *Scenario, start int64) promise {
 }
 
 // fresh reports whether nodes hear of what others admit within the windows that are
-// live, which is what all promises are about: Δ + σ < E.
+// live, which is what all promises about GCRA are about: Δ + σ < E. For other algorithms
+// what is older is of windows that count no more.
 func (sc *Scenario) fresh() bool {
-	if sc.windowed() {
-		return true // what is older is of windows that count no more
-	}
 	p := promise{}
-	return time.Duration(p.lag(sc))+sc.Link.DelayMax+2*sc.Skew+sc.apartBy() < widthOf(sc.Policy.Window)
+	behind := time.Duration(p.lag(sc)) + sc.Link.DelayMax + 2*sc.Skew + sc.apartBy()
+	for policy := range sc.policies() {
+		if policy.Algorithm == node.GCRA && behind >= widthOf(policy.Window) {
+			return false
+		}
+	}
+	return true
 }
 
 // apartBy is how far the fixed offsets of the nodes' clocks are apart.

@@ -3,13 +3,13 @@ package sim
 import (
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// settleWindows settles a reservation after a while, and tries to settle it again: for
-// less than it took, for nothing, or if one limit is all that it was charged to, for
-// more.
-func (w *world) settleWindows(m *member, s *Stream, hold *node.Reservation, of []*taken) {
+// settle settles a reservation after a while, and tries to settle it again: for less than
+// it took, for nothing, or if one limit is all that it was charged to, for more.
+func (w *world) settle(m *member, s *Stream, hold *node.Reservation, of []*charge) {
 	const longest = 20 * time.Second
 	w.after(time.Duration(w.random.Int64N(int64(min(longest, w.sc.Duration)))), func() {
 		if !m.alive || !w.loading {
@@ -28,7 +28,7 @@ func (w *world) settleWindows(m *member, s *Stream, hold *node.Reservation, of [
 		}
 		w.result.Reserved += uint64(cost)         //nolint:gosec // positive
 		w.result.Returned += uint64(max(back, 0)) //nolint:gosec // not negative
-		w.oracle.windows.settled(m, s, of, cost-actual, back)
+		w.oracle.settled(m, s, of, cost-actual, back)
 		if m.step.TakeUrgent() && !w.sc.FixedFlush {
 			m.urge()
 		}
@@ -36,33 +36,46 @@ func (w *world) settleWindows(m *member, s *Stream, hold *node.Reservation, of [
 }
 
 // settled takes off the accounts what was given back: of the first limit what the node
-// says, if it can be, of the others, of which it says nothing, all that was not used.
-func (v *windows) settled(m *member, s *Stream, of []*taken, unused, back int64) {
+// says, if it can be, of the others, of which it says nothing, all that was not used. The
+// node is believed no more than what has not drained in true time: whatever it gives back
+// beyond that is minted, and shows as over-admission.
+func (o *oracle) settled(m *member, s *Stream, of []*charge, unused, back int64) {
 	for i, limit := range s.limits() {
-		e, a := of[i], v.tally(limit, s.Client)
-		if e == nil || a == nil {
+		c, a := of[i], o.account(limit, s.Client)
+		if c == nil || a == nil {
 			continue
 		}
-		if i > 0 {
-			e.back = max(0, unused)
-		} else {
+		given := max(0, unused)
+		if i == 0 {
 			if back > max(0, unused) || -back > max(0, -unused) {
-				v.o.w.violate("n%d gave %d back to %s, of which %d were unused", m.number, back, s.Client, unused)
+				o.w.violate("n%d gave %d back to %s, of which %d were unused", m.number, back, s.Client, unused)
 			}
 			if back < 0 {
 				a.debts[m] -= back
-				v.take(a, m, -back)
+				o.charge(a, m, -back)
 				continue
 			}
-			e.back = back
+			given = back
 		}
-		e.backAt = v.o.w.now
-		if g := a.ruler.gcra; g != nil && e.phase == a.phase && !e.void {
-			left := g.UnitsOver(max(0, e.tat-v.o.w.now))
-			a.level.Count -= min(uint64(e.back), left, a.level.Count) //nolint:gosec // not negative
-			if e.blind {
-				e.minted = max(0, e.back-int64(left)) //nolint:gosec // at most the burst
-			}
+		if given > 0 {
+			o.giveBack(a, c, given)
 		}
 	}
+}
+
+func (o *oracle) giveBack(a *account, c *charge, back int64) {
+	c.back, c.backAt = back, o.w.now
+	o.total(a, c, crdt.Count{N: uint64(back)}) //nolint:gosec // positive
+	g := a.yard.gcra
+	if g == nil || !a.counts(c) {
+		return
+	}
+	// Rounded up: the node rounds down, but its clock may be on the other side of a
+	// whole unit.
+	left := g.UnitsOver(max(0, c.tat-o.w.now))
+	a.level.Count -= min(uint64(back), left, a.level.Count) //nolint:gosec // positive
+	if c.blind {
+		c.minted = max(0, back-int64(left)) //nolint:gosec // at most the burst
+	}
+	a.refunds = append(a.refunds, c)
 }

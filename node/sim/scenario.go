@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"iter"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -83,6 +84,36 @@ type Stream struct {
 	Also []string `json:"also"`
 }
 
+// policies are those of all the scenario's limits, over time.
+func (sc *Scenario) policies() iter.Seq[*node.Policy] {
+	return func(yield func(*node.Policy) bool) {
+		if !yield(&sc.Policy) {
+			return
+		}
+		for i := range sc.Limits {
+			if !yield(&sc.Limits[i].Policy) {
+				return
+			}
+		}
+		for i := range sc.Faults {
+			if p := sc.Faults[i].Policy; p != nil && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// windowed reports whether there is more than one limit, or one of another algorithm than
+// GCRA or with overrides.
+func (sc *Scenario) windowed() bool {
+	for p := range sc.policies() {
+		if p.Algorithm != node.GCRA || len(p.Overrides) > 0 {
+			return true
+		}
+	}
+	return len(sc.Limits) > 0
+}
+
 // limits names those that the stream's requests have to pass.
 func (s *Stream) limits() []string { return append([]string{node.DefaultLimit}, s.Also...) }
 
@@ -155,6 +186,10 @@ type Result struct {
 	Audited    uint64 `json:"audited"`
 	Conforming uint64 `json:"conforming"` // requests of conforming clients
 	WrongDeny  uint64 `json:"wrongly_denied"`
+	// Limited and CentralLimited count clients, each under each of its limits, of which
+	// some request was denied: by a node, and by the central limiter.
+	Limited        int `json:"limited"`
+	CentralLimited int `json:"central_limited"`
 	// Messages and Bytes are what all nodes together published while the load ran.
 	Messages  uint64        `json:"messages"`
 	Bytes     uint64        `json:"bytes"`

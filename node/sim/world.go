@@ -95,10 +95,7 @@ func Run(sc Scenario, trace io.Writer) (Result, error) {
 	}
 	w.start = w.now + int64(warmup)
 	w.network = newNetwork(w)
-	var err error
-	if w.oracle, err = newOracle(w, sc.Policy); err != nil {
-		return Result{}, err
-	}
+	w.oracle = newOracle(w)
 	for range sc.Nodes {
 		if sc.Stagger > 0 {
 			w.after(time.Duration(w.random.Int64N(int64(sc.Stagger))), func() { w.rejoin(nil) })
@@ -118,13 +115,13 @@ func Run(sc Scenario, trace io.Writer) (Result, error) {
 	}
 	w.runUntil(w.start + int64(sc.Duration))
 	w.loading = false
-	w.settle()
+	w.calm()
 	w.finish()
 	return w.result, nil
 }
 
-// settle heals what is still broken, and waits until the cluster has to agree.
-func (w *world) settle() {
+// calm heals what is still broken, and waits until the cluster has to agree.
+func (w *world) calm() {
 	for _, f := range w.sc.Faults {
 		w.runUntil(max(w.now, w.start+int64(f.At+f.For)+1))
 	}
@@ -151,9 +148,7 @@ func (w *world) finish() {
 	r.Scenario, r.Seed = w.sc, w.sc.Seed
 	r.Simulated = time.Duration(w.now - epoch)
 	r.Messages, r.Bytes = w.network.messages, w.network.bytes
-	if w.oracle.windows != nil {
-		w.oracle.windows.audit()
-	}
+	w.oracle.audit()
 	w.oracle.report(r)
 	r.Trace = w.trace.Sum64()
 }

@@ -22,10 +22,13 @@ type Terms struct {
 	Partition float64 `json:"partition"` // (g-1)·r·P, P until what was missed is repaired, or shares are taken
 	Crash     float64 `json:"crash"`     // what the node had not flushed
 	Join      float64 `json:"join"`      // min(B + r·Δ_join, what is asked of the node within Δ_join)
+	Debts     float64 `json:"debts"`     // what commits charged beyond what was reserved
 }
 
 // Total is their sum: the bound.
-func (t Terms) Total() float64 { return t.Connected + t.Skew + t.Partition + t.Crash + t.Join }
+func (t Terms) Total() float64 {
+	return t.Connected + t.Skew + t.Partition + t.Crash + t.Join + t.Debts
+}
 
 // documented reports whether the documentation's table has a row for all that
 // befalls the cluster: a share of messages that is lost, or more of them than fit,
@@ -48,31 +51,21 @@ func (sc *Scenario) documented() bool {
 	return sc.Link.Loss == 0 && sc.Link.Bandwidth == 0 && sc.MaxClients == 0 && sc.fresh()
 }
 
-// terms adds the documented bound up for one client.
+// terms adds the documented bound up for one client under one limit.
 func (o *oracle) terms(a *account) Terms {
-	return o.termsOf(a.asked, func(m *member, from int64) int64 {
-		if l := a.admits[m]; l != nil {
-			return l.since(from)
-		}
-		return 0
-	}, float64(o.policy.Burst), o.rate())
-}
-
-// termsOf is terms for a burst and a rate, which windows do not have: 0. admitted is
-// what a node admitted after some time.
-func (o *oracle) termsOf(of map[*member]*ledger, admitted func(*member, int64) int64, burst, rate float64) Terms {
-	apart, overrun := o.w.sc.apart()
+	burst, rate := float64(a.most), a.yard.rate()
+	apart, overrun := o.w.sc.apart(a.yard.policy.OnIsolation)
 	delta := o.promise.delta
-	least := -1.0
 	t := Terms{Skew: rate * float64(o.sigma()), Partition: rate * float64(overrun)}
 	asked := map[int]float64{}
-	for m, l := range of {
+	for m, s := range a.asked {
 		from := m.bornAt
 		if m.bornAt >= o.w.start {
 			from += int64(joinTime)
 		}
-		asked[m.number] = max(asked[m.number], l.most(from, delta+int64(apart)))
+		asked[m.number] = max(asked[m.number], s.most(from, delta+int64(apart)))
 	}
+	least := -1.0
 	for _, number := range slices.Sorted(maps.Keys(asked)) { // in order: sums of fractions depend on it
 		cost := min(asked[number], burst+rate*float64(delta))
 		t.Connected += cost
@@ -83,19 +76,20 @@ func (o *oracle) termsOf(of map[*member]*ledger, admitted func(*member, int64) i
 	t.Connected -= max(0, least)
 	for _, m := range o.w.members {
 		if m.diedAt != 0 && !m.farewell {
-			t.Crash += float64(admitted(m, m.diedAt-o.lag()))
+			t.Crash += float64(a.charged[m].since(m.diedAt - o.lag()))
 		}
-		if l := of[m]; l != nil && m.bornAt >= o.w.start {
+		if s := a.asked[m]; s != nil && m.bornAt >= o.w.start {
 			until := int64(joinTime)
-			t.Join += min(burst+rate*float64(until), float64(l.between(m.bornAt, m.bornAt+until)))
+			t.Join += min(burst+rate*float64(until), float64(s.between(m.bornAt, m.bornAt+until)))
 		}
+		t.Debts += float64(a.debts[m])
 	}
 	return t
 }
 
 // apart is for how long nodes do not hear each other, all partitions together, and
-// for how much of that they admit more than their group's share.
-func (sc *Scenario) apart() (length, overrun time.Duration) {
+// for how much of that they admit more than their group's share of a limit.
+func (sc *Scenario) apart(choice node.OnIsolation) (length, overrun time.Duration) {
 	for i := range sc.Faults {
 		f := &sc.Faults[i]
 		s, some := f.trouble(sc, 0)
@@ -104,7 +98,7 @@ func (sc *Scenario) apart() (length, overrun time.Duration) {
 		}
 		d := time.Duration(s.to - s.from)
 		length += d
-		if sc.Policy.OnIsolation == node.IsolationShare {
+		if choice == node.IsolationShare {
 			d = min(d, f.unnoticed()+repairTime+4*sc.Link.DelayMax)
 		}
 		overrun += d
@@ -121,24 +115,3 @@ func (f *Fault) unnoticed() time.Duration {
 	}
 	return d
 }
-
-// most is the most cost within any stretch of d from begin on.
-func (l *ledger) most(begin, d int64) float64 {
-	most, from := int64(0), 0
-	for i, at := range l.at {
-		for l.at[from] < max(begin, at-d) && from < i {
-			from++
-		}
-		before := int64(0)
-		if from > 0 {
-			before = l.total[from-1]
-		}
-		if at >= begin {
-			most = max(most, l.total[i]-before)
-		}
-	}
-	return float64(most)
-}
-
-// between is the cost from time from on, up to and including time to.
-func (l *ledger) between(from, to int64) int64 { return l.since(from-1) - l.since(to) }

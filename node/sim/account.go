@@ -1,0 +1,162 @@
+package sim
+
+import (
+	"sort"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// clientOf is one client under one limit.
+type clientOf struct{ limit, client string }
+
+// track is what one limit says over time: its policies in the order of the calls that
+// set them. All before now are over, all after it are still to come.
+type track struct {
+	policies []node.Policy
+	now      int
+}
+
+// account is all that the nodes together charged to one client under one limit, in true
+// time. A reset begins a new life of it.
+type account struct {
+	of      clientOf
+	yard    *yardstick
+	phase   int // index of the policy in force, in the limit's track
+	life    int // how often it was reset
+	central *central
+	asked   map[*member]*series // all requests; only if the run has a documented bound
+
+	charged map[*member]*series   // what each node charged in this life
+	charges map[*member][]*charge // the same, one by one: only what window algorithms count
+	refunds []*charge             // those of which something was given back, while that matters
+	ahead   []*charge             // by nodes whose clocks are past a change that is still to come
+	carried []*charge             // what was used before a change, as if charged then
+	level   gcra.Level            // of GCRA
+	idleAt  int64                 // the bucket was last full then
+
+	// excused is what no bound speaks of until then: what a change may have carried over less.
+	excused   int64
+	until     int64
+	converted int64 // when the limit last went over to another way to count
+
+	most    int64             // the highest burst so far
+	narrow  int64             // the narrowest window so far
+	debts   map[*member]int64 // what commits charged beyond what was reserved
+	reset   crdt.Stamp        // the last reset
+	unheard int64             // until then after a reset, while a node has not heard of it
+
+	// worst is the largest excess, bound what it could be then, exported the excess for
+	// which the bound that a node exports was last looked at.
+	worst, bound, exported float64
+	limited, wouldBe       bool // some request was denied: by a node, by the central limiter
+}
+
+// charge is one admission, or the part of a commit that exceeds its reservation.
+type charge struct {
+	by         *member
+	at, stamp  int64 // in true time, and by the node's clock
+	cost, back int64 // charged, and given back of that
+	backAt     int64 // when
+	tat        int64 // of GCRA, after it
+	missed     bool  // somebody admitted something, and did not know of what was given back
+	blind      bool  // its node did not know of something that was given back
+	minted     int64 // given back though it had drained in true time
+	phase      int
+	life       int  // of the account
+	void       bool // of a life or a policy that was over already
+}
+
+func (c *charge) net() int64 { return c.cost - c.back }
+
+// counts reports whether c counts under the policy in force.
+func (a *account) counts(c *charge) bool { return !c.void && c.phase == a.phase && c.life == a.life }
+
+// add counts a charge.
+func (a *account) add(c *charge) {
+	seriesOf(a.charged, c.by).add(c.at, c.cost)
+	g := a.yard.gcra
+	if g == nil {
+		a.charges[c.by] = append(a.charges[c.by], c)
+		return
+	}
+	if g.TAT(a.level) < c.at {
+		a.level, a.idleAt = gcra.Level{Base: c.at}, c.at
+		if c.at > a.until {
+			a.excused = 0
+		}
+	}
+	a.level.Count += uint64(c.cost) //nolint:gosec // positive
+	c.tat = g.TAT(a.level)
+}
+
+// forget begins another life at t.
+func (a *account) forget(t int64) {
+	a.life++
+	a.charged, a.charges = map[*member]*series{}, map[*member][]*charge{}
+	a.refunds, a.ahead, a.carried = nil, nil, nil
+	a.level, a.excused = gcra.Level{Base: t}, 0
+	a.central = newCentral(a.yard)
+}
+
+// series is costs over true time, as running totals. It outlives idleness: an origin is
+// raised to t less what the counters of the current window drain in, so a node that does
+// not know of some cost in it takes the bucket for fuller by as much, long after that
+// cost has drained.
+type series struct{ at, total []int64 }
+
+func seriesOf(of map[*member]*series, m *member) *series {
+	s := of[m]
+	if s == nil {
+		s = &series{}
+		of[m] = s
+	}
+	return s
+}
+
+func (s *series) add(t, cost int64) {
+	n := len(s.at)
+	if n > 0 {
+		cost += s.total[n-1]
+		if s.at[n-1] == t {
+			s.total[n-1] = cost
+			return
+		}
+	}
+	s.at, s.total = append(s.at, t), append(s.total, cost)
+}
+
+// since is the cost after time t. A nil series has none.
+func (s *series) since(t int64) int64 {
+	if s == nil || len(s.at) == 0 {
+		return 0
+	}
+	n := len(s.at)
+	i := sort.Search(n, func(i int) bool { return s.at[i] > t })
+	if i == 0 {
+		return s.total[n-1]
+	}
+	return s.total[n-1] - s.total[i-1]
+}
+
+// between is the cost from time from on, up to and including time to.
+func (s *series) between(from, to int64) int64 { return s.since(from-1) - s.since(to) }
+
+// most is the most cost within any stretch of d from begin on.
+func (s *series) most(begin, d int64) float64 {
+	most, from := int64(0), 0
+	for i, at := range s.at {
+		for s.at[from] < max(begin, at-d) && from < i {
+			from++
+		}
+		before := int64(0)
+		if from > 0 {
+			before = s.total[from-1]
+		}
+		if at >= begin {
+			most = max(most, s.total[i]-before)
+		}
+	}
+	return float64(most)
+}

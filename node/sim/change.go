@@ -1,0 +1,151 @@
+package sim
+
+import (
+	"math"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// change notes a change of a limit that clocks name at, which is true time t by the
+// clock of the node that was told.
+func (o *oracle) change(c node.LimitChange, t int64) {
+	limit := o.tracks[c.Name]
+	limit.policies = append(limit.policies, c.Policy)
+	phase := len(limit.policies) - 1
+	o.altered = true
+	o.w.at(t, func() {
+		for _, m := range o.w.living() {
+			o.observeClock(m) // whoever crosses the instant, not only who admits
+		}
+		limit.now = max(limit.now, phase)
+		for _, a := range o.order {
+			if a.of.limit == c.Name && a.phase < phase {
+				o.turn(a, phase, c.At.UnixNano())
+			}
+		}
+	})
+}
+
+// turn brings an account under another policy: what was used stays so, as far as that
+// goes. Excused is that clocks cross the instant of change at different times, and that
+// units are rounded up; where the limit goes over to another way to count, besides, what
+// some node does not know of yet, since it carries that over later or never.
+func (o *oracle) turn(a *account, phase int, at int64) {
+	t, old := o.w.now, a.yard
+	next := policyOf(o.tracks[a.of.limit].policies[phase], a.of.client)
+	if next.Access != node.Limited {
+		delete(o.accounts, a.of) // everybody passes
+		a.phase = phase
+		return
+	}
+	y, err := newYardstick(next)
+	if err != nil {
+		o.w.violate("change: %v", err)
+		return
+	}
+	if t > a.until && old.gcra == nil {
+		a.excused = 0
+	}
+	p := &old.policy
+	a.excused += 2 + int64(math.Ceil(float64(p.Limit)/float64(p.Window)*float64(o.sigma())))
+	stays := old.gcra != nil && y.gcra != nil
+	if !stays {
+		missing := int64(0)
+		for _, m := range o.w.living() {
+			missing = max(missing, o.unseenOfOthers(a, m))
+		}
+		a.excused += missing
+	}
+	a.central.change(y, t)
+	if y.alike(old) {
+		o.recount(a, y, phase)
+	} else {
+		units := min(o.used(a, at), uint64(y.policy.Burst))           //nolint:gosec // validated
+		a.carried = []*charge{{at: t, stamp: at, cost: int64(units)}} //nolint:gosec // at most the burst
+		a.level = gcra.Level{Base: t, Count: units}
+		clear(a.charges)
+		if !stays {
+			a.converted = t
+		}
+	}
+	a.yard, a.phase, a.most, a.narrow, a.until = y, phase, max(a.most, y.policy.Burst), min(a.narrow, y.width), t+y.lasts()
+	if y.gcra != nil {
+		a.until = max(a.until, y.gcra.TAT(a.level)+y.width)
+	}
+	ahead := a.ahead
+	a.ahead = nil
+	for _, c := range ahead {
+		if c.phase == phase {
+			a.add(c)
+		} else if c.phase > phase {
+			a.ahead = append(a.ahead, c)
+		}
+	}
+}
+
+// used is what counts at an instant by all clocks.
+func (o *oracle) used(a *account, at int64) uint64 {
+	if g := a.yard.gcra; g != nil {
+		return g.UnitsOver(max(0, g.TAT(a.level)-o.w.now))
+	}
+	return a.yard.used(a.byPart(), at)
+}
+
+// byPart sums up what counts by the part of a window that it was charged in.
+func (a *account) byPart() map[int64]uint64 {
+	counts := map[int64]uint64{}
+	for _, all := range a.charges {
+		for _, c := range all {
+			if a.counts(c) {
+				counts[a.yard.part(c.stamp)] += uint64(c.net()) //nolint:gosec // not negative
+			}
+		}
+	}
+	for _, c := range a.carried {
+		counts[a.yard.part(c.stamp)] += uint64(c.cost) //nolint:gosec // not negative
+	}
+	return counts
+}
+
+// recount keeps what was charged in the windows that it was charged in. Of each no more
+// than the new limit counts.
+func (o *oracle) recount(a *account, y *yardstick, phase int) {
+	for _, n := range a.byPart() {
+		a.excused += max(0, int64(n)-y.policy.Limit) //nolint:gosec // far below
+	}
+	for _, all := range a.charges {
+		for _, c := range all {
+			if a.counts(c) {
+				c.phase = phase
+			}
+		}
+	}
+}
+
+// reset empties a client's account, which m was told to reset. What nodes admit that did
+// not hear of it yet belongs to the life that ended.
+func (o *oracle) reset(m *member, client string) {
+	a := o.account(node.DefaultLimit, client)
+	o.altered = true
+	if a == nil {
+		return
+	}
+	a.forget(o.w.now)
+	a.unheard = o.unheard()
+	a.reset, _, _ = m.step.Standing(node.DefaultLimit, client)
+}
+
+// unheard is until when a node may not have heard of a reset now: it does not get across
+// a cut before that heals.
+func (o *oracle) unheard() int64 {
+	const heard = 5 * time.Second
+	until := o.w.now + int64(heard)
+	for _, f := range o.w.sc.Faults {
+		if f.Kind == FaultPartition || f.Kind == FaultOneWay || f.Kind == FaultLoss || f.Kind == FaultSlow {
+			until = max(until, o.w.start+int64(f.At+f.For+heard))
+		}
+	}
+	return until
+}
