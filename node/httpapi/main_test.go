@@ -15,7 +15,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if !runsAsCurl() {
+		goleak.VerifyTestMain(m)
+	}
+}
 
 var _ httpapi.Node = (*node.Node)(nil)
 
