@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi/httpapitest"
 )
 
 // programs are built once for all tests, from the module as it is.
@@ -21,6 +23,9 @@ var programs struct {
 const natsServerModule = "github.com/nats-io/nats-server/v2"
 
 func TestMain(m *testing.M) {
+	if ran, code := httpapitest.RanAsCurl(); ran {
+		os.Exit(code)
+	}
 	code := m.Run()
 	if programs.folder != "" {
 		_ = os.RemoveAll(programs.folder)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,12 +14,14 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi/httpapitest"
 )
 
 func TestMain(m *testing.M) {
-	if !runsAsCurl() {
-		goleak.VerifyTestMain(m)
+	if ran, code := httpapitest.RanAsCurl(); ran {
+		os.Exit(code)
 	}
+	goleak.VerifyTestMain(m)
 }
 
 var _ httpapi.Node = (*node.Node)(nil)
