@@ -28,6 +28,7 @@ const (
 type world struct {
 	sc      Scenario
 	now     int64
+	begun   int64 // when the nodes started
 	start   int64 // of the load
 	events  events
 	count   uint64
@@ -82,26 +83,34 @@ func (w *world) violate(format string, args ...any) {
 	}
 }
 
-// Run plays a scenario and judges it. trace, if not nil, gets a line an event. The
-// error is about the scenario; what the run did wrong is in Result.Violations.
-func Run(sc Scenario, trace io.Writer) (Result, error) {
-	if err := sc.Validate(); err != nil {
-		return Result{}, fmt.Errorf("sim: %w", err)
-	}
+// newWorld makes a cluster whose load begins warmup after now.
+func newWorld(sc Scenario, now int64, trace io.Writer) (*world, error) {
 	w := &world{
-		sc: sc, now: epoch, trace: fnv.New64a(), log: trace,
+		sc: sc, now: now, begun: now, start: now + int64(warmup), trace: fnv.New64a(), log: trace,
 		random:  rand.New(rand.NewPCG(sc.Seed, 1)), //nolint:gosec // repeatable on purpose
 		weather: rand.New(rand.NewPCG(sc.Seed, 2)), //nolint:gosec // repeatable on purpose
 	}
-	w.start = w.now + int64(warmup)
 	w.network = newNetwork(w)
 	w.oracle = newOracle(w)
 	for range sc.Nodes {
 		if sc.Stagger > 0 {
 			w.after(time.Duration(w.random.Int64N(int64(sc.Stagger))), func() { w.rejoin(nil) })
 		} else if err := w.join(nil); err != nil {
-			return Result{}, err
+			return nil, err
 		}
+	}
+	return w, nil
+}
+
+// Run plays a scenario and judges it. trace, if not nil, gets a line an event. The
+// error is about the scenario; what the run did wrong is in Result.Violations.
+func Run(sc Scenario, trace io.Writer) (Result, error) {
+	if err := sc.Validate(); err != nil {
+		return Result{}, fmt.Errorf("sim: %w", err)
+	}
+	w, err := newWorld(sc, epoch, trace)
+	if err != nil {
+		return Result{}, err
 	}
 	for i := range sc.Faults {
 		if err := w.schedule(&sc.Faults[i]); err != nil {
@@ -146,7 +155,7 @@ func (w *world) calm() {
 func (w *world) finish() {
 	r := &w.result
 	r.Scenario, r.Seed = w.sc, w.sc.Seed
-	r.Simulated = time.Duration(w.now - epoch)
+	r.Simulated = time.Duration(w.now - w.begun)
 	r.Messages, r.Bytes = w.network.messages, w.network.bytes
 	w.oracle.audit()
 	w.oracle.report(r)

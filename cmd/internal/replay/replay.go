@@ -3,14 +3,19 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -63,8 +68,8 @@ type Result struct {
 	Cluster Tally `json:"cluster"`
 	Central Tally `json:"central"`
 
-	// Excess is E in units: the most that was ever admitted to a client beyond what
-	// one central limiter could have. Bound is what it can be at most.
+	// Excess is E in units, to a millionth: the most that was ever admitted to a client
+	// beyond what one central limiter could have. Bound is what it can be at most.
 	Excess float64 `json:"excess_units"`
 	Bound  float64 `json:"bound_units"`
 	// DeltaMS is the staleness that Bound is for: flush and delivery, milliseconds.
@@ -79,19 +84,6 @@ type Tally struct {
 	Admitted       int `json:"admitted"`
 	Denied         int `json:"denied"`
 	ClientsLimited int `json:"clients_limited"` // denied at least once
-}
-
-func (t *Tally) count(allowed bool, limited *bool) {
-	switch {
-	case allowed:
-		t.Admitted++
-	case !*limited:
-		*limited = true
-		t.ClientsLimited++
-		fallthrough
-	default:
-		t.Denied++
-	}
 }
 
 // Validate reports every fault at once, or nil.
@@ -123,54 +115,57 @@ func Run(ctx context.Context, log *Log, cfg Config) (*Result, error) {
 	if cfg.Flush == 0 {
 		cfg.Flush = deltasync.DefaultInterval
 	}
-	g, err := gcra.New(cfg.Policy)
+	p := node.Policy{Limit: cfg.Policy.Limit, Window: cfg.Policy.Window, Burst: cmp.Or(cfg.Policy.Burst, cfg.Policy.Limit)}
+	played, err := sim.Replay(sim.Scenario{
+		Seed: cfg.Seed, Nodes: cfg.Nodes, Policy: p, Flush: cfg.Flush, Link: sim.Link{DelayMin: cfg.Delay.Min, DelayMax: cfg.Delay.Max},
+	}, arrivals(ctx, log, &cfg))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, err
+	}
+	if len(played.Violations) > 0 {
+		return nil, fmt.Errorf("the nodes broke a promise: %s", played.Violations[0])
 	}
 	first, last := log.Requests[0].At, log.Requests[len(log.Requests)-1].At
-	// Two sequences, so that another delay does not spread the requests otherwise.
-	spread := rand.New(rand.NewPCG(cfg.Seed, 1)) //nolint:gosec // repeatable on purpose
-	delays := rand.New(rand.NewPCG(cfg.Seed, 2)) //nolint:gosec // repeatable on purpose
-	// Nodes start early enough to have joined when the first request comes.
-	net, err := newNetwork(cfg, first-settle-int64(cfg.Delay.Max), delays)
-	if err != nil {
-		return nil, err
-	}
-	r := &Result{
+	delta := cfg.Flush + cfg.Delay.Max
+	return &Result{
 		Format: log.Format, Requests: len(log.Requests), Clients: len(log.Clients), BadLines: log.Bad, BadSamples: log.BadSamples,
 		From: time.Unix(0, first).UTC(), To: time.Unix(0, last).UTC(),
-		Limit: g.Policy().Limit, WindowMS: milliseconds(g.Policy().Window), Burst: g.Policy().Burst,
+		Limit: p.Limit, WindowMS: milliseconds(p.Window), Burst: p.Burst,
 		Nodes: cfg.Nodes, Spread: cfg.Spread, Delay: cfg.Delay.String(), Seed: cfg.Seed,
-	}
-	one := newCentral(g, len(log.Clients))
-	yard := yardstick{central: *newCentral(g, len(log.Clients))}
-	limited := make([][2]bool, len(log.Clients))
-	for i, q := range log.Requests {
-		if i%1024 == 0 {
-			if err := ctx.Err(); err != nil {
-				return nil, err
+		Cluster: Tally{int(played.Admitted), int(played.Denied), played.Limited},                           //nolint:gosec // at most the requests
+		Central: Tally{int(played.Central), int(played.Decisions - played.Central), played.CentralLimited}, //nolint:gosec // at most the requests
+		Excess:  math.Round(played.E*1e6) / 1e6,
+		Bound:   float64(cfg.Nodes-1) * (float64(p.Burst) + float64(p.Limit)*float64(delta)/float64(p.Window)),
+		DeltaMS: milliseconds(delta), Messages: played.Messages, Bytes: played.Bytes,
+	}, nil
+}
+
+// arrivals are the log's requests, spread over the nodes, until ctx ends.
+func arrivals(ctx context.Context, log *Log, cfg *Config) iter.Seq[sim.Arrival] {
+	// A sequence of its own, so that another delay does not spread the requests otherwise.
+	spread := rand.New(rand.NewPCG(cfg.Seed, 3)) //nolint:gosec // repeatable on purpose
+	return func(yield func(sim.Arrival) bool) {
+		for i, q := range log.Requests {
+			if i%1024 == 0 {
+				if ctx.Err() != nil {
+					return
+				}
+				if cfg.Progress != nil {
+					cfg.Progress(i, len(log.Requests))
+				}
 			}
-			if cfg.Progress != nil {
-				cfg.Progress(i, len(log.Requests))
+			to := i % cfg.Nodes
+			if cfg.Spread == Random {
+				to = spread.IntN(cfg.Nodes)
+			}
+			if !yield(sim.Arrival{At: q.At, Client: log.Clients[q.Client], Node: 1 + to}) {
+				return
 			}
 		}
-		to := i % cfg.Nodes
-		if cfg.Spread == Random {
-			to = spread.IntN(cfg.Nodes)
-		}
-		allowed := net.take(q.At, to, log.Clients[q.Client])
-		if allowed {
-			yard.admit(q.Client, q.At)
-		}
-		r.Cluster.count(allowed, &limited[q.Client][0])
-		r.Central.count(one.take(q.Client, q.At), &limited[q.Client][1])
 	}
-	delta := cfg.Flush + cfg.Delay.Max
-	r.Excess = yard.excess()
-	r.Bound = float64(cfg.Nodes-1) * (float64(r.Burst) + float64(r.Limit)*float64(delta)/float64(g.Policy().Window))
-	r.DeltaMS = milliseconds(delta)
-	r.Messages, r.Bytes = net.messages, net.bytes
-	return r, nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -200,8 +195,4 @@ func (r *Range) Set(s string) error {
 	}
 	*r = Range{low, high}
 	return nil
-}
-
-func (r Range) pick(random *rand.Rand) int64 {
-	return int64(r.Min) + random.Int64N(int64(r.Max-r.Min)+1)
 }

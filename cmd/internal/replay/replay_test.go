@@ -3,14 +3,12 @@ package replay
 import (
 	"bytes"
 	"context"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
 // sample is a generated log around a scraper's first visit: two hours of it, since a
@@ -103,101 +101,6 @@ func TestAReplayIsRepeatable(t *testing.T) {
 	}
 	if table(2) == first {
 		t.Error("another seed changed nothing, not even the messages")
-	}
-}
-
-// verdicts replays the log through a network of three, calling before ahead of each
-// request.
-func verdicts(t *testing.T, log *Log, cfg Config, before func(n *network, at int64)) (string, *network) {
-	t.Helper()
-	spread := rand.New(rand.NewPCG(cfg.Seed, 1))
-	n, err := newNetwork(cfg, log.Requests[0].At-2*settle, rand.New(rand.NewPCG(cfg.Seed, 2)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	for _, r := range log.Requests {
-		before(n, r.At)
-		if n.take(r.At, spread.IntN(cfg.Nodes), log.Clients[r.Client]) {
-			b.WriteByte('+')
-		} else {
-			b.WriteByte('-')
-		}
-	}
-	return b.String(), n
-}
-
-func TestJumpingOverIdleTimeChangesNoVerdict(t *testing.T) {
-	log := sample(t, 5, 2000)
-	cfg := config(5)
-	cfg.Policy.Limit = 5
-	cfg.Delay = Range{Min: 100 * time.Millisecond, Max: 100 * time.Millisecond}
-	jumped, _ := verdicts(t, log, cfg, func(*network, int64) {})
-	walked, n := verdicts(t, log, cfg, func(n *network, at int64) {
-		for n.now+int64(time.Second) < at {
-			n.run(n.now + int64(time.Second))
-			n.lastBusy = n.now // nothing to jump over
-		}
-	})
-	if jumped != walked {
-		t.Errorf("seed %d: verdicts differ:\n%s\n%s", cfg.Seed, jumped, walked)
-	}
-	if !strings.Contains(walked, "-") {
-		t.Error("nothing was denied: this sample shows nothing")
-	}
-	if least := uint64(log.Span().Seconds()*0.6) * uint64(cfg.Nodes); n.messages < least {
-		t.Errorf("%d messages in %v, less than the beats alone: it jumped", n.messages, log.Span())
-	}
-}
-
-func TestAfterAReplayAllNodesAgree(t *testing.T) {
-	log := sample(t, 9, 1000)
-	cfg := config(9)
-	_, n := verdicts(t, log, cfg, func(*network, int64) {})
-	n.run(n.now + int64(200*time.Millisecond))
-	held := 0
-	for _, client := range log.Clients {
-		first := n.members[0].Node.Do(node.Request{Client: client, Peek: true})
-		if first.Remaining < first.Burst {
-			held++
-		}
-		for _, m := range n.members[1:] {
-			if d := m.Node.Do(node.Request{Client: client, Peek: true}); d != first {
-				t.Errorf("seed %d: %+v\nand %+v", cfg.Seed, first, d)
-			}
-		}
-	}
-	if held == 0 {
-		t.Error("no client has used anything: this shows nothing")
-	}
-}
-
-func TestTheYardstickMeasuresWhatOneLimiterWouldHaveDenied(t *testing.T) {
-	g, err := gcra.New(gcra.Policy{Limit: 10, Window: 10 * time.Second, Burst: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const second = int64(time.Second)
-	y := yardstick{central: *newCentral(g, 2)}
-	start := 1000 * second
-	for range 3 {
-		y.admit(0, start)
-	}
-	if e := y.excess(); e != -1 {
-		t.Errorf("three of four units: E = %v, want -1", e)
-	}
-	for range 4 {
-		y.admit(0, start+2*second) // two have drained, five are in
-	}
-	if e := y.excess(); e != 1 {
-		t.Errorf("five of four units: E = %v, want 1", e)
-	}
-	for range 4 {
-		y.admit(1, start+2*second)
-		y.admit(0, start+60*second)
-	}
-	if e := y.excess(); e != 1 {
-		t.Errorf("another client and a later burst: E = %v, want 1 still", e)
 	}
 }
 
