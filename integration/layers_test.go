@@ -68,7 +68,7 @@ func within(folder, top string) bool {
 	return folder == top || strings.HasPrefix(folder, top+"/")
 }
 
-// layerOf maps a folder of the module to its layer: gcra, crdt, sync, node, node/<adapter>, cmd, integration,
+// layerOf maps a folder of the module to its layer: gcra, crdt, sync, node/limit, node, node/<adapter>, cmd, integration,
 // or "" for a folder that the layout does not have. Sub-packages belong to the layer above them.
 func layerOf(folder string) string {
 	for _, top := range []string{"gcra", "crdt", "sync", "cmd", "integration"} {
@@ -93,12 +93,14 @@ func mayImport(layer string) []string {
 		return nil
 	case "sync":
 		return []string{"crdt"}
+	case "node/limit":
+		return []string{"gcra", "crdt"}
 	case "node":
-		return []string{"gcra", "crdt", "sync"}
+		return []string{"gcra", "crdt", "sync", "node/limit"}
 	case "node/sim":
-		return []string{"gcra", "crdt", "sync", "node"}
+		return []string{"gcra", "crdt", "sync", "node/limit", "node"}
 	default: // any other adapter
-		return []string{"node"}
+		return []string{"node/limit", "node"}
 	}
 }
 
@@ -140,7 +142,7 @@ func violations(src source) []finding {
 			continue
 		}
 		if pure(layer) {
-			checkPureImport(spec, target, name, add)
+			checkPureImport(layer, spec, target, name, add)
 		}
 		if layer == "node" {
 			checkNodeImport(spec, target, add)
@@ -169,11 +171,15 @@ func violations(src source) []finding {
 type report func(r rule, at ast.Node, format string, args ...any)
 
 // pure layers are functions of their arguments.
-func pure(layer string) bool { return layer == "gcra" || layer == "crdt" }
+func pure(layer string) bool { return layer == "gcra" || layer == "crdt" || layer == "node/limit" }
 
-func checkPureImport(spec *ast.ImportSpec, target, name string, add report) {
+// pureExceptions are what node/limit imports of the banned folders. Neither waits nor reaches anything: netip only parses
+// addresses, and an atomic pointer remembers the calendar window that was asked for last.
+var pureExceptions = []string{"net/netip", "sync/atomic"}
+
+func checkPureImport(layer string, spec *ast.ImportSpec, target, name string, add report) {
 	for _, banned := range []string{"sync", "os", "net", "log", "syscall"} {
-		if within(target, banned) {
+		if within(target, banned) && (layer != "node/limit" || !slices.Contains(pureExceptions, target)) {
 			add(ruleImpure, spec, "import of %q", target)
 		}
 	}
@@ -287,7 +293,7 @@ func TestLayersHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A walk that finds nothing would pass: every layer must have been there.
-	for _, layer := range []string{"gcra", "crdt", "sync", "node", "cmd", "integration"} {
+	for _, layer := range []string{"gcra", "crdt", "sync", "node/limit", "node", "cmd", "integration"} {
 		if seen[layer] == 0 {
 			t.Errorf("no Go file found in layer %s", layer)
 		}

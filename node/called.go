@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // MaxCalledPolicies caps the different policies that come with requests. One that was
@@ -111,12 +112,12 @@ func parseCalled(name string) (c called, err error) {
 
 // calls are the limits that came with requests, read without a lock.
 type calls struct {
-	byPolicy map[called]*limit
-	byName   map[string]*limit
+	byPolicy map[called]*namedLimit
+	byName   map[string]*namedLimit
 }
 
 // called is the limit of a policy that came with a request.
-func (g *registry) called(name string, p *Policy, now int64) (*limit, Reason) {
+func (g *registry) called(name string, p *Policy, now int64) (*namedLimit, Reason) {
 	if name != "" && validLimitName(name) != nil {
 		return nil, ReasonUnknownLimit
 	}
@@ -140,7 +141,7 @@ func (g *registry) called(name string, p *Policy, now int64) (*limit, Reason) {
 
 // calledByName is the limit that a peer's message names, nil if the name is none or there
 // is no room.
-func (g *registry) calledByName(name string, now int64) *limit {
+func (g *registry) calledByName(name string, now int64) *namedLimit {
 	if l := g.calls.Load().byName[name]; l != nil {
 		l.use(now)
 		return l
@@ -153,7 +154,7 @@ func (g *registry) calledByName(name string, now int64) *limit {
 }
 
 // addCalled makes the limit, nil if there is no room.
-func (g *registry) addCalled(c called, now int64) *limit {
+func (g *registry) addCalled(c called, now int64) *namedLimit {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	held := g.calls.Load()
@@ -162,8 +163,8 @@ func (g *registry) addCalled(c called, now int64) *limit {
 	}
 	next := &calls{byPolicy: maps.Clone(held.byPolicy), byName: maps.Clone(held.byName)}
 	if len(next.byPolicy) >= MaxCalledPolicies {
-		maps.DeleteFunc(next.byPolicy, func(_ called, l *limit) bool { return l.idle(now) })
-		maps.DeleteFunc(next.byName, func(_ string, l *limit) bool { return l.idle(now) })
+		maps.DeleteFunc(next.byPolicy, func(_ called, l *namedLimit) bool { return l.idle(now) })
+		maps.DeleteFunc(next.byName, func(_ string, l *namedLimit) bool { return l.idle(now) })
 		if len(next.byPolicy) >= MaxCalledPolicies {
 			return nil
 		}
@@ -174,8 +175,8 @@ func (g *registry) addCalled(c called, now int64) *limit {
 	if err != nil {
 		return nil
 	}
-	if own := r.rules[0]; own.policy.Algorithm == GCRA {
-		own.frame.Width = coarse(own.frame.Width)
+	if own := &r.rules[0]; own.Policy.Algorithm == GCRA {
+		own.Frame.Width = coarse(own.Frame.Width)
 	}
 	l.insert(now, r)
 	l.use(now)
@@ -188,17 +189,17 @@ func (g *registry) addCalled(c called, now int64) *limit {
 // that there is, and requests may come with as many as they like.
 func coarse(width int64) int64 {
 	switch {
-	case width <= int64(minWidth):
-		return int64(minWidth)
-	case width <= int64(maxWidth)/2:
-		return int64(maxWidth) / 2
+	case width <= int64(limit.MinWidth):
+		return int64(limit.MinWidth)
+	case width <= int64(limit.MaxWidth)/2:
+		return int64(limit.MaxWidth) / 2
 	default:
-		return int64(maxWidth)
+		return int64(limit.MaxWidth)
 	}
 }
 
 // use notes that a called limit is needed, to the second.
-func (l *limit) use(now int64) {
+func (l *namedLimit) use(now int64) {
 	if used := l.used.Load(); now-used > int64(time.Second) {
 		l.used.Store(now)
 	}
@@ -206,16 +207,16 @@ func (l *limit) use(now int64) {
 
 // idle: nobody counts under the limit any more. Where somebody does after all, as a
 // client whose debt is longer, an entry still decides by the rule that it has.
-func (l *limit) idle(now int64) bool {
-	r := l.newest().rules[0]
-	return now-l.used.Load() > 3*r.frame.Width+r.gcra.Depth()
+func (l *namedLimit) idle(now int64) bool {
+	r := &l.newest().rules[0]
+	return now-l.used.Load() > 3*r.Frame.Width+r.GCRA.Depth()
 }
 
 // calledKey is a client's key under a limit that came with a request: other names count
 // apart.
 //
 //go:noinline
-func (n *Node) calledKey(l *limit, name, client string) crdt.Key {
+func (n *Node) calledKey(l *namedLimit, name, client string) crdt.Key {
 	var buf [256 + MaxClientID]byte
 	b := append(append(buf[:0], l.prefix...), name...)
 	b = append(append(b, 0), client...)

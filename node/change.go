@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // changeLead is how far ahead a changed limit takes effect, so that every node
@@ -97,7 +99,7 @@ func (n *Node) say(name string, next func(last saved) (saved, bool)) error {
 
 // widest is the width of the widest window in which clients of a limit are counted.
 func (g *registry) widest(name string) int64 {
-	width := int64(maxWidth)
+	width := int64(limit.MaxWidth)
 	if l := g.get(name); l != nil {
 		for _, r := range l.revisions() {
 			for _, f := range r.frames {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // check is one limit's part of a request that several have to admit.
@@ -17,7 +18,7 @@ type check struct {
 	apart   bool  // the cost is its own, not the request's
 	also    bool  // it is of Request.Also
 	asked   int64 // cost, and what checks before ask of the same entry
-	limit   *limit
+	limit   *namedLimit
 	rev     *revision
 	rule    *rule
 	key     crdt.Key
@@ -117,7 +118,7 @@ func (n *Node) prepare(c *check, atMost bool, now int64) {
 	if atMost && !c.apart && cost > 1 {
 		cost = 1
 	}
-	var net [netBuffer]byte
+	var net limit.Buffer
 	var group []byte
 	c.rule, group, c.why = n.ruleFor(c.rev, c.client, cost, &net)
 	if c.why != ReasonOK {
@@ -185,7 +186,7 @@ func (n *Node) fit(checks []check, now int64) {
 		if c.apart || c.why == ReasonUnlimited || c.why == ReasonFull {
 			continue
 		}
-		if c.entry == nil || c.rule.policy.Shadow {
+		if c.entry == nil || c.rule.Policy.Shadow {
 			continue
 		}
 		var d Decision

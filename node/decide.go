@@ -1,19 +1,18 @@
 package node
 
 import (
-	"time"
-
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // decide answers for one limit. It holds one shard's lock, does no I/O and waits for
 // nobody. If d is not nil it fills in what a client is told, if hold is not nil what
 // settling a reservation needs to know.
-func (n *Node) decide(l *limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
+func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
 	now := n.now()
 	r := l.known(now)
-	var net [netBuffer]byte
+	var net limit.Buffer
 	rule, group, why := n.ruleFor(r, client, cost, &net)
 	if why != ReasonOK {
 		return n.settled(r, rule, why, client, cost, d)
@@ -55,24 +54,24 @@ func (n *Node) decide(l *limit, client string, cost int64, d *Decision, hold *ho
 
 // ruleFor finds the client's rule, and judges what can be judged without its state: why
 // is ReasonOK if that is to be looked at. r is nil if there is no such limit.
-func (n *Node) ruleFor(r *revision, client string, cost int64, net *[netBuffer]byte) (rule *rule, group []byte, why Reason) {
+func (n *Node) ruleFor(r *revision, client string, cost int64, net *limit.Buffer) (rule *rule, group []byte, why Reason) {
 	switch {
 	case r == nil:
 		return nil, nil, ReasonUnknownLimit
 	case client == "":
-		return r.rules[0], nil, ReasonNoClient
+		return &r.rules[0], nil, ReasonNoClient
 	case len(client) > MaxClientID:
-		return r.rules[0], nil, ReasonClientTooLong
+		return &r.rules[0], nil, ReasonClientTooLong
 	}
 	rule, group = r.rule(client, net)
 	switch {
 	case cost < 1:
 		return rule, group, ReasonBadCost
-	case rule.policy.Access == Unlimited:
+	case rule.Policy.Access == Unlimited:
 		return rule, group, ReasonUnlimited
-	case rule.policy.Access == Blocked:
+	case rule.Policy.Access == Blocked:
 		return rule, group, ReasonBlocked
-	case cost > rule.policy.Burst && !rule.policy.Shadow: // a shadow counts it among what it would deny
+	case cost > rule.Policy.Burst && !rule.Policy.Shadow: // a shadow counts it among what it would deny
 		return rule, group, ReasonCostTooHigh
 	}
 	return rule, group, ReasonOK
@@ -80,7 +79,7 @@ func (n *Node) ruleFor(r *revision, client string, cost int64, net *[netBuffer]b
 
 // passes reports whether a request passes that needs no state, for the reason given.
 func (r *rule) passes(why Reason) bool {
-	return why == ReasonUnlimited || why == ReasonBlocked && r.policy.Shadow
+	return why == ReasonUnlimited || why == ReasonBlocked && r.Policy.Shadow
 }
 
 // settled answers what needs no state.
@@ -121,7 +120,7 @@ func (n *Node) countApart(a *account, client string, cost int64, allowed bool, w
 // charges nothing. iso is read once for a decision: it changes without the shard's lock.
 // s is locked.
 func (n *Node) weigh(s *shard, e *entry, iso *isolation, now, cost int64) (allowed bool, why Reason, origin int64) {
-	allowed, origin = e.rule.admits(e.states(), now, cost)
+	allowed, origin = e.rule.Admits(e.states(), now, cost)
 	if !allowed {
 		why = ReasonOverLimit
 	}
@@ -130,7 +129,7 @@ func (n *Node) weigh(s *shard, e *entry, iso *isolation, now, cost int64) (allow
 			allowed, why = pass, because
 		}
 	}
-	if !allowed && e.rule.policy.Shadow {
+	if !allowed && e.rule.Policy.Shadow {
 		return true, ReasonShadow, origin
 	}
 	return allowed, why, origin
@@ -140,9 +139,9 @@ func (n *Node) weigh(s *shard, e *entry, iso *isolation, now, cost int64) (allow
 // limit says of isolation. s is locked.
 func (n *Node) take(s *shard, e *entry, iso *isolation, now, cost int64) (bool, Reason) {
 	st, origin := &e.state, int64(0)
-	if e.rule.plain && iso == nil {
+	if e.rule.Plain && iso == nil {
 		var conforms bool
-		if conforms, origin = e.rule.gcra.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {
+		if conforms, origin = e.rule.GCRA.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {
 			return false, ReasonOverLimit
 		}
 	} else {
@@ -153,13 +152,13 @@ func (n *Node) take(s *shard, e *entry, iso *isolation, now, cost int64) (bool, 
 		if iso != nil {
 			n.isolated(s, e, iso, now, cost, true, true)
 		}
-		st, origin = e.rule.current(e.states(), now), o
+		st, origin = e.rule.Current(e.states(), now), o
 	}
 	if origin > gcra.Never {
 		st.Raise(origin)
 	}
 	st.Admit(uint64(cost)) //nolint:gosec // judged before
-	if !n.offline && !e.rule.silent {
+	if !n.offline && !e.rule.Silent {
 		n.note(s, e, st, now)
 	}
 	return true, ReasonOK
@@ -169,7 +168,7 @@ func (n *Node) take(s *shard, e *entry, iso *isolation, now, cost int64) (bool, 
 func (r *rule) describe(allowed bool, why Reason, cost int64) Decision {
 	d := Decision{Allowed: allowed, Reason: why}
 	if r != nil {
-		d.Limit, d.Quota, d.Window, d.Burst = r.rev.limit.account.name, r.policy.Limit, r.policy.Window, r.policy.Burst
+		d.Limit, d.Quota, d.Window, d.Burst = r.rev.limit.account.name, r.Policy.Limit, r.Policy.Window, r.Policy.Burst
 	}
 	if allowed {
 		d.Cost = cost
@@ -193,7 +192,7 @@ func (n *Node) refused(r *rule, why Reason) Decision {
 // entry finds or makes the client's entry, brings it under the rule in force and into
 // the current window. room is false where the table is full and unknown clients are let
 // pass. s is locked.
-func (n *Node) entry(s *shard, l *limit, r *rule, k crdt.Key, now int64) (e *entry, room bool) {
+func (n *Node) entry(s *shard, l *namedLimit, r *rule, k crdt.Key, now int64) (e *entry, room bool) {
 	e = s.find(k)
 	if e == nil {
 		if e, room = n.admitEntry(s, l, r, k, now); !room {
@@ -203,9 +202,9 @@ func (n *Node) entry(s *shard, l *limit, r *rule, k crdt.Key, now int64) (e *ent
 	if e.rule != r {
 		n.adopt(e, r, now)
 	}
-	if !e.rule.plain {
-		e.rule.roll(e.states(), now)
-	} else if f := &e.rule.frame; now-e.state.Start() >= f.Width {
+	if !e.rule.Plain {
+		e.rule.Roll(e.states(), now)
+	} else if f := &e.rule.Frame; now-e.state.Start() >= f.Width {
 		e.state.Roll(f, f.Start(now))
 	}
 	return e, true
@@ -217,7 +216,7 @@ func (n *Node) adopt(e *entry, r *rule, now int64) {
 	switch c := e.rule.rev.stamp.Compare(r.rev.stamp); {
 	case c < 0:
 		n.renew(e, r, now)
-	case c == 0 && e.rule.index != r.index && e.untouched():
+	case c == 0 && e.rule.Index != r.Index && e.untouched():
 		e.begin(r, now)
 	}
 }
@@ -225,7 +224,7 @@ func (n *Node) adopt(e *entry, r *rule, now int64) {
 // admitEntry makes an entry for an unknown client; at the cap, clients share a
 // fixed number of ordinary, replicated overflow entries instead, one for each rule
 // and partition: that converges, and can only deny too much.
-func (n *Node) admitEntry(s *shard, l *limit, r *rule, k crdt.Key, now int64) (*entry, bool) {
+func (n *Node) admitEntry(s *shard, l *namedLimit, r *rule, k crdt.Key, now int64) (*entry, bool) {
 	if !n.table.full(s) {
 		n.table.count.Add(1)
 		return s.insert(k, r, now), true
@@ -244,8 +243,8 @@ func (n *Node) admitEntry(s *shard, l *limit, r *rule, k crdt.Key, now int64) (*
 
 // renew begins the client's life under a newer revision's rule with what it has used.
 func (n *Node) renew(e *entry, r *rule, now int64) {
-	old := &life{stamp: e.stamp(), rule: e.rule, reset: e.reset(), state: e.state, slots: e.states().rest}
-	first, rest := newStates(r, max(now, r.rev.stamp.At))
+	old := &life{stamp: e.stamp(), rule: e.rule, reset: e.reset(), state: e.state, slots: e.states().Rest}
+	first, rest := r.NewStates(max(now, r.rev.stamp.At))
 	e.rule, e.state = r, first
 	e.keep(old.reset, old, rest)
 	n.recarry(e)
@@ -255,7 +254,7 @@ func (n *Node) renew(e *entry, r *rule, now int64) {
 // deltas raise that.
 func (n *Node) recarry(e *entry) {
 	if old := e.old(); old != nil && e.reset().Compare(e.rule.rev.stamp) <= 0 {
-		e.rule.carry(e.states(), old.rule, old.states())
+		e.rule.Carry(e.states(), &old.rule.Rule, old.states(), e.rule.rev.stamp.At)
 	}
 }
 
@@ -275,7 +274,7 @@ func (n *Node) note(s *shard, e *entry, st *crdt.State, now int64) {
 	}
 	since := max(now-e.sentAt, delay)
 	flight := 1 + float64(delay)/float64(max(since, 1))
-	if float64(st.Unsent())*flight*peers >= e.rule.slack {
+	if float64(st.Unsent())*flight*peers >= e.rule.Slack {
 		n.table.urgent.add(e.key.Partition())
 		n.loopUrgent()
 	}
@@ -285,12 +284,9 @@ func (n *Node) note(s *shard, e *entry, st *crdt.State, now int64) {
 func (n *Node) explain(s *shard, d *Decision, e *entry, now, cost int64) {
 	r := e.rule
 	d.Limit = r.rev.limit.account.name
-	g := r.explain(e.states(), now, cost, d.Allowed)
-	d.Quota, d.Window, d.Burst = r.policy.Limit, r.policy.Window, r.policy.Burst
+	g := r.Explain(e.states(), now, cost, d.Allowed)
+	d.Quota, d.Window, d.Burst = r.Policy.Limit, r.WindowAt(now), r.Policy.Burst
 	d.Remaining, d.RetryAfter, d.ResetAfter = g.Remaining, g.RetryAfter, g.ResetAfter
-	if r.calendar != nil {
-		d.Window = time.Duration(r.calendar.end(now) - r.calendar.start(now))
-	}
 	if iso := n.isolation.Load(); iso != nil {
 		n.explainIsolated(s, d, e, iso, now, cost)
 	}

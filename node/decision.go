@@ -74,9 +74,6 @@ func (r Reason) String() string {
 	return "unknown"
 }
 
-// MaxClientID is the longest client id in bytes. Hash what may be longer.
-const MaxClientID = 1024
-
 // DefaultLimit is the name of the limit that is meant where none is named.
 const DefaultLimit = "default"
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // Explanation is why a client of a limit stands where it stands, as far as this node
@@ -58,12 +59,12 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	}
 	now := n.now()
 	rev := l.at(now)
-	var net [netBuffer]byte
+	var net limit.Buffer
 	r, group, why := n.ruleFor(rev, client, 1, &net)
 	if err := clientFault(why); err != nil {
 		return Explanation{}, err
 	}
-	x := Explanation{Policy: r.policy, Override: int(r.index) - 1, CountsAs: string(group), Since: instant(rev.stamp.At)}
+	x := Explanation{Policy: r.Policy, Override: int(r.Index) - 1, CountsAs: string(group), Since: instant(rev.stamp.At)}
 	if why != ReasonOK {
 		x.Decision = n.refused(r, why)
 		if x.Allowed = r.passes(why); x.Allowed && why == ReasonBlocked {
@@ -113,24 +114,17 @@ func clientFault(why Reason) error {
 }
 
 // windows lists what the states hold, newest first; parts of a window as windows.
-func (r *rule) windows(s states, self crdt.Replica, names map[crdt.Replica]string) []ExplainedWindow {
+func (r *rule) windows(s limit.States, self crdt.Replica, names map[crdt.Replica]string) []ExplainedWindow {
 	var out []ExplainedWindow
 	add := func(slot int, st *crdt.State, prev bool) {
 		start := st.Start()
-		w := ExplainedWindow{}
 		if prev {
-			w.End = time.Unix(0, start)
-			start = r.frame.Before(start)
-		} else {
-			w.End = time.Unix(0, r.endOf(start))
+			start = r.Frame.Before(start)
 		}
-		if r.segmented != nil {
-			start += int64(slot) * r.segmented.Sub()
-			w.End = time.Unix(0, start+r.segmented.Sub())
-		}
-		w.Start = time.Unix(0, start)
+		from, to := r.Span(start, slot)
+		w := ExplainedWindow{Start: time.Unix(0, from), End: time.Unix(0, to)}
 		all, net := uint64(0), st.Count()
-		if cur, before := r.counted(st); r.policy.Algorithm != GCRA {
+		if cur, before := r.Counted(st); r.Policy.Algorithm != GCRA {
 			if all = cur; prev {
 				all, net = before, st.CountPrevious()
 			}
@@ -152,18 +146,10 @@ func (r *rule) windows(s states, self crdt.Replica, names map[crdt.Replica]strin
 			out = append(out, w)
 		}
 	}
-	for slot, st := range s.all {
+	for slot, st := range s.All {
 		add(slot, st, false)
 		add(slot, st, true)
 	}
 	slices.SortFunc(out, func(a, b ExplainedWindow) int { return b.Start.Compare(a.Start) })
 	return out
-}
-
-// endOf is where the window ends that starts at start.
-func (r *rule) endOf(start int64) int64 {
-	if r.calendar != nil {
-		return r.calendar.end(start)
-	}
-	return start + r.frame.Width
 }

@@ -17,11 +17,11 @@ func TestExportPassesAClientOfManyReplicas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, r := store{n}, n.limits.get("default").newest().rules[0]
+	st, r := store{n}, &n.limits.get("default").newest().rules[0]
 	keys := []crdt.Key{{Hi: 1, Lo: 1}, {Hi: 1, Lo: 2}, {Hi: 1 << 60, Lo: 3}}
-	start := r.frame.Start(n.now())
+	start := r.Frame.Start(n.now())
 	for of := crdt.Replica(10); of < 10+replicas; of++ {
-		d := &crdt.Delta{Limit: "default", Revision: r.rev.stamp, Replica: of, Width: r.frame.Width, Start: start}
+		d := &crdt.Delta{Limit: "default", Revision: r.rev.stamp, Replica: of, Width: r.Frame.Width, Start: start}
 		for _, k := range keys {
 			d.Rows = append(d.Rows, crdt.Row{
 				Key: k, Cur: crdt.Part{Origin: start, Count: crdt.Count{P: 1}}, Prev: crdt.Part{Origin: crdt.Never},

@@ -8,42 +8,6 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// OnIsolation says what a limit does on a node that cannot hear all other nodes of
-// its cluster, or that they cannot hear. The zero value is IsolationKeep.
-//
-// A node that is silent counts as cut off, until it says bye, starts again under its
-// name or is taken off by Node.Forget: nobody can tell a crash from a partition.
-type OnIsolation uint8
-
-// The choices.
-const (
-	// IsolationKeep goes on as ever: each side of a partition admits the whole rate,
-	// and the error bound grows by as much.
-	IsolationKeep OnIsolation = iota
-	// IsolationShare lets the nodes that hear each other admit their share of the
-	// rate, by number of nodes: the bound stays flat, and a side gets less than it
-	// could if the other one is idle.
-	IsolationShare
-	// IsolationOpen lets everything pass.
-	IsolationOpen
-	// IsolationClosed denies everything.
-	IsolationClosed
-	isolationEnd
-)
-
-var isolationNames = []string{"keep", "share", "open", "closed"}
-
-// String is the choice as written in files and JSON.
-func (o OnIsolation) String() string { return nameOf(o, isolationNames) }
-
-// MarshalText implements encoding.TextMarshaler.
-func (o OnIsolation) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (o *OnIsolation) UnmarshalText(text []byte) error {
-	return choose(o, "on_isolation", text, isolationNames)
-}
-
 // isolation is the group that this node counts with while it does not hear everybody:
 // immutable, replaced when the group changes, nil once all are heard.
 type isolation struct {
@@ -89,7 +53,7 @@ func (r *rule) slow(iso *isolation) *gcra.GCRA {
 	if s := r.slower.Load(); s != nil && s.visible == iso.visible && s.members == iso.members {
 		return s.gcra
 	}
-	g := r.gcra.Slowed(iso.visible, iso.members)
+	g := r.GCRA.Slowed(iso.visible, iso.members)
 	r.slower.Store(&slowed{visible: iso.visible, members: iso.members, gcra: g})
 	return g
 }
@@ -102,9 +66,9 @@ func (s *shard) overlay(e *entry, iso *isolation) (overlay, *gcra.GCRA) {
 	switch {
 	case !some || o.spell != iso.spell:
 		used := gcra.Level{Base: e.state.Base(), Count: e.state.Count()}
-		o.level = convert(used, e.rule.gcra, iso.since)
+		o.level = convert(used, e.rule.GCRA, iso.since)
 	case o.visible != iso.visible || o.members != iso.members:
-		o.level = convert(o.level, e.rule.gcra.Slowed(o.visible, o.members), iso.since)
+		o.level = convert(o.level, e.rule.GCRA.Slowed(o.visible, o.members), iso.since)
 	}
 	o.spell, o.visible, o.members = iso.spell, iso.visible, iso.members
 	return o, e.rule.slow(iso)
@@ -131,7 +95,7 @@ func convert(l gcra.Level, from *gcra.GCRA, t int64) gcra.Level {
 // own test said allowed. With charge, a request that passes is charged to the
 // client's share. s is locked.
 func (n *Node) isolated(s *shard, e *entry, iso *isolation, now, cost int64, allowed, charge bool) (bool, Reason) {
-	switch e.rule.policy.OnIsolation {
+	switch e.rule.Policy.OnIsolation {
 	case IsolationOpen:
 		if !allowed {
 			return true, ReasonIsolatedOpen
@@ -164,7 +128,7 @@ func (n *Node) isolated(s *shard, e *entry, iso *isolation, now, cost int64, all
 // is locked.
 func (n *Node) beginShare(s *shard, e *entry) *isolation {
 	iso := n.isolation.Load()
-	if iso == nil || e.rule.policy.OnIsolation != IsolationShare {
+	if iso == nil || e.rule.Policy.OnIsolation != IsolationShare {
 		return nil
 	}
 	o, _ := s.overlay(e, iso)
@@ -187,7 +151,7 @@ func (s *shard) chargeShare(e *entry, iso *isolation, now int64, gain crdt.Gain)
 func (n *Node) explainIsolated(s *shard, d *Decision, e *entry, iso *isolation, now, cost int64) {
 	// Nobody knows how long it lasts.
 	const again = time.Second
-	switch e.rule.policy.OnIsolation {
+	switch e.rule.Policy.OnIsolation {
 	case IsolationOpen:
 		if d.Reason == ReasonIsolatedOpen {
 			d.RetryAfter = 0

@@ -8,7 +8,7 @@ import (
 
 // key hashes a client's id under the limit. group is what the id counts as, nil for
 // itself. The buffer stays on the stack, and is small because clearing it costs time.
-func (n *Node) key(l *limit, client string, group []byte) crdt.Key {
+func (n *Node) key(l *namedLimit, client string, group []byte) crdt.Key {
 	var buf [128]byte
 	if group != nil || len(l.prefix)+len(client) > len(buf) {
 		return n.longKey(l, client, group)
@@ -21,7 +21,7 @@ func (n *Node) key(l *limit, client string, group []byte) crdt.Key {
 // it by the last byte of the limit's prefix.
 //
 //go:noinline
-func (n *Node) longKey(l *limit, client string, group []byte) crdt.Key {
+func (n *Node) longKey(l *namedLimit, client string, group []byte) crdt.Key {
 	var buf [256 + MaxClientID]byte
 	b := append(buf[:0], l.prefix...)
 	switch {
@@ -39,12 +39,12 @@ func (n *Node) longKey(l *limit, client string, group []byte) crdt.Key {
 
 // overflowKey is the key that the unknown clients of a partition share. No client
 // id can be hashed to it but by accident.
-func (n *Node) overflowKey(l *limit, r *rule, k crdt.Key) crdt.Key {
+func (n *Node) overflowKey(l *namedLimit, r *rule, k crdt.Key) crdt.Key {
 	var buf [192]byte
 	b := append(append(buf[:0], "overflow\x00"...), l.prefix...)
 	b = append(b, byte(k.Partition()))
-	if r.index > 0 {
-		b = append(b, byte(r.index>>8), byte(r.index))
+	if r.Index > 0 {
+		b = append(b, byte(r.Index>>8), byte(r.Index))
 	}
 	hi, lo := n.hash.Hash128(b)
 	const low = 1<<56 - 1

@@ -6,11 +6,11 @@ package node
 type Limiter struct {
 	node  *Node
 	name  string
-	limit *limit // nil: there was none when it was looked up
+	limit *namedLimit // nil: there was none when it was looked up
 }
 
 // known is the limit, nil if there still is none of that name.
-func (l *Limiter) known() *limit {
+func (l *Limiter) known() *namedLimit {
 	if l.limit == nil || l.limit.removed.Load() {
 		return l.node.limits.get(l.name)
 	}

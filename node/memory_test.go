@@ -52,10 +52,10 @@ func filled(b *testing.B, clients, replicas int) *Node {
 		n.Allow(fmt.Sprintf("client-%013d", i))
 	}
 	now := n.now()
-	r := l.at(now).rules[0]
-	start := r.frame.Start(now)
+	r := &l.at(now).rules[0]
+	start := r.Frame.Start(now)
 	for of := 2; of <= replicas; of++ {
-		d := &crdt.Delta{Limit: l.name, Revision: r.rev.stamp, Replica: crdt.Replica(of), Width: r.frame.Width, Start: start, Rows: make([]crdt.Row, 1)} //nolint:gosec // small
+		d := &crdt.Delta{Limit: l.name, Revision: r.rev.stamp, Replica: crdt.Replica(of), Width: r.Frame.Width, Start: start, Rows: make([]crdt.Row, 1)} //nolint:gosec // small
 		for i := range clients {
 			d.Rows[0] = crdt.Row{
 				Key:  n.key(l, fmt.Sprintf("client-%013d", i), nil),

@@ -279,7 +279,7 @@ func (n *Node) Limiter(name string) *Limiter {
 	return &Limiter{node: n, name: name, limit: n.limits.get(name)}
 }
 
-func (n *Node) known(name string) (*limit, error) {
+func (n *Node) known(name string) (*namedLimit, error) {
 	if l := n.limits.get(name); l.known(n.now()) != nil {
 		return l, nil
 	}

@@ -1,12 +1,15 @@
 package node
 
-import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
 
 // peek describes the client's standing and changes nothing.
-func (n *Node) peek(l *limit, client string, cost int64) Decision {
+func (n *Node) peek(l *namedLimit, client string, cost int64) Decision {
 	now := n.now()
 	r := l.known(now)
-	var net [netBuffer]byte
+	var net limit.Buffer
 	rule, group, why := n.ruleFor(r, client, cost, &net)
 	if why != ReasonOK {
 		if why != ReasonUnlimited && why != ReasonBlocked {
@@ -36,7 +39,7 @@ func (n *Node) peek(l *limit, client string, cost int64) Decision {
 
 // look makes a copy of the client's entry as a decision at now would find it. s is
 // locked.
-func (n *Node) look(look *entry, s *shard, l *limit, r *rule, k crdt.Key, now int64) {
+func (n *Node) look(look *entry, s *shard, l *namedLimit, r *rule, k crdt.Key, now int64) {
 	e := s.find(k)
 	if e == nil && n.table.full(s) && n.cfg.OnFull != FullOpen {
 		e = s.find(n.overflowKey(l, r, k))
@@ -50,5 +53,5 @@ func (n *Node) look(look *entry, s *shard, l *limit, r *rule, k crdt.Key, now in
 	if look.rule != r {
 		n.adopt(look, r, now)
 	}
-	look.rule.roll(look.states(), now)
+	look.rule.Roll(look.states(), now)
 }

@@ -15,10 +15,10 @@ func TestDeepestBucketOfAFullClusterIsPlausible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, own := &Node{}, r.rules[0]
+	n, own := &Node{}, &r.rules[0]
 	for _, peers := range []int32{0, 1, 30, 998} {
 		n.view.peers.Store(peers)
-		row := &crdt.Row{Cur: crdt.Part{Origin: crdt.Never}, Prev: crdt.Part{Origin: now + own.gcra.Depth()}}
+		row := &crdt.Row{Cur: crdt.Part{Origin: crdt.Never}, Prev: crdt.Part{Origin: now + own.GCRA.Depth()}}
 		if !n.plausible(now, own, now, row) {
 			t.Errorf("%d peers: a TAT one burst ahead is refused", peers)
 		}

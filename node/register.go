@@ -113,7 +113,7 @@ func samePolicy(p *Policy, q Policy, some bool) bool {
 	if p == nil || !some {
 		return p == nil && !some
 	}
-	return reflect.DeepEqual(p.withDefaults(), q.withDefaults())
+	return reflect.DeepEqual(p.WithDefaults(), q.WithDefaults())
 }
 
 // Sources of a limit's policy.
@@ -127,7 +127,7 @@ func (g *registry) configured(name string) *Policy {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if p, some := g.base[name]; some {
-		p = p.withDefaults()
+		p = p.WithDefaults()
 		return &p
 	}
 	return nil

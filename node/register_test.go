@@ -93,7 +93,7 @@ func TestWhatIsSaidAtOnceIsNotLost(t *testing.T) {
 
 // All nodes let go of the same one.
 func TestOfLimitsDeletedAtOnceTheFirstByNameGoes(t *testing.T) {
-	limits := map[string]*limit{}
+	limits := map[string]*namedLimit{}
 	for _, name := range []string{"d", "b", "c", "a", "e"} {
 		l := newLimit(name, 0)
 		r, err := l.newRevision(unknownPolicy, crdt.Stamp{At: 5, By: 1})

@@ -25,7 +25,7 @@ const keepRevisions = 8
 // registry is the node's limits: what the configuration says, shadowed by what was
 // set since on any node. Reading is wait-free; changes are a copy of the map.
 type registry struct {
-	byName atomic.Pointer[map[string]*limit]
+	byName atomic.Pointer[map[string]*namedLimit]
 	calls  atomic.Pointer[calls]
 	// calledAccount is that of all limits that come with requests.
 	calledAccount *account
@@ -52,8 +52,8 @@ func newRegistry(base map[string]Policy, at int64) (*registry, error) {
 		base: base, baseAt: at, set: map[string]deltasync.Register{}, history: map[string][]saved{}, unsaid: map[string]saved{},
 		calledAccount: &account{name: CalledLimit},
 	}
-	g.calls.Store(&calls{byPolicy: map[called]*limit{}, byName: map[string]*limit{}})
-	limits := map[string]*limit{}
+	g.calls.Store(&calls{byPolicy: map[called]*namedLimit{}, byName: map[string]*namedLimit{}})
+	limits := map[string]*namedLimit{}
 	for _, name := range slices.Sorted(maps.Keys(base)) {
 		l := newLimit(name, 1+len(limits))
 		r, err := l.newRevision(base[name], crdt.Stamp{})
@@ -68,7 +68,7 @@ func newRegistry(base map[string]Policy, at int64) (*registry, error) {
 	return g, nil
 }
 
-func (g *registry) get(name string) *limit {
+func (g *registry) get(name string) *namedLimit {
 	if name == "" {
 		name = DefaultLimit
 	}
@@ -76,17 +76,17 @@ func (g *registry) get(name string) *limit {
 }
 
 // all lists the limits in the order of their names.
-func (g *registry) all() []*limit {
+func (g *registry) all() []*namedLimit {
 	limits := slices.Collect(maps.Values(*g.byName.Load()))
-	slices.SortFunc(limits, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(limits, func(a, b *namedLimit) int { return strings.Compare(a.name, b.name) })
 	return limits
 }
 
 // each yields every limit in the order of their names, those last that came with
 // requests.
-func (g *registry) each(yield func(*limit) bool) {
+func (g *registry) each(yield func(*namedLimit) bool) {
 	byName := g.calls.Load().byName
-	calls := make([]*limit, 0, len(byName))
+	calls := make([]*namedLimit, 0, len(byName))
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		calls = append(calls, byName[name])
 	}
@@ -127,7 +127,7 @@ func (g *registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	}
 	late := some && held.Stamp.Compare(r.Stamp) > 0
 	limits := *g.byName.Load()
-	l, ousted := limits[r.Name], (*limit)(nil)
+	l, ousted := limits[r.Name], (*namedLimit)(nil)
 	if l == nil {
 		index := 1 + len(limits)
 		if index > MaxLimits {
@@ -176,8 +176,8 @@ func (g *registry) merge(now int64, r deltasync.Register) (changed bool, err err
 // if none is. That a limit is
 // deleted has to be remembered, or a node that was away and did not hear of it would
 // bring it back; but not for ever, or names that come and go would fill the registry.
-func longestGone(limits map[string]*limit) *limit {
-	var first *limit
+func longestGone(limits map[string]*namedLimit) *namedLimit {
+	var first *namedLimit
 	for _, l := range limits {
 		if r := l.newest(); r.gone && (first == nil || cmp.Or(r.stamp.Compare(first.newest().stamp), strings.Compare(l.name, first.name)) < 0) {
 			first = l
@@ -193,7 +193,7 @@ var unknownPolicy = Policy{Limit: 1, Window: time.Minute}
 // made before the newest that is known here, as in a partition, is in force nowhere any
 // more, but clients may have been counted under it. A limit that is deleted and not
 // configured keeps its last policy, for what is counted under it, but decides nothing.
-func (g *registry) advance(now int64, l *limit, s *saved) error {
+func (g *registry) advance(now int64, l *namedLimit, s *saved) error {
 	if l.find(s.stamp()) != nil {
 		return nil
 	}
@@ -246,7 +246,7 @@ func (n store) BaseDigest() crdt.Digest { return crdt.Digest(n.baseDigest.Load()
 func (n *Node) digestBase(base map[string]Policy) crdt.Digest {
 	var d crdt.Digest
 	for name, p := range base {
-		p = p.withDefaults()
+		p = p.WithDefaults()
 		text, _ := json.Marshal(p) // a policy can be written
 		hi, lo := n.hash.Hash128(append(append([]byte(name), 0), text...))
 		d.Grow(crdt.Key{Hi: hi, Lo: lo}, crdt.Stamp{}, 0, crdt.Count{P: 1})

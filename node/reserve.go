@@ -71,9 +71,9 @@ func (r *Reservation) keep(h hold) {
 // charged notes what was charged, within the decision: by a TAT that others have
 // raised since, drained cost could be given back. The entry's shard is locked.
 func (h *hold) charged(e *entry, now, cost int64) {
-	st := e.rule.current(e.states(), now)
-	h.key, h.stamp, h.start, h.tat = e.key, e.stamp(), st.Start(), st.TAT(&e.rule.frame)
-	h.slot, h.cost, h.at = e.rule.slot(now), cost, now
+	st := e.rule.Current(e.states(), now)
+	h.key, h.stamp, h.start, h.tat = e.key, e.stamp(), st.Start(), st.TAT(&e.rule.Frame)
+	h.slot, h.cost, h.at = e.rule.Slot(now), cost, now
 }
 
 // Cancel gives back what has not drained yet, and returns how much that was.
@@ -119,21 +119,21 @@ func (n *Node) giveBack(h *hold, actual, now int64) (back int64) {
 		return 0
 	}
 	r := e.rule
-	r.roll(e.states(), now)
+	r.Roll(e.states(), now)
 	switch {
 	case actual < h.cost:
 		left := uint64(h.cost - actual) //nolint:gosec // positive
-		if r.policy.Algorithm == GCRA {
-			left = min(left, r.gcra.Units(h.tat-now))
+		if r.Policy.Algorithm == GCRA {
+			left = min(left, r.GCRA.Units(h.tat-now))
 		}
-		back = int64(e.states().at(h.slot).GiveBack(&r.frame, h.start, left)) //nolint:gosec // at most cost
+		back = int64(e.states().At(h.slot).GiveBack(&r.Frame, h.start, left)) //nolint:gosec // at most cost
 	case actual > h.cost:
 		more := min(actual-h.cost, gcra.MaxUnits)
-		r.charge(e.states(), now, more)
+		r.Charge(e.states(), now, more)
 		back = -more
 	}
-	if back != 0 && !n.offline && !r.silent {
-		n.note(s, e, r.current(e.states(), now), now)
+	if back != 0 && !n.offline && !r.Silent {
+		n.note(s, e, r.Current(e.states(), now), now)
 	}
 	return back
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -19,7 +20,7 @@ func (n *Node) Reset(limitName, client string) error {
 		return err
 	}
 	now := n.now()
-	var net [netBuffer]byte
+	var net limit.Buffer
 	_, group, why := n.ruleFor(l.known(now), client, 1, &net)
 	if err := clientFault(why); err != nil {
 		return err
@@ -52,7 +53,7 @@ func (n *Node) afterLife(k crdt.Key, now int64) crdt.Stamp {
 }
 
 // reset applies a reset, its own or a peer's.
-func (n *Node) reset(l *limit, k crdt.Key, stamp crdt.Stamp, now int64) {
+func (n *Node) reset(l *namedLimit, k crdt.Key, stamp crdt.Stamp, now int64) {
 	s := n.table.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +64,7 @@ func (n *Node) reset(l *limit, k crdt.Key, stamp crdt.Stamp, now int64) {
 			return
 		}
 		n.table.count.Add(1)
-		e = s.insert(k, l.at(now).rules[0], now) // which is the client's shows when it asks
+		e = s.insert(k, &l.at(now).rules[0], now) // which is the client's shows when it asks
 	}
 	if stamp.Compare(e.stamp()) > 0 {
 		n.restart(s, e, stamp, now)
@@ -83,9 +84,9 @@ func (n *Node) restart(s *shard, e *entry, stamp crdt.Stamp, now int64) {
 	e.begin(e.rule, max(now, start))
 }
 
-func (n *Node) shrink(s *shard, k crdt.Key, stamp crdt.Stamp, r *rule, of states) {
-	for slot, st := range of.all {
-		k, width, start, before := k.Slot(slot), r.frame.Width, st.Start(), r.frame.Before(st.Start())
+func (n *Node) shrink(s *shard, k crdt.Key, stamp crdt.Stamp, r *rule, of limit.States) {
+	for slot, st := range of.All {
+		k, width, start, before := k.Slot(slot), r.Frame.Width, st.Start(), r.Frame.Before(st.Start())
 		st.Carried(n.replica, func(of crdt.Replica, g crdt.Gain) {
 			s.digest(of, width, start).Shrink(k, stamp, start, g.Cur)
 			s.digest(of, width, before).Shrink(k, stamp, before, g.Prev)
@@ -97,7 +98,7 @@ func (n *Node) shrink(s *shard, k crdt.Key, stamp crdt.Stamp, r *rule, of states
 func (n *Node) forgetResets(now int64) {
 	kept := n.resets.list[:0]
 	for _, r := range n.resets.list {
-		if now-r.at < 3*int64(maxWidth) {
+		if now-r.at < 3*int64(limit.MaxWidth) {
 			kept = append(kept, r)
 		}
 	}
@@ -129,7 +130,7 @@ func (n store) Resets(now int64, onlyFresh bool) []deltasync.ClientReset {
 func (n store) MergeResets(now int64, resets []deltasync.ClientReset) {
 	for _, r := range resets {
 		l := n.limits.get(r.Limit)
-		if l == nil || r.Stamp.At > now+n.tolerance(l.at(now).rules[0]) {
+		if l == nil || r.Stamp.At > now+n.tolerance(&l.at(now).rules[0]) {
 			n.drops[dropFuture].Add(1)
 			continue
 		}

@@ -1,16 +1,15 @@
 package node
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // limit is one named limit over all its revisions.
-type limit struct {
+type namedLimit struct {
 	name   string
 	prefix []byte                      // what a client id is hashed behind
 	chain  atomic.Pointer[[]*revision] // newest first, at most keepRevisions
@@ -30,152 +29,52 @@ type account struct {
 
 // revision is what a limit says from its stamp's time on. Immutable.
 type revision struct {
-	limit  *limit
+	limit  *namedLimit
 	stamp  crdt.Stamp
-	policy Policy  // with its overrides
-	gone   bool    // deleted: nothing is decided, the policy is that of clients still counted
-	source string  // who says so
-	rules  []*rule // its own, then those of the overrides
-	match  *match  // nil if there is one rule only, and ids are taken as they are
-	frames []*crdt.Frame
+	policy Policy // with its overrides
+	gone   bool   // deleted: nothing is decided, the policy is that of clients still counted
+	source string // who says so
+	rules  []rule // its own, then those of the overrides
+	match  *limit.Match
+	frames []crdt.Frame
 }
 
-func newLimit(name string, index int) *limit {
-	return &limit{name: name, prefix: append([]byte(name), 0), account: &account{name: name, index: index}}
+// rule is a rule of one revision. Immutable, but for a cache.
+type rule struct {
+	rev *revision
+	limit.Rule
+	slower atomic.Pointer[slowed] // of OnIsolation share, as last used
+}
+
+func newLimit(name string, index int) *namedLimit {
+	return &namedLimit{name: name, prefix: append([]byte(name), 0), account: &account{name: name, index: index}}
 }
 
 // newRevision makes a revision of a policy. The error is Policy.Validate's.
-func (l *limit) newRevision(p Policy, stamp crdt.Stamp) (*revision, error) {
-	rules, m, err := p.compile()
+func (l *namedLimit) newRevision(p Policy, stamp crdt.Stamp) (*revision, error) {
+	c, err := limit.Compile(p)
 	if err != nil {
 		return nil, err
 	}
-	r := &revision{limit: l, stamp: stamp, policy: p, rules: rules, match: m}
-	type layout struct {
-		width    int64
-		calendar *calendar
+	r := &revision{limit: l, stamp: stamp, policy: c.Policy, match: c.Match, frames: c.Frames, rules: make([]rule, len(c.Rules))}
+	for i := range c.Rules {
+		r.rules[i].rev, r.rules[i].Rule = r, c.Rules[i]
 	}
-	seen := map[layout]bool{}
-	for i, one := range rules {
-		one.rev, one.index = r, uint16(i) //nolint:gosec // at most MaxOverrides
-		if as := (layout{one.frame.Width, one.calendar}); !seen[as] {
-			seen[as] = true
-			r.frames = append(r.frames, &one.frame)
-		}
-	}
-	r.policy = rules[0].policy
-	r.policy.Overrides, r.policy.IPv6Prefix = p.Overrides, p.IPv6Prefix
 	return r, nil
-}
-
-// Validate reports every faulty field at once, each as a *FieldError, or nil.
-func (p Policy) Validate() error {
-	_, _, err := p.compile()
-	return err
-}
-
-// compile makes the rules of a policy and of its overrides, and what finds a client's.
-func (p Policy) compile() ([]*rule, *match, error) {
-	base := p
-	base.Overrides = nil
-	laid := calendars{}
-	own, err := newRule(base, laid)
-	faults := []error{err}
-	if len(p.Overrides) > MaxOverrides {
-		return nil, nil, errors.Join(append(faults, &FieldError{Field: "overrides", Value: len(p.Overrides), Reason: fmt.Sprintf("at most %d", MaxOverrides)})...)
-	}
-	rules := []*rule{own}
-	for i, o := range p.Overrides {
-		if o.Access == Limited && o.Limit == 0 && o.Window == 0 && o.Calendar == 0 && o.Burst == 0 {
-			faults = append(faults, &FieldError{Field: fmt.Sprintf("overrides[%d]", i), Value: "", Reason: "must say what holds instead: limit, window or burst, block or unlimited"})
-		}
-		r, err := newRule(p.under(&o), laid)
-		for _, f := range fieldErrors(err) {
-			// What is wrong with the policy itself was said already.
-			if own != nil || o.sets(f.Field) {
-				faults = append(faults, &FieldError{Field: fmt.Sprintf("overrides[%d].%s", i, f.Field), Value: f.Value, Reason: f.Reason})
-			}
-		}
-		if own != nil && r != nil && r.policy.Access == Limited && own.policy.Algorithm == SlidingWindow && p.Resolution > 1 && r.slots != own.slots {
-			panic("node: an override has another resolution than its limit") // overrides cannot name one
-		}
-		rules = append(rules, r)
-	}
-	m, err := newMatch(&p)
-	if err := errors.Join(append(faults, err)...); err != nil {
-		return nil, nil, err
-	}
-	return rules, m, nil
-}
-
-// under is the policy of an override's clients.
-func (p Policy) under(o *Override) Policy {
-	p.Overrides = nil
-	if o.Access != Limited {
-		p.Access = o.Access
-		if o.Limit == 0 && o.Window == 0 && o.Calendar == 0 && o.Burst == 0 {
-			return p
-		}
-	}
-	if p.Access != Limited && o.Access == Limited && o.Limit != 0 {
-		p.Access = Limited
-	}
-	if o.Limit != 0 {
-		p.Limit, p.Burst = o.Limit, 0
-	}
-	if o.Window != 0 {
-		p.Window, p.Calendar = o.Window, 0
-	}
-	if o.Calendar != 0 {
-		p.Window, p.Calendar = 0, o.Calendar
-	}
-	if o.Burst != 0 {
-		p.Burst = o.Burst
-	}
-	return p
-}
-
-// sets reports whether the override says something of its own about a field.
-func (o *Override) sets(field string) bool {
-	switch field {
-	case "limit":
-		return o.Limit != 0
-	case "window":
-		return o.Window != 0 || o.Calendar != 0
-	case "burst":
-		return o.Burst != 0
-	case "block":
-		return o.Access != Limited
-	}
-	return false
-}
-
-// fieldErrors takes joined errors apart.
-func fieldErrors(err error) []*FieldError {
-	if f, ok := err.(*FieldError); ok { //nolint:errorlint // it walks the tree itself
-		return []*FieldError{f}
-	}
-	var all []*FieldError
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, inner := range joined.Unwrap() {
-			all = append(all, fieldErrors(inner)...)
-		}
-	}
-	return all
 }
 
 // rule is the one for a client, and what the client counts as: the id, or the network
 // of an address, in buf.
-func (r *revision) rule(client string, buf *[netBuffer]byte) (*rule, []byte) {
+func (r *revision) rule(client string, buf *limit.Buffer) (*rule, []byte) {
 	if r.match == nil {
-		return r.rules[0], nil
+		return &r.rules[0], nil
 	}
-	index, group := r.match.find(client, buf)
-	return r.rules[index], group
+	index, group := r.match.Find(client, buf)
+	return &r.rules[index], group
 }
 
 // revisions are those that are known, newest first.
-func (l *limit) revisions() []*revision {
+func (l *namedLimit) revisions() []*revision {
 	if c := l.chain.Load(); c != nil {
 		return *c
 	}
@@ -183,7 +82,7 @@ func (l *limit) revisions() []*revision {
 }
 
 // newest is the last revision; nil before the first is inserted.
-func (l *limit) newest() *revision {
+func (l *namedLimit) newest() *revision {
 	if c := l.revisions(); len(c) > 0 {
 		return c[0]
 	}
@@ -191,7 +90,7 @@ func (l *limit) newest() *revision {
 }
 
 // insert puts a revision where its stamp belongs. Only one goroutine does so at a time.
-func (l *limit) insert(now int64, r *revision) {
+func (l *namedLimit) insert(now int64, r *revision) {
 	chain := l.revisions()
 	i := slices.IndexFunc(chain, func(o *revision) bool { return o.stamp.Compare(r.stamp) < 0 })
 	if i < 0 {
@@ -203,7 +102,7 @@ func (l *limit) insert(now int64, r *revision) {
 }
 
 // at is the revision in force at t.
-func (l *limit) at(t int64) *revision {
+func (l *namedLimit) at(t int64) *revision {
 	chain := *l.chain.Load()
 	for _, r := range chain {
 		if r.stamp.At <= t {
@@ -214,7 +113,7 @@ func (l *limit) at(t int64) *revision {
 }
 
 // known is the revision in force at t, nil where there is no such limit then.
-func (l *limit) known(t int64) *revision {
+func (l *namedLimit) known(t int64) *revision {
 	if l == nil {
 		return nil
 	}
@@ -225,7 +124,7 @@ func (l *limit) known(t int64) *revision {
 }
 
 // find is the revision with the given stamp, nil if it is not known (any more).
-func (l *limit) find(s crdt.Stamp) *revision {
+func (l *namedLimit) find(s crdt.Stamp) *revision {
 	for _, r := range l.revisions() {
 		if r.stamp == s {
 			return r
@@ -239,5 +138,5 @@ func (r *revision) numbered(index uint16) *rule {
 	if int(index) >= len(r.rules) {
 		return nil
 	}
-	return r.rules[index]
+	return &r.rules[index]
 }

@@ -181,8 +181,8 @@ func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
 // bound is the worst case now, for the clients of whichever of the rules has the widest.
 func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
 	worst := 0.0
-	for _, one := range r.rules {
-		worst = max(worst, one.bound(s, flush))
+	for i := range r.rules {
+		worst = max(worst, r.rules[i].bound(s, flush))
 	}
 	return worst
 }
@@ -195,20 +195,17 @@ func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
 // docs/error-bound.md. Where everybody passes, or each node counts for itself, there is
 // nothing to exceed.
 func (r *rule) bound(s *deltasync.Status, flush time.Duration) float64 {
-	if r.silent || r.policy.Access != Limited {
+	if r.Silent || r.Policy.Access != Limited {
 		return 0
 	}
-	rate := float64(r.policy.Limit) / float64(r.policy.Window)
+	rate := float64(r.Policy.Limit) / float64(r.Policy.Window)
 	units, skew := 0.0, int64(0)
 	for _, p := range s.Peers {
 		if !p.Admits {
 			continue
 		}
-		units += float64(r.policy.Burst)
-		if r.sliding != nil {
-			units += float64(r.policy.Burst - 1) // as much again of the window before
-		}
-		if r.policy.Algorithm == GCRA {
+		units += r.MostAlone()
+		if r.Policy.Algorithm == GCRA {
 			units += rate * (float64(p.StaleFor) + float64(flush))
 			skew = max(skew, p.Skew, -p.Skew)
 		}

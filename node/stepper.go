@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -55,13 +56,13 @@ func (s *Stepper) Fresh(replica uint64) (at int64, known bool) {
 
 // Standing is the stamp of a client's state under a limit, and the policy that it was
 // last decided by; zero and false if the node holds none.
-func (s *Stepper) Standing(limit, client string) (stamp crdt.Stamp, p Policy, held bool) {
-	l := s.Node.limits.get(limit)
-	var net [netBuffer]byte
+func (s *Stepper) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, held bool) {
+	l := s.Node.limits.get(limitName)
+	var net limit.Buffer
 	_, group := l.newest().rule(client, &net)
 	k := s.Node.key(l, client, group)
 	if e := s.Node.table.shard(k).find(k); e != nil {
-		return e.stamp(), e.rule.policy, true
+		return e.stamp(), e.rule.Policy, true
 	}
 	return crdt.Stamp{}, Policy{}, false
 }
@@ -109,16 +110,16 @@ func (s *Stepper) held(e *entry, at int64) []Held {
 	var look entry
 	look.copy(e)
 	if r := e.rule.rev.limit.at(at); look.rule.rev.stamp.Compare(r.stamp) < 0 {
-		next := r.numbered(e.rule.index)
+		next := r.numbered(e.rule.Index)
 		if next == nil {
-			next = r.rules[0]
+			next = &r.rules[0]
 		}
 		s.Node.renew(&look, next, at)
 	}
 	var out []Held
-	f := &look.rule.frame
-	look.states().roll(f, f.Start(at))
-	for slot, st := range look.states().all {
+	f := &look.rule.Frame
+	look.states().Roll(f, f.Start(at))
+	for slot, st := range look.states().All {
 		h := Held{Key: e.key.Slot(slot), Limit: look.rule.rev.limit.name, Stamp: look.stamp(), Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f)}
 		st.Rows(s.Node.replica, func(r crdt.Replica, row crdt.Row) {
 			if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {

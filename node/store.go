@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -61,21 +62,21 @@ func (n store) collectShard(s *shard, now int64, seq uint64, b *deltasync.Batch)
 // send adds this replica's rows of what counts a client's use to b and reports whether
 // they fitted: those with news, and unless onlyNews the first one in any case, since it
 // may have been called for to tell a laggard of its stamp.
-func (n store) send(s *shard, k crdt.Key, r *rule, reset crdt.Stamp, of states, now int64, onlyNews bool, b *deltasync.Batch) bool {
-	if r.silent {
+func (n store) send(s *shard, k crdt.Key, r *rule, reset crdt.Stamp, of limit.States, now int64, onlyNews bool, b *deltasync.Batch) bool {
+	if r.Silent {
 		return true
 	}
-	for slot, st := range of.all {
+	for slot, st := range of.All {
 		if !st.Pending() && (slot > 0 || onlyNews) {
 			continue
 		}
-		st.Roll(&r.frame, r.frame.Start(now))
+		st.Roll(&r.Frame, r.Frame.Start(now))
 		row := st.Own()
 		row.Key = k
 		if !b.Add(head(r, reset, 0, slot, st.Start()), row) {
 			return false
 		}
-		s.growDigests(k.Slot(slot), laterStamp(r.rev.stamp, reset), n.replica, &r.frame, st.Start(), st.Sent())
+		s.growDigests(k.Slot(slot), laterStamp(r.rev.stamp, reset), n.replica, &r.Frame, st.Start(), st.Sent())
 	}
 	return true
 }
@@ -86,8 +87,8 @@ func head(r *rule, reset crdt.Stamp, of crdt.Replica, slot int, start int64) *cr
 		reset = crdt.Stamp{}
 	}
 	return &crdt.Delta{
-		Limit: r.rev.limit.name, Revision: r.rev.stamp, Reset: reset, Rule: r.index, Slot: uint8(slot), //nolint:gosec // at most MaxResolution
-		Replica: of, Width: r.frame.Width, Start: start,
+		Limit: r.rev.limit.name, Revision: r.rev.stamp, Reset: reset, Rule: r.Index, Slot: uint8(slot), //nolint:gosec // at most MaxResolution
+		Replica: of, Width: r.Frame.Width, Start: start,
 	}
 }
 
@@ -110,11 +111,11 @@ func (n store) Merge(now int64, d *crdt.Delta) (known bool) {
 		return d.Revision.Compare(l.newest().stamp) < 0
 	}
 	r := rev.numbered(d.Rule)
-	if r == nil || r.silent || r.frame.Width != d.Width || int(d.Slot) >= r.slots {
+	if r == nil || r.Silent || r.Frame.Width != d.Width || int(d.Slot) >= r.Slots {
 		n.drops[dropRevision].Add(uint64(len(d.Rows)))
 		return true
 	}
-	if d.Start > r.frame.Start(now+n.tolerance(r)) || r.frame.Start(d.Start) != d.Start || d.Reset.At > now+n.tolerance(r) {
+	if d.Start > r.Frame.Start(now+n.tolerance(r)) || r.Frame.Start(d.Start) != d.Start || d.Reset.At > now+n.tolerance(r) {
 		n.drops[dropFuture].Add(uint64(len(d.Rows)))
 		return true
 	}
@@ -126,23 +127,23 @@ func (n store) Merge(now int64, d *crdt.Delta) (known bool) {
 
 // tolerance is how far ahead of our clock a peer's windows and origins may lie:
 // further ones are refused, so that one wrong clock cannot lock every client out.
-func (n *Node) tolerance(r *rule) int64 { return min(int64(n.cfg.ClockTolerance), r.frame.Width/4) }
+func (n *Node) tolerance(r *rule) int64 { return min(int64(n.cfg.ClockTolerance), r.Frame.Width/4) }
 
 // plausible reports whether the row's origins can come from an honest clock. The
 // current window's is an instant at which something was admitted. The previous
 // one's may also be a TAT: as far ahead as all nodes' bursts together can push it.
 // A window algorithm's tell units that were used before a change, in half a window.
 func (n *Node) plausible(now int64, r *rule, start int64, row *crdt.Row) bool {
-	if r.policy.Algorithm != GCRA {
-		return row.Cur.Origin <= start+r.gcra.Depth() && row.Prev.Origin <= start+r.gcra.Depth()
+	if r.Policy.Algorithm != GCRA {
+		return row.Cur.Origin <= start+r.GCRA.Depth() && row.Prev.Origin <= start+r.GCRA.Depth()
 	}
 	latest := now + n.tolerance(r)
 	nodes := int64(n.view.peers.Load()) + 2
 	// Divided, since deep buckets of many nodes do not fit into a product.
-	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/nodes <= r.gcra.Depth()+2*r.frame.Width)
+	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/nodes <= r.GCRA.Depth()+2*r.Frame.Width)
 }
 
-func (n store) mergeRow(now int64, l *limit, r *rule, d *crdt.Delta, row *crdt.Row) {
+func (n store) mergeRow(now int64, l *namedLimit, r *rule, d *crdt.Delta, row *crdt.Row) {
 	if !n.plausible(now, r, d.Start, row) {
 		n.drops[dropFuture].Add(1)
 		return
@@ -172,7 +173,7 @@ func (n store) mergeRow(now int64, l *limit, r *rule, d *crdt.Delta, row *crdt.R
 		n.renew(e, r, now)
 	case c < 0:
 		n.mergeOld(now, s, e, r, d, row)
-		if !n.offline && !e.rule.silent {
+		if !n.offline && !e.rule.Silent {
 			n.table.markDirty(s, e) // so that the laggard learns of the higher stamp
 		}
 		return
@@ -182,23 +183,23 @@ func (n store) mergeRow(now int64, l *limit, r *rule, d *crdt.Delta, row *crdt.R
 		n.renew(e, r, now)
 	case c > 0:
 		return // the later one's rows will come
-	case e.rule.index != r.index:
+	case e.rule.Index != r.Index:
 		n.adopt(e, r, now)
-		if e.rule.index != r.index {
+		if e.rule.Index != r.Index {
 			n.drops[dropRevision].Add(1) // the nodes are configured with other overrides
 			return
 		}
 	}
-	if e.rule.segmented != nil {
+	if e.rule.Slots > 1 {
 		// The row moves its own slot along only; what the others hold of windows that are
 		// over would be taken for this one's.
-		e.rule.roll(e.states(), now)
+		e.rule.Roll(e.states(), now)
 	}
-	before := e.rule.excess(e.states(), now)
+	before := e.rule.Excess(e.states(), now)
 	iso := n.beginShare(s, e)
-	g := e.states().at(int(d.Slot)).Merge(&r.frame, d.Replica, d.Start, *row)
-	s.growDigests(e.key.Slot(int(d.Slot)), stamp, d.Replica, &r.frame, d.Start, g)
-	l.account.overshoot.observe(before, e.rule.excess(e.states(), now))
+	g := e.states().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
+	s.growDigests(e.key.Slot(int(d.Slot)), stamp, d.Replica, &r.Frame, d.Start, g)
+	l.account.overshoot.observe(before, e.rule.Excess(e.states(), now))
 	if iso != nil {
 		s.chargeShare(e, iso, now, g)
 	}
@@ -213,22 +214,22 @@ func (n store) mergeOld(now int64, s *shard, e *entry, r *rule, d *crdt.Delta, r
 	}
 	old := e.old()
 	if old == nil {
-		if r.rev.stamp == e.rule.rev.stamp || d.Start < r.frame.Before(r.frame.Start(now)) {
+		if r.rev.stamp == e.rule.rev.stamp || d.Start < r.Frame.Before(r.Frame.Start(now)) {
 			return
 		}
 		old = &life{stamp: d.Stamp(), rule: r, reset: d.Reset}
-		old.state, old.slots = newStates(r, d.Start)
+		old.state, old.slots = r.NewStates(d.Start)
 		e.follow(e.reset(), old)
 	}
-	if old.stamp != d.Stamp() || old.rule.index != r.index {
+	if old.stamp != d.Stamp() || old.rule.Index != r.Index {
 		return
 	}
-	st := old.states().at(int(d.Slot))
+	st := old.states().At(int(d.Slot))
 	if st == nil {
 		return
 	}
-	g := st.Merge(&r.frame, d.Replica, d.Start, *row)
-	s.growDigests(e.key.Slot(int(d.Slot)), old.stamp, d.Replica, &r.frame, d.Start, g)
+	g := st.Merge(&r.Frame, d.Replica, d.Start, *row)
+	s.growDigests(e.key.Slot(int(d.Slot)), old.stamp, d.Replica, &r.Frame, d.Start, g)
 	n.recarry(e)
 }
 
@@ -277,26 +278,26 @@ func (n store) exportEntry(now int64, q *deltasync.Query, e *entry, b *deltasync
 		at.Row++
 		return true
 	}
-	e.rule.roll(e.states(), now)
+	e.rule.Roll(e.states(), now)
 	if !n.exportLife(q, e.rule, e.reset(), e.states(), add) {
 		return false
 	}
 	if old := e.old(); old != nil && !n.exportLife(q, old.rule, old.reset, old.states(), add) {
 		return false
 	}
-	if row > 0 || e.reset() == (crdt.Stamp{}) || e.rule.silent {
+	if row > 0 || e.reset() == (crdt.Stamp{}) || e.rule.Silent {
 		return true
 	}
 	// Nothing but that the client was reset: who holds what was used before has to learn it.
 	return add(head(e.rule, e.reset(), n.replica, 0, e.state.Start()), e.state.Own())
 }
 
-func (n store) exportLife(q *deltasync.Query, r *rule, reset crdt.Stamp, of states, add func(*crdt.Delta, crdt.Row) bool) bool {
-	if r.silent {
+func (n store) exportLife(q *deltasync.Query, r *rule, reset crdt.Stamp, of limit.States, add func(*crdt.Delta, crdt.Row) bool) bool {
+	if r.Silent {
 		return true
 	}
 	fits := true
-	for slot, st := range of.all {
+	for slot, st := range of.All {
 		if q.Of != 0 && q.Of != n.replica {
 			if row, ok := st.RowOf(q.Of); ok && !add(head(r, reset, q.Of, slot, st.Start()), row) {
 				return false
@@ -354,8 +355,8 @@ func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
 	for from, more := uint32(0), true; more; from += sweepSlots {
 		s.mu.Lock()
 		for slot := from; slot < min(from+sweepSlots, s.slots()); slot++ {
-			if e := s.at(slot); e != nil && e.used && e.rule.policy.Algorithm == GCRA && !e.rule.silent && e.rule.frame.Width == w.Width {
-				if o, tat := e.state.CarriedOver(&e.rule.frame, w.Start+w.Width); tat > w.Start+w.Width {
+			if e := s.at(slot); e != nil && e.used && e.rule.Policy.Algorithm == GCRA && !e.rule.Silent && e.rule.Frame.Width == w.Width {
+				if o, tat := e.state.CarriedOver(&e.rule.Frame, w.Start+w.Width); tat > w.Start+w.Width {
 					d.Origin(e.key, e.stamp(), w.Start, o)
 				}
 			}

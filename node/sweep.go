@@ -1,6 +1,9 @@
 package node
 
-import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
 
 // sweepSlots is how many entries are looked at under one hold of a shard's lock, here
 // and wherever all are:
@@ -55,11 +58,11 @@ func (n *Node) sweepSome(s *shard, now int64, from uint32) (forgotten int) {
 // over: no delta can bring the old life anything any more, since its windows and
 // those of the change are folded everywhere.
 func (o *life) over(now, changed int64) bool {
-	f := &o.rule.frame
+	f := &o.rule.Frame
 	if f.Start(now) <= changed+2*f.Width {
 		return false
 	}
-	for _, st := range o.states().all {
+	for _, st := range o.states().All {
 		if st.Start()+2*f.Width > now {
 			return false
 		}
@@ -69,7 +72,7 @@ func (o *life) over(now, changed int64) bool {
 
 // resetRepeated is for how long a reset may still be heard, with what clocks are apart:
 // who forgot it would take it for a new one, and what was counted since for forgotten.
-const resetRepeated = 4 * int64(maxWidth)
+const resetRepeated = 4 * int64(limit.MaxWidth)
 
 // forgettable: a client may be forgotten without loss once its newest held window is
 // not live any more, here or at a peer, and its TAT is not later than the start of
@@ -77,9 +80,9 @@ const resetRepeated = 4 * int64(maxWidth)
 // is counted anew; earlier than the second, a late message about the previous window
 // would find nothing left for its counts to drain behind.
 func (e *entry) forgettable(now int64) bool {
-	f := &e.rule.frame
+	f := &e.rule.Frame
 	live := f.Before(f.Start(now))
-	return e.old() == nil && e.states().over(f, live) && e.reset().At+max(3*f.Width, resetRepeated) < now
+	return e.old() == nil && e.states().Drained(f, live) && e.reset().At+max(3*f.Width, resetRepeated) < now
 }
 
 // sweepDigests drops the digests of windows that nobody compares any more.

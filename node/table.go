@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // table holds the clients of all limits, in one shard for each partition of the
@@ -130,18 +131,18 @@ type life struct {
 	slots []crdt.State
 }
 
-func (l *life) states() states { return states{&l.state, l.slots} }
+func (l *life) states() limit.States { return limit.States{First: &l.state, Rest: l.slots} }
 
-func (e *entry) states() states {
+func (e *entry) states() limit.States {
 	if e.more == nil {
-		return states{first: &e.state}
+		return limit.States{First: &e.state}
 	}
-	return states{&e.state, e.more.slots}
+	return limit.States{First: &e.state, Rest: e.more.slots}
 }
 
 // begin makes the states of a client of whom nothing is known under a rule.
 func (e *entry) begin(r *rule, t int64) {
-	first, rest := newStates(r, t)
+	first, rest := r.NewStates(t)
 	e.rule, e.state = r, first
 	e.keep(e.reset(), e.old(), rest)
 }
@@ -164,7 +165,7 @@ func (e *entry) old() *life {
 
 // follow says what came before the entry's state.
 func (e *entry) follow(reset crdt.Stamp, old *life) {
-	e.keep(reset, old, e.states().rest)
+	e.keep(reset, old, e.states().Rest)
 }
 
 func (e *entry) keep(reset crdt.Stamp, old *life, slots []crdt.State) {
@@ -178,14 +179,14 @@ func (e *entry) keep(reset crdt.Stamp, old *life, slots []crdt.State) {
 func (e *entry) copy(o *entry) {
 	*e = *o
 	e.state = o.state.Clone()
-	if rest := o.states().rest; len(rest) > 0 {
-		e.keep(o.reset(), o.old(), states{rest: rest}.clone().rest)
+	if rest := o.states().Rest; len(rest) > 0 {
+		e.keep(o.reset(), o.old(), limit.States{Rest: rest}.Clone().Rest)
 	}
 }
 
 // untouched reports whether nothing is known of the client.
 func (e *entry) untouched() bool {
-	for _, st := range e.states().all {
+	for _, st := range e.states().All {
 		if st.Held() || st.Base() != crdt.Never {
 			return false
 		}

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // A decision should touch few cache lines, and a client cost little memory: neither
@@ -199,4 +200,4 @@ func TestSamplesStandForAllDecisions(t *testing.T) {
 }
 
 // anyRule lays windows out.
-var anyRule = &rule{slots: 1, frame: crdt.Frame{Width: 1, Drain: undrained}}
+var anyRule = &rule{Rule: limit.Rule{Slots: 1, Frame: crdt.Frame{Width: 1, Drain: func(uint64) int64 { return 0 }}}}

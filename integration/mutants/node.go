@@ -7,13 +7,13 @@ var nodeMistakes = []mistake{
 		{"node/store.go", "			d.Origin(e.key, e.stamp(), w.Start, o)\n", "			_ = o\n"},
 	}},
 	{name: "forget a client that has drained in a live window", edits: []edit{
-		{"node/sweep.go", "e.states().over(f, live)", "live <= now && e.states().over(f, now)"},
+		{"node/sweep.go", "e.states().Drained(f, live)", "live <= now && e.states().Drained(f, now)"},
 	}},
 	{name: "evict a client for another at a full table", edits: []edit{
 		{"node/decide.go", "	if !n.table.full(s) {\n", "	if n.table.full(s) {\n		for slot := range s.slots() {\n			if v := s.at(slot); v != nil && v.used {\n				s.remove(slot)\n				n.table.count.Add(-1)\n				break\n			}\n		}\n	}\n	if !n.table.full(s) {\n"},
 	}},
 	{name: "take any clock's word: no tolerance, no future check", edits: []edit{
-		{"node/store.go", "	if d.Start > r.frame.Start(now+n.tolerance(r)) || ", "	if "},
+		{"node/store.go", "	if d.Start > r.Frame.Start(now+n.tolerance(r)) || ", "	if "},
 		{"node/store.go", "	if !n.plausible(now, r, d.Start, row) {\n", "	if false {\n"},
 	}},
 	{name: "leave silent nodes out of the exported bound", edits: []edit{
@@ -23,19 +23,15 @@ var nodeMistakes = []mistake{
 		{"node/stats.go", "rate * (float64(p.StaleFor) + float64(flush))", "rate * float64(flush)"},
 	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
-		{"node/decide.go", "		if conforms, origin = e.rule.gcra.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
+		{"node/decide.go", "		if conforms, origin = e.rule.GCRA.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
 		if st.Start() > now {
 			level = gcra.Level{Base: st.Origins()[1], Count: st.CountPrevious()}
 		}
-		if conforms, origin = e.rule.gcra.Admit(level, now, cost); !conforms {
+		if conforms, origin = e.rule.GCRA.Admit(level, now, cost); !conforms {
 `},
 	}},
 	{name: "carry over a changed limit at the first touch, not when it took effect", edits: []edit{
-		{"node/decide.go", "		e.rule.carry(e.states(), old.rule, old.states())\n", `		r, rev := *e.rule, *e.rule.rev
-		rev.stamp.At = max(rev.stamp.At, n.now())
-		r.rev = &rev
-		(&r).carry(e.states(), old.rule, old.states())
-`},
+		{"node/decide.go", "old.states(), e.rule.rev.stamp.At)", "old.states(), max(e.rule.rev.stamp.At, n.now()))"},
 	}},
 	{name: "leave the counters of the dead out of snapshots", edits: []edit{
 		{"node/store.go", "		if fits && (q.Of == 0 || of == q.Of) {\n", "		if fits && of == n.replica {\n"},
@@ -53,34 +49,34 @@ var nodeMistakes = []mistake{
 		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
 	{name: "never flush before the interval ends", edits: []edit{
-		{"node/decide.go", ">= e.rule.slack {\n", ">= e.rule.slack && false {\n"},
+		{"node/decide.go", ">= e.rule.Slack {\n", ">= e.rule.Slack && false {\n"},
 	}},
 	{name: "give back what has drained already", edits: []edit{
-		{"node/reserve.go", "			left = min(left, r.gcra.Units(h.tat-now))\n", ""},
+		{"node/reserve.go", "			left = min(left, r.GCRA.Units(h.tat-now))\n", ""},
 	}},
 	{name: "forget the slot on the wire", edits: []edit{
 		{"node/store.go", "Slot: uint8(slot),", "Slot: 0,"},
 	}},
 	{name: "bring only the first part of a window forward", edits: []edit{
-		{"node/states.go", "	for _, st := range s.all {\n		st.Roll(f, start)\n	}\n", "	s.first.Roll(f, start)\n"},
+		{"node/limit/states.go", "	for _, st := range s.All {\n		st.Roll(f, start)\n	}\n", "	s.First.Roll(f, start)\n"},
 	}},
 	{name: "overlook what a clock ahead counted in the next part", edits: []edit{
-		{"node/use.go", "			counts[age+r.slots] += prev\n			counts[0] += cur\n", "			counts[age+r.slots] += prev\n"},
+		{"node/limit/count.go", "			counts[age+r.Slots] += prev\n			counts[0] += cur\n", "			counts[age+r.Slots] += prev\n"},
 	}},
 	{name: "estimate without the window before", edits: []edit{
-		{"node/use.go", "		return r.sliding.Admit(cur, prev, s.first.Start(), t, cost), gcra.Never\n", "		_ = prev\n		return r.sliding.Admit(cur, 0, s.first.Start(), t, cost), gcra.Never\n"},
+		{"node/limit/count.go", "		return r.sliding.Admit(cur, prev, s.First.Start(), t, cost), gcra.Never\n", "		_ = prev\n		return r.sliding.Admit(cur, 0, s.First.Start(), t, cost), gcra.Never\n"},
 	}},
 	{name: "carry nothing over from one algorithm to another", edits: []edit{
-		{"node/use.go", "	units := min(before.used(rolled, since), ", "	units := min(0*before.used(rolled, since), "},
+		{"node/limit/carry.go", "	units := min(before.Used(rolled, since), ", "	units := min(0*before.Used(rolled, since), "},
 	}},
 	{name: "carry a change's use over twice", edits: []edit{
-		{"node/use.go", "	units := min(before.used(rolled, since), ", "	units := min(2*before.used(rolled, since), "},
+		{"node/limit/carry.go", "	units := min(before.Used(rolled, since), ", "	units := min(2*before.Used(rolled, since), "},
 	}},
 	{name: "carry nothing over into the window before", edits: []edit{
-		{"node/use.go", "	case r.frame.Before(st.Start()):\n		st.RaisePrevious(&r.frame, o)\n", ""},
+		{"node/limit/carry.go", "	case r.Frame.Before(st.Start()):\n		st.RaisePrevious(&r.Frame, o)\n", ""},
 	}},
 	{name: "give back to the part that is current", edits: []edit{
-		{"node/reserve.go", "e.states().at(h.slot).GiveBack(", "r.current(e.states(), now).GiveBack("},
+		{"node/reserve.go", "e.states().At(h.slot).GiveBack(", "r.Current(e.states(), now).GiveBack("},
 	}},
 	{name: "give back twice", edits: []edit{
 		{"node/reserve.go", "r.settled.Swap(true)", "r.settled.Load()"},
@@ -92,6 +88,6 @@ var nodeMistakes = []mistake{
 		{"node/reserve.go", "	for i := range r.holds {\n", "	for i := range r.holds[:1] {\n"},
 	}},
 	{name: "leave out of the exported bound what windows admit alone", edits: []edit{
-		{"node/stats.go", "		units += float64(r.policy.Burst)\n		if r.sliding != nil {\n", "		if r.policy.Algorithm == GCRA {\n			units += float64(r.policy.Burst)\n		}\n		if r.sliding != nil {\n"},
+		{"node/stats.go", "		units += r.MostAlone()\n", "		if r.Policy.Algorithm == GCRA {\n			units += r.MostAlone()\n		}\n"},
 	}},
 }

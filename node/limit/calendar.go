@@ -1,4 +1,4 @@
-package node
+package limit
 
 import (
 	"sync/atomic"
@@ -7,15 +7,16 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 )
 
-// calendar are calendar windows that are looked up on each decision: it remembers those
-// around the last one that was asked for. Safe for concurrent use.
+// calendar finds the calendar window of an instant. Every decision asks for one, and most of
+// them for the same as the last, so it remembers the windows around that one. Its answers
+// depend on its arguments alone. Safe for concurrent use, and wait-free.
 type calendar struct {
 	periods *gcra.Periods
 	last    atomic.Pointer[triple]
 }
 
-// calendars are those of one revision's rules: to read a zone takes half a millisecond, and
-// thousands of overrides may have one calendar.
+// calendars are those of one limit's rules. Reading a zone takes half a millisecond, and
+// thousands of overrides may share one calendar.
 type calendars map[calendarName]*calendar
 
 type calendarName struct {
@@ -24,7 +25,7 @@ type calendarName struct {
 	zone   string
 }
 
-// get finds or makes a calendar. The error is gcra.NewPeriods'.
+// get finds or makes a calendar. The error is that of gcra.NewPeriods.
 func (c calendars) get(name calendarName) (*calendar, error) {
 	if known := c[name]; known != nil {
 		return known, nil
@@ -37,10 +38,10 @@ func (c calendars) get(name calendarName) (*calendar, error) {
 	return c[name], nil
 }
 
-// triple is three windows in a row: the i-th from t[i] to t[i+1].
+// triple is three windows in a row: window i lasts from t[i] to t[i+1].
 type triple [4]int64
 
-// around are the windows next to and at t, and which of them is t's.
+// around is a triple that contains t, and the number of t's window in it.
 func (c *calendar) around(t int64) (*triple, int) {
 	l := c.last.Load()
 	if l == nil || t < l[0] || t >= l[3] {
@@ -58,13 +59,13 @@ func (c *calendar) around(t int64) (*triple, int) {
 	return l, 2
 }
 
-// start is where the window that contains t starts.
+// start is where t's window starts.
 func (c *calendar) start(t int64) int64 {
 	l, i := c.around(t)
 	return l[i]
 }
 
-// end is where it ends.
+// end is where t's window ends.
 func (c *calendar) end(t int64) int64 {
 	l, i := c.around(t)
 	return l[i+1]

@@ -1,4 +1,4 @@
-package node
+package limit
 
 import (
 	"errors"
@@ -8,23 +8,20 @@ import (
 	"strings"
 )
 
-// DefaultIPv6Prefix is Policy.IPv6Prefix where it is 0 and an override is by CIDR: what
-// one customer of a provider is usually given.
-const DefaultIPv6Prefix = 64
+// Buffer has room for the text of any network. Callers keep it on their stack, so that Find
+// allocates nothing.
+type Buffer [64]byte
 
-// netBuffer holds the text of any network.
-const netBuffer = 64
-
-// match finds the rule of a client. Immutable; finding allocates nothing.
-type match struct {
-	clients  map[string]uint16
-	networks []networks // the longest first
-	prefixes []prefixes // the longest first
-	ipv6     int        // bits of an IPv6 address that count; 0: ids are taken as they are
-	ips      bool       // ids are looked at as addresses
+// Match finds the rule of a client. Immutable; safe for concurrent use. Make one by Compile.
+type Match struct {
+	clients  map[string]uint16 // rule by exact id
+	networks []networks        // the longest first
+	prefixes []prefixes        // the longest first
+	ipv6     int               // how many bits of an IPv6 address count, if ips
+	ips      bool              // ids are read as addresses where they are any
 }
 
-// networks are those of one length.
+// networks are those of one length and address family.
 type networks struct {
 	bits int
 	ipv4 bool
@@ -37,10 +34,11 @@ type prefixes struct {
 	rule   map[string]uint16
 }
 
-// newMatch reads the selectors of a policy's overrides; nil if it has none and takes
-// ids as they are.
-func newMatch(p *Policy) (*match, error) {
-	m := &match{clients: map[string]uint16{}, ipv6: p.IPv6Prefix, ips: p.IPv6Prefix > 0}
+// newMatch reads the selectors of a policy's overrides. It is nil if the policy has no
+// override and does not read ids as addresses. The error joins a *FieldError for each
+// selector at fault.
+func newMatch(p *Policy) (*Match, error) {
+	m := &Match{clients: map[string]uint16{}, ipv6: p.IPv6Prefix, ips: p.IPv6Prefix > 0}
 	if len(p.Overrides) == 0 && !m.ips {
 		return nil, nil
 	}
@@ -117,8 +115,8 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return n.Masked(), nil
 }
 
-// addPrefix returns the rule that has the prefix already, 0 if it is new.
-func (m *match) addPrefix(prefix string, rule uint16) (first uint16) {
+// addPrefix returns the number of the rule that has the prefix already, 0 if it is new.
+func (m *Match) addPrefix(prefix string, rule uint16) (first uint16) {
 	i := slices.IndexFunc(m.prefixes, func(p prefixes) bool { return p.length == len(prefix) })
 	if i < 0 {
 		i = len(m.prefixes)
@@ -130,8 +128,8 @@ func (m *match) addPrefix(prefix string, rule uint16) (first uint16) {
 	return first
 }
 
-// addNetwork returns the rule that has the network already, 0 if it is new.
-func (m *match) addNetwork(n netip.Prefix, rule uint16) (first uint16) {
+// addNetwork returns the number of the rule that has the network already, 0 if it is new.
+func (m *Match) addNetwork(n netip.Prefix, rule uint16) (first uint16) {
 	bits, ipv4 := n.Bits(), n.Addr().Is4()
 	i := slices.IndexFunc(m.networks, func(s networks) bool { return s.bits == bits && s.ipv4 == ipv4 })
 	if i < 0 {
@@ -144,10 +142,11 @@ func (m *match) addNetwork(n netip.Prefix, rule uint16) (first uint16) {
 	return first
 }
 
-// find is the number of the client's rule, and the text that its id counts as, nil for
-// the id itself. Ids that count as one have one rule: whoever is named, or has a network
-// of its own, counts apart.
-func (m *match) find(client string, buf *[netBuffer]byte) (rule uint16, group []byte) {
+// Find is the number of the client's rule, and the text that its id counts as, in buf; nil
+// if it counts as itself. Ids that count as one text always have one rule: an id that an
+// override names counts as itself, and an address counts with the longer of the network
+// that an override names and of IPv6Prefix. It allocates nothing.
+func (m *Match) Find(client string, buf *Buffer) (rule uint16, group []byte) {
 	if r := m.clients[client]; r > 0 {
 		return r, nil
 	}
@@ -162,9 +161,9 @@ func (m *match) find(client string, buf *[netBuffer]byte) (rule uint16, group []
 	return findPrefix(m, client), nil
 }
 
-// findMapped: an IPv4 address that is written as IPv6 is the same client in other letters,
-// so whoever names it as it is usually written names it.
-func (m *match) findMapped(client string, addr netip.Addr, buf *[netBuffer]byte) (rule uint16, group []byte) {
+// findMapped is Find for an IPv4 address that is written as IPv6. It is the same client in
+// another spelling, so an override that names its usual spelling holds for it too.
+func (m *Match) findMapped(client string, addr netip.Addr, buf *Buffer) (rule uint16, group []byte) {
 	group = addr.AppendTo(buf[:0])
 	if rule = m.clients[string(group)]; rule == 0 {
 		rule, _ = m.findNetwork(addr)
@@ -180,7 +179,8 @@ func (m *match) findMapped(client string, addr netip.Addr, buf *[netBuffer]byte)
 	return rule, group
 }
 
-func (m *match) findAddress(client string, addr netip.Addr, buf *[netBuffer]byte) (rule uint16, group []byte) {
+// findAddress is Find for an address that no override names by id.
+func (m *Match) findAddress(client string, addr netip.Addr, buf *Buffer) (rule uint16, group []byte) {
 	rule, bits := m.findNetwork(addr)
 	if rule == 0 {
 		if rule = findPrefix(m, client); rule > 0 {
@@ -195,8 +195,9 @@ func (m *match) findAddress(client string, addr netip.Addr, buf *[netBuffer]byte
 	return rule, group
 }
 
-// findNetwork is the rule of the longest network that addr is in, and how long that is.
-func (m *match) findNetwork(addr netip.Addr) (rule uint16, bits int) {
+// findNetwork is the rule of the longest network that contains addr, and its length; zeros if
+// no network does.
+func (m *Match) findNetwork(addr netip.Addr) (rule uint16, bits int) {
 	for i := range m.networks {
 		if s := &m.networks[i]; s.ipv4 == addr.Is4() {
 			if n, err := addr.Prefix(s.bits); err == nil && s.rule[n] > 0 {
@@ -207,7 +208,8 @@ func (m *match) findNetwork(addr netip.Addr) (rule uint16, bits int) {
 	return 0, 0
 }
 
-func findPrefix[T string | []byte](m *match, id T) uint16 {
+// findPrefix is the rule of the longest prefix of id, 0 if it has none.
+func findPrefix[T string | []byte](m *Match, id T) uint16 {
 	for i := range m.prefixes {
 		if p := &m.prefixes[i]; len(id) >= p.length {
 			if r := p.rule[string(id[:p.length])]; r > 0 {
@@ -218,9 +220,10 @@ func findPrefix[T string | []byte](m *match, id T) uint16 {
 	return 0
 }
 
-// mayBeAddress saves the parser's error, which it would have to allocate, for nearly
-// all ids that are none.
+// mayBeAddress is false for nearly all ids that are no address. The parser would allocate an
+// error for each of them.
 func mayBeAddress(id string) bool {
+	// An IPv6 address that ends as IPv4 does, and a zone that is longer than any in use.
 	const longest = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%") + 64
 	if len(id) < 2 || len(id) > longest {
 		return false

@@ -1,0 +1,75 @@
+package limit_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
+
+func TestBadOverridesAreRefusedByName(t *testing.T) {
+	long := strings.Repeat("x", limit.MaxClientID+1)
+	for want, o := range map[string][]limit.Override{
+		"overrides[0]":            {{Limit: 3}},
+		"overrides[1]":            {{Clients: []string{"b"}, Limit: 3}, {Clients: []string{"a"}}},
+		"overrides[0].client":     {{Clients: []string{""}, Limit: 3}},
+		"overrides[1].client":     {{Clients: []string{"a"}, Limit: 3}, {Clients: []string{"b", "a"}, Limit: 4}},
+		"overrides[0].prefix":     {{Prefixes: []string{long}, Limit: 3}},
+		"overrides[2].prefix":     {{Clients: []string{"a"}, Limit: 3}, {Prefixes: []string{"a"}, Limit: 3}, {Prefixes: []string{"a"}, Limit: 3}},
+		"overrides[0].cidr":       {{CIDRs: []string{"10.0.0.0/33"}, Limit: 3}},
+		"overrides[1].cidr":       {{CIDRs: []string{"10.0.0.0/8"}, Limit: 3}, {CIDRs: []string{"10.9.0.0/8"}, Limit: 3}},
+		"overrides[0].limit":      {{Clients: []string{"a"}, Limit: -1}},
+		"overrides[0].window":     {{Clients: []string{"a"}, Window: -time.Second}},
+		"overrides[0].burst":      {{Clients: []string{"a"}, Burst: -1}},
+		"overrides[0].block":      {{Clients: []string{"a"}, Access: 9}},
+		"overrides":               make([]limit.Override, limit.MaxOverrides+1),
+		"overrides[0].client\x00": {{Clients: []string{long}, Limit: 3}},
+	} {
+		p := limit.Policy{Limit: 5, Window: time.Hour, Overrides: o}
+		err := p.Validate()
+		f, ok := errors.AsType[*limit.FieldError](err)
+		if !ok || f.Field != strings.TrimSuffix(want, "\x00") || f.Reason == "" {
+			t.Errorf("%s: got %v", want, err)
+		}
+		if len(fmt.Sprint(err)) > 500 {
+			t.Errorf("%s: %d bytes of error", want, len(fmt.Sprint(err)))
+		}
+	}
+}
+
+func TestPoliciesThatContradictThemselvesAreRefused(t *testing.T) {
+	for want, p := range map[string]limit.Policy{
+		"limit":        {Window: time.Minute},
+		"window":       {Limit: 1, Window: -time.Minute},
+		"burst":        {Algorithm: limit.FixedWindow, Limit: 5, Window: time.Minute, Burst: 9},
+		"on_isolation": {Algorithm: limit.SlidingWindow, Limit: 5, Window: time.Minute, OnIsolation: limit.IsolationShare},
+		"resolution":   {Limit: 5, Window: time.Minute, Resolution: 4},
+		"time_zone":    {Limit: 5, Window: time.Minute, TimeZone: "Europe/Berlin"},
+		"algorithm":    {Algorithm: 9, Limit: 5, Window: time.Minute},
+		"consistency":  {Consistency: 9, Limit: 5, Window: time.Minute},
+		"ipv6_prefix":  {IPv6Prefix: 129, Limit: 5, Window: time.Minute},
+	} {
+		err := p.Validate()
+		if f, ok := errors.AsType[*limit.FieldError](err); !ok || f.Field != want {
+			t.Errorf("%s: got %v", want, err)
+		}
+	}
+	for _, p := range []limit.Policy{
+		{Limit: 5, Window: time.Minute, Resolution: 1, TimeZone: "UTC"},
+		{Algorithm: limit.SlidingWindow, Limit: 5, Window: time.Minute, Burst: 5, Resolution: 60},
+		{Algorithm: limit.FixedWindow, Limit: 5, Calendar: 7},
+		{Access: limit.Blocked},
+	} {
+		c, err := limit.Compile(p)
+		if err != nil {
+			t.Error(err)
+		}
+		// What nodes report and send is the compiled policy: it has to be valid again.
+		if err := c.Policy.Validate(); err != nil {
+			t.Errorf("compiled: %v", err)
+		}
+	}
+}
