@@ -37,8 +37,7 @@ func (e *Engine) beat(now int64) {
 
 // sendResets splits resets into messages.
 func (e *Engine) sendResets(now int64, resets []ClientReset) {
-	const atOnce = batchBudget / (resetWords*8 + maxName + 8)
-	for part := range slices.Chunk(resets, atOnce) {
+	for part := range slices.Chunk(resets, batchBudget/resetSize) {
 		e.broadcast(now, &Message{Kind: KindReset, Resets: part}, nil)
 	}
 }

@@ -55,7 +55,7 @@ func packed(values ...any) []byte {
 // with is the body of a message with one field of the bytes value.
 func with(field int, value []byte) []byte {
 	return packed(Version, int(KindRows), []byte{msgpcode.FixedMapLow | 3},
-		fieldNode, "n1", fieldReplica, 5, field, value)
+		keyOf("Node"), "n1", keyOf("Replica"), 5, field, value)
 }
 
 // header is a msgpack header of the given code that claims n elements or bytes.
@@ -66,8 +66,8 @@ func header(code byte, n uint32) []byte { return binary.BigEndian.AppendUint32([
 func nasty() map[string][]byte {
 	out := map[string][]byte{}
 	fields := map[string]int{
-		"node": fieldNode, "deltas": fieldDeltas, "heard": fieldHeard, "roots": fieldRoots, "registers": fieldRegs,
-		"resets": fieldResets, "have": fieldHave, "settlements": fieldSettlements, "settled": fieldSettled, "unknown": fieldEnd + 1,
+		"node": keyOf("Node"), "deltas": keyOf("Deltas"), "heard": keyOf("Heard"), "roots": keyOf("Roots"), "registers": keyOf("Regs"),
+		"resets": keyOf("Resets"), "have": keyOf("Have"), "settlements": keyOf("Settlements"), "settled": keyOf("Settled"), "unknown": len(fields) + 1,
 	}
 	for name, field := range fields {
 		// Five bytes that claim megabytes: vmihailenco/msgpack's own slices believe them.
@@ -85,25 +85,25 @@ func nasty() map[string][]byte {
 		out[fmt.Sprintf("the message as %#x of 4 billion", code)] = packed(Version, int(KindBeat), header(code, 1<<32-1))
 	}
 	out["a map behind an extension header"] = packed(Version, int(KindBeat), header(msgpcode.Ext32, 1<<31), []byte{1, 0x80})
-	out["more fields than there can be"] = packed(Version, int(KindBeat), header(msgpcode.Map32, 1000), bytes.Repeat([]byte{fieldEnd, 1}, 1000))
+	out["more fields than there can be"] = packed(Version, int(KindBeat), header(msgpcode.Map32, 1000), bytes.Repeat([]byte{byte(len(fields)), 1}, 1000))
 	out["no fields"] = packed(Version, int(KindBeat), []byte{0x80})
 	out["nothing"] = nil
-	out["an unknown kind"] = packed(Version, int(kindEnd), []byte{0x82}, fieldNode, "n1", fieldReplica, 5)
-	out["a kind that a byte cannot hold"] = packed(Version, 256+int(KindBeat), []byte{0x82}, fieldNode, "n1", fieldReplica, 5)
+	out["an unknown kind"] = packed(Version, int(kindEnd), []byte{0x82}, keyOf("Node"), "n1", keyOf("Replica"), 5)
+	out["a kind that a byte cannot hold"] = packed(Version, 256+int(KindBeat), []byte{0x82}, keyOf("Node"), "n1", keyOf("Replica"), 5)
 	for what, node := range map[string]string{
 		"no name": "", "two tokens": "a.b", "a wildcard": "*", "all wildcards": ">", "a space": "a b",
 		"a line": "a\r\nPUB x 0\r\n", "a long name": strings.Repeat("a", maxName+1),
 	} {
-		out["sender with "+what] = packed(Version, int(KindBeat), []byte{0x82}, fieldNode, node, fieldReplica, 5)
+		out["sender with "+what] = packed(Version, int(KindBeat), []byte{0x82}, keyOf("Node"), node, keyOf("Replica"), 5)
 	}
-	out["sender without an incarnation"] = packed(Version, int(KindBeat), []byte{0x81}, fieldNode, "n1")
-	out["a time beyond all times"] = packed(Version, int(KindBeat), []byte{0x83}, fieldNode, "n1", fieldReplica, 5, fieldSent, 1<<63-1)
+	out["sender without an incarnation"] = packed(Version, int(KindBeat), []byte{0x81}, keyOf("Node"), "n1")
+	out["a time beyond all times"] = packed(Version, int(KindBeat), []byte{0x83}, keyOf("Node"), "n1", keyOf("Replica"), 5, keyOf("Sent"), 1<<63-1)
 	lag := binary.LittleEndian.AppendUint64(make([]byte, 16), 1<<63)
-	out["a lag that makes sums overflow"] = with(fieldHeard, append([]byte{msgpcode.Bin8, 24}, lag...))
-	out["half a record"] = with(fieldRoots, append([]byte{msgpcode.Bin8, 40}, make([]byte, 40)...))
-	out["more peers than there can be"] = with(fieldHeard, append([]byte{msgpcode.Bin16, 0x60, 0x00}, make([]byte, 1024*24)...))
-	out["three quarters of a register"] = with(fieldRegs, packed([]byte{0x93}, "a", 1, 1))
-	out["a reset with a short key"] = with(fieldResets, packed([]byte{0x92}, "a", []byte{msgpcode.Bin8, 8}, make([]byte, 60)))
+	out["a lag that makes sums overflow"] = with(keyOf("Heard"), append([]byte{msgpcode.Bin8, 24}, lag...))
+	out["half a record"] = with(keyOf("Roots"), append([]byte{msgpcode.Bin8, 40}, make([]byte, 40)...))
+	out["more peers than there can be"] = with(keyOf("Heard"), append([]byte{msgpcode.Bin16, 0x60, 0x00}, make([]byte, 1024*24)...))
+	out["three quarters of a register"] = with(keyOf("Regs"), packed([]byte{0x93}, "a", 1, 1))
+	out["a reset with a short key"] = with(keyOf("Resets"), packed([]byte{0x92}, "a", []byte{msgpcode.Bin8, 8}, make([]byte, 60)))
 	record := func(values ...uint64) []byte {
 		b := []byte{msgpcode.Bin8, byte(8 * len(values))}
 		for _, v := range values {
@@ -111,18 +111,18 @@ func nasty() map[string][]byte {
 		}
 		return b
 	}
-	out["a settlement without a cost"] = with(fieldSettlements, record(1))
-	out["a settlement at a negative cost"] = with(fieldSettlements, record(1, 1<<64-1))
-	out["a settlement at a cost above all totals"] = with(fieldSettlements, record(1, crdt.MaxTotal+1))
-	out["a bad settlement after a good one"] = with(fieldSettlements, record(1, 5, 2, 1<<63))
-	out["more settlements than there can be"] = with(fieldSettlements, append([]byte{msgpcode.Bin16, 0x40, 0x10}, make([]byte, (maxSettlements+1)*16)...))
-	out["a settled reservation without an end"] = with(fieldSettled, record(1, 2))
-	out["a settled reservation that gave back more than all totals"] = with(fieldSettled, record(1, crdt.MaxTotal+1, 1))
-	out["a settled reservation that charged more than all totals"] = with(fieldSettled, record(1, 1<<63, 1))
-	out["a settled reservation neither known nor unknown"] = with(fieldSettled, record(1, 2, 2))
-	out["more settled reservations than there can be"] = with(fieldSettled, append([]byte{msgpcode.Bin16, 0x60, 0x18}, make([]byte, (maxSettlements+1)*24)...))
+	out["a settlement without a cost"] = with(keyOf("Settlements"), record(1))
+	out["a settlement at a negative cost"] = with(keyOf("Settlements"), record(1, 1<<64-1))
+	out["a settlement at a cost above all totals"] = with(keyOf("Settlements"), record(1, crdt.MaxTotal+1))
+	out["a bad settlement after a good one"] = with(keyOf("Settlements"), record(1, 5, 2, 1<<63))
+	out["more settlements than there can be"] = with(keyOf("Settlements"), append([]byte{msgpcode.Bin16, 0x40, 0x10}, make([]byte, (maxSettlements+1)*16)...))
+	out["a settled reservation without an end"] = with(keyOf("Settled"), record(1, 2))
+	out["a settled reservation that gave back more than all totals"] = with(keyOf("Settled"), record(1, crdt.MaxTotal+1, 1))
+	out["a settled reservation that charged more than all totals"] = with(keyOf("Settled"), record(1, 1<<63, 1))
+	out["a settled reservation neither known nor unknown"] = with(keyOf("Settled"), record(1, 2, 2))
+	out["more settled reservations than there can be"] = with(keyOf("Settled"), append([]byte{msgpcode.Bin16, 0x60, 0x18}, make([]byte, (maxSettlements+1)*24)...))
 	for what, g := range hostileGroups() {
-		out["group: "+what] = with(fieldDeltas, append([]byte{0x91}, g...))
+		out["group: "+what] = with(keyOf("Deltas"), append([]byte{0x91}, g...))
 	}
 	return out
 }
@@ -199,7 +199,7 @@ func TestPlainHandmadeBytesAreAccepted(t *testing.T) {
 	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 1<<24-1, 0, int(60e9), int(60e9), 1,
 		append([]byte{msgpcode.Bin8, 16}, make([]byte, 16)...), []byte{msgpcode.Bin8, 1, 1}, []byte{msgpcode.Bin8, 1, 5},
 		[]byte{msgpcode.Bin8, 0}, []byte{msgpcode.Bin8, 1, 0})
-	m, err := newReader(testSecret).parse(with(fieldDeltas, append([]byte{0x91}, g...)))
+	m, err := newReader(testSecret).parse(with(keyOf("Deltas"), append([]byte{0x91}, g...)))
 	if err != nil || m.rowsOf() != 1 || m.Deltas[0].Rule != 1<<16-1 || m.Deltas[0].Slot != 1<<8-1 || m.Deltas[0].Rows[0].Cur != (crdt.Part{Origin: 60e9, Count: crdt.Count{P: 5}}) {
 		t.Fatalf("%+v, %v", m, err)
 	}
@@ -257,18 +257,18 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		truth   = "bool nil"
 		records = "nil"
 	)
-	accepts := map[int]string{
-		fieldNode: text, fieldReplica: number, fieldSent: integer, fieldSeq: number, fieldDeltas: "", fieldJoining: truth,
-		fieldHeard: records, fieldRoots: records, fieldLimits: number, fieldRegs: "", fieldResets: "", fieldRequest: number,
-		fieldOf: number, fieldSince: number, fieldHave: records, fieldCursor: number, fieldNext: number,
-		fieldLast: truth, fieldDone: truth, fieldPage: number, fieldOrigins: records, fieldBase: number,
-		fieldSettlements: records, fieldSettled: records,
+	accepts := map[string]string{
+		"Node": text, "Replica": number, "Sent": integer, "Seq": number, "Deltas": "", "Joining": truth,
+		"Heard": records, "Roots": records, "Limits": number, "Regs": "", "Resets": "", "Request": number,
+		"Of": number, "Since": number, "Have": records, "Cursor": number, "Next": number,
+		"Last": truth, "Done": truth, "Page": number, "Origins": records, "Base": number,
+		"Settlements": records, "Settled": records,
 	}
 	r := newReader(testSecret)
-	for field := fieldNode; field < fieldEnd; field++ {
-		ok, listed := accepts[field]
+	for field := 1; field < len(fields); field++ {
+		ok, listed := accepts[fields[field].name]
 		if !listed {
-			t.Fatalf("field %d: say here which types it accepts", field)
+			t.Fatalf("field %d, %s: say here which types it accepts", field, fields[field].name)
 		}
 		for name, v := range values {
 			_, err := r.parse(with(field, v))

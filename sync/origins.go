@@ -15,9 +15,10 @@ import (
 const (
 	originsPerBeat = 1 << 16 // clients looked at for one beat
 	originSettle   = int64(15e8)
-	// beatDigests is what fits into a beat beside a list of all peers.
-	beatDigests = (MaxMessage - 512 - maxHeard*heardWords*8) / (rootWords * 8)
 )
+
+// beatDigests is what fits into a beat beside a list of all peers.
+var beatDigests = (MaxMessage - 512 - maxHeard*recordSize(heardRecord)) / recordSize(rootRecord)
 
 // origins is the engine's part in comparing origins.
 type origins struct {

@@ -2,7 +2,6 @@ package sync
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -21,6 +20,7 @@ type reader struct {
 	dec    *msgpack.Decoder
 	err    error
 	rows   []crdt.Row // of the message read last; room for as many as fit into one
+	words  words
 }
 
 func newReader(s Secret) *reader {
@@ -28,29 +28,6 @@ func newReader(s Secret) *reader {
 	r := &reader{secret: s, rows: make([]crdt.Row, 0, MaxMessage/16)}
 	r.dec = msgpack.NewDecoder(&r.src)
 	return r
-}
-
-// words is a record of little-endian 64-bit words.
-type words []byte
-
-func (w words) at(i int) uint64 { return binary.LittleEndian.Uint64(w[i*8:]) }
-
-// records splits a byte string into fixed-size records.
-func records[T any](r *reader, size, most int, parse func(words) T) []T {
-	b := r.bytes()
-	size *= 8
-	if r.err != nil || len(b) == 0 {
-		return nil
-	}
-	if len(b)%size != 0 || len(b)/size > most {
-		r.fail("records")
-		return nil
-	}
-	out := make([]T, 0, len(b)/size)
-	for ; len(b) > 0; b = b[size:] {
-		out = append(out, parse(words(b[:size])))
-	}
-	return out
 }
 
 // takeRows is room for n more rows of this message, nil if no message has so many.

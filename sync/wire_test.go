@@ -117,7 +117,7 @@ func newer(t *testing.T, field uint64, put func(e *msgpack.Encoder)) []byte {
 	e := msgpack.NewEncoder(&buf)
 	for _, err := range []error{
 		e.EncodeUint(Version), e.EncodeUint(uint64(KindBeat)), e.EncodeMapLen(4),
-		e.EncodeUint(fieldNode), e.EncodeString("n1"),
+		e.EncodeUint(uint64(keyOf("Node"))), e.EncodeString("n1"),
 		e.EncodeUint(field),
 	} {
 		if err != nil {
@@ -126,7 +126,7 @@ func newer(t *testing.T, field uint64, put func(e *msgpack.Encoder)) []byte {
 	}
 	put(e)
 	for _, err := range []error{
-		e.EncodeUint(fieldReplica), e.EncodeUint(5), e.EncodeUint(fieldSeq), e.EncodeUint(6),
+		e.EncodeUint(uint64(keyOf("Replica"))), e.EncodeUint(5), e.EncodeUint(uint64(keyOf("Seq"))), e.EncodeUint(6),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -171,7 +171,7 @@ func TestUnknownFieldsOfANewerMinorVersionAreSkipped(t *testing.T) {
 		},
 	}
 	for name, put := range values {
-		for _, field := range []uint64{fieldEnd, 1 << 20, math.MaxUint64} {
+		for _, field := range []uint64{uint64(len(fields)), 1 << 20, math.MaxUint64} {
 			got, err := newReader(testSecret).parse(newer(t, field, put))
 			want := &Message{Kind: KindBeat, Node: "n1", Replica: 5, Seq: 6}
 			if err != nil || !reflect.DeepEqual(got, want) {
