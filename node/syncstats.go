@@ -94,7 +94,7 @@ func peerStats(p *deltasync.Peer) PeerStats {
 		HearsUs: p.HearsUs, Hears: len(p.Hears), Admits: p.Admits, Behind: p.Behind,
 		HeardAgo: time.Duration(p.HeardAgo), StaleFor: time.Duration(p.StaleFor),
 		Skew: time.Duration(p.Skew), Delay: time.Duration(p.Delay),
-		LimitsVersion: uint64(p.Limits), Otherwise: p.Otherwise,
+		LimitsVersion: uint64(p.Limits), Otherwise: p.OtherLimits,
 	}
 }
 

@@ -3,33 +3,39 @@ package sync
 // joining is how a new node comes to know what the others know, before it reports
 // ready. It decides all the while; what it does not know yet it can over-admit.
 //
-// Ready when a snapshot was merged from a peer that is itself ready; or every peer
-// heard is itself joining, after some patience; or settle after the transport was
-// connected nobody was heard; at the latest joinCap after the start, also without
-// a network.
+// It is ready when a peer that is itself ready has given a whole snapshot; or when all
+// peers heard are joining too, startPatience after the connection; or when nobody was
+// heard for alonePatience after it; at the latest joinLimit after the start, also
+// without a network.
 //
-// A node that expects no peers reports ready at once, but joins all the same: peers
-// may be there, and know what its last incarnation admitted.
+// A node that expects no peers announces that it is ready at once, but joins all the
+// same: peers may be there, and know what its last incarnation admitted.
 type joining struct {
-	ready       bool
-	told        bool // that the node is ready
-	partial     bool // ready without a snapshot from a ready peer, though there were peers
-	startedAt   int64
+	// ready: this node has joined. It stays true (S12).
+	ready bool
+	// announced: EventReady went out, once. ready implies it (S12).
+	announced bool
+	// partial: ready without a snapshot from a ready peer, though there were peers.
+	partial   bool
+	startedAt int64 // own clock
+	// connectedAt is when the first connection was made, by our clock, once up is true.
 	connectedAt int64
 	up          bool
 }
 
 const (
-	settle  = int64(2e9)
-	joinCap = int64(5e9)
-	// together is how long a node that hears only joining peers waits for others
-	// before it takes it that the whole cluster starts.
-	together = int64(300e6)
+	// alonePatience is how long a connected node that hears nobody waits. Raising it
+	// delays every node that starts alone. Lowering it below a beat's interval lets a node
+	// be ready, and admit anew what its peers know, after one lost beat.
+	alonePatience = int64(2e9)
+	// joinLimit is when a node is ready whatever happened. Raising it keeps a node out of
+	// service while its peers cannot answer. Lowering it ends large snapshots early.
+	joinLimit = int64(5e9)
+	// startPatience is how long a node that hears only joining peers waits for others
+	// before it concludes that the whole cluster starts. Raising it delays every start of
+	// a whole cluster. Lowering it misses a ready peer whose first beat is under way.
+	startPatience = int64(300e6)
 )
-
-func (j *joining) start(now int64) {
-	j.startedAt = now
-}
 
 func (j *joining) connected(now int64) {
 	if !j.up {
@@ -39,14 +45,14 @@ func (j *joining) connected(now int64) {
 
 // beat starts the transfer when a peer is heard that can give a snapshot.
 func (j *joining) beat(e *Engine, now int64, p *peer) {
-	if !j.ready && !p.joining && p.request.id == 0 && now >= p.request.notBefore && !j.under(e) {
+	if !j.ready && !p.joining && p.request.id == 0 && p.request.pace.due(now) && !j.transferring(e) {
 		e.ask(now, p, KindSnapshot, 0, 0, Cursor{})
 	}
 }
 
-// under reports whether a transfer is under way.
-func (j *joining) under(e *Engine) bool {
-	for _, p := range e.peers.list {
+// transferring reports whether some peer was asked for a snapshot and may still answer.
+func (j *joining) transferring(e *Engine) bool {
+	for _, p := range e.members.peers {
 		if p.request.id != 0 && p.request.kind == KindSnapshot {
 			return true
 		}
@@ -54,8 +60,8 @@ func (j *joining) under(e *Engine) bool {
 	return false
 }
 
-// done is called when a snapshot was merged to its end.
-func (j *joining) done(e *Engine, now int64, p *peer, peerJoining bool) {
+// merged is called when a snapshot of p was merged to its end.
+func (j *joining) merged(e *Engine, now int64, p *peer, peerJoining bool) {
 	p.joining = peerJoining
 	if !peerJoining {
 		j.finish(e, now, p, "snapshot merged")
@@ -63,32 +69,32 @@ func (j *joining) done(e *Engine, now int64, p *peer, peerJoining bool) {
 }
 
 func (j *joining) tick(e *Engine, now int64) {
-	if e.cfg.Alone && !j.told {
-		j.tell(e, nil, "no peers are expected")
+	if e.cfg.Alone && !j.announced {
+		j.announce(e, nil, "no peers are expected")
 	}
 	if j.ready {
 		return
 	}
-	heard, joiningPeers := 0, 0
-	for _, p := range e.peers.list {
+	heard, starting := 0, 0
+	for _, p := range e.members.peers {
 		if p.state == PeerAlive {
 			heard++
 			if p.joining {
-				joiningPeers++
+				starting++
 			}
 		}
 	}
 	switch {
-	case now-j.startedAt >= joinCap:
+	case now-j.startedAt >= joinLimit:
 		j.partial = heard > 0
 		j.finish(e, now, nil, "no snapshot within the time for it")
-	case heard > 0 && heard == joiningPeers && j.up && now-j.connectedAt >= together:
+	case heard > 0 && heard == starting && j.up && now-j.connectedAt >= startPatience:
 		j.finish(e, now, nil, "all peers are starting too")
-	case heard == 0 && j.up && now-j.connectedAt >= settle:
+	case heard == 0 && j.up && now-j.connectedAt >= alonePatience:
 		j.finish(e, now, nil, "no peer heard")
-	case heard > joiningPeers && !j.under(e):
-		// The one that was asked fell silent, or answered nothing: ask another.
-		for _, p := range e.peers.list {
+	case heard > starting && !j.transferring(e):
+		// The peer that was asked fell silent, or answered nothing: ask another.
+		for _, p := range e.members.peers {
 			if p.state == PeerAlive {
 				j.beat(e, now, p)
 			}
@@ -99,12 +105,12 @@ func (j *joining) tick(e *Engine, now int64) {
 func (j *joining) finish(e *Engine, now int64, from *peer, why string) {
 	j.ready = true
 	e.nextBeat = min(e.nextBeat, now)
-	if !j.told {
-		j.tell(e, from, why)
+	if !j.announced {
+		j.announce(e, from, why)
 	}
 }
 
-func (j *joining) tell(e *Engine, from *peer, why string) {
-	j.told = true
+func (j *joining) announce(e *Engine, from *peer, why string) {
+	j.announced = true
 	e.event(EventReady, from, why)
 }

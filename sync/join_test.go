@@ -151,7 +151,7 @@ func TestSnapshotOfAJoiningPeerIsPartial(t *testing.T) {
 	}
 	p.tick(10e6)
 	second := p.asked()
-	if len(second) != 1 || p.engine.peers.find(3).request.id != second[0].Request {
+	if len(second) != 1 || p.engine.members.find(3).request.id != second[0].Request {
 		t.Fatalf("asked %+v, want the other peer", second)
 	}
 	p.hear(&Message{Kind: KindRows, Node: "c", Replica: 3, Request: second[0].Request, Last: true, Done: true})
@@ -169,7 +169,7 @@ func TestAnotherPeerIsAskedWhenOneFallsSilent(t *testing.T) {
 		t.Fatalf("asked %+v", first)
 	}
 	began := p.now
-	for p.engine.peers.find(3).request.id == 0 {
+	for p.engine.members.find(3).request.id == 0 {
 		if p.tick(10e6); p.now-began > 2e9 {
 			t.Fatal("the other peer is not asked")
 		}

@@ -43,7 +43,7 @@ func TestPeersAreSuspectedGivenUpAndWelcomedBack(t *testing.T) {
 	}
 	b.disconnect()
 	silent := n.now
-	last := a.engine.peers.find(b.replica).heardAt
+	last := a.engine.members.find(b.replica).heardAt
 	n.until(4e9, "suspect", func() bool { return a.peer(b).State == PeerSuspect })
 	if d := n.now - last; d < 3e9 || d > 3100e6 {
 		t.Errorf("suspect after %.3f s of silence, want 3", float64(d)/1e9)
@@ -79,14 +79,14 @@ func TestPeerThatIsGoneIsForgotten(t *testing.T) {
 	// Nobody can tell a crash from a partition: it may be admitting, until an operator
 	// says that it is not, or its node is heard again.
 	a := nodes[0].engine
-	if k := len(a.peers.list); k != 1 || !a.Status(n.now).Peers[0].Admits {
+	if k := len(a.members.peers); k != 1 || !a.Status(n.now).Peers[0].Admits {
 		t.Errorf("%d peers are remembered, want the silent one, which may be admitting", k)
 	}
 	if !a.Forget("b") || a.Forget("b") {
 		t.Error("forget the silent node: want true, then false")
 	}
 	n.run(2e9)
-	if k := len(a.peers.list); k != 0 {
+	if k := len(a.members.peers); k != 0 {
 		t.Errorf("%d peers are remembered", k)
 	}
 }
@@ -126,8 +126,8 @@ func TestClosedEngineIsSilent(t *testing.T) {
 	b.step(Input{Kind: InputClose})
 	b.store.admit(n.now, 1, 5)
 	b.step(Input{Kind: InputUrgent})
-	a.engine.peers.find(b.replica).gap = true // so that a asks it
-	a.engine.peers.find(b.replica).state = PeerAlive
+	a.engine.members.find(b.replica).gap = true // so that a asks it
+	a.engine.members.find(b.replica).state = PeerAlive
 	n.run(5e9)
 	if seen != 0 {
 		t.Errorf("%d messages after the bye", seen)
@@ -246,8 +246,8 @@ func TestStormOfIncarnationsStaysBounded(t *testing.T) {
 		}
 	}
 	e := p.engine
-	if len(e.peers.list) != MaxPeers {
-		t.Errorf("%d peers are known, the cap is %d", len(e.peers.list), MaxPeers)
+	if len(e.members.peers) != MaxPeers {
+		t.Errorf("%d peers are known, the cap is %d", len(e.members.peers), MaxPeers)
 	}
 	if got := e.Status(p.now).Stats.Dropped[DropPeers]; got != storm-MaxPeers {
 		t.Errorf("%d dropped as too many, want %d", got, storm-MaxPeers)
@@ -267,11 +267,11 @@ func TestStormOfIncarnationsStaysBounded(t *testing.T) {
 		t.Error("no beat among so many peers") // newProbe checks the sizes
 	}
 	p.run(160e9)
-	if len(e.peers.list) > 1 { // the last incarnation of that name may be admitting
-		t.Errorf("%d peers are known long after the storm", len(e.peers.list))
+	if len(e.members.peers) > 1 { // the last incarnation of that name may be admitting
+		t.Errorf("%d peers are known long after the storm", len(e.members.peers))
 	}
 	p.hear(&Message{Kind: KindBeat, Node: "calm", Replica: 7})
-	if e.peers.find(7) == nil {
+	if e.members.find(7) == nil {
 		t.Error("a new peer is not taken after the storm")
 	}
 }
@@ -303,7 +303,7 @@ func TestLargestBeatFitsAMessage(t *testing.T) {
 	origins := 0
 	for range 40 { // silence would make all peers suspect, and beats short
 		p.run(100e6)
-		for _, peer := range p.engine.peers.list {
+		for _, peer := range p.engine.members.peers {
 			peer.heardAt = p.now
 		}
 	}

@@ -215,7 +215,7 @@ func (n *simNet) ready() {
 			}
 		}
 		return !slices.ContainsFunc(n.nodes, func(node *simNode) bool {
-			return !node.dead && (!node.engine.Ready() || node.engine.peers.count(PeerAlive) < living-1)
+			return !node.dead && (!node.engine.Ready() || node.engine.members.count(PeerAlive) < living-1)
 		})
 	})
 	n.run(1500e6) // a beat each, so that first comparisons are over

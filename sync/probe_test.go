@@ -82,7 +82,7 @@ func (p *probe) hear(m *Message) *peer {
 		subject = p.engine.subjects.of(m.Kind, "probe", 1)
 	}
 	p.hearOn(subject, m)
-	return p.engine.peers.find(m.Replica)
+	return p.engine.members.find(m.Replica)
 }
 
 func (p *probe) hearOn(subject string, m *Message) {
@@ -158,8 +158,8 @@ func TestSpoofedSenderIsDroppedAndCounted(t *testing.T) {
 			t.Errorf("message %d: %d dropped as spoofed", i, got)
 		}
 	}
-	if p.count(1) != 0 || len(p.engine.peers.list) != 0 {
-		t.Errorf("count %d, peers %d", p.count(1), len(p.engine.peers.list))
+	if p.count(1) != 0 || len(p.engine.members.peers) != 0 {
+		t.Errorf("count %d, peers %d", p.count(1), len(p.engine.members.peers))
 	}
 	if p.told(EventPacketBad) != 1 {
 		t.Errorf("%d lines for three bad packets at one moment, want one", p.told(EventPacketBad))
@@ -209,8 +209,8 @@ func TestOwnMessagesAreNeitherTakenNorCounted(t *testing.T) {
 	p := newProbe(t, nil)
 	p.hear(&Message{Kind: KindDelta, Node: "probe", Replica: 1, Seq: 9, Deltas: rowsFor(0, 1, 5)})
 	p.hear(&Message{Kind: KindRows, Node: "probe", Replica: 1, Request: 1, Last: true, Done: true})
-	if p.count(1) != 0 || len(p.engine.peers.list) != 0 {
-		t.Errorf("count %d, peers %d", p.count(1), len(p.engine.peers.list))
+	if p.count(1) != 0 || len(p.engine.members.peers) != 0 {
+		t.Errorf("count %d, peers %d", p.count(1), len(p.engine.members.peers))
 	}
 	for why, n := range p.engine.Status(p.now).Stats.Dropped {
 		if n != 0 {

@@ -200,7 +200,7 @@ func TestLossDuringALongAnswerIsRepairedToo(t *testing.T) {
 	n.delay = func(_, _ *simNode) int64 { return 100e6 } // a page takes a while
 	n.until(5e9, "the answer has begun", func() bool { return answered > 0 })
 	a.store.admit(n.now, first, 7)
-	n.until(5e9, "the answer is merged to its end", func() bool { return b.engine.peers.find(a.replica).request.id == 0 })
+	n.until(5e9, "the answer is merged to its end", func() bool { return b.engine.members.find(a.replica).request.id == 0 })
 	if !lost {
 		t.Fatal("this test is to lose a delta while an answer is under way")
 	}

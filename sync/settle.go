@@ -7,25 +7,25 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
-// Settlement asks the replica that charged a reservation to settle it: only that one
-// can give back, from counters of its own.
+// Settlement asks the replica that charged a reservation to settle it. Only that replica
+// can give back, since what is given back is a total of its own.
 type Settlement struct {
-	Of     crdt.Replica // that charged; in a message it is the message's
+	Of     crdt.Replica // that charged; on the wire the message says it for all of its settlements
 	ID     uint64       // of the reservation, as that replica counts them
-	Actual int64        // cost that was really used
+	Actual int64        // cost that was really used, 0 to crdt.MaxTotal
 }
 
 // Settled is the answer to a Settlement.
 type Settled struct {
 	ID uint64
-	// Back is what was given back; negative is what was charged on top.
+	// Back is what was given back; a negative number is what was charged on top.
 	Back int64
 	// Known is false if there is no such reservation, or none any more.
 	Known bool
 }
 
-// settlements asks for what is due to be settled by other replicas. A peer that is
-// gone is asked nothing: the store repeats what is not answered, and gives it up.
+// settlements asks other replicas for the settlements that are due. A peer that is gone
+// is asked nothing: the store repeats a settlement without an answer, and gives it up.
 func (e *Engine) settlements(now int64) {
 	due := e.store.Settlements(now, maxSettlements)
 	slices.SortStableFunc(due, func(a, b Settlement) int { return cmp.Compare(a.Of, b.Of) })
@@ -34,23 +34,23 @@ func (e *Engine) settlements(now int64) {
 		for n < len(due) && due[n].Of == of {
 			n++
 		}
-		if p := e.peers.find(of); p != nil && p.state != PeerGone {
+		if p := e.members.find(of); p != nil && p.state != PeerGone {
 			e.send(now, e.subjects.of(KindSettle, p.node, of), e.inbox, &Message{Kind: KindSettle, Of: of, Settlements: due[:n]}, nil)
 		}
 		due = due[n:]
 	}
 }
 
-// onSettle settles reservations of ours and answers. It is not told apart whether a
-// request came before: the store gives the same answer again.
+// onSettle settles reservations of ours and answers. A repeated request needs no care:
+// the store gives the first answer again.
 func (e *Engine) onSettle(now int64, m *Message, reply string) {
 	switch {
 	case reply == "":
 		e.drop(now, DropMalformed, "request without a reply subject from "+m.Node)
 		return
 	case m.Of != e.cfg.Replica:
-		// Reservations are numbered by each replica for itself.
-		e.drop(now, DropSubject, "request to settle reservations of another replica from "+m.Node)
+		// Each replica numbers its reservations for itself.
+		e.drop(now, DropSubject, "request to settle another replica's reservations from "+m.Node)
 		return
 	case !e.connected:
 		return // the requester asks again

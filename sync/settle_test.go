@@ -139,15 +139,15 @@ func TestRequestToADeadReplicaIsNotSentAndGivenUp(t *testing.T) {
 		t.Fatalf("b is %v, c is %v, want both gone", a.peer(b).State, a.peer(c).State)
 	}
 	seen := n.record()
-	peers := len(a.engine.peers.list)
+	peers := len(a.engine.members.peers)
 	for id := range uint64(3 * maxSettlements) {
 		a.store.pass(b.replica, id, 1, n.now+2e9)
 		a.store.pass(c.replica, id, 1, n.now+2e9)
 		a.store.pass(99, id, 1, n.now+2e9) // nobody
 	}
 	n.ended(a)
-	if len(seen[KindSettle]) != 0 || len(a.engine.peers.list) != peers {
-		t.Errorf("%d requests to the dead, %d peers where %d were", len(seen[KindSettle]), len(a.engine.peers.list), peers)
+	if len(seen[KindSettle]) != 0 || len(a.engine.members.peers) != peers {
+		t.Errorf("%d requests to the dead, %d peers where %d were", len(seen[KindSettle]), len(a.engine.members.peers), peers)
 	}
 }
 

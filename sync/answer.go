@@ -1,0 +1,76 @@
+package sync
+
+import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+
+// mostPages is how many messages answer one request. The requester asks for the next
+// ones when it has merged these, which is its flow control. Raising it can fill the
+// requester's queue. Lowering it makes a snapshot take more round trips.
+const mostPages = 8
+
+// onRequest answers with up to mostPages messages of rows.
+func (e *Engine) onRequest(now int64, m *Message, reply string) {
+	if reply == "" || m.Request == 0 {
+		e.drop(now, DropMalformed, "request without a reply subject or number from "+m.Node)
+		return
+	}
+	if !e.connected {
+		return // the requester asks again, us or another peer
+	}
+	// Rows that we hold and have not sent would make the answer differ from our digests.
+	e.flush(now, false)
+	q := &Query{Of: m.Of, Since: m.Since, Cursor: m.Cursor}
+	if m.Of != e.cfg.Replica {
+		q.Since = 0 // numbers are each replica's own
+	}
+	switch {
+	case m.Kind == KindSnapshot || q.Since > 0 || len(m.Have) == 0:
+		// All rows, or all that left us since: some may carry an origin alone, which no
+		// digest of counters shows.
+	case m.Of == 0:
+		q.Differ = e.differingOrigins(now, m)
+	default:
+		q.Differ = e.differing(m)
+	}
+	if m.Kind == KindSnapshot && m.Cursor == (Cursor{}) {
+		// First, since the requester drops rows of limits that it does not know.
+		e.sendRegisters(now, reply, e.store.Registers())
+	}
+	answer := &Message{Kind: KindRows, Request: m.Request, Seq: e.seq, Joining: !e.join.ready}
+	for page := range mostPages {
+		e.batch.Reset()
+		q.Cursor, answer.Done = e.store.Export(now, q, &e.batch)
+		answer.Page = uint64(page) //nolint:gosec // below mostPages
+		answer.Next, answer.Last = q.Cursor, answer.Done || page == mostPages-1
+		e.send(now, reply, "", answer, &e.batch)
+		if answer.Last {
+			break
+		}
+	}
+}
+
+// differing marks the partitions in which our digests of replica m.Of are not the
+// requester's. A window that we do not have counts as empty.
+func (e *Engine) differing(m *Message) *[crdt.Partitions]bool {
+	var out [crdt.Partitions]bool
+	var ours [crdt.Partitions]crdt.Digest
+	for i := range m.Have {
+		have := &m.Have[i]
+		e.store.Digests(m.Of, have.Window, &ours)
+		for p := range out {
+			out[p] = out[p] || ours[p] != have.Digests[p]
+		}
+	}
+	return &out
+}
+
+// differingOrigins marks the partitions whose origins are not the requester's.
+func (e *Engine) differingOrigins(now int64, m *Message) *[crdt.Partitions]bool {
+	var out [crdt.Partitions]bool
+	for i := range m.Have {
+		have := &m.Have[i]
+		for p := range out {
+			out[p] = out[p] || e.store.Origins(now, have.Window, p) != have.Digests[p]
+		}
+	}
+	return &out
+}

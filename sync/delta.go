@@ -1,0 +1,59 @@
+package sync
+
+// mostFlush caps the messages of one flush. Raising it makes a step, and so the answer
+// to any other message, take longer. Lowering it makes a burst of new clients wait for
+// more flush intervals.
+const mostFlush = 64
+
+// flush broadcasts rows of this node's that changed; only urgent ones if so told.
+func (e *Engine) flush(now int64, urgent bool) {
+	for range mostFlush {
+		e.batch.Reset()
+		more := e.store.Collect(now, e.seq+1, urgent, &e.batch)
+		if !e.batch.Empty() {
+			e.seq++
+			e.broadcast(now, &Message{Kind: KindDelta, Seq: e.seq}, &e.batch)
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+func (e *Engine) onDelta(now int64, p *peer, m *Message) {
+	known := e.merge(now, m)
+	switch {
+	case !p.known:
+		p.first(m.Seq)
+	case m.Seq > p.seq+1:
+		e.missing(now, p, p.seq, m.Seq-1)
+		p.seq = m.Seq
+	case m.Seq == p.seq+1:
+		p.seq = m.Seq
+		if !known {
+			e.missing(now, p, m.Seq-1, m.Seq)
+		}
+	default:
+		return // repeated or overtaken: merged, but no news of the sequence
+	}
+	p.refresh(m.Sent)
+}
+
+// merge hands the deltas of a message to the store. It takes rows of other replicas from
+// answers to requests only, never from broadcasts: there a replica speaks for itself.
+// known is false if rows were counted under a limit's revision not known here yet.
+func (e *Engine) merge(now int64, m *Message) (known bool) {
+	known = true
+	for i := range m.Deltas {
+		d := &m.Deltas[i]
+		switch {
+		case d.Replica == 0:
+			d.Replica = m.Replica
+		case m.Kind != KindRows:
+			e.drop(now, DropSender, m.Node+" sent rows of another replica")
+			continue
+		}
+		known = e.store.Merge(now, d) && known
+	}
+	return known
+}

@@ -1,0 +1,195 @@
+package sync
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// MaxPeers caps how many other incarnations are known at once; messages of further
+// ones are dropped and counted. Each takes a cell of a client's windows and 24 bytes of
+// a beat, so raising it needs larger messages and more memory. Lowering it makes nodes
+// of a large cluster count apart.
+const MaxPeers = crdt.MaxCells - 1
+
+// forgetAfter is how long a peer that is gone is remembered, so that those who heard it
+// can compare the digests of its last windows. Raising it makes beats longer after
+// restarts. Lowering it below two windows leaves a loss among its last deltas unrepaired.
+const forgetAfter = int64(120e9)
+
+// members is who else is in the cluster, for all that this node has heard. It sends
+// nothing: it takes what was heard and how much time has passed.
+type members struct {
+	cfg    Config
+	events func(EventKind, *peer, string)
+	// peers is in the order of their incarnations' numbers, so that equal runs walk it
+	// equally: without duplicates, without ourselves, at most MaxPeers (S1).
+	peers []*peer
+	// roster is the nodes that count as members, by name (S9).
+	roster roster
+	// nextForget is when to look again for peers to forget.
+	nextForget int64
+}
+
+func (ms *members) find(r crdt.Replica) *peer {
+	i, ok := ms.search(r)
+	if !ok {
+		return nil
+	}
+	return ms.peers[i]
+}
+
+func (ms *members) search(r crdt.Replica) (int, bool) {
+	return slices.BinarySearchFunc(ms.peers, r, func(p *peer, r crdt.Replica) int { return cmp.Compare(p.replica, r) })
+}
+
+// add makes a peer, or returns nil if there are too many. One that is gone makes room:
+// the one that has been silent longest.
+func (ms *members) add(node string, r crdt.Replica) *peer {
+	if len(ms.peers) >= MaxPeers {
+		oldest := -1
+		for i, p := range ms.peers {
+			if p.state == PeerGone && (oldest < 0 || p.heardAt < ms.peers[oldest].heardAt) {
+				oldest = i
+			}
+		}
+		if oldest < 0 {
+			return nil
+		}
+		ms.peers = slices.Delete(ms.peers, oldest, oldest+1)
+	}
+	p := &peer{node: node, replica: r}
+	i, _ := ms.search(r)
+	ms.peers = slices.Insert(ms.peers, i, p)
+	return p
+}
+
+// hear notes a sign of life and makes the peer if it is new; nil if there are too many.
+// appeared says that the peer is new or was silent, so that both sides should exchange
+// beats soon.
+func (ms *members) hear(now int64, m *Message) (p *peer, appeared bool) {
+	if p = ms.find(m.Replica); p == nil {
+		if p = ms.add(m.Node, m.Replica); p == nil {
+			return nil, false
+		}
+		p.heardAt, p.deafAt = now, now
+		if m.Kind != KindBye {
+			appeared = true
+			if m.Node != ms.cfg.Node {
+				ms.roster.add(m.Node)
+			}
+			ms.events(EventPeerJoined, p, "")
+		}
+		if p.node == ms.cfg.Node {
+			ms.events(EventTwin, p, "another live node has our name; unless that is our last run, give each node its own -name")
+		}
+	}
+	if p.state != PeerAlive && !p.left {
+		appeared = true
+		ms.events(EventPeerBack, p, fmt.Sprintf("after %.1f s of silence", float64(now-p.heardAt)/1e9))
+		p.state = PeerAlive
+	}
+	p.heardAt = now
+	p.lag.add(now, now-m.Sent)
+	return p, appeared
+}
+
+// age moves peers along by silence and forgets those that matter no more. It reports
+// whether a state changed.
+func (ms *members) age(now int64) (changed bool) {
+	for _, p := range ms.peers {
+		silence := now - p.heardAt
+		switch {
+		case p.state == PeerAlive && silence >= int64(ms.cfg.SuspectAfter):
+			p.state, changed = PeerSuspect, true
+			ms.events(EventPeerSuspect, p, fmt.Sprintf("not heard for %.1f s", float64(silence)/1e9))
+		case p.state == PeerSuspect && silence >= int64(ms.cfg.GoneAfter):
+			p.state, p.goneAt, changed = PeerGone, now, true
+			ms.events(EventPeerGone, p, fmt.Sprintf("not heard for %.1f s", float64(silence)/1e9))
+		}
+	}
+	if now >= ms.nextForget {
+		ms.nextForget = now + int64(ms.cfg.BeatInterval)
+		ms.peers = slices.DeleteFunc(ms.peers, func(p *peer) bool {
+			return p.state == PeerGone && now-p.goneAt > forgetAfter && !ms.admits(p)
+		})
+	}
+	return changed
+}
+
+// bye takes the peer's word that it stops. It reports whether that was news.
+func (ms *members) bye(now int64, p *peer) bool {
+	if p.left {
+		return false
+	}
+	p.left, p.state, p.goneAt = true, PeerGone, now
+	if !slices.ContainsFunc(ms.peers, func(other *peer) bool { return other.node == p.node && other.state == PeerAlive }) {
+		ms.roster.remove(p.node)
+	}
+	ms.events(EventPeerLeft, p, "said bye")
+	return true
+}
+
+// admits reports whether the peer may be admitting, for all that is known. A silent one
+// may, until a later incarnation of its node is heard or the roster loses its name.
+func (ms *members) admits(p *peer) bool {
+	if p.left || p.state != PeerGone {
+		return !p.left
+	}
+	return ms.roster.has(p.node) && !slices.ContainsFunc(ms.peers, func(other *peer) bool {
+		return other.node == p.node && (other.heardAt > p.heardAt || other.heardAt == p.heardAt && other.replica > p.replica)
+	})
+}
+
+// listen takes over whom the peer hears, and how late we reach it.
+func (ms *members) listen(now int64, p *peer, heard []Heard) {
+	heardUs := p.hearsUs
+	p.hears, p.hearsUs = p.hears[:0], false
+	for _, h := range heard {
+		p.hears = append(p.hears, h.Replica)
+		if h.Replica == ms.cfg.Replica {
+			p.hearsUs, p.theirLag = true, h.Lag
+		}
+	}
+	slices.Sort(p.hears)
+	switch {
+	case p.hearsUs:
+		p.deafLogged = false
+	case heardUs:
+		p.deafAt, p.deafLogged = now, true
+		ms.events(EventOneWay, p, "it no longer hears us, but we hear it")
+	case !p.deafLogged && ms.deaf(now, p):
+		p.deafLogged = true
+		ms.events(EventOneWay, p, "it has never heard us, but we hear it")
+	}
+}
+
+// deaf reports whether the peer's beats have not named us for so long that it is no
+// matter of messages under way.
+func (ms *members) deaf(now int64, p *peer) bool {
+	return !p.hearsUs && now-p.deafAt >= int64(ms.cfg.SuspectAfter)
+}
+
+// count is how many peers are in a state.
+func (ms *members) count(state PeerState) int {
+	n := 0
+	for _, p := range ms.peers {
+		if p.state == state {
+			n++
+		}
+	}
+	return n
+}
+
+// reach is how many peers can admit, and the largest estimated delay to one of them.
+func (ms *members) reach() (peers int, delay int64) {
+	for _, p := range ms.peers {
+		if p.state != PeerGone {
+			_, d := p.offset()
+			peers, delay = peers+1, max(delay, d)
+		}
+	}
+	return peers, delay
+}

@@ -1,0 +1,41 @@
+package sync
+
+// received is how far this node has seen one peer's delta messages (invariants S4 and
+// S5 of docs/sync.md). The zero value is a peer of which no number is known.
+type received struct {
+	// known is false until a message named a number; the other fields are 0 until then.
+	known bool
+	// seq is the highest number seen, or named by a beat. It never goes back.
+	seq uint64
+	// gap: some messages in (since, gapTo] are missing, and all up to since are merged.
+	// since < gapTo <= seq while there is a gap; gapTo is 0 while there is none.
+	gap          bool
+	since, gapTo uint64
+}
+
+// first takes the number of the first message heard. What was sent before it shows in
+// digests.
+func (r *received) first(seq uint64) { r.known, r.seq = true, seq }
+
+// miss notes that messages after since up to to are missing. It reports whether that
+// opened a gap, and did not only widen one.
+func (r *received) miss(since, to uint64) (opened bool) {
+	opened = !r.gap
+	if opened {
+		r.gap, r.since = true, since
+	}
+	r.gapTo = max(r.gapTo, to)
+	return opened
+}
+
+// filled takes an answer that accounts for all messages up to seq. It reports whether
+// the answer closed the gap: a message after seq may be missing too.
+func (r *received) filled(seq uint64) (closed bool) {
+	if seq < r.gapTo {
+		r.since = max(r.since, seq)
+		return false
+	}
+	r.gap, r.gapTo = false, 0
+	r.seq = max(r.seq, seq)
+	return true
+}
