@@ -126,8 +126,11 @@ func TestClosedEngineIsSilent(t *testing.T) {
 	b.step(Input{Kind: InputClose})
 	b.store.admit(n.now, 1, 5)
 	b.step(Input{Kind: InputUrgent})
-	a.engine.members.find(b.replica).gap = true // so that a asks it
-	a.engine.members.find(b.replica).state = PeerAlive
+	silent := a.engine.members.find(b.replica) // as if its bye had been lost, so that a asks it
+	silent.left, silent.state, silent.heardAt = false, PeerAlive, n.now
+	silent.miss(silent.seq, silent.seq+1)
+	silent.seq++
+	delete(a.invariants.last, b.replica)
 	n.run(5e9)
 	if seen != 0 {
 		t.Errorf("%d messages after the bye", seen)
@@ -287,8 +290,8 @@ func TestLargestBeatFitsAMessage(t *testing.T) {
 		if r >= 120 {
 			continue
 		}
-		// A silent one, whose cells are listed.
-		peer.state, peer.goneAt = PeerGone, p.now
+		// One that left, whose cells are listed.
+		peer.left, peer.state, peer.goneAt = true, PeerGone, p.now
 		for limit, width := range p.store.widths {
 			start := p.now - p.now%width
 			p.store.Merge(p.now, &crdt.Delta{Limit: limit, Replica: r, Width: width, Start: start, Rows: []crdt.Row{{
@@ -298,7 +301,7 @@ func TestLargestBeatFitsAMessage(t *testing.T) {
 			}}})
 		}
 	}
-	p.engine.join.ready = true
+	p.engine.join.ready, p.engine.join.announced = true, true
 	p.sent = nil
 	origins := 0
 	for range 40 { // silence would make all peers suspect, and beats short

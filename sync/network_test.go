@@ -38,18 +38,19 @@ type flight struct {
 }
 
 type simNode struct {
-	net       *simNet
-	name      string
-	replica   crdt.Replica
-	skew      int64
-	store     *memStore
-	engine    *Engine
-	subjects  []string
-	wake      int64 // true time
-	dead      bool
-	connected bool
-	events    []Event
-	astray    int // packets published while disconnected
+	net        *simNet
+	name       string
+	replica    crdt.Replica
+	skew       int64
+	store      *memStore
+	engine     *Engine
+	invariants invariants
+	subjects   []string
+	wake       int64 // true time
+	dead       bool
+	connected  bool
+	events     []Event
+	astray     int // packets published while disconnected
 }
 
 // start of virtual time, at the beginning of a window.
@@ -78,6 +79,7 @@ func (n *simNet) join(name string, skew int64, change ...func(*Config)) *simNode
 		c(&cfg)
 	}
 	node.engine = NewEngine(cfg, node.store, n.now+skew, fmt.Sprintf("_INBOX.%s.%d", name, r))
+	node.invariants.engine = node.engine
 	node.subjects = append(node.engine.Subjects(), node.engine.inbox)
 	n.nodes = append(n.nodes, node)
 	node.connect()
@@ -115,6 +117,9 @@ func (node *simNode) step(in Input) {
 	out := node.engine.Step(node.clock(), in)
 	if out.Wake <= node.clock() {
 		n.t.Fatalf("%s wants to be woken at %d, and it is %d", node.name, out.Wake, node.clock())
+	}
+	if broken := node.invariants.check(node.clock()); broken != "" {
+		n.t.Fatalf("%s, %.3f s after the start: %s", node.name, float64(n.now-simStart)/1e9, broken)
 	}
 	node.wake = out.Wake - node.skew
 	for _, ev := range out.Events {

@@ -19,6 +19,8 @@ type probe struct {
 	to     []string   // on which subjects
 	events []Event
 	wake   int64
+
+	invariants invariants
 }
 
 const probeInbox = "_INBOX.probe"
@@ -41,12 +43,16 @@ func newUnconnectedProbe(t testing.TB, change func(*Config)) *probe {
 	secret := NewSecret([]byte(DefaultClusterKey), "message tag")
 	p := &probe{t: t, now: simStart, store: newMemStore(1), writer: newWriter(secret), reader: newReader(secret)}
 	p.engine = NewEngine(cfg, p.store, p.now, probeInbox)
+	p.invariants.engine = p.engine
 	return p
 }
 
 func (p *probe) step(in Input) {
 	p.t.Helper()
 	out := p.engine.Step(p.now, in)
+	if broken := p.invariants.check(p.now); broken != "" {
+		p.t.Fatal(broken)
+	}
 	for _, packet := range out.Packets {
 		m, err := p.reader.decode(packet.Data)
 		if err != nil {
