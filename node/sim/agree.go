@@ -8,8 +8,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// disagreement says how living nodes differ in what they hold, "" if they do not.
-// Nodes whose clocks are further apart than they tolerate may.
+// disagreement says how the states of two living nodes differ, "" if no two differ. Nodes
+// whose clocks are further apart than they tolerate refuse each other's rows, so those may.
 func (w *world) disagreement() string {
 	if w.oracle.sigma() > int64(node.DefaultClockTolerance) {
 		return ""
@@ -40,10 +40,10 @@ func (w *world) disagreement() string {
 	return ""
 }
 
-// changesTwice: a limit that is counted by windows changes twice. Who was not asked for a
-// client in between carries its use over in one step, others in two. That may differ, by
-// rounding or by what the limit in between cut off, until a row of the client tells all
-// nodes the most of it: what is idle is not told.
+// changesTwice reports whether a limit that is counted by windows changes twice. A node
+// that nobody asked for a client in between carries its use over in one step, others in
+// two. The results may differ, by rounding or by what the limit in between cut off, until
+// a row of the client brings all nodes to the larger. Idle clients have no such row.
 func (sc *Scenario) changesTwice() bool {
 	changes := 0
 	for i := range sc.Faults {

@@ -9,8 +9,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// entryKey names what one incarnation counted under a limit in one replicated window:
-// of all clients, and all parts of the window.
+// entryKey names what one incarnation counted under a limit in one replicated window, of
+// all clients and in all parts of the window.
 type entryKey struct {
 	limit   string
 	replica crdt.Replica

@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// mostFailures caps the failures that a Summary spells out; all are counted.
+// mostFailures caps the failures that a Summary spells out; it counts all of them. More
+// would hide the first ones, which are enough to begin with.
 const mostFailures = 20
 
-// Summary is what many random runs came to. It depends on the seeds alone, not on
-// how many workers ran them in which order. The zero Summary is of no run.
+// Summary is the outcome of many random runs. It depends on the seeds alone, not on the
+// number of workers or their order. The zero Summary is of no run.
 type Summary struct {
 	From  uint64 `json:"from"` // the first seed
-	Next  uint64 `json:"next"` // where to go on: all seeds from From up to here were run
+	Next  uint64 `json:"next"` // the seed to go on with: all from From up to it have run
 	Total Row    `json:"total"`
-	// Faults has a row "none" of the runs to which nothing happened, then one for
-	// each kind of fault, in the order of their names, of the runs that had it. A run
-	// with two kinds is in two rows.
+	// Faults has a row "none" of the runs without faults, then a row for each kind of
+	// fault, by name, of the runs that had it. A run with two kinds is in two rows.
 	Faults []Row     `json:"faults"`
 	Failed []Failure `json:"failed"` // the first ones by seed
 }
 
-// Row sums runs up.
+// Row sums up runs.
 type Row struct {
 	Name       string        `json:"name"`
 	Seeds      uint64        `json:"seeds"`
@@ -41,23 +41,23 @@ type Row struct {
 	Messages   uint64        `json:"messages"`
 	Bytes      uint64        `json:"bytes"`
 	Violations uint64        `json:"violations"`
-	// Tightest is the largest share of the pointwise bound that any admission of any
-	// run used, and TightestSeed that run.
+	// Tightest is the largest share of its pointwise bound that any admission used, and
+	// TightestSeed the run it was in.
 	Tightest     float64 `json:"tightest"`
 	TightestSeed uint64  `json:"tightest_seed"`
 	Trace        uint64  `json:"trace"` // sum of the runs' traces: equal code gives equal sums
 }
 
-// Failure is a run that broke something, or broke off.
+// Failure is a run that broke a promise, or panicked.
 type Failure struct {
 	Seed       uint64   `json:"seed"`
 	Violations []string `json:"violations"`
 }
 
-// Campaign runs the random scenarios of seeds seeds beginning with from, on workers
-// goroutines (at least one), until all are done or ctx is. A run that was begun is
-// finished, so Summary.Next says where another campaign may go on. progress, if not
-// nil, gets the total after every run, in no particular order, one call at a time.
+// Campaign runs the random scenarios of seeds seeds from from on, on workers goroutines (at
+// least one), until all are done or ctx ends. It finishes every run that it began, so
+// another campaign can go on at Summary.Next. progress, if not nil, gets the total after
+// every run, one call at a time.
 func Campaign(ctx context.Context, from, seeds uint64, workers int, progress func(Row)) Summary {
 	c := campaign{next: from, end: from + seeds, faults: map[string]*Row{}, progress: progress}
 	c.sum.From = from
@@ -152,10 +152,10 @@ func (c *campaign) summary() Summary {
 	return s
 }
 
-// calm is the kind of runs to which nothing happens.
+// calm names the runs without faults.
 const calm = "none"
 
-// kinds lists what befalls the cluster in this scenario.
+// kinds lists what happens to the cluster in this scenario, by the names of a Summary's rows.
 func (sc *Scenario) kinds() []string {
 	var out []string
 	add := func(kind string, has bool) {
@@ -172,7 +172,7 @@ func (sc *Scenario) kinds() []string {
 	add("bandwidth", sc.Link.Bandwidth > 0)
 	add("skew", sc.Skew > 0)
 	add(calm, len(out) == 0)
-	add("windows", sc.windowed()) // befalls nobody: to tell them apart
+	add("windows", sc.windowed()) // no fault, but a row of its own
 	return out
 }
 

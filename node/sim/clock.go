@@ -2,8 +2,8 @@ package sim
 
 import "sort"
 
-// clock is one node's: true time times a rate plus an offset, changed by steps. Its
-// readings never go back, as a node's do not.
+// clock is one node's clock: true time times a rate plus an offset, which steps change. Its
+// readings never go back, as those of a node do not.
 type clock struct {
 	pieces []piece
 	last   int64

@@ -9,10 +9,10 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// Terms is the documented bound on E for a whole run, in units of cost, by what adds
-// to it: what docs/error-bound.md promises whoever knows the cluster and what befell
-// it, but neither its messages nor its nodes' claims. The pointwise bound of the
-// oracle is sharper in time; this one must hold as well.
+// Terms are the documented bound on E for a whole run, in units of cost, by what adds to
+// it. docs/error-bound.md promises that much to a reader who knows the cluster and its
+// faults, but neither its messages nor its nodes' claims. The pointwise bound of the
+// oracle is sharper; this one must hold as well.
 type Terms struct {
 	// Connected is the sum of min(B + r·Δ, what the client asks of the node within
 	// Δ) over all nodes but one, the least. At most (N-1)·(B + r·Δ). A node that just
@@ -30,9 +30,9 @@ func (t Terms) Total() float64 {
 	return t.Connected + t.Skew + t.Partition + t.Crash + t.Join + t.Debts
 }
 
-// documented reports whether the documentation's table has a row for all that
-// befalls the cluster: a share of messages that is lost, or more of them than fit,
-// makes Δ a matter of chance, and a limit that changes has no one B and r.
+// documented reports whether the table in docs/error-bound.md has a row for everything
+// that happens to the cluster. Lost messages, or more of them than a link carries, make Δ
+// a matter of chance, and a limit that changes has no one B and r.
 func (sc *Scenario) documented() bool {
 	for i := range sc.Faults {
 		switch sc.Faults[i].Kind {
@@ -87,8 +87,8 @@ func (o *oracle) terms(a *account) Terms {
 	return t
 }
 
-// apart is for how long nodes do not hear each other, all partitions together, and
-// for how much of that they admit more than their group's share of a limit.
+// apart is how long nodes do not hear each other, all partitions together, and for how
+// much of that they admit more than their group's share of a limit.
 func (sc *Scenario) apart(choice node.OnIsolation) (length, overrun time.Duration) {
 	for i := range sc.Faults {
 		f := &sc.Faults[i]
@@ -106,8 +106,8 @@ func (sc *Scenario) apart(choice node.OnIsolation) (length, overrun time.Duratio
 	return length, overrun
 }
 
-// unnoticed is how long some node may take to notice that it is cut off: silence has
-// to last, and who is not heard is told so by beats, and then believes it.
+// unnoticed is how long a node may take to notice that it is cut off. It notices silence
+// by itself; that nobody hears it, it learns from the others' beats.
 func (f *Fault) unnoticed() time.Duration {
 	d := deltasync.DefaultSuspectAfter + 1200*time.Millisecond
 	if f.Kind == FaultOneWay {

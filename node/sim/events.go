@@ -1,6 +1,6 @@
 package sim
 
-// event is something that happens at a time; equal times go in the order of making.
+// event is something that happens at a time. Of equal times, the one made first comes first.
 type event struct {
 	at    int64
 	order uint64
@@ -11,8 +11,8 @@ func (e *event) before(o *event) bool {
 	return e.at < o.at || e.at == o.at && e.order < o.order
 }
 
-// events is a binary heap, the earliest event first. (container/heap would box each
-// one, and a run is made of little else.)
+// events is a binary heap, the earliest event first. container/heap would allocate for each
+// one, and a run consists of little else.
 type events []event
 
 func (h *events) push(e event) {

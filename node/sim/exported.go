@@ -1,6 +1,6 @@
 package sim
 
-// exportable reports whether a node can state a bound by itself for what befalls the
+// exportable reports whether a node can know a bound by itself, whatever happens to the
 // cluster: it cannot know what others took with them, or did before it was there.
 func (sc *Scenario) exportable() bool {
 	for i := range sc.Faults {

@@ -6,7 +6,7 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// urge passes on that a decision called for a flush.
+// urge tells the protocol that a decision called for a flush.
 func (m *member) urge() { m.do(deltasync.Input{Kind: deltasync.InputUrgent}) }
 
 // schedule makes a fault happen.
@@ -117,8 +117,8 @@ func (w *world) cut(f *Fault) (run, undo func(), err error) {
 	return run, undo, nil
 }
 
-// setLimit changes the policy through one node. The oracle changes at the instant
-// that the revision names.
+// setLimit changes the default limit through one node. The oracle changes at the instant
+// that the new revision names.
 func (w *world) setLimit(m *member, f *Fault) {
 	if err := m.step.Node.SetLimit("default", *f.Policy); err != nil {
 		w.violate("set limit: %v", err)
@@ -130,8 +130,8 @@ func (w *world) setLimit(m *member, f *Fault) {
 	}
 }
 
-// reset resets a client through one node. What others admit until they hear of it
-// counts as if it had been admitted after.
+// reset resets a client through one node. What others admit until they hear of it belongs
+// to the life that ended.
 func (w *world) reset(m *member, client string) {
 	if err := m.step.Node.Reset("", client); err != nil {
 		w.violate("reset: %v", err)

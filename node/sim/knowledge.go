@@ -13,7 +13,7 @@ func (o *oracle) observeClock(m *member) {
 	o.offMin, o.offMax = min(o.offMin, off), max(o.offMax, off)
 }
 
-// observeStaleness notes how much of the others' lives m does not know of.
+// observeStaleness notes how long a stretch of another's life m does not know of.
 func (o *oracle) observeStaleness(a *account, m *member) {
 	for other := range a.charged {
 		if other == m {

@@ -59,7 +59,7 @@ func (w *world) arrive(s *Stream, g *gate) {
 	w.request(m, s, cost)
 }
 
-// burst sends requests to a node or to all at one instant, in random order of nodes.
+// burst sends requests to a node or to all at one instant, the nodes in random order.
 func (w *world) burst(s *Stream, g *gate) {
 	if w.over(s) {
 		return
@@ -122,7 +122,7 @@ func (w *world) request(m *member, s *Stream, cost int64) {
 	}
 }
 
-// gate lets through what conforms to the policy with less tolerance.
+// gate passes the requests that conform to the policy with a smaller tolerance.
 type gate struct {
 	gcra  *gcra.GCRA
 	level gcra.Level

@@ -18,9 +18,9 @@ type network struct {
 	bytes    uint64
 }
 
-// cut drops what goes from one side to the other.
+// cut drops the messages from one side to the other.
 type cut struct {
-	from, to map[int]bool // nil: everybody who is not on the other side
+	from, to map[int]bool // nil: every node that is not on the other side
 	id       int
 }
 
@@ -55,8 +55,8 @@ func (n *network) heal() {
 	}
 }
 
-// send delivers a packet to whom it is for, as the weather has it. Data is only
-// read by receivers, so they may share it.
+// send delivers a packet to those who subscribed to its subject, or loses it, as chance
+// has it. Receivers only read the data, so they may share it.
 func (n *network) send(from *member, p deltasync.Packet) {
 	if n.w.loading {
 		n.messages++

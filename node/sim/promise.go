@@ -10,21 +10,21 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// A node's claim of freshness alone would excuse a node that never catches up. So
-// while nothing troubles the cluster, and a while after, claims are not believed:
-// each node must then know what the others admitted Δ ago, Δ = flush + delivery.
+// A node's claim of freshness alone would excuse a node that never catches up. While
+// nothing troubles the cluster, the oracle therefore asks for more than the claim: each
+// node must know what the others admitted Δ ago, where Δ = flush + delivery.
 
-// repairTime is within how long a connected cluster has caught up with what it
-// missed: a beat tells, at most a second later; rows are asked for a jitter later;
-// a request or its answer that gets lost is given up after half a second and sent
-// again. joinTime is within how long a new node knows what the others do: the most
-// that it waits for a snapshot, and a repair.
+// repairTime is how long a connected cluster may take to catch up with what it missed: a
+// beat tells of it within a second, a node asks for the rows a jitter later, and it sends
+// a request again if no answer comes for half a second. joinTime is how long a new node
+// may take to know what the others know: the longest wait for a snapshot, and a repair.
+// Larger values let a node that is too slow pass; smaller ones blame nodes that are not.
 const (
 	repairTime = 2500 * time.Millisecond
 	joinTime   = 5*time.Second + repairTime
 )
 
-// promise is when a cluster is not in trouble, by true time.
+// promise says when a cluster is in trouble, by true time. Immutable.
 type promise struct {
 	trouble []span
 	delta   int64 // Δ
@@ -69,8 +69,8 @@ func (sc *Scenario) apartBy() time.Duration {
 	return max(0, slices.Max(sc.Clocks)) - min(0, slices.Min(sc.Clocks))
 }
 
-// trouble is from when until when the fault keeps nodes from knowing what living
-// others admit.
+// trouble is the time in which the fault keeps nodes from knowing what living others
+// admit; false if it does not.
 func (f *Fault) trouble(sc *Scenario, start int64) (span, bool) {
 	s := span{from: start + int64(f.At)}
 	s.to = s.from + int64(f.For+repairTime+4*sc.Link.DelayMax)
@@ -78,9 +78,8 @@ func (f *Fault) trouble(sc *Scenario, start int64) (span, bool) {
 	case FaultCrash, FaultLeave, FaultJoin:
 		return s, false
 	case FaultPartition, FaultOneWay, FaultLoss, FaultSlow:
-		// Requests that got lost are repeated ever more patiently: the next one is
-		// not further away than the first one was long ago. Of a silent peer nothing
-		// is asked.
+		// A node repeats lost requests ever more patiently: the wait for the next one is
+		// at most the time since the first one. It asks nothing of a silent peer.
 		waits := f.For
 		if f.Kind == FaultPartition {
 			waits = min(waits, deltasync.DefaultSuspectAfter)
@@ -97,15 +96,15 @@ func (f *Fault) trouble(sc *Scenario, start int64) (span, bool) {
 	return s, true
 }
 
-// lag is how long an admission may wait until it is sent.
+// lag is how long a node may keep an admission to itself, nanoseconds.
 func (p *promise) lag(sc *Scenario) int64 {
 	const wakes = 2 * time.Millisecond
 	flush := cmp.Or(sc.Flush, defaultFlush)
 	return int64(flush+wakes) + int64(float64(flush)*sc.Drift) + p.stall
 }
 
-// kept is the true time up to which m has to know at t what other admitted, and
-// whether anything is promised.
+// kept is the true time up to which m has to know at t what other admitted; false if
+// nothing is promised then.
 func (p *promise) kept(m, other *member, t int64) (known int64, some bool) {
 	if !m.alive || !other.alive || t < m.bornAt+int64(joinTime)+4*p.delta {
 		return 0, false

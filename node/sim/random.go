@@ -9,9 +9,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Random is the scenario of a seed: a cluster, a policy, a load and weather drawn
-// at random, and some of everything that can go wrong. Every third seed has what is
-// judged by windows: other algorithms than GCRA, overrides, several limits.
+// Random is the scenario of a seed: cluster, policy, load, network and faults drawn at
+// random. Every third seed has other algorithms than GCRA, overrides or several limits.
 func Random(seed uint64) Scenario {
 	d := draw{rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // repeatable on purpose
 	if seed%windowedEvery == 0 {
@@ -59,9 +58,9 @@ func (d draw) between(lo, hi time.Duration) time.Duration {
 	return lo + time.Duration(d.r.Int64N(int64(hi-lo)+1))
 }
 
-// policy has rates from a few units an hour to thousands a second, and bursts from
-// one unit to many windows' worth, so that a replicated window is now wider than a
-// full bucket drains, now a thousandth of that.
+// policy draws rates from a few units an hour to thousands a second, and bursts from one
+// unit to many windows' worth. So a full bucket drains now within one replicated window,
+// now in a thousand of them.
 func (d draw) policy() node.Policy {
 	windows := []time.Duration{100 * time.Millisecond, time.Second, 7 * time.Second, time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour}
 	p := node.Policy{Limit: 1 + d.r.Int64N(200), Window: windows[d.r.IntN(len(windows))]}
@@ -129,10 +128,9 @@ func (d draw) streams(sc *Scenario) []Stream {
 	return out
 }
 
-// Conforming is a client "good" that must never be denied while nothing befalls the
-// cluster and no message is lost: it keeps to the limit with as much to spare as
-// the nodes may be behind and their clocks apart. There is none, and false, if the
-// policy does not leave that much room.
+// Conforming is a client "good" that no node may deny while there are no faults and no
+// message is lost: it keeps to the limit, with as much to spare as nodes may be behind and
+// their clocks apart. It is false if the policy does not leave that much room.
 func Conforming(sc Scenario) (Stream, bool) {
 	p := sc.Policy
 	burst := p.Burst

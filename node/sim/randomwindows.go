@@ -8,7 +8,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// windowedEvery is which share of the random scenarios is judged by windows.
+// windowedEvery: one random scenario in so many has other algorithms than GCRA.
 const windowedEvery = 3
 
 // windowed is a random scenario with other algorithms than GCRA.
@@ -51,7 +51,7 @@ func (d draw) windowed(seed uint64) Scenario {
 		}
 		sc.Faults = append(sc.Faults, f)
 	}
-	if sc.windowed() { // else it is GCRA after all
+	if sc.windowed() { // or the draws came to plain GCRA after all
 		for i := range sc.Faults {
 			sc.Faults[i].For = min(sc.Faults[i].For, 8*time.Second)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// settle settles a reservation after a while, and tries to settle it again: for less than
-// it took, for nothing, or if one limit is all that it was charged to, for more.
+// settle settles a reservation after a while, and then tries to settle it again. It commits
+// up to what was reserved; if only one limit was charged, sometimes more.
 func (w *world) settle(m *member, s *Stream, hold *node.Reservation, of []*charge) {
 	const longest = 20 * time.Second
 	w.after(time.Duration(w.random.Int64N(int64(min(longest, w.sc.Duration)))), func() {
@@ -35,10 +35,10 @@ func (w *world) settle(m *member, s *Stream, hold *node.Reservation, of []*charg
 	})
 }
 
-// settled takes off the accounts what was given back: of the first limit what the node
-// says, if it can be, of the others, of which it says nothing, all that was not used. The
-// node is believed no more than what has not drained in true time: whatever it gives back
-// beyond that is minted, and shows as over-admission.
+// settled takes off the accounts what was given back: under the first limit what the node
+// says, under the others, of which it says nothing, all that was not used. The account
+// believes the node no more than what has not drained in true time. Whatever a node gives
+// back beyond that is minted, and shows as over-admission.
 func (o *oracle) settled(m *member, s *Stream, of []*charge, unused, back int64) {
 	for i, limit := range s.limits() {
 		c, a := of[i], o.account(limit, s.Client)

@@ -10,8 +10,8 @@ import (
 // defaultFlush is the nodes' flush interval where Scenario.Flush is 0.
 const defaultFlush = 50 * time.Millisecond
 
-// Scenario is one run: a cluster, its load and what befalls it. Equal scenarios
-// give equal runs.
+// Scenario is one run: a cluster, its load and its faults. Equal scenarios give equal
+// runs. The zero Scenario is not valid: see Validate.
 type Scenario struct {
 	Seed     uint64        `json:"seed"`
 	Nodes    int           `json:"nodes"`
@@ -19,20 +19,20 @@ type Scenario struct {
 	Duration time.Duration `json:"duration"` // of the load; quiet follows
 	Flush    time.Duration `json:"flush"`
 	Link     Link          `json:"link"`
-	// Skew is the most by which a clock is off, to either side; Drift the most by
-	// which it runs wrong, as a fraction.
+	// Skew is the largest offset of a clock, to either side. Drift is the largest error of
+	// its rate, as a fraction.
 	Skew  time.Duration `json:"skew"`
 	Drift float64       `json:"drift"`
-	// Clocks are by how much the clocks of the first nodes are off besides.
+	// Clocks are further offsets, of the clocks of the first nodes.
 	Clocks []time.Duration `json:"clocks"`
-	// Stagger is the time in which the nodes start, each at some moment: their flushes
-	// go out of step. With 0 they start and flush as one.
+	// Stagger is the time within which the nodes start, each at a random moment, so that
+	// they flush out of step. With 0 they start and flush at the same instants.
 	Stagger time.Duration `json:"stagger"`
-	// FixedFlush leaves everything to the flush interval, however urgent: to compare
-	// with.
+	// FixedFlush sends nothing before the flush interval ends, however urgent it is. It
+	// shows what urgent flushes are good for.
 	FixedFlush bool `json:"fixed_flush"`
 	MaxClients int  `json:"max_clients"`
-	// Limits are further ones than the default, which Policy is: see Stream.Also.
+	// Limits are the limits besides the default one, which has Policy: see Stream.Also.
 	Limits  []Limit  `json:"limits"`
 	Streams []Stream `json:"streams"`
 	Faults  []Fault  `json:"faults"`
@@ -50,11 +50,11 @@ type Link struct {
 	DelayMax  time.Duration `json:"delay_max"`
 	Loss      float64       `json:"loss"`      // share of messages
 	Duplicate float64       `json:"duplicate"` // share of messages
-	// Reorder lets a message overtake earlier ones of its sender. NATS does not,
+	// Reorder lets a message overtake earlier ones of its sender. NATS keeps their order,
 	// but nothing may depend on that.
 	Reorder bool `json:"reorder"`
-	// Bandwidth caps each link, bytes per second; 0 is no cap. What waits longer
-	// than a second is dropped, as a slow consumer's messages are.
+	// Bandwidth caps each link, in bytes per second; 0 is no cap. The network drops a
+	// message that would wait longer than a second, as NATS does to a slow consumer.
 	Bandwidth int64 `json:"bandwidth"`
 }
 
@@ -67,18 +67,18 @@ type Stream struct {
 	MaxCost int64 `json:"max_cost"`
 	// Node pins the stream to one node (numbered from 1); 0 spreads it at random.
 	Node int `json:"node"`
-	// Burst, if not 0, sends that many requests at once instead, to Node or to each
-	// node, every Period from Start on.
+	// Burst, if not 0, replaces Rate: the stream sends that many requests at once, to Node
+	// or to each node, every Period from Start on.
 	Burst  int           `json:"burst"`
 	Period time.Duration `json:"period"`
 	Start  time.Duration `json:"start"`
 	Stop   time.Duration `json:"stop"` // 0: the end
-	// Conforming holds the stream to GCRA with this much less tolerance than the
-	// policy's: none of its requests may be denied.
+	// Conforming holds the stream to GCRA with a tolerance that is less than the policy's
+	// by Slack. No node may deny any of its requests.
 	Conforming bool          `json:"conforming"`
 	Slack      time.Duration `json:"slack"`
-	// Cancel is the share of requests that are reservations, of which some or all is
-	// given back later.
+	// Cancel is the share of requests that are reservations. The stream settles each one
+	// later, mostly for less than it reserved.
 	Cancel float64 `json:"cancel"`
 	// Also names further limits that have to admit each request.
 	Also []string `json:"also"`
@@ -114,19 +114,19 @@ func (sc *Scenario) windowed() bool {
 	return len(sc.Limits) > 0
 }
 
-// limits names those that the stream's requests have to pass.
+// limits names the limits that the stream's requests have to pass.
 func (s *Stream) limits() []string { return append([]string{node.DefaultLimit}, s.Also...) }
 
-// FaultKind is what befalls the cluster.
+// FaultKind names what happens to the cluster.
 type FaultKind string
 
-// The faults. Those that last do so for Fault.For.
+// The faults. Fault.For is how long a lasting one lasts.
 const (
 	FaultPartition FaultKind = "partition"  // Nodes against the rest, both ways
-	FaultOneWay    FaultKind = "one_way"    // what Nodes send does not reach the rest
-	FaultLoss      FaultKind = "loss"       // share Value of all messages is lost
+	FaultOneWay    FaultKind = "one_way"    // the rest does not hear Nodes
+	FaultLoss      FaultKind = "loss"       // the network loses the share Value of all messages
 	FaultSlow      FaultKind = "slow"       // Nodes take Value messages a second
-	FaultCrash     FaultKind = "crash"      // Nodes stop without a word, and start anew after For (0: never)
+	FaultCrash     FaultKind = "crash"      // Nodes stop without a bye, and start anew after For (0: never)
 	FaultLeave     FaultKind = "leave"      // Nodes say bye, and start anew after For (0: never)
 	FaultJoin      FaultKind = "join"       // one more node starts
 	FaultClock     FaultKind = "clock_step" // Nodes' clocks jump by By
@@ -134,7 +134,7 @@ const (
 	FaultReset     FaultKind = "reset"      // Client is reset at the first of Nodes
 )
 
-// Fault is one thing that happens At some time.
+// Fault is one thing that happens, At some time after the load began.
 type Fault struct {
 	At     time.Duration `json:"at"`
 	Kind   FaultKind     `json:"kind"`
@@ -146,7 +146,7 @@ type Fault struct {
 	Client string        `json:"client,omitempty"`
 }
 
-// Result is what a run came to.
+// Result is the outcome of a run.
 type Result struct {
 	Scenario  Scenario `json:"-"`
 	Seed      uint64   `json:"seed"`
@@ -154,35 +154,35 @@ type Result struct {
 	Admitted  uint64   `json:"admitted"` // requests
 	Denied    uint64   `json:"denied"`
 	Units     uint64   `json:"units"` // admitted cost
-	// Central and CentralUnits are what one central limiter would have admitted of
-	// the same requests, in true time.
+	// Central and CentralUnits count what one central limiter would have admitted of the
+	// same requests, at the same true times.
 	Central      uint64 `json:"central"`
 	CentralUnits uint64 `json:"central_units"`
-	// E is the most that was ever admitted to one client beyond what one central
-	// limiter could have, in units; Bound the documented bound for what the run did
-	// to the cluster, at that client's worst moment.
+	// E is the most that the nodes ever admitted to one client beyond what one central
+	// limiter could have admitted, in units. Bound is the pointwise bound at that moment:
+	// what the node that admitted could not know of.
 	E     float64 `json:"e"`
 	Bound float64 `json:"bound"`
-	// Documented is what the documentation promises for such a run; all zero, as in
-	// "nothing", if it is about chance or a limit that changes.
+	// Documented is what docs/error-bound.md promises for such a run. It is zero where the
+	// document promises nothing: where chance has a part in it, or a limit changes.
 	Documented Terms `json:"documented"`
-	// Ceiling is the bound that can be stated without knowing the load:
-	// (N-1)·(B + r·Δ) + r·σ for the run's Incarnations, Delta and Sigma. It is 0, as
-	// in "none", if the limit changed or a client was reset.
+	// Ceiling is the bound for any load: under GCRA (N-1)·(B + r·Δ) + r·σ for the run's
+	// Incarnations, Delta and Sigma. It is 0, for none, where a limit changed or a client
+	// was reset.
 	Ceiling      float64 `json:"ceiling"`
 	Incarnations int     `json:"incarnations"`
-	// Delta is Δ: flush and delivery if nothing befell the cluster, else the most of
-	// another's life that a node did not know of when it admitted something.
+	// Delta is Δ: flush and delivery in a run without faults. Otherwise it is the longest
+	// stretch of another's life that a node did not know of when it admitted something.
 	Delta time.Duration `json:"delta"`
 	Sigma time.Duration `json:"sigma"` // σ
-	// Tightest is the largest share of the pointwise bound that any admission used.
+	// Tightest is the largest share of its pointwise bound that any admission used.
 	Tightest float64 `json:"tightest"`
-	// Reserved and Returned are what was taken by reservations, and given back, under
-	// the default limit.
+	// Reserved and Returned are the units that reservations took, and gave back, under the
+	// default limit.
 	Reserved uint64 `json:"reserved"`
 	Returned uint64 `json:"returned"`
-	// Audited is how many sums of counters were compared with what was taken and given
-	// back: none where clocks differ or a client has several lives.
+	// Audited counts the sums of counters that the oracle compared with what was charged
+	// and given back: none where clocks differ or a client has several lives.
 	Audited    uint64 `json:"audited"`
 	Conforming uint64 `json:"conforming"` // requests of conforming clients
 	WrongDeny  uint64 `json:"wrongly_denied"`
@@ -190,7 +190,7 @@ type Result struct {
 	// some request was denied: by a node, and by the central limiter.
 	Limited        int `json:"limited"`
 	CentralLimited int `json:"central_limited"`
-	// Messages and Bytes are what all nodes together published while the load ran.
+	// Messages and Bytes count what all nodes together published while the load ran.
 	Messages  uint64        `json:"messages"`
 	Bytes     uint64        `json:"bytes"`
 	Simulated time.Duration `json:"simulated"`

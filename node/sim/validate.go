@@ -8,7 +8,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Caps on a scenario: beyond them a run would not end in anybody's patience.
+// Caps on a scenario. Beyond them a run takes longer than anybody waits, or more memory
+// than a machine has.
 const (
 	MaxNodes    = 100
 	MaxDuration = 24 * time.Hour

@@ -14,11 +14,13 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// epoch is when simulations begin: the middle of a window of every width.
+// epoch is when simulations begin. It is in the middle of a window of every width, so that
+// no run begins at an edge by accident.
 var epoch = time.Date(2030, 1, 1, 0, 0, 7, 500_000_000, time.UTC).UnixNano()
 
-// quiet is how long a cluster may take to agree once nothing happens any more, and
-// warmup how long it has to form before the load begins.
+// quiet is how long a cluster may take to agree once nothing happens any more. A larger
+// value hides slow repair, a smaller one blames a repair that is under way. warmup is how
+// long the nodes have to find each other before the load begins: a few beats.
 const (
 	quiet  = 2 * time.Second
 	warmup = 3 * time.Second
@@ -129,15 +131,16 @@ func Run(sc Scenario, trace io.Writer) (Result, error) {
 	return w.result, nil
 }
 
-// calm heals what is still broken, and waits until the cluster has to agree.
+// calm waits for the last fault to end, heals the network, and then gives the cluster the
+// time in which it has to agree.
 func (w *world) calm() {
 	for _, f := range w.sc.Faults {
 		w.runUntil(max(w.now, w.start+int64(f.At+f.For)+1))
 	}
 	w.network.heal()
 	w.runUntil(w.now + int64(quiet+10*w.sc.Link.DelayMax))
-	// Peers that were cut off for long are looked for again with each beat; a
-	// repair may have been lost before the healing and be given up first.
+	// A repair may have been lost before the healing, and its node gives it up first. The
+	// more messages were lost, the longer nodes wait between repeated requests.
 	patience := 3
 	if w.network.lossy {
 		patience += 30
@@ -175,7 +178,7 @@ type member struct {
 	bornAt   int64
 	diedAt   int64  // 0: it lives
 	farewell bool   // it said bye
-	wakes    uint64 // the wake-up that counts; earlier ones are stale
+	wakes    uint64 // counts wake-ups: only the last one that was scheduled may run
 	wake     int64  // when that is, by the member's clock
 	subs     []string
 	inQueue  int64   // when the last message taken will have been merged, if slow
@@ -266,7 +269,7 @@ func (w *world) housekeep(m *member) {
 	})
 }
 
-// do steps the member's protocol and carries out what it wants.
+// do steps the member's protocol and carries out its output.
 func (m *member) do(in deltasync.Input) {
 	out := m.step.Step(in)
 	for _, p := range out.Packets {
@@ -292,7 +295,7 @@ func (m *member) do(in deltasync.Input) {
 	})
 }
 
-// die ends the member, with a farewell or without.
+// die ends the member, with a bye or without.
 func (m *member) die(farewell bool) {
 	if farewell {
 		m.do(deltasync.Input{Kind: deltasync.InputClose})

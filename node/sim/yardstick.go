@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// yardstick is what one policy says of counts that are known exactly: of the oracle's, and
-// of the one central limiter's. Immutable.
+// yardstick applies one policy to counts that are known exactly: those of the oracle and of
+// the central limiter. Immutable.
 type yardstick struct {
 	policy    node.Policy // of one client: without overrides
 	gcra      *gcra.GCRA  // one of these, by policy.Algorithm
@@ -57,8 +57,7 @@ func newYardstick(p node.Policy) (*yardstick, error) {
 	return y, nil
 }
 
-// policyOf is the policy of one client, as far as scenarios have overrides: by ids and
-// prefixes.
+// policyOf is the policy of one client. Scenarios have overrides by id and by prefix only.
 func policyOf(p node.Policy, client string) node.Policy {
 	var found *node.Override
 	longest := -1
@@ -102,7 +101,7 @@ func (y *yardstick) alike(o *yardstick) bool {
 		p.Resolution == q.Resolution && y.width == o.width
 }
 
-// part is the start of the window, or part of one, in which is counted at u.
+// part is the start of the window, or part of one, that u lies in.
 func (y *yardstick) part(u int64) int64 {
 	switch {
 	case y.fixed != nil:
@@ -136,7 +135,7 @@ func (y *yardstick) oldest(u int64) int64 {
 	return start
 }
 
-// used is what counts of some parts' counts at u, of a window algorithm.
+// used is how much of counts, by part, counts at u under a window algorithm.
 func (y *yardstick) used(counts map[int64]uint64, u int64) uint64 {
 	start := y.part(u)
 	if y.sliding != nil {
@@ -151,7 +150,7 @@ func (y *yardstick) used(counts map[int64]uint64, u int64) uint64 {
 	return sum
 }
 
-// lasts is for how long what is counted may count.
+// lasts is the longest time for which a charge can count, nanoseconds.
 func (y *yardstick) lasts() int64 { return 2 * y.width }
 
 // frame is the start of the replicated window that u lies in.
