@@ -284,7 +284,7 @@ func (n *Node) tell(c *check, charged bool) {
 		}
 		return
 	}
-	c.limit.account.top.offer(c.client, uint64(c.cost), charged && c.d.Reason != ReasonShadow) //nolint:gosec // positive
+	c.limit.account.top.Offer(c.client, uint64(c.cost), charged && c.d.Reason != ReasonShadow) //nolint:gosec // positive
 }
 
 // binding is what the request as a whole is told: of the limits that deny it the one that

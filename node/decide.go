@@ -40,11 +40,11 @@ func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hol
 		}
 	}
 	s.count(l.account, cost, allowed, why)
-	share := s.sampler.pick(now)
-	timed := s.sampler.one(latencyEvery)
+	share := s.sampler.Pick(now)
+	timed := s.sampler.One(latencyEvery)
 	s.mu.Unlock()
 	if share > 0 {
-		l.account.top.offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
+		l.account.top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
 	}
 	if timed {
 		n.latency.observe(n.now() - now)
@@ -109,10 +109,10 @@ func (n *Node) countApart(a *account, client string, cost int64, allowed bool, w
 	s := &n.table.shards[uint8(len(client))^client[len(client)-1]] //nolint:gosec // any will do
 	s.mu.Lock()
 	s.count(a, cost, allowed, why)
-	share := s.sampler.pick(n.now())
+	share := s.sampler.Pick(n.now())
 	s.mu.Unlock()
 	if share > 0 {
-		a.top.offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // at least 1
+		a.top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // at least 1
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -68,7 +69,7 @@ type Node struct {
 	sweepTurn  int
 
 	protocol protocol
-	clock    *clock // nil if Config.Now is used
+	clock    *clock.Clock // nil if Config.Now is used
 	stop     chan struct{}
 	keeper   sync.WaitGroup
 	closing  sync.Once
@@ -146,9 +147,9 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	n.table = newTable(cfg.MaxClients, len(cfg.Limits))
 	n.def = n.Limiter(DefaultLimit)
 	if cfg.Now != nil {
-		n.now = (&fixedClock{now: cfg.Now}).Now
+		n.now = clock.Ratchet(cfg.Now)
 	} else {
-		n.clock = newClock()
+		n.clock = clock.New()
 		n.now = n.clock.Now
 	}
 	if err := n.restoreLimits(cfg.SavedLimits); err != nil {
@@ -197,7 +198,7 @@ func (n *Node) keep() {
 
 func (n *Node) housekeep() {
 	if n.clock != nil {
-		ahead := n.clock.keep()
+		ahead := n.clock.Steer()
 		n.ahead.Store(int64(ahead))
 		if ahead > n.cfg.ClockTolerance {
 			n.log.Warn("this node's time is ahead of the wall clock and is being slowed down; peers may refuse what it says: restart the node if the wall clock is right", "ahead", ahead)

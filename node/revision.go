@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/top"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -24,7 +25,7 @@ type account struct {
 	name      string
 	index     int // of its tallies
 	overshoot overshoot
-	top       top
+	top       top.Clients
 }
 
 // revision is what a limit says from its stamp's time on. Immutable.

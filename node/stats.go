@@ -65,6 +65,30 @@ type LimitStats struct {
 	OvershootSeen, OvershootPeak uint64
 }
 
+// TopClient is one of a limit's heaviest clients on this node, since its start. Counts are
+// estimates: a busy node samples its decisions, and a client that came late took over the
+// count of the one that it displaced.
+type TopClient struct {
+	Client  string
+	Allowed uint64 // units
+	Denied  uint64 // units
+}
+
+// Top lists a limit's heaviest clients on this node, heaviest first, at most 128. The error
+// is ErrUnknownLimit.
+func (n *Node) Top(limitName string) ([]TopClient, error) {
+	l, err := n.known(limitName)
+	if err != nil {
+		return nil, err
+	}
+	heaviest := l.account.top.List()
+	out := make([]TopClient, len(heaviest))
+	for i, c := range heaviest {
+		out[i] = TopClient{Client: c.Name, Allowed: c.Allowed, Denied: c.Denied}
+	}
+	return out, nil
+}
+
 // Stats describe a node at one moment. Counters count from its start.
 type Stats struct {
 	Name       string

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/top"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -54,7 +55,7 @@ type shard struct {
 	index   []place // length a power of two, at most three quarters used
 	chunks  []*[chunkSize]entry
 	tallies []tally // by limit
-	sampler sampler
+	sampler top.Sampler
 
 	live    int
 	inChunk []uint8  // entries used, by chunk; a chunk with none may be nil
@@ -223,7 +224,7 @@ func newTable(maxClients, limits int) *table {
 	t := &table{max: int64(maxClients)}
 	for i := range t.shards {
 		t.shards[i].index = make([]place, leastIndex)
-		t.shards[i].sampler.random = uint64(i) << 32
+		t.shards[i].sampler = top.NewSampler(uint64(i) << 32)
 		t.shards[i].digests = map[digestKey]*crdt.Digest{}
 		t.shards[i].counted, t.shards[i].part = &t.counted, i
 		t.shards[i].tallies = make([]tally, limits)

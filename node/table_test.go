@@ -175,29 +175,5 @@ func TestRemovalKeepsChainsWhole(t *testing.T) {
 	}
 }
 
-func TestSamplesStandForAllDecisions(t *testing.T) {
-	var s sampler
-	const decisions, second = 3_000_000, int64(1) << samplerSlice
-	picked, stood := 0, 0.0
-	for i := range decisions {
-		if share := s.pick(int64(i) * second / (decisions / 3)); share > 0 {
-			picked++
-			stood += float64(share)
-		}
-	}
-	if stood < 0.7*decisions || stood > 1.3*decisions {
-		t.Errorf("samples stand for %.0f of %d decisions", stood, decisions)
-	}
-	if picked > 3*(samplerSparse+20*samplerSparse) {
-		t.Errorf("%d decisions were picked", picked)
-	}
-	s = sampler{}
-	for i := range int64(samplerSparse) { // a quiet shard is counted exactly
-		if share := s.pick(5*second + i); share != 1 {
-			t.Fatalf("decision %d of a quiet second stands for %d", i, share)
-		}
-	}
-}
-
 // anyRule lays windows out.
 var anyRule = &rule{Rule: limit.Rule{Slots: 1, Frame: crdt.Frame{Width: 1, Drain: func(uint64) int64 { return 0 }}}}

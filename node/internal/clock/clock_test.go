@@ -1,4 +1,4 @@
-package node
+package clock
 
 import (
 	"math/rand/v2"
@@ -9,19 +9,19 @@ import (
 
 // twoClocks are a wall and a monotonic clock in the hands of a test.
 type twoClocks struct {
-	*clock
+	*Clock
 	t          *testing.T
 	mono, wall int64
 	last       int64
 }
 
 func newTwoClocks(t *testing.T) *twoClocks {
-	c := newClock()
+	c := New()
 	at := c.base.Load().at
-	return &twoClocks{clock: c, t: t, wall: at, last: at}
+	return &twoClocks{Clock: c, t: t, wall: at, last: at}
 }
 
-// pass lets time pass on both clocks, with a reading every ms and a keep every
+// pass lets time pass on both clocks, with a reading every ms and a Steer every
 // second, and fails the test on a step back.
 func (c *twoClocks) pass(d time.Duration) (ahead time.Duration) {
 	c.t.Helper()
@@ -30,7 +30,7 @@ func (c *twoClocks) pass(d time.Duration) (ahead time.Duration) {
 		c.wall += int64(time.Millisecond)
 		c.read()
 		if c.mono%int64(time.Second) == 0 {
-			ahead = c.steer(c.mono, c.wall)
+			ahead = c.steerBy(c.mono, c.wall)
 			c.read()
 		}
 	}
@@ -109,7 +109,7 @@ func TestClockReportsHowFarItIsAhead(t *testing.T) {
 	}
 }
 
-// Whatever the wall does, and whenever keep is called, no reading is less than one
+// Whatever the wall does, and whenever Steer is called, no reading is less than one
 // before: pass checks it.
 func TestClockNeverStepsBack(t *testing.T) {
 	for seed := range uint64(20) {
@@ -121,7 +121,7 @@ func TestClockNeverStepsBack(t *testing.T) {
 				c.wall += rnd.Int64N(2e9) - 1e9
 			case 1:
 				c.mono += rnd.Int64N(5e7)
-				c.steer(c.mono, c.wall)
+				c.steerBy(c.mono, c.wall)
 			default:
 			}
 			c.pass(time.Duration(rnd.Int64N(1500)) * time.Millisecond)
@@ -132,9 +132,9 @@ func TestClockNeverStepsBack(t *testing.T) {
 	}
 }
 
-// The same with real clocks, readers beside the keeper, and a wall that jumps.
+// The same with real clocks, readers beside the one who steers, and a wall that jumps.
 func TestClockNeverStepsBackForConcurrentReaders(t *testing.T) {
-	c := newClock()
+	c := New()
 	var readers sync.WaitGroup
 	stop := make(chan struct{})
 	for range 4 {
@@ -158,22 +158,22 @@ func TestClockNeverStepsBackForConcurrentReaders(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for range 2000 {
 		wall := time.Now()
-		c.steer(int64(wall.Sub(c.epoch)), wall.UnixNano()+rnd.Int64N(3e6)-2e6)
+		c.steerBy(int64(wall.Sub(c.epoch)), wall.UnixNano()+rnd.Int64N(3e6)-2e6)
 	}
 	close(stop)
 	readers.Wait()
 }
 
-func TestConfiguredClockIsHeldWhereItStepsBack(t *testing.T) {
+func TestRatchetHoldsAClockThatStepsBack(t *testing.T) {
 	at := time.Unix(1_900_000_000, 0)
-	c := fixedClock{now: func() time.Time { return at }}
-	first := c.Now()
+	now := Ratchet(func() time.Time { return at })
+	first := now()
 	at = at.Add(-time.Hour)
-	if got := c.Now(); got != first {
+	if got := now(); got != first {
 		t.Errorf("%d after a step back from %d", got, first)
 	}
 	at = at.Add(time.Hour + 1)
-	if got := c.Now(); got != first+1 {
+	if got := now(); got != first+1 {
 		t.Errorf("%d, want one nanosecond later than %d", got, first)
 	}
 }

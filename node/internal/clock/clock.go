@@ -1,0 +1,114 @@
+// Package clock is a node's time: unix nanoseconds that never step back.
+package clock
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A wall clock that is ahead of a Clock is followed at once. Either the machine slept and
+// the monotonic clock did not count that time, or somebody set the wall clock right. In
+// both cases the buckets of all clients have drained. A wall clock that is behind is waited
+// for, because time must never step back.
+const (
+	// slowBy is the part of its speed that a Clock gives up while it waits. A smaller
+	// number catches up sooner, but distorts every rate by more meanwhile.
+	slowBy = 10
+	// fineSlack is how far ahead a Clock may be without slowing down. Lower it and the
+	// jitter of the wall clock changes the speed every second; raise it and the clocks of a
+	// cluster stay apart by as much.
+	fineSlack = time.Millisecond
+	// slowLead is how long a change of speed is decided before it takes effect. A reader may
+	// hold the old speed for as long as its goroutine is suspended between two loads: lower
+	// it and such a reader may see time that later readers have not reached yet. Raise it
+	// and a Clock runs at the wrong speed for longer.
+	slowLead = 100 * time.Millisecond
+)
+
+// Clock reads the wall clock once, advances by the monotonic clock, and is steered towards
+// the wall clock by Steer. Make one with New; the zero value is not usable. Now is safe for
+// concurrent use and wait-free.
+type Clock struct {
+	epoch time.Time // carries a monotonic reading; never changes
+	base  atomic.Pointer[base]
+}
+
+// base maps the monotonic time since the epoch to the clock's time. It is immutable. From
+// from on the clock reads at + (mono - from), or slower by one part in slowBy if slow. For
+// earlier mono it reads what before reads.
+type base struct {
+	from, at int64
+	slow     bool
+	before   *base // nil for one that takes effect at once; its own before is nil
+}
+
+// New makes a clock that shows the wall clock's time now.
+func New() *Clock {
+	now := time.Now()
+	c := &Clock{epoch: now}
+	c.base.Store(&base{at: now.UnixNano()})
+	return c
+}
+
+// Now is unix time in nanoseconds, never less than an earlier Now.
+func (c *Clock) Now() int64 {
+	// The monotonic clock has to be read first. If Steer replaces the base in between, the
+	// reading is by a later base but for an earlier instant, so it is not too high.
+	mono := int64(time.Since(c.epoch))
+	return c.base.Load().read(mono)
+}
+
+func (b *base) read(mono int64) int64 {
+	d := mono - b.from
+	if d < 0 && b.before != nil {
+		return b.before.read(mono)
+	}
+	if b.slow {
+		d -= d / slowBy
+	}
+	return b.at + d
+}
+
+// Steer compares the clock with the wall clock and corrects it. Call it about once a
+// second, from one goroutine. It returns how far the clock is ahead of the wall clock.
+func (c *Clock) Steer() time.Duration {
+	wall := time.Now()
+	return c.steerBy(int64(wall.Sub(c.epoch)), wall.UnixNano())
+}
+
+// steerBy is Steer with both clocks' readings, taken at one instant.
+func (c *Clock) steerBy(mono, wall int64) time.Duration {
+	b := c.base.Load()
+	ours := b.read(mono)
+	ahead := time.Duration(ours - wall)
+	slow := ahead > fineSlack
+	switch {
+	case mono < b.from: // the last change of speed is still to come
+	case ahead < 0:
+		c.base.Store(&base{from: mono, at: wall})
+	case slow != b.slow:
+		last := *b
+		last.before = nil
+		from := mono + int64(slowLead)
+		c.base.Store(&base{from: from, at: b.read(from), slow: slow, before: &last})
+	}
+	return ahead
+}
+
+// Ratchet makes a clock of the caller's now: unix nanoseconds that stand still where now
+// steps back. It is safe for concurrent use if now is.
+func Ratchet(now func() time.Time) func() int64 {
+	var last atomic.Int64
+	return func() int64 {
+		t := now().UnixNano()
+		for {
+			held := last.Load()
+			if t <= held {
+				return held
+			}
+			if last.CompareAndSwap(held, t) {
+				return t
+			}
+		}
+	}
+}
