@@ -156,15 +156,16 @@ func TestWindowsAndReservationsWorkOverNATS(t *testing.T) {
 					return true
 				}
 			}
-			d, token := c.nodes[0].Hold(node.Request{Client: "alice", Limit: name, Cost: 20})
-			if !d.Allowed {
-				t.Fatalf("%s: %+v", name, d)
+			r := c.nodes[0].Reserve(node.Request{Client: "alice", Limit: name, Cost: 20})
+			token, err := r.Token()
+			if !r.Allowed || err != nil {
+				t.Fatalf("%s: %+v, %v", name, r.Decision, err)
 			}
 			c.await("all know of the reservation", left(10))
-			if back, err := c.nodes[2].Settle(t.Context(), token, 5); back != 15 || err != nil {
+			if back, err := c.nodes[2].Commit(t.Context(), token, 5); back != 15 || err != nil {
 				t.Fatalf("%s: settled elsewhere: %d, %v", name, back, err)
 			}
-			if back, err := c.nodes[1].Settle(t.Context(), token, 0); back != 15 || err != nil {
+			if back, err := c.nodes[1].Cancel(t.Context(), token); back != 15 || err != nil {
 				t.Fatalf("%s: settled again: %d, %v", name, back, err)
 			}
 			c.await("all know that it was settled", left(25))

@@ -9,6 +9,16 @@ var (
 	// ErrTooManyChanges is SetLimit's answer to several changes of one limit at once.
 	ErrTooManyChanges = errors.New("node: too many changes within a quarter of a second; try again")
 	ErrTooManyResets  = errors.New("node: too many resets within three windows; wait a minute")
+	// ErrUnknownReservation is Commit's answer to a token under which no node holds a
+	// reservation, or not any more: its time is over, or the node that made it is gone. What
+	// the reservation took stays charged.
+	ErrUnknownReservation = errors.New("node: unknown reservation, or its time is over")
+	// ErrUnconfirmed is Commit's answer while the node that made the reservation has not
+	// answered. This node goes on asking it until the reservation's end. Asking again is safe.
+	ErrUnconfirmed = errors.New("node: the node that made the reservation has not answered yet; it is asked on")
+	// ErrTooManyHeld is the answer of Reservation.Token and of Commit at a node that has its
+	// fill, MaxHeld, of reservations.
+	ErrTooManyHeld = errors.New("node: too many reservations are held or being settled at this node")
 	// ErrJoining is Ready's answer until the node has joined its cluster.
 	ErrJoining = errors.New("node: joining: no snapshot from a peer yet")
 	// ErrClosed is Ready's answer after Close.

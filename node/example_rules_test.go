@@ -97,19 +97,24 @@ func ExampleNode_Do_policy() {
 }
 
 // A gateway for language models takes an estimate of the tokens, and settles for what the
-// answer came to; the token may be settled on another node.
-func ExampleNode_Hold() {
+// answer came to. Any node of the cluster takes the token.
+func ExampleNode_Commit() {
 	n, err := node.Open(context.Background(), node.Config{Now: noon, Limit: 10_000, Window: time.Minute})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer n.Close()
-	d, token := n.Hold(node.Request{Client: "alice", Cost: 4000})
-	fmt.Println(d.Allowed, d.Remaining)
-	back, err := n.Settle(context.Background(), token, 1200)
+	r := n.Reserve(node.Request{Client: "alice", Cost: 4000})
+	fmt.Println(r.Allowed, r.Remaining)
+	token, err := r.Token()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	back, err := n.Commit(context.Background(), token, 1200)
 	fmt.Println(back, err)
-	back, err = n.Settle(context.Background(), token, 0) // once only: the first answer again
+	back, err = n.Cancel(context.Background(), token) // the first answer again
 	fmt.Println(back, err, n.Limiter("").Peek("alice", 1).Remaining)
 	// Output:
 	// true 6000

@@ -16,7 +16,7 @@ type isolation struct {
 	visible, members int
 }
 
-// View implements deltasync.Store.
+// View implements deltasync.Viewer.
 func (n store) View(v deltasync.View) {
 	n.view.peers.Store(int32(v.Peers)) //nolint:gosec // at most MaxPeers
 	n.view.delay.Store(v.Delay)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/escrow"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -58,7 +59,7 @@ type Node struct {
 		fresh bool
 	}
 
-	settling settling
+	escrow *escrow.Escrow // reservations under tokens
 
 	_ [64]byte // counters below are written by many; what decisions read is above
 
@@ -88,6 +89,7 @@ type protocol interface {
 	Urgent()
 	Status() deltasync.Status
 	Ready() bool
+	Present(r crdt.Replica) bool
 	Forget(node string) bool
 	Close() error
 }
@@ -111,7 +113,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		}
 	}
 	n.offline = transport == nil
-	loop, err := deltasync.NewLoop(n.engineConfig(), store{n}, transport, n.now, n.log)
+	loop, err := deltasync.NewLoop(n.engineConfig(), n.store(), transport, n.now, n.log)
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
@@ -144,6 +146,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
 	n.baseDigest.Store(uint64(n.digestBase(cfg.Limits)))
+	n.escrow = escrow.New(replica, n.hash)
 	n.table = newTable(cfg.MaxClients, len(cfg.Limits))
 	n.def = n.Limiter(DefaultLimit)
 	if cfg.Now != nil {
@@ -161,11 +164,12 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 // unborn stands in until the protocol runs.
 type unborn struct{}
 
-func (unborn) Urgent()                  {}
-func (unborn) Status() deltasync.Status { return deltasync.Status{} }
-func (unborn) Ready() bool              { return false }
-func (unborn) Forget(string) bool       { return false }
-func (unborn) Close() error             { return nil }
+func (unborn) Urgent()                   {}
+func (unborn) Status() deltasync.Status  { return deltasync.Status{} }
+func (unborn) Ready() bool               { return false }
+func (unborn) Present(crdt.Replica) bool { return false }
+func (unborn) Forget(string) bool        { return false }
+func (unborn) Close() error              { return nil }
 
 func (n *Node) engineConfig() deltasync.Config {
 	return deltasync.Config{
@@ -205,7 +209,7 @@ func (n *Node) housekeep() {
 		}
 	}
 	n.sweep(n.now())
-	n.settling.keep(n.now())
+	n.escrow.Expire(n.now())
 	n.sayAgain()
 	status := n.protocol.Status()
 	if bad := n.judge(&status); bad != n.degraded.Swap(bad) {

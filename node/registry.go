@@ -216,7 +216,7 @@ func (g *registry) advance(now int64, l *namedLimit, s *saved) error {
 	return nil
 }
 
-// Registers implements deltasync.Store.
+// Registers implements deltasync.Registry.
 func (n store) Registers() []deltasync.Register {
 	g := n.limits
 	g.mu.Lock()
@@ -226,7 +226,7 @@ func (n store) Registers() []deltasync.Register {
 	return out
 }
 
-// RegistersDigest implements deltasync.Store.
+// RegistersDigest implements deltasync.Registry.
 func (n store) RegistersDigest() crdt.Digest {
 	g := n.limits
 	g.mu.Lock()
@@ -239,7 +239,7 @@ func (n store) RegistersDigest() crdt.Digest {
 	return d
 }
 
-// BaseDigest implements deltasync.Store.
+// BaseDigest implements deltasync.Configured.
 func (n store) BaseDigest() crdt.Digest { return crdt.Digest(n.baseDigest.Load()) }
 
 // digestBase sums up the limits as they are configured.
@@ -260,7 +260,7 @@ func (n *Node) latestStamp(now int64) int64 {
 	return now + int64(changeLead) + int64(n.cfg.ClockTolerance)
 }
 
-// MergeRegisters implements deltasync.Store.
+// MergeRegisters implements deltasync.Registry.
 func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 	for _, r := range regs {
 		if r.Stamp.At > n.latestStamp(now) {
@@ -280,7 +280,7 @@ func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 	n.sayAgain()
 }
 
-// ChangedRegisters implements deltasync.Store.
+// ChangedRegisters implements deltasync.Registry.
 func (n store) ChangedRegisters() []deltasync.Register {
 	g := n.limits
 	g.mu.Lock()

@@ -110,7 +110,7 @@ type clientReset struct {
 	at int64
 }
 
-// Resets implements deltasync.Store.
+// Resets implements deltasync.Resetter.
 func (n store) Resets(now int64, onlyFresh bool) []deltasync.ClientReset {
 	n.resets.mu.Lock()
 	defer n.resets.mu.Unlock()
@@ -126,7 +126,7 @@ func (n store) Resets(now int64, onlyFresh bool) []deltasync.ClientReset {
 	return out
 }
 
-// MergeResets implements deltasync.Store.
+// MergeResets implements deltasync.Resetter.
 func (n store) MergeResets(now int64, resets []deltasync.ClientReset) {
 	for _, r := range resets {
 		l := n.limits.get(r.Limit)

@@ -17,12 +17,24 @@ import (
 func (m *member) settle(token string, actual int64) (int64, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	return m.Node.Settle(ctx, token, actual)
+	return m.Node.Commit(ctx, token, actual)
+}
+
+// reserve takes a reservation under a token.
+func (m *member) reserve(q node.Request) (node.Decision, string) {
+	m.lab.t.Helper()
+	r := m.Node.Reserve(q)
+	token, err := r.Token()
+	must(m.lab.t, err)
+	if again, err := r.Token(); again != token || err != nil {
+		m.lab.t.Errorf("asked again, the token is %q and not %q: %v", again, token, err)
+	}
+	return r.Decision, token
 }
 
 func TestAReservationIsSettledOnAnyNode(t *testing.T) {
 	l := newLab(t, 3, hourly(100))
-	d, token := l.nodes[0].Node.Hold(node.Request{Client: "alice", Cost: 40})
+	d, token := l.nodes[0].reserve(node.Request{Client: "alice", Cost: 40})
 	if !d.Allowed || d.Cost != 40 || token == "" {
 		t.Fatalf("%+v, %q", d, token)
 	}
@@ -62,7 +74,7 @@ func TestASettlementCountsOnceWhateverTheNetworkDoes(t *testing.T) {
 		}
 		for range 10 {
 			cost := 1 + rnd.Int64N(50)
-			_, token := l.nodes[rnd.IntN(3)].Node.Hold(node.Request{Client: "alice", Cost: cost})
+			_, token := l.nodes[rnd.IntN(3)].reserve(node.Request{Client: "alice", Cost: cost})
 			total += cost
 			used := rnd.Int64N(cost)
 			for range 1 + rnd.IntN(3) {
@@ -87,8 +99,8 @@ func TestASettlementCountsOnceWhateverTheNetworkDoes(t *testing.T) {
 
 func TestWhatNobodySettlesStaysCharged(t *testing.T) {
 	l := newLab(t, 2, hourly(100))
-	_, short := l.nodes[0].Node.Hold(node.Request{Client: "alice", Cost: 10, Timeout: 5 * time.Second})
-	_, usual := l.nodes[0].Node.Hold(node.Request{Client: "alice", Cost: 10})
+	_, short := l.nodes[0].reserve(node.Request{Client: "alice", Cost: 10, Timeout: 5 * time.Second})
+	_, usual := l.nodes[0].reserve(node.Request{Client: "alice", Cost: 10})
 	l.run(6 * time.Second)
 	if _, err := l.nodes[0].settle(short, 0); !errors.Is(err, node.ErrUnknownReservation) {
 		t.Errorf("after its time: %v", err)
@@ -103,7 +115,7 @@ func TestWhatNobodySettlesStaysCharged(t *testing.T) {
 		t.Errorf("cancelled in time: %d, %v", back, err)
 	}
 	// A node that is gone settles nothing any more.
-	_, lost := l.nodes[1].Node.Hold(node.Request{Client: "alice", Cost: 10})
+	_, lost := l.nodes[1].reserve(node.Request{Client: "alice", Cost: 10})
 	l.run(time.Second)
 	l.nodes[1].dead = true
 	l.run(35 * time.Second)
@@ -121,31 +133,66 @@ func TestBadTokensAreRefused(t *testing.T) {
 			t.Errorf("%.20q: %v", token, err)
 		}
 	}
-	_, token := l.nodes[0].Node.Hold(node.Request{Client: "alice", Cost: 5})
+	_, token := l.nodes[0].reserve(node.Request{Client: "alice", Cost: 5})
 	if _, err := l.nodes[0].settle(token, -1); err == nil {
 		t.Error("less than nothing was accepted")
 	}
 	if _, err := l.nodes[0].settle("zz.zz", 1); !errors.Is(err, node.ErrUnknownReservation) {
 		t.Errorf("of no node: %v", err)
 	}
-	if d, token := l.nodes[0].Node.Hold(node.Request{Client: "alice", Cost: 6}); d.Allowed || token != "" {
+	if d, token := l.nodes[0].reserve(node.Request{Client: "alice", Cost: 6}); d.Allowed || token != "" {
 		t.Errorf("a denial has a token: %+v, %q", d, token)
 	}
-	if d, _ := l.nodes[0].Node.Hold(node.Request{Client: "alice", Timeout: time.Hour}); d.Reason != node.ReasonBadRequest {
+	if d, _ := l.nodes[0].reserve(node.Request{Client: "alice", Timeout: time.Hour}); d.Reason != node.ReasonBadRequest {
 		t.Errorf("%+v", d)
 	}
 }
 
 func TestHeldReservationsAreCapped(t *testing.T) {
 	l := newLab(t, 1, node.Config{Limit: 1 << 40, Window: time.Second})
+	n := l.nodes[0].Node
 	for range node.MaxHeld {
-		l.nodes[0].Node.Hold(node.Request{Client: "alice"})
+		l.nodes[0].reserve(node.Request{Client: "alice"})
 	}
-	if d, token := l.nodes[0].Node.Hold(node.Request{Client: "alice"}); d.Allowed || d.Reason != node.ReasonTooManyHeld || token != "" {
-		t.Errorf("%+v", d)
+	before := n.Limiter("").Peek("alice", 1).Remaining
+	r := n.Reserve(node.Request{Client: "alice", Cost: 5})
+	if token, err := r.Token(); !errors.Is(err, node.ErrTooManyHeld) || token != "" {
+		t.Errorf("%q, %v", token, err)
+	}
+	if back := r.Cancel(); back != 5 || n.Limiter("").Peek("alice", 1).Remaining != before {
+		t.Errorf("%d was given back", back)
+	}
+	if got := n.Stats().Refused["too_many_reservations"]; got != 1 {
+		t.Errorf("%d are counted as refused", got)
 	}
 	l.now = l.now.Add(61 * time.Second)
-	if d, token := l.nodes[0].Node.Hold(node.Request{Client: "alice"}); !d.Allowed || token == "" {
+	if d, token := l.nodes[0].reserve(node.Request{Client: "alice"}); !d.Allowed || token == "" {
 		t.Errorf("after their time: %+v", d)
 	}
+}
+
+// Who holds the reservation may settle it without its token; it still counts once.
+func TestAReservationIsSettledByTokenOrByHand(t *testing.T) {
+	l := newLab(t, 1, hourly(100))
+	n := l.nodes[0].Node
+	for _, byHand := range []bool{true, false} {
+		r := n.Reserve(node.Request{Client: "alice", Cost: 40})
+		token, err := r.Token()
+		must(t, err)
+		want := int64(0)
+		if byHand {
+			if got := r.Commit(30); got != 10 {
+				t.Errorf("by hand: %d", got)
+			}
+		} else {
+			want = 40
+		}
+		if got, err := n.Cancel(t.Context(), token); got != want || err != nil {
+			t.Errorf("by token, after by hand %v: %d, %v", byHand, got, err)
+		}
+		if got := r.Cancel(); got != 0 {
+			t.Errorf("once more by hand: %d", got)
+		}
+	}
+	l.agree("", "alice", 70)
 }

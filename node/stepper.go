@@ -27,7 +27,7 @@ func NewStepper(cfg Config, replica uint64, inbox string) (*Stepper, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stepper{Node: n, engine: deltasync.NewEngine(n.engineConfig(), store{n}, n.now(), inbox)}
+	s := &Stepper{Node: n, engine: deltasync.NewEngine(n.engineConfig(), n.store(), n.now(), inbox)}
 	n.protocol = (*stepped)(s)
 	return s, nil
 }
@@ -138,8 +138,9 @@ func (s *Stepper) held(e *entry, at int64) []Held {
 // stepped is a Stepper as its node sees it.
 type stepped Stepper
 
-func (s *stepped) Urgent()                  { s.urgent = true }
-func (s *stepped) Status() deltasync.Status { return s.engine.Status(s.Node.now()) }
-func (s *stepped) Ready() bool              { return s.engine.Ready() }
-func (s *stepped) Forget(name string) bool  { return s.engine.Forget(name) }
-func (s *stepped) Close() error             { return nil }
+func (s *stepped) Urgent()                     { s.urgent = true }
+func (s *stepped) Status() deltasync.Status    { return s.engine.Status(s.Node.now()) }
+func (s *stepped) Ready() bool                 { return s.engine.Ready() }
+func (s *stepped) Present(r crdt.Replica) bool { return s.engine.Present(r) }
+func (s *stepped) Forget(name string) bool     { return s.engine.Forget(name) }
+func (s *stepped) Close() error                { return nil }

@@ -11,9 +11,13 @@ import (
 // store is the node as the protocol sees it.
 type store struct{ *Node }
 
-var _ deltasync.Store = store{}
+// store lists who implements the roles of the replicated state.
+func (n *Node) store() deltasync.Store {
+	s := store{n}
+	return deltasync.Store{Rows: s, Summaries: s, Registry: s, Configured: s, Resetter: s, Settler: n.escrow, Viewer: s}
+}
 
-// Collect implements deltasync.Store.
+// Collect implements deltasync.Rows.
 func (n store) Collect(now int64, seq uint64, urgent bool, b *deltasync.Batch) (more bool) {
 	due := &n.table.dirty
 	if urgent {
@@ -92,7 +96,7 @@ func head(r *rule, reset crdt.Stamp, of crdt.Replica, slot int, start int64) *cr
 	}
 }
 
-// Merge implements deltasync.Store.
+// Merge implements deltasync.Rows.
 func (n store) Merge(now int64, d *crdt.Delta) (known bool) {
 	if d.Replica == n.replica {
 		return true
@@ -233,7 +237,7 @@ func (n store) mergeOld(now int64, s *shard, e *entry, r *rule, d *crdt.Delta, r
 	n.recarry(e)
 }
 
-// Export implements deltasync.Store. The cursor's index counts slots, and its row
+// Export implements deltasync.Rows. The cursor's index counts slots, and its row
 // the rows of a client's two lives: one client's may be more than a message takes.
 func (n store) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next deltasync.Cursor, done bool) {
 	at := q.Cursor
@@ -316,7 +320,7 @@ func (n store) exportLife(q *deltasync.Query, r *rule, reset crdt.Stamp, of limi
 	return true
 }
 
-// Windows implements deltasync.Store.
+// Windows implements deltasync.Summaries.
 func (n store) Windows(now int64) []deltasync.Window {
 	var out []deltasync.Window
 	seen := map[deltasync.Window]bool{}
@@ -334,7 +338,7 @@ func (n store) Windows(now int64) []deltasync.Window {
 	return out
 }
 
-// Digests implements deltasync.Store.
+// Digests implements deltasync.Summaries.
 func (n store) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partitions]crdt.Digest) {
 	*out = [crdt.Partitions]crdt.Digest{}
 	k := digestKey{r, w.Width, w.Start}
@@ -348,7 +352,7 @@ func (n store) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partitions
 	}
 }
 
-// Origins implements deltasync.Store.
+// Origins implements deltasync.Summaries.
 func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
 	s := &n.table.shards[partition]
 	var d crdt.Digest
@@ -367,7 +371,7 @@ func (n store) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
 	return d
 }
 
-// Clients implements deltasync.Store.
+// Clients implements deltasync.Summaries.
 func (n store) Clients() int { return int(n.table.count.Load()) }
 
 // observe keeps what merging revealed of one limit's over-admission: by how much a

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
 // Loop is the rim around an Engine in a real node: it passes on what the transport
@@ -124,6 +126,13 @@ func (l *Loop) Forget(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.engine.Forget(name)
+}
+
+// Present reports whether an incarnation may still be there to answer.
+func (l *Loop) Present(r crdt.Replica) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.engine.Present(r)
 }
 
 // Ready reports whether the node has joined its cluster.

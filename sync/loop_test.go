@@ -18,27 +18,31 @@ import (
 // lockedStore is a memStore for a Loop: the engine calls it with the loop's lock
 // held, and the test beside that.
 type lockedStore struct {
-	Store
-	mu  sync.Mutex
-	mem *memStore
+	*memStore
+	mu sync.Mutex
 }
 
 func newLockedStore(r Config) *lockedStore {
-	m := newMemStore(r.Replica)
-	return &lockedStore{Store: m, mem: m}
+	return &lockedStore{memStore: newMemStore(r.Replica)}
 }
 
 func (s *lockedStore) Collect(now int64, seq uint64, urgent bool, b *Batch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mem.Collect(now, seq, urgent, b)
+	return s.memStore.Collect(now, seq, urgent, b)
+}
+
+func (s *lockedStore) store() Store {
+	all := s.memStore.store()
+	all.Rows = s
+	return all
 }
 
 func (s *lockedStore) admit(now int64, i int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mem.admit(now, i, 1)
-	s.mem.hurry()
+	s.memStore.admit(now, i, 1)
+	s.hurry()
 }
 
 // away is a transport to a server that cannot be reached.
@@ -72,7 +76,7 @@ func newTestLoop(t *testing.T, name string, replica int, transport Transport) (*
 	t.Helper()
 	cfg := Config{Node: name, Replica: crdt.Replica(replica + 1), Seed: 1}
 	store, log := newLockedStore(cfg), &strings.Builder{}
-	l, err := NewLoop(cfg, store, transport, now, slog.New(slog.NewTextHandler(log, nil)))
+	l, err := NewLoop(cfg, store.store(), transport, now, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +103,7 @@ func TestLoopsReplicateAndLeaveNothingBehind(t *testing.T) {
 		loops[0].Urgent()
 		synctest.Wait() // no time passes: it leaves at once
 		for _, s := range stores[1:] {
-			if e := s.mem.entries[memKey{"default", key(1)}]; e == nil || e.state.Count() != 1 {
+			if e := s.entries[memKey{"default", key(1)}]; e == nil || e.state.Count() != 1 {
 				t.Error("what is urgent did not arrive at once")
 			}
 		}
@@ -108,7 +112,7 @@ func TestLoopsReplicateAndLeaveNothingBehind(t *testing.T) {
 			t.Error(err)
 		}
 		synctest.Wait()
-		if e := stores[0].mem.entries[memKey{"default", key(2)}]; e == nil || e.state.Count() != 1 {
+		if e := stores[0].entries[memKey{"default", key(2)}]; e == nil || e.state.Count() != 1 {
 			t.Error("what was admitted before Close did not arrive")
 		}
 		if p := loops[0].Status().Peers; p[0].State == p[1].State {
@@ -200,7 +204,7 @@ func TestRefusedMessagesAreCountedAndHarmless(t *testing.T) {
 func TestLoopThatCannotOpenLeavesNothingBehind(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	cfg := Config{Node: "a", Replica: 1}
-	l, err := NewLoop(cfg, newLockedStore(cfg), &away{refuse: errAway}, now, slog.New(slog.DiscardHandler))
+	l, err := NewLoop(cfg, newLockedStore(cfg).store(), &away{refuse: errAway}, now, slog.New(slog.DiscardHandler))
 	if !errors.Is(err, errAway) || l != nil {
 		t.Errorf("%v, %v", l, err)
 	}
@@ -209,7 +213,7 @@ func TestLoopThatCannotOpenLeavesNothingBehind(t *testing.T) {
 func TestLoopWithoutATransportIsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := Config{Node: "a", Replica: 1}
-		l, err := NewLoop(cfg, newLockedStore(cfg), nil, now, slog.New(slog.DiscardHandler))
+		l, err := NewLoop(cfg, newLockedStore(cfg).store(), nil, now, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

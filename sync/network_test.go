@@ -78,7 +78,7 @@ func (n *simNet) join(name string, skew int64, change ...func(*Config)) *simNode
 	for _, c := range change {
 		c(&cfg)
 	}
-	node.engine = NewEngine(cfg, node.store, n.now+skew, fmt.Sprintf("_INBOX.%s.%d", name, r))
+	node.engine = NewEngine(cfg, node.store.store(), n.now+skew, fmt.Sprintf("_INBOX.%s.%d", name, r))
 	node.invariants.engine = node.engine
 	node.subjects = append(node.engine.Subjects(), node.engine.inbox)
 	n.nodes = append(n.nodes, node)

@@ -42,7 +42,7 @@ func newUnconnectedProbe(t testing.TB, change func(*Config)) *probe {
 	}
 	secret := NewSecret([]byte(DefaultClusterKey), "message tag")
 	p := &probe{t: t, now: simStart, store: newMemStore(1), writer: newWriter(secret), reader: newReader(secret)}
-	p.engine = NewEngine(cfg, p.store, p.now, probeInbox)
+	p.engine = NewEngine(cfg, p.store.store(), p.now, probeInbox)
 	p.invariants.engine = p.engine
 	return p
 }

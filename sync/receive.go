@@ -36,7 +36,7 @@ func (e *Engine) receive(now int64, packet Packet) {
 	case KindSettle:
 		e.onSettle(now, m, packet.Reply)
 	case KindSettled:
-		e.onSettled(m)
+		e.onSettled(now, m)
 	case KindLimits:
 		e.store.MergeRegisters(now, m.Regs)
 	case KindReset:

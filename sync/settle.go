@@ -63,8 +63,8 @@ func (e *Engine) onSettle(now int64, m *Message, reply string) {
 	e.send(now, reply, "", answer, nil)
 }
 
-func (e *Engine) onSettled(m *Message) {
+func (e *Engine) onSettled(now int64, m *Message) {
 	for _, s := range m.Settled {
-		e.store.SettlementAnswered(m.Replica, s)
+		e.store.SettlementAnswered(now, m.Replica, s)
 	}
 }

@@ -66,7 +66,7 @@ func (s *settling) Settlements(now int64, most int) []Settlement {
 	return out
 }
 
-func (s *settling) SettlementAnswered(of crdt.Replica, a Settled) {
+func (s *settling) SettlementAnswered(_ int64, of crdt.Replica, a Settled) {
 	for i, x := range s.elsewhere {
 		if x.Of == of && x.ID == a.ID {
 			s.elsewhere = append(s.elsewhere[:i:i], s.elsewhere[i+1:]...)

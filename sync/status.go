@@ -61,6 +61,13 @@ func (e *Engine) Status(now int64) Status {
 	return s
 }
 
+// Present reports whether an incarnation may still be there to answer: it is known, and
+// neither silent for too long nor gone with a bye.
+func (e *Engine) Present(r crdt.Replica) bool {
+	p := e.members.find(r)
+	return p != nil && p.state != PeerGone
+}
+
 // Ready reports whether the node has joined its cluster, or expects nobody.
 func (e *Engine) Ready() bool { return e.join.ready || e.cfg.Alone }
 

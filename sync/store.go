@@ -2,61 +2,91 @@ package sync
 
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 
-// Store is the replicated state that the protocol carries: the node's clients and
-// its limits register. The engine calls it from one goroutine at a time; decisions
-// go on beside that, so a Store locks what they share.
-type Store interface {
-	// Collect adds rows of this replica's that changed since they were last
-	// collected to b, until it is full or none is left (more is false then), and
-	// notes that message seq carries them. With urgent, only rows of partitions
-	// that reached their quantum are due.
+// Store is the replicated state that the protocol carries, by role: each role's owner in the
+// node implements it. The engine calls all roles from one goroutine at a time, while
+// decisions go on in others, so an owner locks what they share. No method may block for
+// longer than such a lock is held. Every role has to be set.
+type Store struct {
+	Rows
+	Summaries
+	Registry
+	Configured
+	Resetter
+	Settler
+	Viewer
+}
+
+// Rows are the counters of the clients, as they travel.
+type Rows interface {
+	// Collect adds rows of this replica's that changed since they were last collected to b,
+	// until b is full (more is true then) or none is left, and notes that message seq
+	// carries them. With urgent, only rows of partitions that reached their quantum are due.
 	Collect(now int64, seq uint64, urgent bool, b *Batch) (more bool)
-	// Merge takes over what a delta says. d.Replica is set. What d says beyond the
-	// store's tolerance is dropped and counted there. known is false if d speaks of a
-	// newer revision of its limit than the store has heard of: worth asking for again.
+	// Merge takes over what a delta says. d.Replica is set. The owner drops and counts what
+	// lies beyond its tolerance. known is false if d is of a newer revision of its limit
+	// than the owner has heard of: the engine asks for the delta again.
 	Merge(now int64, d *crdt.Delta) (known bool)
-	// Export adds the rows that q asks for to b, from q.Cursor on, until it is full
-	// or none is left (done), and says where to go on.
+	// Export adds the rows that q asks for to b, from q.Cursor on, until b is full or none
+	// is left (done is true then), and says where to go on.
 	Export(now int64, q *Query, b *Batch) (next Cursor, done bool)
+}
+
+// Summaries tell two replicas' rows apart without sending them.
+type Summaries interface {
 	// Windows lists the windows that are live at now, over all limits.
 	Windows(now int64) []Window
-	// Digests is what the store holds of one replica's counters in one window, as
-	// far as messages have carried it.
+	// Digests sets out to the digests of one replica's counters in one window, as far as
+	// messages have carried them.
 	Digests(r crdt.Replica, w Window, out *[crdt.Partitions]crdt.Digest)
-	// Origins is a digest of what one partition's clients carry over out of w, a
-	// window that is closed at now: of those to whom it still matters, their origins.
+	// Origins is a digest of what the clients of one partition carry over out of w, a window
+	// that is closed at now. Clients that have drained by its end are left out.
 	Origins(now int64, w Window, partition int) crdt.Digest
 	// Clients is about how many clients a pass over all partitions visits.
 	Clients() int
+}
 
-	// Registers is the limits register; RegistersDigest tells two apart cheaply.
+// Registry is the limits register.
+type Registry interface {
+	// Registers lists every entry.
 	Registers() []Register
+	// RegistersDigest tells two registers apart cheaply.
 	RegistersDigest() crdt.Digest
-	// BaseDigest tells whether two nodes were configured with the same limits.
-	BaseDigest() crdt.Digest
-	// MergeRegisters takes over the entries with higher stamps than its own.
+	// MergeRegisters takes over the entries with higher stamps than the owner's.
 	MergeRegisters(now int64, regs []Register)
-	// ChangedRegisters is what was changed here since the last call.
+	// ChangedRegisters lists the entries that were changed here since the last call.
 	ChangedRegisters() []Register
+}
 
-	// Resets lists the clients' resets that are to be repeated; onlyFresh returns
-	// nothing unless there is one that was not listed yet.
+// Configured tells whether two nodes are configured with the same limits.
+type Configured interface {
+	BaseDigest() crdt.Digest
+}
+
+// Resetter keeps the clients' resets.
+type Resetter interface {
+	// Resets lists the resets that are to be repeated. With onlyFresh it lists nothing
+	// unless one of them was not listed yet.
 	Resets(now int64, onlyFresh bool) []ClientReset
 	MergeResets(now int64, resets []ClientReset)
+}
 
-	// Settle settles a reservation of this replica's. Asked again it gives the same
-	// answer, as long as the reservation could be settled: answers get lost.
+// Settler settles reservations.
+type Settler interface {
+	// Settle settles a reservation of this replica's. Asked again it gives the same answer,
+	// for as long as the reservation could be settled: answers get lost.
 	Settle(now int64, s Settlement) Settled
-	// Settlements lists those of other replicas' reservations that are due to be sent
-	// at now, also again, at most most, and notes that they were. How often they are
-	// repeated is the store's to say, and when they are given up. It is asked at every
-	// step, and the slice is the caller's.
+	// Settlements lists the settlements of other replicas' reservations that are due to be
+	// sent at now, at most most, and notes that they were sent. The owner decides how often
+	// it repeats one and when it gives one up. The engine asks at every step, and owns the
+	// slice.
 	Settlements(now int64, most int) []Settlement
-	// SettlementAnswered takes an answer of replica of, asked for or not.
-	SettlementAnswered(of crdt.Replica, s Settled)
+	// SettlementAnswered takes an answer of replica of, whether it was asked for or not.
+	SettlementAnswered(now int64, of crdt.Replica, s Settled)
+}
 
-	// View tells the store what the cluster looks like, whenever that changes.
-	View(View)
+// Viewer hears what the cluster looks like, whenever that changes.
+type Viewer interface {
+	View(v View)
 }
 
 // Query says which rows are asked for.

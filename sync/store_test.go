@@ -59,6 +59,11 @@ func newMemStore(self crdt.Replica) *memStore {
 	}
 }
 
+// store is s in every role.
+func (s *memStore) store() Store {
+	return Store{Rows: s, Summaries: s, Registry: s, Configured: s, Resetter: s, Settler: s, Viewer: s}
+}
+
 // key is the client number i: spread over all partitions.
 func key(i int) crdt.Key {
 	return crdt.Key{Hi: uint64(i+1) * 0x9e3779b97f4a7c15, Lo: uint64(i + 1)}
@@ -296,7 +301,7 @@ func (s *memStore) holds(now int64) string {
 	return strings.Join(lines, "\n")
 }
 
-// Origins implements Store: the fake's clients carry over what the real ones do.
+// Origins implements Summaries: the fake's clients carry over what the real ones do.
 func (s *memStore) Origins(_ int64, w Window, partition int) crdt.Digest {
 	var d crdt.Digest
 	end := w.Start + w.Width
@@ -308,8 +313,8 @@ func (s *memStore) Origins(_ int64, w Window, partition int) crdt.Digest {
 	return d
 }
 
-// Clients implements Store.
+// Clients implements Summaries.
 func (s *memStore) Clients() int { return len(s.entries) }
 
-// BaseDigest implements Store.
+// BaseDigest implements Configured.
 func (s *memStore) BaseDigest() crdt.Digest { return s.base }

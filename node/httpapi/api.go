@@ -14,12 +14,13 @@ type Decider interface {
 	DoEach(r node.Request, each []node.Decision) (node.Decision, []node.Decision)
 }
 
-// Settler makes decisions that are settled later. Hold must not block, Settle may until
-// ctx is done. Its errors are node.ErrUnknownReservation, node.ErrUnconfirmed,
+// Reserver makes decisions that are settled later. Reserve must not block, Commit and Cancel
+// may until ctx is done. Their errors are node.ErrUnknownReservation, node.ErrUnconfirmed,
 // node.ErrTooManyHeld or a *node.FieldError.
-type Settler interface {
-	Hold(r node.Request) (d node.Decision, token string)
-	Settle(ctx context.Context, token string, actual int64) (back int64, err error)
+type Reserver interface {
+	Reserve(r node.Request) *node.Reservation
+	Commit(ctx context.Context, token string, actual int64) (back int64, err error)
+	Cancel(ctx context.Context, token string) (back int64, err error)
 }
 
 // Admin changes what is decided. Errors are node.ErrUnknownLimit, node.ErrTooManyLimits,
@@ -45,7 +46,7 @@ type Observed interface {
 // Node is what is served. *node.Node is one; all methods are called concurrently.
 type Node interface {
 	Decider
-	Settler
+	Reserver
 	Admin
 	Observed
 }

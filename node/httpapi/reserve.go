@@ -42,7 +42,13 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	d, token := a.node.Hold(q.request())
+	taken := a.node.Reserve(q.request())
+	d := taken.Decision
+	token, err := taken.Token()
+	if err != nil { // nobody could settle it
+		taken.Cancel()
+		d = node.Decision{Reason: node.ReasonTooManyHeld, RetryAfter: time.Second, Degraded: d.Degraded}
+	}
 	if p := a.blame(&q, &d, nil); p != nil {
 		p.write(w)
 		return
@@ -66,7 +72,7 @@ func (a *api) commit(w http.ResponseWriter, r *http.Request) {
 		bad("actual", "actual must be given, what was used: POST /v1/cancel gives all back").write(w)
 		return
 	}
-	a.settle(w, r, token, max(actual, -1))
+	settle(w, r, func(ctx context.Context) (int64, error) { return a.node.Commit(ctx, token, max(actual, -1)) })
 }
 
 // cancel gives back what a reservation took.
@@ -76,13 +82,14 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	a.settle(w, r, token, 0)
+	settle(w, r, func(ctx context.Context) (int64, error) { return a.node.Cancel(ctx, token) })
 }
 
-func (a *api) settle(w http.ResponseWriter, r *http.Request, token string, actual int64) {
+// settle answers with what one way of settling says.
+func settle(w http.ResponseWriter, r *http.Request, by func(context.Context) (back int64, err error)) {
 	ctx, stop := context.WithTimeout(r.Context(), settledWithin)
 	defer stop()
-	back, err := a.node.Settle(ctx, token, actual)
+	back, err := by(ctx)
 	switch {
 	case errors.Is(err, node.ErrUnconfirmed):
 		w.Header().Set("Retry-After", "1")

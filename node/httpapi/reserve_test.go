@@ -134,7 +134,11 @@ type settling struct {
 	err error
 }
 
-func (s settling) Settle(ctx context.Context, _ string, _ int64) (int64, error) {
+func (s settling) Commit(ctx context.Context, token string, _ int64) (int64, error) {
+	return s.Cancel(ctx, token)
+}
+
+func (s settling) Cancel(ctx context.Context, _ string) (int64, error) {
 	if s.err == nil {
 		<-ctx.Done()
 		return 0, fmt.Errorf("%w: %w", node.ErrUnconfirmed, ctx.Err())
@@ -142,8 +146,8 @@ func (s settling) Settle(ctx context.Context, _ string, _ int64) (int64, error) 
 	return 0, s.err
 }
 
-func (s settling) Hold(node.Request) (node.Decision, string) {
-	return node.Decision{Reason: node.ReasonTooManyHeld, RetryAfter: time.Second}, ""
+func (s settling) Reserve(node.Request) *node.Reservation {
+	return &node.Reservation{Decision: node.Decision{Reason: node.ReasonTooManyHeld, RetryAfter: time.Second}}
 }
 
 func TestASettlementDoesNotWaitForever(t *testing.T) {
@@ -192,5 +196,24 @@ func TestTooManyReservationsAreToldToWait(t *testing.T) {
 		if w.Header().Get("Retry-After") != "1" {
 			t.Errorf("%s: got %v", target, w.Header())
 		}
+	}
+}
+
+// What nobody could settle is not taken.
+func TestAReservationBeyondTheCapIsNotCharged(t *testing.T) {
+	n := open(t, node.Config{Limit: 1 << 40, Window: time.Hour})
+	h := httpapi.New(httpapi.Config{Node: n})
+	for range node.MaxHeld {
+		if token, err := n.Reserve(node.Request{Client: "crowd"}).Token(); token == "" || err != nil {
+			t.Fatal(token, err)
+		}
+	}
+	w := ask(t, h, "POST", "/v1/reserve", `{"client":"a","cost":40}`)
+	wantProblem(t, w, http.StatusServiceUnavailable, "")
+	if w.Header().Get("Retry-After") != "1" {
+		t.Errorf("got %v", w.Header())
+	}
+	if got := left(t, h, "client=a"); got != 1<<40 {
+		t.Errorf("%d are left, want all", got)
 	}
 }

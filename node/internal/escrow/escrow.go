@@ -1,0 +1,149 @@
+// Package escrow holds a node's reservations under tokens, so that any node of the cluster
+// can settle them, and carries settlements to the nodes that made the reservations.
+//
+// The node that charged a reservation is the only one that can give back, from counters of
+// its own. Its escrow settles each reservation once and remembers the answer. Every other
+// node's escrow passes a settlement on to that node, again and again until it answers.
+package escrow
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// MaxOpen caps the reservations that are held and not settled, and, apart from those, the
+// settlements that are passed on. Each costs about 200 bytes. Lower it and a burst of
+// requests that nobody settles closes the door for others sooner.
+const MaxOpen = 100_000
+
+// mostHeld caps the reservations that are held, with the settled ones, which stay until
+// their time is over so that whoever asks again gets the same answer. It costs memory as
+// MaxOpen does. Lower it and fewer reservations a second fit in.
+const mostHeld = 4 * MaxOpen
+
+// ErrFull is Hold's and Pass's answer at a cap.
+var ErrFull = errors.New("escrow: too many reservations are held or being settled")
+
+// Escrow is what one node knows of reservations by token. Make one with New. All methods
+// are safe for concurrent use; they hold one lock and do no I/O. now is always unix
+// nanoseconds by the node's clock.
+type Escrow struct {
+	self   crdt.Replica
+	secret deltasync.Secret // what ids are made with
+
+	mu     sync.Mutex // guards what follows
+	count  uint64     // reservations that Hold ever took: each gives one id
+	held   map[uint64]*reservation
+	order  []*reservation // those in held, by until
+	open   int            // how many of them are not settled; 0 <= open <= MaxOpen
+	passed map[Token]*Passed
+	queue  []*Passed // those in passed
+	// due: of the settlements in queue, none is to be sent before.
+	due int64
+	// swept is when the queue was last swept: at most once a second, since it is asked for
+	// at every step of the protocol.
+	swept int64
+}
+
+// reservation is one of this node's.
+type reservation struct {
+	id      uint64
+	until   int64                           // the last instant at which it can be settled
+	settle  func(actual int64) (back int64) // called once, then nil
+	back    int64                           // what settle said
+	settled bool
+}
+
+// New makes the escrow of an incarnation. Tokens of others cannot be guessed by those who
+// do not know the secret.
+func New(self crdt.Replica, secret deltasync.Secret) *Escrow {
+	return &Escrow{self: self, secret: secret, held: map[uint64]*reservation{}, passed: map[Token]*Passed{}}
+}
+
+// Hold takes a reservation that can be settled until the instant until, and returns its
+// token. settle is called once at most, with the escrow's lock held: it must not call the
+// escrow. At the cap the error is ErrFull, and nothing is held.
+func (s *Escrow) Hold(now, until int64, settle func(actual int64) (back int64)) (Token, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire(now)
+	if s.open >= MaxOpen || len(s.held) >= mostHeld {
+		return Token{}, ErrFull
+	}
+	s.count++
+	var seed [24]byte
+	copy(seed[:], "token")
+	binary.LittleEndian.PutUint64(seed[8:], uint64(s.self))
+	binary.LittleEndian.PutUint64(seed[16:], s.count)
+	id, _ := s.secret.Hash128(seed[:])
+	r := &reservation{id: id, until: until, settle: settle}
+	s.held[id] = r
+	s.open++
+	at, _ := slices.BinarySearchFunc(s.order, until+1, func(o *reservation, until int64) int { return cmp.Compare(o.until, until) })
+	s.order = slices.Insert(s.order, at, r) // at the end, where all have one timeout
+	return Token{Of: s.self, ID: id}, nil
+}
+
+// Settle implements deltasync.Settler. The first settlement of a reservation counts, and
+// later ones get its answer again.
+func (s *Escrow) Settle(now int64, ask deltasync.Settlement) deltasync.Settled {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire(now)
+	r := s.held[ask.ID]
+	if r == nil || ask.Of != s.self || ask.Actual < 0 {
+		return deltasync.Settled{ID: ask.ID}
+	}
+	if !r.settled {
+		r.settled, r.back, r.settle = true, r.settle(ask.Actual), nil
+		s.open--
+	}
+	return deltasync.Settled{ID: ask.ID, Back: r.back, Known: true}
+}
+
+// Expire drops what is over. Whoever waits for a settlement that is over gets an answer:
+// the reservation is unknown. Call it about once a second, since without a network nothing
+// else may.
+func (s *Escrow) Expire(now int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire(now)
+}
+
+// expire is Expire. mu is held.
+func (s *Escrow) expire(now int64) {
+	gone := 0
+	for gone < len(s.order) && s.order[gone].until < now {
+		if !s.order[gone].settled {
+			s.open--
+		}
+		delete(s.held, s.order[gone].id)
+		gone++
+	}
+	clear(s.order[:gone])
+	s.order = s.order[gone:]
+	if now < s.swept+int64(time.Second) {
+		return
+	}
+	s.swept = now
+	kept := s.queue[:0]
+	for _, p := range s.queue {
+		if p.until >= now {
+			kept = append(kept, p)
+			continue
+		}
+		if !p.over {
+			p.finish(deltasync.Settled{})
+		}
+		delete(s.passed, p.token)
+	}
+	clear(s.queue[len(kept):])
+	s.queue = kept
+}
