@@ -9,7 +9,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Source is what is exported. *node.Node is one; it is called concurrently.
+// Source supplies the statistics; *node.Node is one. The collector may call it from
+// several goroutines at once.
 type Source interface {
 	Stats() node.Stats
 }
@@ -120,7 +121,8 @@ func collectSync(ch chan<- prometheus.Metric, s *node.Stats) {
 	publishErrors.send(ch, float64(c.PublishErrors))
 }
 
-// duration sends the sampled decision times as a histogram of what was sampled.
+// duration sends the sampled decision times as a histogram. Its count is that of the
+// samples, not of all decisions.
 func duration(ch chan<- prometheus.Metric, s *node.Stats) {
 	buckets := make(map[float64]uint64, len(s.LatencyBounds))
 	count := uint64(0)
@@ -133,7 +135,7 @@ func duration(ch chan<- prometheus.Metric, s *node.Stats) {
 	ch <- prometheus.MustNewConstHistogram(decisionDuration.desc, count, s.LatencySum.Seconds(), buckets)
 }
 
-// seconds is +Inf for what is not known, so that every threshold is exceeded.
+// seconds is +Inf for an unknown duration, which exceeds every threshold of an alert.
 func seconds(d time.Duration) float64 {
 	if d == math.MaxInt64 {
 		return math.Inf(1)

@@ -245,7 +245,7 @@ func TestTheHistogramIsCumulative(t *testing.T) {
 		s.LatencyCounts = []uint64{1, 2, 4}
 		s.LatencySum = 1500
 	}})
-	const want = `# HELP ratelimiter_decision_duration_seconds Time that a decision took; a sample of all.
+	const want = `# HELP ratelimiter_decision_duration_seconds Time that a decision took, without HTTP. The node times a sample of all decisions.
 # TYPE ratelimiter_decision_duration_seconds histogram
 ratelimiter_decision_duration_seconds_bucket{le="1e-07"} 1
 ratelimiter_decision_duration_seconds_bucket{le="2e-07"} 3

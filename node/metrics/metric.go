@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metric is one name with its help and type.
+// metric is one name with its help text and type.
 type metric struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
@@ -24,58 +24,58 @@ func gauge(name, help string, labels ...string) metric {
 	return define(prometheus.GaugeValue, name, help, labels...)
 }
 
-// By limit.
+// Each limit has one series of these.
 var (
-	decisions         = counter("decisions_total", "Decisions made on this node, by outcome: allowed or denied.", "limit", "outcome")
-	units             = counter("units_total", "Cost of the decisions made on this node.", "limit", "outcome")
-	overshootBound    = gauge("overshoot_bound_units", "The most that the cluster can have over-admitted one client by right now, from measured staleness and skew.", "limit")
-	overshootObserved = counter("overshoot_observed_units_total", "Over-admission that merging peers' totals revealed.", "limit")
-	overshootPeak     = gauge("overshoot_peak_units", "The most over-admission of one client that merging revealed since the start.", "limit")
-	shadowDenied      = counter("shadow_denied_total", "Decisions of a shadow limit that let pass what it would have denied.", "limit")
-	shadowUnits       = counter("shadow_denied_units_total", "Cost of what a shadow limit would have denied.", "limit")
-	limitSet          = gauge("limit_set", "1 if the limit was set on some node, and shadows what is configured.", "limit")
+	decisions         = counter("decisions_total", "Decisions of this node, by outcome: allowed or denied.", "limit", "outcome")
+	units             = counter("units_total", "Cost of this node's decisions, by outcome.", "limit", "outcome")
+	overshootBound    = gauge("overshoot_bound_units", "The most units that the cluster can have admitted to one client beyond the limit by now, from measured staleness and skew.", "limit")
+	overshootObserved = counter("overshoot_observed_units_total", "Units beyond the limit that this node found when it merged its peers' totals.", "limit")
+	overshootPeak     = gauge("overshoot_peak_units", "The most units beyond the limit that this node found for one client since its start.", "limit")
+	shadowDenied      = counter("shadow_denied_total", "Decisions that a shadow limit allowed and would otherwise have denied.", "limit")
+	shadowUnits       = counter("shadow_denied_units_total", "Cost of the decisions that a shadow limit allowed and would otherwise have denied.", "limit")
+	limitSet          = gauge("limit_set", "1 if somebody set the limit on some node, so that it shadows the configured one.", "limit")
 	limitUnits        = gauge("limit_units", "Units that a client may use in a window.", "limit")
 	limitBurst        = gauge("limit_burst_units", "Units that may pass at one instant.", "limit")
 	limitWindow       = gauge("limit_window_seconds", "The limit's window.", "limit")
-	limitRevision     = gauge("limit_revision_timestamp_seconds", "Since when the limit is what it is, 0 if it is as configured. Differs between nodes that do not agree.", "limit")
+	limitRevision     = gauge("limit_revision_timestamp_seconds", "Time from which the limit's revision holds, 0 for the configured one. Nodes that agree export the same.", "limit")
 )
 
-// Of the node.
+// These describe the node.
 var (
-	decisionDuration = metric{desc: prometheus.NewDesc("ratelimiter_decision_duration_seconds", "Time that a decision took; a sample of all.", nil, nil)}
-	clients          = gauge("clients", "Clients held, over all limits.")
-	maxClients       = gauge("max_clients", "Clients that are held at most.")
-	overflow         = counter("overflow_decisions_total", "Decisions on unknown clients made while the client table was full.")
+	decisionDuration = metric{desc: prometheus.NewDesc("ratelimiter_decision_duration_seconds", "Time that a decision took, without HTTP. The node times a sample of all decisions.", nil, nil)}
+	clients          = gauge("clients", "Clients in the table, over all limits.")
+	maxClients       = gauge("max_clients", "The most clients that the table holds.")
+	overflow         = counter("overflow_decisions_total", "Decisions on unknown clients while the client table was full.")
 	refused          = counter("refused_requests_total", "Requests that no limit decided, by reason.", "reason")
 	ready            = gauge("ready", "1 once the node has joined its cluster.")
-	degraded         = gauge("degraded", "1 while the node cannot hear, or is not heard by, a peer.")
-	members          = gauge("members", "Nodes of the cluster, silent ones included until they say bye.")
+	degraded         = gauge("degraded", "1 while this node does not hear some peer, or some peer does not hear this node.")
+	members          = gauge("members", "Nodes of the cluster, with silent ones that have not said bye.")
 	visible          = gauge("members_visible", "Nodes of the cluster that hear each other, with this one.")
-	otherwise        = gauge("peers_configured_otherwise", "Peers whose configured limits are not this node's: they never agree on what is too much.")
-	differing        = gauge("peers_limits_differ", "Peers that know of other changes of limits than this node; passing where one is under way.")
-	isolated         = gauge("isolated", "1 while some node of the cluster cannot be heard, or does not hear this one: the limits' on_isolation applies.")
-	clockAhead       = gauge("clock_ahead_seconds", "How far the node's time is ahead of the wall clock, being slowed down.")
+	otherwise        = gauge("peers_configured_otherwise", "Peers that are configured with other limits than this node.")
+	differing        = gauge("peers_limits_differ", "Peers that know of other changes of limits than this node. Above 0 for a moment after each change.")
+	isolated         = gauge("isolated", "1 while this node and some member do not hear each other, so that each limit's on_isolation applies.")
+	clockAhead       = gauge("clock_ahead_seconds", "How far the node's time is ahead of the wall clock. The node slows its time down until they agree.")
 )
 
-// Of the replication.
+// These describe the replication.
 var (
-	connected       = gauge("nats_connected", "1 while the node is connected to NATS; 0 also for a node without.")
-	peers           = gauge("peers", "Other replicas known, by state: alive, suspect or gone.", "state")
-	staleness       = gauge("staleness_seconds", "Age of what is known of the peer of which least is known; +Inf if nothing is.")
-	clockSkew       = gauge("clock_skew_seconds", "The largest estimated offset of a peer's clock, without its sign.")
+	connected       = gauge("nats_connected", "1 while the node is connected to NATS. 0 also for a node without a network.")
+	peers           = gauge("peers", "Known peers, by state: alive, suspect or gone.", "state")
+	staleness       = gauge("staleness_seconds", "Age of the oldest data held from any peer, in seconds; +Inf before a peer's data is complete.")
+	clockSkew       = gauge("clock_skew_seconds", "The largest estimated difference between a peer's clock and this node's, without its sign.")
 	messages        = counter("sync_messages_total", "Messages between nodes, by direction and kind.", "direction", "kind")
 	bytes           = counter("sync_bytes_total", "Bytes of messages between nodes, by direction and kind.", "direction", "kind")
-	rows            = counter("sync_rows_total", "Clients' totals in messages between nodes.", "direction")
-	droppedMessages = counter("sync_dropped_messages_total", "Messages that were thrown away on arrival, by reason.", "reason")
-	lostRows        = counter("sync_lost_rows_total", "Clients' totals from peers that were not taken over, by reason.", "reason")
-	gaps            = counter("sync_gaps_total", "Sequences of a peer's messages with something missing.")
-	mismatches      = counter("sync_mismatches_total", "Digests that differed from a peer's without a gap.")
-	repairs         = counter("sync_repairs_total", "Requests to peers for what is missing.")
-	timeouts        = counter("sync_timeouts_total", "Requests to peers that were not answered in time.")
-	publishErrors   = counter("sync_publish_errors_total", "Messages that could not be handed to NATS.")
+	rows            = counter("sync_rows_total", "Rows in messages between nodes, by direction. A row holds one client's totals.", "direction")
+	droppedMessages = counter("sync_dropped_messages_total", "Messages that this node dropped on arrival, by reason.", "reason")
+	lostRows        = counter("sync_lost_rows_total", "Rows from peers that this node could not merge, by reason.", "reason")
+	gaps            = counter("sync_gaps_total", "Times that numbers were missing between two messages of a peer.")
+	mismatches      = counter("sync_mismatches_total", "Digests that differed from a peer's although no message was missing.")
+	repairs         = counter("sync_repairs_total", "Requests to peers for missing rows.")
+	timeouts        = counter("sync_timeouts_total", "Requests that a peer did not answer in time.")
+	publishErrors   = counter("sync_publish_errors_total", "Messages that NATS did not accept from this node.")
 )
 
-// all is what Describe lists.
+// all lists the metrics for Describe.
 var all = []metric{
 	decisions, units, overshootBound, overshootObserved, overshootPeak, shadowDenied, shadowUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
 	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
