@@ -11,7 +11,7 @@ import (
 
 // auth decides who may write.
 type auth struct {
-	token    [sha256.Size]byte // its hash, so that comparing tells no length
+	token    [sha256.Size]byte // the token's hash, so a comparison's time tells no length
 	set      bool
 	loopback bool
 	sites    *http.CrossOriginProtection
@@ -21,7 +21,7 @@ func newAuth(token string, loopback bool) auth {
 	return auth{token: sha256.Sum256([]byte(token)), set: token != "", loopback: loopback, sites: http.NewCrossOriginProtection()}
 }
 
-// write guards a handler that changes something.
+// write guards a handler that writes.
 func (a *api) write(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if why := a.auth.refuse(r); why != "" {
@@ -32,7 +32,7 @@ func (a *api) write(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// refuse says why the request may not write, "" if it may.
+// refuse returns the reason why the request may not write, or "".
 func (a *auth) refuse(r *http.Request) string {
 	if a.set {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -54,8 +54,8 @@ func (a *auth) refuse(r *http.Request) string {
 	return ""
 }
 
-// localHost reports whether a Host header names this machine. Another name that
-// leads here is how a page on the web reaches past the browser's rules.
+// localHost reports whether a Host header names this machine. A page on the web could
+// get past the browser's rules with another name that resolves to this machine.
 func localHost(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

@@ -13,7 +13,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// explanation is GET /v1/explain.
+// explanation is the answer of GET /v1/explain.
 type explanation struct {
 	Client   string             `json:"client"`
 	Limit    string             `json:"limit"`
@@ -29,8 +29,8 @@ type explanation struct {
 	Windows  []explainedWindow  `json:"windows"`
 }
 
-// explainedOverride is the override that holds, and which of its selectors fits, where
-// that can be told.
+// explainedOverride is the override for the client, with the selector that matches if the
+// node can tell.
 type explainedOverride struct {
 	Index    int    `json:"index"`
 	Selector string `json:"selector,omitempty"`
@@ -40,19 +40,19 @@ type explainedOverride struct {
 type explainedWindow struct {
 	Start  time.Time        `json:"start"`
 	End    time.Time        `json:"end"`
-	Before uint64           `json:"before_units"` // used before the limit was changed
+	Before uint64           `json:"before_units"` // used before the limit changed
 	Nodes  []explainedShare `json:"nodes"`
 }
 
 type explainedShare struct {
-	Node        string `json:"node"` // "" if it is not known any more
+	Node        string `json:"node"` // "" if this node no longer knows the name
 	Incarnation string `json:"incarnation"`
 	Admitted    uint64 `json:"admitted_units"`
 	GivenBack   uint64 `json:"given_back_units"`
 }
 
-// explain tells why a client stands where it stands. The asker knows the client's name,
-// so it is not redacted.
+// explain answers why a client stands where it stands. It does not redact the client's
+// name, because the caller knows it.
 func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
 	if p := readQuery(r, q.fields()[:2], nil); p != nil {
@@ -90,8 +90,8 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 	ok(w, out)
 }
 
-// fit finds the selector by which the override holds for the client: by its id, else by
-// the longest network, else by the longest prefix.
+// fit finds the override's selector that matches the client: the exact id first, then the
+// longest network, then the longest prefix.
 func (x *explainedOverride) fit(o *node.Override, client string) {
 	name := func(field string, i int, value string) {
 		x.Selector, x.Value = spec.Index(spec.Join(spec.Index("overrides", x.Index), field), i), value
@@ -119,7 +119,7 @@ func (x *explainedOverride) fit(o *node.Override, client string) {
 	}
 }
 
-// network reads a network, or one address.
+// network parses a network, or one address as a network of that address alone.
 func network(text string) (netip.Prefix, bool) {
 	if n, err := netip.ParsePrefix(text); err == nil {
 		return n, true
@@ -129,7 +129,7 @@ func network(text string) (netip.Prefix, bool) {
 	return netip.PrefixFrom(addr, addr.BitLen()), err == nil
 }
 
-// instant is nil for no time.
+// instant returns nil for the zero time.
 func instant(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

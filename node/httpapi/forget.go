@@ -6,8 +6,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// forget strikes a silent node off this node's list of members: on_isolation takes
-// silence for a partition until then. It is to be said to every node.
+// forget removes a silent node from this node's list of members. Until then, on_isolation
+// takes its silence for a partition. An operator has to tell every node.
 func (a *api) forget(w http.ResponseWriter, r *http.Request) {
 	name := ""
 	if p := readInput(w, r, []spec.Field{{Name: "node", Into: &name}}, nil); p != nil {

@@ -8,11 +8,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// livez says that the process serves. It asks for nothing that could be away.
+// livez says that the process serves. It depends on nothing outside the process.
 func (a *api) livez(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") }
 
-// readyz says whether the node has joined its cluster and is not about to stop. A
-// node that is cut off is ready: it decides. With ?verbose it says more.
+// readyz says whether the node has joined its cluster and is not stopping. A node that
+// is cut off is ready too, because it decides. ?verbose adds details.
 func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
 	status, line := http.StatusOK, "ready\n"
 	if err := a.node.Ready(); err != nil {

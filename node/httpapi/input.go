@@ -12,17 +12,18 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// Sizes of the largest bodies that are read, in bytes.
+// The largest bodies that the handler reads, in bytes. Larger ones cost memory for each
+// open connection; smaller ones refuse legal requests.
 const (
-	// MaxBody is for all but limits: a client id of the greatest length with every byte
-	// escaped fits twice.
+	// MaxBody is for every body but a limit's. Two client ids of the greatest length fit,
+	// with every byte escaped.
 	MaxBody = 16 << 10
 	// MaxLimitBody is for a limit, with its overrides.
 	MaxLimitBody = 64 << 10
 )
 
-// readInput reads fields from the query if there is one, else from the body, which may
-// have nested ones as well.
+// readInput reads fields from the query if there is one, otherwise from the body. Only a
+// body may have nested fields.
 func readInput(w http.ResponseWriter, r *http.Request, fields, nested []spec.Field) *problem {
 	if r.URL.RawQuery == "" {
 		return readBody(w, r, append(fields, nested...))
@@ -35,8 +36,7 @@ func readInput(w http.ResponseWriter, r *http.Request, fields, nested []spec.Fie
 	return readQuery(r, fields, nested)
 }
 
-// readQuery reads fields from the query, each at most once. Nested ones have no place
-// there.
+// readQuery reads fields from the query, each at most once. It refuses nested fields.
 func readQuery(r *http.Request, fields, nested []spec.Field) *problem {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -63,7 +63,7 @@ func readQuery(r *http.Request, fields, nested []spec.Field) *problem {
 	return nil
 }
 
-// readBody reads fields from a body that must be one JSON object.
+// readBody reads fields from a body, which must be one JSON object.
 func readBody(w http.ResponseWriter, r *http.Request, fields []spec.Field) *problem {
 	const example = `{"client":"alice"}`
 	v, p := readDocument(w, r, MaxBody, example)
@@ -75,8 +75,8 @@ func readBody(w http.ResponseWriter, r *http.Request, fields []spec.Field) *prob
 	return refused(&in)
 }
 
-// readLimit reads a limit from a body that must be one JSON object. The limits that
-// there are can be used in it.
+// readLimit reads a limit from a body, which must be one JSON object. The limit may build on
+// a known limit.
 func readLimit(w http.ResponseWriter, r *http.Request, known map[string]node.Policy) (node.Policy, *problem) {
 	v, p := readDocument(w, r, MaxLimitBody, spec.Example)
 	if p != nil {
@@ -102,7 +102,7 @@ func readDocument(w http.ResponseWriter, r *http.Request, most int64, example st
 	return v, nil
 }
 
-// refused is what was wrong with a document, nil if nothing was.
+// refused returns the faults of a document as a problem, or nil.
 func refused(in *spec.Reader) *problem {
 	if err := in.Err(); err != nil {
 		return problemOf(err, "name")

@@ -10,8 +10,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// A change takes effect on all nodes at once, shortly after it was made; a writer's
-// answer waits for that, but not for ever.
+// A change takes effect on all nodes at one instant, shortly after somebody made it. The
+// answer to the writer waits for that instant, but not for ever.
 const (
 	inForceWithin = time.Second
 	inForcePoll   = 10 * time.Millisecond
@@ -52,8 +52,8 @@ func (a *api) putLimit(w http.ResponseWriter, r *http.Request) {
 	ok(w, spec.LimitOf(policy))
 }
 
-// deleteLimit takes back what was set: the limit is again what the configuration
-// says, and gone if it says nothing.
+// deleteLimit undoes what was set. The configured limit is in force again; without one,
+// the limit is gone.
 func (a *api) deleteLimit(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	if _, found := a.node.Limits()[name]; !found {
@@ -96,7 +96,7 @@ func (a *api) awaitRevision(ctx context.Context, name string, before time.Time) 
 	}
 }
 
-// revision is since when the limit's policy is in force, zero where there is none.
+// revision is the time from which the limit's policy holds, zero if there is none.
 func (a *api) revision(name string) time.Time {
 	for _, l := range a.node.Stats().Limits {
 		if l.Name == name {

@@ -22,7 +22,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"rule":    ruleOf,
 }).Parse(pageSource))
 
-// page is for people who find the address.
+// page serves a page for people.
 func (a *api) page(w http.ResponseWriter, _ *http.Request) {
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, a.statusNow()); err != nil {
@@ -36,7 +36,7 @@ func (a *api) page(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(b.Bytes()) // an error means that the client has gone
 }
 
-// ruleOf is how a limit decides, in a few words.
+// ruleOf describes a limit's policy in a few words.
 func ruleOf(l limitStatus) string {
 	words := l.Algorithm.String()
 	switch {

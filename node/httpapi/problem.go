@@ -11,16 +11,16 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// problem is an error as clients see it (RFC 9457).
+// problem is an error in the form that clients get (RFC 9457).
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	// Field is the input that is to blame: a field of the body or the query, "name"
-	// for the one in the path, "body" or "query" for the whole.
+	// Field is the input at fault: a field of the body or the query, "name" for the name in
+	// the path, "body" or "query" for the whole of them.
 	Field string `json:"field,omitempty"`
 
-	wait int // seconds after which to try again; 0 for none
+	wait int // seconds until a retry may succeed; 0 for no Retry-After
 }
 
 func (p *problem) write(w http.ResponseWriter) {
@@ -36,8 +36,8 @@ func bad(field, detail string) *problem {
 	return &problem{Status: http.StatusBadRequest, Field: field, Detail: detail}
 }
 
-// problemOf translates what a node says. limitField is where the request named the
-// limit.
+// problemOf translates a node's error. limitField is the field in which the request named
+// the limit.
 func problemOf(err error, limitField string) *problem {
 	p := &problem{Status: http.StatusInternalServerError, Detail: err.Error()}
 	switch {
@@ -60,7 +60,7 @@ func problemOf(err error, limitField string) *problem {
 	return p
 }
 
-// respond writes v as JSON. It is only given values that can be encoded.
+// respond writes v as JSON. v must be a value that encoding/json can encode.
 func respond(w http.ResponseWriter, status int, contentType string, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {

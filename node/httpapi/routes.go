@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// route is a path, as net/http and OpenAPI write it, and who answers there.
+// route is a path, as net/http and OpenAPI write it, and its handlers.
 type route struct {
 	path    string
 	methods methods
 }
 
-// routes are all that is served. openapi.yaml describes each.
+// routes are all paths of the server. openapi.yaml describes each.
 func (a *api) routes(metrics http.Handler) []route {
 	all := []route{
 		{"/v1/take", methods{http.MethodPost: a.take}},
@@ -41,7 +41,7 @@ func (a *api) routes(metrics http.Handler) []route {
 	return all
 }
 
-// methods is one path's handlers. HEAD is GET without the body.
+// methods are the handlers of one path, by method. HEAD is GET without the body.
 type methods map[string]http.HandlerFunc
 
 func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -9,15 +9,14 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// shadowReport is what one limit would have denied at this node since its start, were it
-// not a shadow.
+// shadowReport is what one shadow limit would have denied at this node since its start.
 type shadowReport struct {
 	Checked      uint64         `json:"checked"` // decisions
 	Denied       uint64         `json:"would_deny"`
 	Percent      float64        `json:"percent"` // of the decisions
 	CheckedUnits uint64         `json:"checked_units"`
 	DeniedUnits  uint64         `json:"would_deny_units"`
-	Clients      []shadowClient `json:"clients"` // those with the most that would be denied
+	Clients      []shadowClient `json:"clients"` // the most denied first
 }
 
 type shadowClient struct {
@@ -38,7 +37,7 @@ func (a *api) shadow(w http.ResponseWriter, _ *http.Request) {
 		}
 		clients, err := a.node.Top(l.Name)
 		if err != nil {
-			continue // it was deleted meanwhile
+			continue // somebody deleted it meanwhile
 		}
 		clients = denied(clients)
 		for _, c := range clients[:min(len(clients), mostTop)] {
@@ -49,8 +48,8 @@ func (a *api) shadow(w http.ResponseWriter, _ *http.Request) {
 	ok(w, map[string]any{"limits": limits})
 }
 
-// shadowPercent is the share of decisions that would have been denials, in percent, to
-// two places.
+// shadowPercent is the share of decisions that would have been denials, in percent,
+// rounded to two places.
 func shadowPercent(l *node.LimitStats) float64 {
 	if l.Shadowed == 0 {
 		return 0
@@ -58,7 +57,7 @@ func shadowPercent(l *node.LimitStats) float64 {
 	return math.Round(1e4*float64(l.Shadowed)/float64(l.Allowed+l.Denied)) / 100
 }
 
-// denied are those of the clients that were denied, the most first.
+// denied picks the clients with denied units, the most denied first.
 func denied(clients []node.TopClient) []node.TopClient {
 	out := slices.DeleteFunc(slices.Clone(clients), func(c node.TopClient) bool { return c.Denied == 0 })
 	slices.SortStableFunc(out, func(x, y node.TopClient) int { return cmp.Compare(y.Denied, x.Denied) })

@@ -12,11 +12,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// status is GET /v1/status. Names and meanings stay, members may be added. Counters
-// count from the node's start; times are milliseconds, but where the name says so.
+// status is the answer of GET /v1/status. Later versions may add members, but change no
+// name or meaning. Counters start with the node. A duration's unit is in its name.
 type status struct {
 	Node     nodeStatus             `json:"node"`
-	Degraded bool                   `json:"degraded"` // cut off from the network or from a peer: bound is wider
+	Degraded bool                   `json:"degraded"` // cut off from the network or from a peer, so the bound is wider
 	Peers    []peerStatus           `json:"peers"`    // empty for a node alone
 	Sync     syncStatus             `json:"sync"`
 	Bound    map[string]boundStatus `json:"bound"`  // by limit
@@ -32,12 +32,12 @@ type nodeStatus struct {
 	Version     string    `json:"version"`
 	Now         time.Time `json:"now"` // by the node's clock
 	Ready       bool      `json:"ready"`
-	Isolated    bool      `json:"isolated"` // some member is not heard, or does not hear us
-	Members     int       `json:"members"`  // nodes of the cluster, silent ones included
-	Visible     int       `json:"visible"`  // of them, those that hear each other with this one
+	Isolated    bool      `json:"isolated"` // this node and some member do not hear each other
+	Members     int       `json:"members"`  // nodes of the cluster, with silent ones
+	Visible     int       `json:"visible"`  // the members that hear each other, with this node
 	Clients     int       `json:"clients"`
 	MaxClients  int       `json:"max_clients"`
-	Overflowed  uint64    `json:"overflowed"` // decisions on unknown clients while full
+	Overflowed  uint64    `json:"overflowed"` // decisions on unknown clients while the table was full
 	ClockAhead  float64   `json:"clock_ahead_ms"`
 }
 
@@ -47,15 +47,15 @@ type peerStatus struct {
 	State       string   `json:"state"` // alive, suspect, gone
 	Joining     bool     `json:"joining"`
 	HearsUs     bool     `json:"hears_us"`
-	Hears       int      `json:"hears"`  // how many replicas it hears
-	Behind      bool     `json:"behind"` // something that it sent is missing here
+	Hears       int      `json:"hears"`  // number of replicas that it hears
+	Behind      bool     `json:"behind"` // this node misses something that the peer sent
 	HeardAgo    float64  `json:"heard_ago_ms"`
-	Stale       *float64 `json:"stale_ms"` // age of what is known of it, null if nothing is
-	Skew        float64  `json:"skew_ms"`  // its clock minus ours, estimated
+	Stale       *float64 `json:"stale_ms"` // age of this node's data of the peer, null before the first
+	Skew        float64  `json:"skew_ms"`  // the peer's clock minus ours, estimated
 	Delay       float64  `json:"delay_ms"` // one way, estimated
-	// Fingerprint is of the limits that were set while it runs; equal on nodes that agree.
+	// Fingerprint is equal on nodes that know the same set limits.
 	Fingerprint string `json:"limits_fingerprint"`
-	// Otherwise says that it is configured with other limits than this node.
+	// Otherwise is true if the peer is configured with other limits than this node.
 	Otherwise bool `json:"configured_otherwise"`
 }
 
@@ -84,25 +84,25 @@ type traffic struct {
 	Bytes    uint64 `json:"bytes"`
 }
 
-// boundStatus is how far the cluster can have gone, and was seen to go, beyond what
-// one central limiter would have admitted to one client; units of cost.
+// boundStatus says how far the cluster can have gone beyond one central limiter for one
+// client, and how far this node saw it go. All values are units of cost.
 type boundStatus struct {
-	Units        float64 `json:"units"` // at most, right now
+	Units        float64 `json:"units"` // the bound of this moment
 	Observed     uint64  `json:"observed_units"`
 	ObservedPeak uint64  `json:"observed_peak_units"`
 }
 
 type limitStatus struct {
 	spec.Limit
-	OverrideCount int         `json:"override_count"` // they are listed by GET /v1/limits/NAME
-	Since         *time.Time  `json:"since"`          // null: as configured
-	Set           bool        `json:"set"`            // by a PUT, on any node, which shadows what is configured
-	Configured    *spec.Limit `json:"configured"`     // at this node, null if it is not
+	OverrideCount int         `json:"override_count"` // GET /v1/limits/NAME lists them
+	Since         *time.Time  `json:"since"`          // null: the configured limit
+	Set           bool        `json:"set"`            // a PUT on some node shadows the configured limit
+	Configured    *spec.Limit `json:"configured"`     // in this node's configuration; null: none
 	Allowed       uint64      `json:"allowed"`
 	Denied        uint64      `json:"denied"`
 	AllowedUnits  uint64      `json:"allowed_units"`
 	DeniedUnits   uint64      `json:"denied_units"`
-	// ShadowDenied of those allowed would have been denied, were the limit not a shadow.
+	// ShadowDenied counts the allowed decisions that would be denials without shadow.
 	ShadowDenied      uint64 `json:"shadow_denied"`
 	ShadowDeniedUnits uint64 `json:"shadow_denied_units"`
 
@@ -113,7 +113,7 @@ type latencyStatus struct {
 	Bounds []int64  `json:"bounds_ns"` // upper; one less than counts
 	Counts []uint64 `json:"counts"`
 	Sum    int64    `json:"sum_ns"`
-	OneIn  int      `json:"one_in"` // decisions timed
+	OneIn  int      `json:"one_in"` // the node times one decision in so many
 }
 
 func (a *api) status(w http.ResponseWriter, _ *http.Request) { ok(w, a.statusNow()) }
@@ -153,7 +153,7 @@ func (a *api) statusNow() status {
 			ShadowDenied: l.Shadowed, ShadowDeniedUnits: l.ShadowedUnits, ShadowPercent: shadowPercent(&l),
 			OverrideCount: len(l.Policy.Overrides),
 		}
-		// There may be thousands: GET /v1/limits/NAME lists them.
+		// There may be thousands of overrides. GET /v1/limits/NAME lists them.
 		ls.Overrides = nil
 		if l.Configured != nil {
 			configured := spec.LimitOf(*l.Configured)
@@ -183,13 +183,13 @@ func syncStatusOf(s *node.Stats) syncStatus {
 	return out
 }
 
-// incarnation is a replica's number as subjects have it.
+// incarnation writes a replica's number as subjects have it.
 func incarnation(replica uint64) string { return strconv.FormatUint(replica, 36) }
 
-// ms is a duration in milliseconds, to the microsecond.
+// ms converts a duration to milliseconds, rounded to the microsecond.
 func ms(d time.Duration) float64 { return math.Round(float64(d)/1e3) / 1e3 }
 
-// known is ms, nil for a time that stands for "never".
+// known is ms, or nil for the duration that stands for "unknown".
 func known(d time.Duration) *float64 {
 	if d == math.MaxInt64 {
 		return nil

@@ -20,8 +20,8 @@ type topClient struct {
 	Denied  uint64 `json:"denied_units"`
 }
 
-// top lists a limit's heaviest clients on this node by what they asked for, and
-// those by what they were denied. Both are estimates.
+// top lists two kinds of clients of a limit at this node: those that asked for the most,
+// and those that were denied the most. Both are estimates.
 func (a *api) top(w http.ResponseWriter, r *http.Request) {
 	limit := node.DefaultLimit
 	if p := readQuery(r, []spec.Field{{Name: "limit", Into: &limit}}, nil); p != nil {
@@ -47,8 +47,8 @@ func (a *api) topOf(clients []node.TopClient) []topClient {
 	return out
 }
 
-// redactor is a random key that hides names, nil to show them. A plain hash would
-// hide nothing: ids can be guessed and tried.
+// redactor is a random key that hides names; nil shows them. A plain hash would hide
+// nothing, because anybody can guess ids and try them.
 type redactor []byte
 
 func newRedactor() redactor {
