@@ -30,7 +30,7 @@ var crdtMistakes = []mistake{
 	{name: "cap the debt", edits: []edit{
 		{"crdt/state.go", "		s.origin = [2]int64{cur: Never, prev: s.Base()}\n", "		s.origin = [2]int64{cur: Never, prev: min(s.Base(), start)}\n"},
 	}},
-	{name: "give back more than was taken", tests: "./crdt", edits: []edit{
+	{name: "give back more than was taken", edits: []edit{
 		{"crdt/state.go", "	cost = min(cost, s.own[w].Net())\n", ""},
 	}},
 }

@@ -1,5 +1,6 @@
 // Command mutants plants known mistakes into the limiter, one at a time, and fails
-// unless the simulator notices each: a test suite that does not is no proof.
+// unless a test notices each: tests that do not are no proof. It tries the tests of the
+// packages that hold the mistake, and then the simulator.
 //
 // A mistake is a few exact replacements in a few files, which `go test -overlay` puts
 // in the place of the real ones. One that does not apply exactly once is an error, so
@@ -22,10 +23,11 @@ import (
 
 func main() {
 	only := flag.String("run", "", "plant only the mistakes whose names match this `REGEXP`")
+	quick := flag.Bool("quick", false, "plant only the mistakes that do not take long to catch")
 	workers := flag.Int("p", 2, "how many to try at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Stdout, *only, *workers)
+	err := run(ctx, os.Stdout, *only, *quick, *workers)
 	stop()
 	if err != nil {
 		_, _ = fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
@@ -33,7 +35,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, only string, workers int) error {
+func run(ctx context.Context, out io.Writer, only string, quick bool, workers int) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
@@ -43,18 +45,25 @@ func run(ctx context.Context, out io.Writer, only string, workers int) error {
 		return err
 	}
 	defer lab.close()
-	// Without a mistake nothing may be noticed, or all below proves nothing.
-	switch healthy := lab.try(ctx, &mistake{name: "none"}); {
-	case healthy.err != nil:
-		return healthy.err
-	case healthy.caughtBy != "":
-		return fmt.Errorf("without a mistake, %s fails already: %s", healthy.caughtBy, healthy.seen)
-	}
 	var chosen []*mistake
+	healthy := mistake{name: "none"}
 	for i := range mistakes {
-		if wanted.MatchString(mistakes[i].name) {
-			chosen = append(chosen, &mistakes[i])
+		if m := &mistakes[i]; wanted.MatchString(m.name) && !(quick && m.slow) {
+			chosen = append(chosen, m)
+			for _, e := range m.edits { // the same files, unchanged
+				healthy.edits = append(healthy.edits, edit{file: e.file})
+			}
 		}
+	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("no mistake has a name that matches %q", only)
+	}
+	// Without a mistake nothing may be noticed, or all below proves nothing.
+	switch f := lab.try(ctx, &healthy); {
+	case f.err != nil:
+		return f.err
+	case f.caughtBy != "":
+		return fmt.Errorf("without a mistake, %s fails already: %s", f.caughtBy, f.seen)
 	}
 	found := make([]finding, len(chosen))
 	var all sync.WaitGroup

@@ -1,12 +1,15 @@
 package main
 
-import "slices"
+import (
+	"path"
+	"slices"
+)
 
 // mistake is something that somebody once got wrong, or could.
 type mistake struct {
 	name  string
 	edits []edit
-	tests string // the package whose tests are to notice, if not the simulator's
+	slow  bool // it takes long to catch, so that CI leaves it to `make mutants`
 }
 
 // edit replaces old, which the file holds exactly once, by new.
@@ -15,3 +18,14 @@ type edit struct{ file, old, new string }
 // mistakes lists them all. Each package has a file of its own here, which holds the
 // mistakes whose first edit is in it.
 var mistakes = slices.Concat(crdtMistakes, gcraMistakes, nodeMistakes, simMistakes, syncMistakes)
+
+// folders are the packages that the mistake is in, but for the simulator.
+func (m *mistake) folders() []string {
+	var all []string
+	for _, e := range m.edits {
+		if folder := "./" + path.Dir(e.file); folder != simulator && !slices.Contains(all, folder) {
+			all = append(all, folder)
+		}
+	}
+	return all
+}
