@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +21,8 @@ const (
 	defaultAddr = "http://127.0.0.1:8080"
 	envAddr     = "RATELIMITCTL_ADDR"
 	envToken    = "RATELIMITCTL_TOKEN"
-	// maxAnswer caps what is read of an answer.
+	// maxAnswer is the largest answer that is read, in bytes: more costs memory, less
+	// cuts off the limits of a daemon with many overrides.
 	maxAnswer = 16 << 20
 )
 
@@ -31,17 +33,11 @@ type api struct {
 	token   string
 }
 
-// newAPI adds the flags that say which daemon is meant. What they set is valid
-// after open.
-func newAPI(f *flags) *api {
-	a := &api{}
-	addr := os.Getenv(envAddr)
-	if addr == "" {
-		addr = defaultAddr
-	}
-	f.StringVar(&a.addr, "addr", addr, "the daemon's address; default also from "+envAddr)
-	f.DurationVar(&a.timeout, "timeout", 5*time.Second, "give up on an answer after this long")
-	return a
+// daemon adds the flags that say which daemon to ask. Open makes their values valid.
+func (c *call) daemon() {
+	c.api = &api{addr: cmp.Or(os.Getenv(envAddr), defaultAddr), timeout: 5 * time.Second}
+	c.Add(&c.api.addr, "addr", "`URL` or host:port of the daemon; "+envAddr+" sets it, too")
+	c.Add(&c.api.timeout, "timeout", "give up on an answer after this long")
 }
 
 // open checks the address and takes the admin token from the environment: on the
@@ -57,12 +53,11 @@ func (a *api) open() error {
 	if a.timeout <= 0 {
 		return usagef("-timeout %v: must be above 0", a.timeout)
 	}
-	a.addr = strings.TrimSuffix(a.addr, "/")
-	a.token = os.Getenv(envToken)
+	a.addr, a.token = strings.TrimSuffix(a.addr, "/"), os.Getenv(envToken)
 	return nil
 }
 
-// answer is what a daemon said.
+// answer is what a daemon answered.
 type answer struct {
 	status int
 	body   []byte
@@ -78,7 +73,7 @@ type statusError struct {
 func (e *statusError) Error() string {
 	text := fmt.Sprintf("%d: %s", e.status, e.text)
 	if e.status == http.StatusUnauthorized || e.status == http.StatusForbidden {
-		text += " (the admin token is read from " + envToken + ")"
+		text += " (ratelimitctl takes the admin token from " + envToken + ")"
 	}
 	return text
 }
@@ -121,7 +116,7 @@ func (a *api) call(ctx context.Context, method, path string, body any, also ...i
 	return answer{}, &statusError{resp.StatusCode, problem(b, resp.Status)}
 }
 
-// problem is the text of an application/problem+json body, or what there is.
+// problem returns the text of an application/problem+json body, or the body itself.
 func problem(body []byte, status string) string {
 	var p struct{ Title, Detail string }
 	if json.Unmarshal(body, &p) == nil {
@@ -139,7 +134,7 @@ func problem(body []byte, status string) string {
 	return text
 }
 
-// explain turns what the network says into what to do.
+// explain turns an error of the network into advice.
 func (a *api) explain(err error) error {
 	var timeout interface{ Timeout() bool }
 	switch {

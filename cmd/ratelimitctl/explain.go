@@ -3,50 +3,22 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-func runExplain(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	f := newFlags("explain", "CLIENT [flags]", stdout)
-	a := newAPI(f)
-	var format output.Format
-	limit := f.String("limit", node.DefaultLimit, "name of the limit")
-	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
-	client, err := f.parse(args, 1, 1)
-	if err != nil {
-		return err
-	}
-	query := url.Values{"client": {client[0]}, "limit": {*limit}}
-	return report(ctx, a, "/v1/explain?"+query.Encode(), format, stdout, func(body []byte, w io.Writer) error {
+func explain(c *call) action {
+	c.daemon()
+	limit := c.limitFlag()
+	return func(ctx context.Context) error {
+		query := url.Values{"client": {c.args[0]}, "limit": {*limit}}
 		var x explanation
-		if err := json.Unmarshal(body, &x); err != nil {
-			return fmt.Errorf("the answer is not understood: %w", err)
-		}
-		return x.print(w, time.Now())
-	})
-}
-
-// report prints what a path answers, for people as text says.
-func report(ctx context.Context, a *api, path string, format output.Format, stdout io.Writer, text func(body []byte, w io.Writer) error) error {
-	if err := a.open(); err != nil {
-		return err
+		return c.report(ctx, "/v1/explain?"+query.Encode(), &x, func(w io.Writer) error { return x.print(w, time.Now()) })
 	}
-	got, err := a.call(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return err
-	}
-	if format == output.JSON {
-		return printAnswer(stdout, format, got)
-	}
-	return text(got.body, stdout)
 }
 
 // explanation is a client's standing, as the daemon tells it.

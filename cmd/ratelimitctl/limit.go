@@ -6,13 +6,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// limit is one as daemons show it, in what programs of this version know of it.
+// limit is a limit as daemons show it: the fields that this version knows.
 type limit struct {
 	name       string
 	Limit      int64             `json:"limit"`
@@ -25,7 +27,7 @@ type limit struct {
 	Block      bool              `json:"block"`
 	Unlimited  bool              `json:"unlimited"`
 	Overrides  []json.RawMessage `json:"overrides"`
-	// In a status alone, which counts overrides and does not list them.
+	// Only a status has these; it counts overrides and does not list them.
 	Count      int             `json:"override_count"`
 	Since      *time.Time      `json:"since"`
 	Set        *bool           `json:"set"`
@@ -40,8 +42,8 @@ func limitsOf(body []byte) ([]limit, error) {
 	var got struct {
 		Limits map[string]limit `json:"limits"`
 	}
-	if err := json.Unmarshal(body, &got); err != nil {
-		return nil, fmt.Errorf("the answer is not understood: %w", err)
+	if err := understand(body, &got); err != nil {
+		return nil, err
 	}
 	all := make([]limit, 0, len(got.Limits))
 	for _, name := range slices.Sorted(maps.Keys(got.Limits)) {
@@ -83,6 +85,8 @@ func (l *limit) burst() string {
 	return fmt.Sprint(l.Burst)
 }
 
+func (l *limit) overrides() int { return max(l.Count, len(l.Overrides)) }
+
 func (l *limit) algorithm() string {
 	if l.Resolution > 1 {
 		return fmt.Sprintf("%s/%d", l.Algorithm, l.Resolution)
@@ -90,8 +94,8 @@ func (l *limit) algorithm() string {
 	return cmp.Or(l.Algorithm, "-")
 }
 
-// from is who said so: what nodes are configured with, or a call that set it, which
-// shadows that until it is deleted.
+// from tells whether the limit is as configured or a call set it. A set limit shadows the
+// configured one until somebody deletes it.
 func (l *limit) from() string {
 	configured := len(l.Configured) > 0 && !bytes.Equal(l.Configured, []byte("null")) && !bytes.Equal(l.Configured, []byte("false"))
 	switch {
@@ -108,13 +112,15 @@ func (l *limit) from() string {
 
 // windowText is a window in JSON as people write it.
 func windowText(w json.RawMessage) string {
-	var seconds float64
-	if json.Unmarshal(w, &seconds) == nil {
-		return trim(time.Duration(math.Round(seconds * float64(time.Second))))
+	window, err := config.ParseWindow(strings.Trim(string(w), `"`))
+	switch {
+	case err != nil:
+		return "-"
+	case window.Duration != 0:
+		return output.Span(window.Duration)
+	default:
+		return window.String()
 	}
-	var unit string
-	_ = json.Unmarshal(w, &unit)
-	return cmp.Or(unit, "-")
 }
 
 // span is a length of time no finer than people need.
@@ -127,19 +133,7 @@ func span(d time.Duration) string {
 	default:
 		d = max(d.Round(time.Millisecond), 0)
 	}
-	return trim(d)
-}
-
-// trim is a length of time without parts that are zero.
-func trim(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+	return output.Span(d)
 }
 
 func yes(b bool) string {

@@ -2,80 +2,75 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// limitFields are the flags of "limits set", each named as the field of a limit is,
-// with - for _, and the file that may be given in place of them.
+// limitFields are the flags of "limits set", each named as the field of a limit is, with
+// - for _, and the file that may be given in place of them.
 type limitFields struct {
-	values map[string]flag.Getter
-	file   *string
+	values map[string]any // by flag, what it points at
+	file   string
 }
 
-// newLimitFields adds the flags. That they are for set is told by their usage.
-func newLimitFields(f *flags) *limitFields {
-	l := &limitFields{values: map[string]flag.Getter{}}
-	f.Int64("limit", 0, "set: units for each window")
-	f.Var(new(limitWindow), "window", "set: a number of seconds, a duration like 1m30s, or one of second, minute, hour, day, week, month and year")
-	f.Int64("burst", 0, "set: the most units at once (default the limit)")
-	f.String("algorithm", "", "set: gcra, fixed_window or sliding_window (default gcra)")
-	f.Int("resolution", 0, "set: into how many parts a sliding window is divided (default 1)")
-	f.String("time-zone", "", "set: where the days of a fixed window begin, like Europe/Berlin (default UTC)")
-	f.Float64("max-overshoot", 0, "set: share of the burst by which nodes may typically overshoot together (default 0.1)")
-	f.String("on-isolation", "", "set: keep, share, open or closed, while nodes cannot hear each other (default keep)")
-	f.String("consistency", "", "set: eventual, or local: each node counts for itself (default eventual)")
-	f.Bool("shadow", false, "set: decide and report, but let everything pass")
-	f.Bool("block", false, "set: let nobody pass")
-	f.Bool("unlimited", false, "set: let everybody pass")
-	f.Int("ipv6-prefix", 0, "set: how many bits of an IPv6 address make a client")
-	f.String("use", "", "set: the name of a limit whose fields hold where none is given, its overrides included")
-	f.VisitAll(func(known *flag.Flag) {
-		if strings.HasPrefix(known.Usage, "set: ") {
-			l.values[known.Name], _ = known.Value.(flag.Getter) // all of package flag's are, and limitWindow
-		}
-	})
-	l.file = f.String("f", "", "set: a `FILE` with the whole limit in YAML or JSON, as in a configuration file, overrides included; - is the standard input")
+// newLimitFields adds the flags. A flag that is not given leaves its field to the daemon.
+func newLimitFields(c *call) *limitFields {
+	l := &limitFields{values: map[string]any{}}
+	add := func(into any, name, usage string) {
+		l.values[name] = into
+		c.Add(into, name, usage)
+	}
+	add(new(int64), "limit", "units for each window")
+	add(new(windowFlag), "window", "a number of `SECONDS`, a duration like 1m30s, or one of second, minute, hour, day, week, month and year")
+	add(new(int64), "burst", "the most units at once (default the limit)")
+	add(new(string), "algorithm", "`NAME`: gcra, fixed_window or sliding_window (default gcra)")
+	add(new(int), "resolution", "into how many parts a sliding window is divided (default 1)")
+	add(new(string), "time-zone", "`ZONE` in which the days of a fixed window begin, like Europe/Berlin (default UTC)")
+	add(new(float64), "max-overshoot", "share of the burst by which nodes may typically overshoot together (default 0.1)")
+	add(new(string), "on-isolation", "`MODE` while nodes cannot hear each other: keep, share, open or closed (default keep)")
+	add(new(string), "consistency", "`MODE`: eventual, or local, where each node counts for itself (default eventual)")
+	add(new(bool), "shadow", "decide and report, but let everything pass")
+	add(new(bool), "block", "let nobody pass")
+	add(new(bool), "unlimited", "let everybody pass")
+	add(new(int), "ipv6-prefix", "how many bits of an IPv6 address make a client")
+	add(new(string), "use", "`NAME` of a limit whose fields, overrides included, hold where none is given")
+	c.Add(&l.file, "f", "a `FILE` with the whole limit in YAML or JSON, as in a configuration file, overrides included; - is the standard input")
 	return l
 }
 
-// body is the limit that the flags say. All that is not given is left to the daemon.
-func (l *limitFields) body(f *flags) (any, error) {
-	given := map[string]any{}
-	first := ""
-	f.Visit(func(set *flag.Flag) {
-		if value, ok := l.values[set.Name]; ok {
-			given[strings.ReplaceAll(set.Name, "-", "_")] = value.Get()
-			if first == "" {
-				first = set.Name
-			}
-		}
-	})
-	if *l.file != "" {
-		if first != "" {
-			return nil, usagef("-%s cannot be beside -f: the file has the whole limit", first)
-		}
-		return limitFile(*l.file)
-	}
-	if given["block"] == true || given["unlimited"] == true || given["use"] != nil {
-		return given, nil
-	}
-	for _, field := range []string{"limit", "window"} {
-		if given[field] == nil {
-			return nil, usagef("-%s is missing: a limit has no default", field)
+// body is the limit that the given flags describe.
+func (l *limitFields) body(given []string) (any, error) {
+	fields := map[string]any{}
+	for _, name := range given {
+		into, is := l.values[name]
+		switch {
+		case !is:
+		case l.file != "":
+			return nil, usagef("-%s cannot be beside -f: the file has the whole limit", name)
+		default:
+			fields[strings.ReplaceAll(name, "-", "_")] = reflect.ValueOf(into).Elem().Interface()
 		}
 	}
-	return given, nil
+	if l.file != "" {
+		return limitFile(l.file)
+	}
+	if fields["block"] == true || fields["unlimited"] == true || fields["use"] != nil {
+		return fields, nil
+	}
+	for _, name := range []string{"limit", "window"} {
+		if fields[name] == nil {
+			return nil, usagef("-%s is missing: a limit has no default", name)
+		}
+	}
+	return fields, nil
 }
 
-// limitFile reads a limit. What is wrong in it is told by line.
+// limitFile reads a limit. The error names the line of each fault.
 func limitFile(path string) (json.RawMessage, error) {
 	in := io.Reader(os.Stdin)
 	name := "the standard input"
@@ -97,22 +92,16 @@ func limitFile(path string) (json.RawMessage, error) {
 	return config.LimitBody(name, text)
 }
 
-// limitWindow is the window of a limit as it is written.
-type limitWindow string
+// windowFlag is the window of a limit, a unit of the calendar included.
+type windowFlag struct{ config.Window }
 
 // String implements flag.Value.
-func (w *limitWindow) String() string { return string(*w) }
-
-// Set implements flag.Value.
-func (w *limitWindow) Set(s string) error {
-	var length windowFlag
-	var unit node.Calendar
-	if length.Set(s) != nil && (s == "" || unit.UnmarshalText([]byte(s)) != nil) {
-		return errors.New("must be a number of seconds like 60, a duration like 1m30s, or one of second, minute, hour, day, week, month and year")
+func (w *windowFlag) String() string {
+	if w.Window == (config.Window{}) {
+		return ""
 	}
-	*w = limitWindow(s)
-	return nil
+	return w.Window.String()
 }
 
-// Get implements flag.Getter.
-func (w *limitWindow) Get() any { return string(*w) }
+// Set implements flag.Value.
+func (w *windowFlag) Set(text string) error { return w.UnmarshalText([]byte(text)) }

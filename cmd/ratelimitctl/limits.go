@@ -2,110 +2,54 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-// limitVerbs are what limits does, with how many names each needs and takes.
-var limitVerbs = []struct {
-	name        string
-	least, most int
-}{
-	{"list", 0, 0}, {"get", 1, 1}, {"set", 1, 1}, {"delete", 1, 1}, {"watch", 0, 1},
+// askLimit prints what the daemon answers about the limit that the first argument names.
+func (c *call) askLimit(ctx context.Context, method string, body any) error {
+	if c.args[0] == "" {
+		return usagef("NAME must not be empty")
+	}
+	return c.ask(ctx, method, "/v1/limits/"+url.PathEscape(c.args[0]), body)
 }
 
-func runLimits(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := newFlags("limits", "[list | get NAME | set NAME FIELDS | set NAME -f FILE | delete NAME | watch [NAME]] [flags]", stdout)
-	a := newAPI(f)
-	var format output.Format
-	fields := newLimitFields(f)
-	changes := newWatch(f)
-	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
-	words, err := f.parse(args, 0, 2)
-	if err != nil {
-		return err
-	}
-	verb, name, err := limitsVerb(words)
-	if err != nil {
-		return err
-	}
-	f.Visit(func(set *flag.Flag) {
-		if of, _, _ := strings.Cut(set.Usage, ": "); (of == "set" || of == "watch") && of != verb {
-			err = errors.Join(err, fmt.Errorf("-%s is for %s", set.Name, of))
+func limitsGet(c *call) action {
+	c.daemon()
+	return func(ctx context.Context) error { return c.askLimit(ctx, http.MethodGet, nil) }
+}
+
+func limitsDelete(c *call) action {
+	c.daemon()
+	return func(ctx context.Context) error { return c.askLimit(ctx, http.MethodDelete, nil) }
+}
+
+func limitsSet(c *call) action {
+	c.daemon()
+	fields := newLimitFields(c)
+	return func(ctx context.Context) error {
+		body, err := fields.body(c.Given())
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return usageError{err}
+		return c.askLimit(ctx, http.MethodPut, body)
 	}
-	path := "/v1/limits/" + url.PathEscape(name)
-	switch verb {
-	case "list":
-		return listLimits(ctx, a, format, stdout)
-	case "get":
-		return ask(ctx, a, http.MethodGet, path, nil, format, stdout)
-	case "delete":
-		return ask(ctx, a, http.MethodDelete, path, nil, format, stdout)
-	case "watch":
-		return changes.run(ctx, a, name, format, stdout, stderr)
-	}
-	body, err := fields.body(f)
-	if err != nil {
-		return err
-	}
-	return ask(ctx, a, http.MethodPut, path, body, format, stdout)
 }
 
-// limitsVerb is what to do, and to which limit; "" is all of them.
-func limitsVerb(words []string) (verb, name string, err error) {
-	if len(words) == 0 {
-		return "list", "", nil
+// limitsList prints all limits. Only the status says where each is from.
+func limitsList(c *call) action {
+	c.daemon()
+	return func(ctx context.Context) error {
+		if c.format == output.JSON {
+			return c.ask(ctx, http.MethodGet, "/v1/limits", nil)
+		}
+		var body json.RawMessage
+		return c.report(ctx, "/v1/status", &body, func(w io.Writer) error { return printList(body, w) })
 	}
-	verb, words = words[0], words[1:]
-	names := make([]string, len(limitVerbs))
-	for i, v := range limitVerbs {
-		names[i] = v.name
-	}
-	i := slices.Index(names, verb)
-	switch {
-	case i < 0:
-		last := len(names) - 1
-		return "", "", usagef("%q is not understood: %s or %s", verb, strings.Join(names[:last], ", "), names[last])
-	case len(words) < limitVerbs[i].least, len(words) > 0 && words[0] == "":
-		return "", "", usagef("the limit's name is missing: %s NAME", verb)
-	case len(words) > limitVerbs[i].most:
-		return "", "", usagef("unexpected argument %q", words[limitVerbs[i].most])
-	case len(words) == 0:
-		return verb, "", nil
-	}
-	return verb, words[0], nil
-}
-
-// ask prints what a path answers. body may be nil.
-func ask(ctx context.Context, a *api, method, path string, body any, format output.Format, stdout io.Writer) error {
-	if err := a.open(); err != nil {
-		return err
-	}
-	got, err := a.call(ctx, method, path, body)
-	if err != nil {
-		return err
-	}
-	return printAnswer(stdout, format, got)
-}
-
-// listLimits prints all limits. Where each is from is in the status alone.
-func listLimits(ctx context.Context, a *api, format output.Format, stdout io.Writer) error {
-	if format == output.JSON {
-		return ask(ctx, a, http.MethodGet, "/v1/limits", nil, format, stdout)
-	}
-	return report(ctx, a, "/v1/status", format, stdout, printList)
 }
 
 func printList(body []byte, w io.Writer) error {
@@ -116,7 +60,7 @@ func printList(body []byte, w io.Writer) error {
 	var t output.Table
 	t.Row("NAME", "LIMIT", "WINDOW", "BURST", "ALGORITHM", "FROM", "OVERRIDES", "SHADOW")
 	for _, l := range limits {
-		t.Row(l.name, l.quota(), l.window(), l.burst(), l.algorithm(), l.from(), len(l.Overrides), yes(l.Shadow))
+		t.Row(l.name, l.quota(), l.window(), l.burst(), l.algorithm(), l.from(), l.overrides(), yes(l.Shadow))
 	}
 	return t.Print(w)
 }

@@ -10,11 +10,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	_ "time/tzdata" // static binaries know all zones
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
 func main() {
@@ -24,102 +26,116 @@ func main() {
 	os.Exit(code)
 }
 
-// command is one subcommand. run parses args, the arguments after the command's
-// name; see exitCode for what its error becomes.
-type command struct {
-	name string
-	help string // one line
-	run  func(ctx context.Context, args []string, stdout, stderr io.Writer) error
-}
-
-func commands() []command {
-	return []command{
-		{"take", "ask for a decision, and take what it allows", runTake},
-		{"peek", "show a client's standing, and take nothing", runPeek},
-		{"reserve", "take for work whose cost is known only after it, and print a token", runReserve},
-		{"commit", "settle a reservation: what was not used goes back", runCommit},
-		{"cancel", "settle a reservation: all of it goes back", runCancel},
-		{"reset", "forget what a client has used, on every node", runReset},
-		{"explain", "tell why a client stands where it stands, and which node admitted what", runExplain},
-		{"limits", "list the limits in force; get, set or delete one on every node; watch them change", runLimits},
-		{"status", "show nodes, synchronisation and the error bound", runStatus},
-		{"top", "list a limit's heaviest clients on one node", runTop},
-		{"shadow", "tell what shadow limits would have denied, and to whom", runShadow},
-		{"health", "tell by the exit code whether the daemon is ready", runHealth},
-		{"load", "put load on a daemon and measure it", runLoad},
-		{"replay", "replay an access log against a limit, without a daemon", runReplay},
-		{"sim", "simulate a cluster with faults, and check the error bound", runSim},
-		{"version", "print the version", runVersion},
-	}
-}
-
 // Exit codes. Scripts rely on them.
 const (
 	exitOK     = 0
-	exitError  = 1 // it did not work
-	exitUsage  = 2 // it was called wrongly, nothing was done
-	exitDenied = 3 // take, reserve: the request was denied
+	exitError  = 1 // the command failed
+	exitUsage  = 2 // the call was wrong, and nothing was done
+	exitDenied = 3 // take, reserve: the daemon denied the request
 )
 
-// errDenied is how take and reserve tell a denial, which is an answer and printed as one.
+// errDenied is how take and reserve report a denial, which they print as an answer.
 var errDenied = errors.New("denied")
 
 // usageError is a wrong call.
 type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // run is main without the process.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		usage(stderr)
+		usage(stderr, "")
 		return exitUsage
 	}
-	name := args[0]
-	switch name {
-	case "help", "-h", "-help", "--help":
-		usage(stdout)
+	c, name, rest := find(args)
+	switch {
+	case c != nil:
+		return exitCode(c.name, c.call(ctx, rest, stdout, stderr), stderr)
+	case isHelp(name):
+		usage(stdout, "")
 		return exitOK
-	case "-version", "--version":
-		name = "version"
+	case name == group && len(rest) > 0 && isHelp(rest[0]):
+		usage(stdout, group+" ")
+		return exitOK
 	}
-	for _, c := range commands() {
-		if c.name == name {
-			return exitCode(c.name, c.run(ctx, args[1:], stdout, stderr), stderr)
-		}
+	hint := "`ratelimitctl help` lists them"
+	if near := config.Nearest(name, names()); near != "" {
+		hint = "did you mean " + near + "? " + hint
 	}
-	say(stderr, "ratelimitctl: there is no command %q; `ratelimitctl help` lists them\n", name)
+	say(stderr, "ratelimitctl: there is no command %q; %s\n", name, hint)
 	return exitUsage
+}
+
+func isHelp(word string) bool {
+	return slices.Contains([]string{"help", "-h", "-help", "--h", "--help"}, word)
+}
+
+// find returns the command that args begin with, nil if there is none of that name, and
+// the arguments after the name.
+func find(args []string) (c *command, name string, rest []string) {
+	name, rest = args[0], args[1:]
+	switch {
+	case name == "-version", name == "--version":
+		name = "version"
+	case name != group:
+	case len(rest) > 0 && (isHelp(rest[0]) || !strings.HasPrefix(rest[0], "-")):
+		if isHelp(rest[0]) {
+			return nil, name, rest
+		}
+		name, rest = name+" "+rest[0], rest[1:]
+	default:
+		name += " list"
+	}
+	all := commands()
+	if i := slices.IndexFunc(all, func(c command) bool { return c.name == name }); i >= 0 {
+		c = &all[i]
+	}
+	return c, name, rest
+}
+
+func names() []string {
+	var all []string
+	for _, c := range commands() {
+		all = append(all, c.name)
+	}
+	return all
 }
 
 func exitCode(name string, err error, stderr io.Writer) int {
 	var wrong usageError
-	text := func() string { return strings.ReplaceAll(err.Error(), "\n", "; ") } // joined errors, on one line
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case errors.Is(err, errDenied):
 		return exitDenied
 	case errors.As(err, &wrong):
-		say(stderr, "ratelimitctl %s: %s; see `ratelimitctl %s -h`\n", name, text(), name)
+		say(stderr, "ratelimitctl %s: %s; see `ratelimitctl %s -h`\n", name, config.OneLine(err), name)
 		return exitUsage
 	}
-	say(stderr, "ratelimitctl %s: %s\n", name, text())
+	say(stderr, "ratelimitctl %s: %s\n", name, config.OneLine(err))
 	return exitError
 }
 
-func usage(w io.Writer) {
-	say(w, "usage: ratelimitctl COMMAND [arguments]\n\n")
+// usage lists the commands whose names begin with prefix.
+func usage(w io.Writer, prefix string) {
+	say(w, "usage: ratelimitctl %sCOMMAND [arguments]\n\n", prefix)
 	var t output.Table
 	for _, c := range commands() {
-		t.Row("  "+c.name, c.help)
+		if strings.HasPrefix(c.name, prefix) {
+			t.Row("  "+c.name, c.help)
+		}
 	}
 	_ = t.Print(w)
-	say(w, "\n`ratelimitctl COMMAND -h` shows a command's flags.\n"+
-		"RATELIMITCTL_ADDR is the daemon's address, RATELIMITCTL_TOKEN its admin token, if it has one.\n"+
-		"Exit codes: 0 done, 1 failed, 2 called wrongly, 3 denied (take, reserve).\n")
+	say(w, "\n`ratelimitctl COMMAND -h` shows a command's flags and examples.\n"+
+		envAddr+" is the daemon's address, "+envToken+" its admin token, if it has one.\n"+
+		exitCodes)
 }
 
-// say prints what accompanies an exit code. If it cannot be printed, the code still
-// tells.
+const exitCodes = "Exit codes: 0 done, 1 failed, 2 wrong call and nothing done, 3 denied (take, reserve).\n"
+
+// say prints text beside an exit code. The code still tells the result if the text
+// cannot be printed.
 func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }

@@ -61,19 +61,21 @@ func TestAWrongCallIsOneLineAndExitCode2(t *testing.T) {
 		{"cancel", "TOKEN"},
 		{"cancel t 5", `"5"`},
 		{"reset", "CLIENT"},
-		{"limits get", "limit's name is missing"},
-		{"limits put x", `"put" is not understood: list, get, set, delete or watch`},
+		{"limits get", "argument is missing: limits get NAME"},
+		{"limits put x", `"limits put"; did you mean limits get?`},
+		{"limits dlete x", "did you mean limits delete?"},
+		{"stauts", "did you mean status?"},
 		{"limits list x", `"x"`},
 		{"limits get x y", `"y"`},
-		{"limits set", "limit's name is missing"},
+		{"limits set", "argument is missing: limits set NAME"},
 		{"limits set x", "-limit"},
 		{"limits set x -limit 5", "-window"},
 		{"limits set x -limit 5 -window soon", "-window"},
-		{"limits delete", "limit's name is missing"},
-		{"limits delete x -limit 5", "-limit is for set"},
-		{"limits -burst 5", "-burst is for set"},
-		{"limits get x -f y", "-f is for set"},
-		{"limits set x -f y -n 5", "-n is for watch"},
+		{"limits delete", "argument is missing: limits delete NAME"},
+		{"limits delete x -limit 5", "-limit"},
+		{"limits -burst 5", "-burst"},
+		{"limits get x -f y", "-f"},
+		{"limits set x -f y -n 5", "-n"},
 		{"limits set x -f y -burst 5", "-burst cannot be beside -f"},
 		{"limits set x -limit 5 -window 1d", "-window"},
 		{"limits watch x y", `"y"`},
@@ -117,14 +119,47 @@ func TestHelpListsEveryCommandAndEachHasItsOwn(t *testing.T) {
 	if code != exitOK || errs != "" {
 		t.Errorf("help: %d, %q", code, errs)
 	}
+	for _, text := range []string{envAddr, envToken, "Exit codes: 0 done, 1 failed, 2 wrong call", "3 denied"} {
+		if !strings.Contains(help, text) {
+			t.Errorf("help does not tell of %s", text)
+		}
+	}
 	for _, c := range commands() {
 		if !strings.Contains(help, "  "+c.name+" ") || !strings.Contains(help, c.help) {
 			t.Errorf("help does not list %s", c.name)
 		}
 		for _, flag := range []string{"-h", "--help"} {
-			code, out, errs := ctl(c.name, flag)
-			if code != exitOK || errs != "" || !strings.HasPrefix(out, "usage: ratelimitctl "+c.name+" ") {
+			code, out, errs := ctl(append(strings.Fields(c.name), flag)...)
+			if code != exitOK || errs != "" || !strings.HasPrefix(out, "usage: ratelimitctl "+c.name+" ") || !strings.Contains(out, "Exit codes:") {
 				t.Errorf("%s %s: %d, %q, %q", c.name, flag, code, out, errs)
+			}
+			_, examples, _ := strings.Cut(out, "\nExamples:\n")
+			if n := strings.Count(examples, "  ratelimitctl "+c.name); n != 2 {
+				t.Errorf("%s has %d examples:\n%s", c.name, n, out)
+			}
+		}
+	}
+	if code, out, errs := ctl("limits", "-h"); code != exitOK || errs != "" || !strings.Contains(out, "  limits watch ") || strings.Contains(out, "  peek ") {
+		t.Errorf("limits -h: %d, %q, %q", code, out, errs)
+	}
+}
+
+// A flag of one command is not in the help of another, and each example is a call that the
+// command understands.
+func TestEachCommandHasFlagsOfItsOwn(t *testing.T) {
+	_, list, _ := ctl("limits", "list", "-h")
+	_, set, _ := ctl("limits", "set", "-h")
+	_, watch, _ := ctl("limits", "watch", "-h")
+	if strings.Contains(list, "-burst") || !strings.Contains(set, "-burst N ") || strings.Contains(set, "-interval") ||
+		!strings.Contains(watch, "-interval DURATION ") || strings.Contains(watch, "-burst") || !strings.Contains(set, "-shadow ") {
+		t.Errorf("got\n%s\n%s\n%s", list, set, watch)
+	}
+	for _, c := range commands() {
+		for _, example := range c.examples {
+			example, _, _ = strings.Cut(example, " >")
+			args := append(strings.Fields(c.name), strings.Fields(example)...)
+			if code, _, errs := ctl(append(args, "-h")...); code != exitOK {
+				t.Errorf("%q: %d, %s", args, code, errs)
 			}
 		}
 	}

@@ -14,28 +14,26 @@ import (
 // request is what take and reserve ask for, but for the client.
 type request struct {
 	limit  *string
-	cost   *int64
-	atMost *bool
+	cost   int64
+	atMost bool
 	also   checks
 }
 
 // newRequest adds the flags of a request.
-func newRequest(f *flags, cost string) *request {
-	q := &request{
-		limit:  f.String("limit", node.DefaultLimit, "name of the limit"),
-		cost:   f.Int64("cost", 1, cost),
-		atMost: f.Bool("at-most", false, "take as much of the cost as fits, if that is at least 1"),
-	}
-	f.Var(&q.also, "also", "a further limit that has to admit the request: a name, or `FIELDS` like limit=day,client=acme,cost=2, of which what is left out is the request's; "+
-		"one with a comma is put in double quotes, as in CSV; may be repeated")
+func newRequest(c *call, cost string) *request {
+	q := &request{limit: c.limitFlag(), cost: 1}
+	c.Add(&q.cost, "cost", cost)
+	c.Add(&q.atMost, "at-most", "take as much of the cost as fits, if that is at least 1")
+	c.Add(&q.also, "also", "a further limit that has to admit the request: a name, or `FIELDS` like limit=day,client=acme,cost=2; "+
+		"a field left out is the request's; put a field with a comma in double quotes, as in CSV; may be repeated")
 	return q
 }
 
-// body is the request for a client. What was not asked for is left out, so that
-// daemons that do not know it yet answer too.
+// body is the request for a client. It leaves out fields that were not asked for, so that
+// daemons that do not know them yet answer too.
 func (q *request) body(client string) map[string]any {
-	b := map[string]any{"client": client, "limit": *q.limit, "cost": *q.cost}
-	if *q.atMost {
+	b := map[string]any{"client": client, "limit": *q.limit, "cost": q.cost}
+	if q.atMost {
 		b["at_most"] = true
 	}
 	if len(q.also) > 0 {
@@ -50,8 +48,8 @@ type checks []map[string]any
 // String implements flag.Value.
 func (c *checks) String() string { return "" }
 
-// Set implements flag.Value. A comma separates fields, but ids of clients may hold
-// anything: CSV has a way to say so that is known.
+// Set implements flag.Value. A comma separates fields, but a client's id may hold one:
+// the quotes of CSV are a known way to write that.
 func (c *checks) Set(s string) error {
 	if len(*c) == node.MaxChecks {
 		return fmt.Errorf("must be at most %d", node.MaxChecks)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -11,38 +10,29 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-func runShadow(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	f := newFlags("shadow", "[flags]", stdout)
-	a := newAPI(f)
-	var format output.Format
-	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
-	if _, err := f.parse(args, 0, 0); err != nil {
-		return err
-	}
-	return report(ctx, a, "/v1/shadow", format, stdout, func(body []byte, w io.Writer) error {
+func shadow(c *call) action {
+	c.daemon()
+	return func(ctx context.Context) error {
 		var got struct {
 			Limits map[string]shadowReport `json:"limits"`
 		}
-		if err := json.Unmarshal(body, &got); err != nil {
-			return fmt.Errorf("the answer is not understood: %w", err)
-		}
-		if len(got.Limits) == 0 {
-			_, err := fmt.Fprintln(w, "no limit is a shadow")
-			return err
-		}
-		for i, name := range slices.Sorted(maps.Keys(got.Limits)) {
-			if i > 0 {
-				if _, err := fmt.Fprintln(w); err != nil {
+		return c.report(ctx, "/v1/shadow", &got, func(w io.Writer) error {
+			if len(got.Limits) == 0 {
+				_, err := fmt.Fprintln(w, "no limit is a shadow")
+				return err
+			}
+			for i, name := range slices.Sorted(maps.Keys(got.Limits)) {
+				if i > 0 {
+					say(w, "\n")
+				}
+				r := got.Limits[name]
+				if err := r.print(w, name); err != nil {
 					return err
 				}
 			}
-			r := got.Limits[name]
-			if err := r.print(w, name); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 }
 
 // shadowReport is what one limit would have denied.

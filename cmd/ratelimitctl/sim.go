@@ -2,13 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"maps"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -16,127 +17,102 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/simulate"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
 )
 
-// simCommand is one call of sim.
-type simCommand struct {
-	simOptions
-	random   bool
-	from     uint64
-	seeds    uint64
-	workers  int
-	sweep    string
-	svg      string
-	html     string
-	trace    string
-	file     string
-	format   output.Format
-	given    map[string]bool // flags that were set
-	stdout   io.Writer
-	progress *output.Progress
+// simCall is one call of sim.
+type simCall struct {
+	*call
+	simulate.Options
+	random                        bool
+	from, seeds                   uint64
+	workers                       int
+	sweep, svg, html, trace, file string
+	given                         []string // flags that were set
+	progress                      *output.Progress
 }
 
-// What a call of sim does is one of these. Flags that a mode does not use are
-// refused, not ignored.
+// A call of sim has one of these modes. It refuses flags that its mode does not use,
+// instead of ignoring them.
 var (
 	simFileFlags     = []string{"scenario", "seed", "trace", "o"}
 	simSeedFlags     = []string{"random", "seed", "trace", "o"}
 	simCampaignFlags = []string{"random", "from", "seeds", "workers", "o"}
-	simSweepOnly     = []string{"svg", "html", "seeds", "workers"}
+	simSweepOnly     = []string{"svg", "html", "seeds", "workers", "from"}
 )
 
 const (
 	campaignSeeds = 1000
 	sweepSeeds    = 5
-	mostWorkers   = 1024
+	// mostWorkers keeps a slip from starting more runs than memory holds.
+	mostWorkers = 1024
+	// mostScenario is the largest scenario that is read, in bytes.
+	mostScenario = 16 << 20
 )
 
-func runSim(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := newFlags("sim", "[flags]", stdout)
-	c := simCommand{simOptions: *newSimOptions(), given: map[string]bool{}, stdout: stdout, progress: output.NewProgress(stderr)}
-	c.register(f.FlagSet)
-	f.BoolVar(&c.random, "random", false, "run random clusters, loads and faults: -seeds of them, or the one of -seed")
-	f.Uint64Var(&c.from, "from", 1, "with -random: the first seed")
-	f.Uint64Var(&c.seeds, "seeds", 0, fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
-	f.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "with -random and -sweep: runs at the same time")
-	f.StringVar(&c.sweep, "sweep", "", "run with each value of one flag, `FLAG=V1,V2,...`, of "+strings.Join(sweepable(), ", "))
-	f.StringVar(&c.svg, "svg", "", "with -sweep: draw it into this `FILE`")
-	f.StringVar(&c.html, "html", "", "with -sweep: write it as a page into this `FILE`")
-	f.StringVar(&c.trace, "trace", "", "write all that happens into this `FILE`, - for the standard output")
-	f.StringVar(&c.file, "scenario", "", "run the scenario in this JSON `FILE`, as -o json prints it, instead of what flags describe")
-	f.Func("o", "output `FORMAT`, table or json (default table)", func(s string) error {
-		if s == "table" {
-			s = string(output.Text)
-		} else if s != string(output.JSON) {
-			return fmt.Errorf("must be table or json, not %q", s)
-		}
-		return c.format.Set(s)
-	})
-	if _, err := f.parse(args, 0, 0); err != nil {
-		return err
+func simulation(c *call) action {
+	s := &simCall{call: c, Options: *simulate.NewOptions(), from: 1, workers: runtime.GOMAXPROCS(0), progress: output.NewProgress(c.stderr)}
+	s.Register(c.Set)
+	c.Add(&s.random, "random", "run random clusters, loads and faults: -seeds of them, or the one of -seed")
+	c.Add(&s.from, "from", "with -random: the first seed")
+	c.Add(&s.seeds, "seeds", fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
+	c.Add(&s.workers, "workers", "with -random and -sweep: runs at the same time")
+	c.Add(&s.sweep, "sweep", "run with each value of one flag, `FLAG=V1,V2,...`, of "+strings.Join(simulate.Parameters(), ", "))
+	c.Add(&s.svg, "svg", "with -sweep: draw it into this `FILE`")
+	c.Add(&s.html, "html", "with -sweep: write it as a page into this `FILE`")
+	c.Add(&s.trace, "trace", "write all events into this `FILE`, - for the standard output")
+	c.Add(&s.file, "scenario", "run the scenario in this JSON `FILE`, as -o json prints it, instead of the one that flags describe")
+	return func(ctx context.Context) error {
+		s.given = c.Given()
+		return s.run(ctx)
 	}
-	f.Visit(func(set *flag.Flag) { c.given[set.Name] = true })
-	return c.run(ctx)
 }
 
-// run does what the flags together ask for.
-func (c *simCommand) run(ctx context.Context) error {
+func (c *simCall) gives(name string) bool { return slices.Contains(c.given, name) }
+
+// run runs the mode that the flags together ask for.
+func (c *simCall) run(ctx context.Context) error {
 	switch {
-	case c.given["seeds"] && c.seeds < 1:
+	case c.gives("seeds") && c.seeds < 1:
 		return usagef("-seeds %d: must be at least 1", c.seeds)
 	case c.workers < 1 || c.workers > mostWorkers:
 		return usagef("-workers %d: must be from 1 to %d", c.workers, mostWorkers)
 	case c.trace == "-" && c.format == output.JSON:
 		return usagef("-trace -: would mix with the JSON; give it a file")
-	case c.given["sweep"]:
-		if err := c.refuse("-sweep", func(name string) bool {
-			return name == "random" || name == "scenario" || name == "trace" || name == "from"
-		}); err != nil {
-			return err
-		}
+	case c.gives("sweep"):
 		return c.runSweep(ctx)
-	case c.random && !c.given["seed"]:
-		if err := c.refuse("-random", except(simCampaignFlags)); err != nil {
-			return err
-		}
+	case c.random && !c.gives("seed"):
 		return c.runCampaign(ctx)
 	}
-	sc, err := c.one()
+	sc, err := c.scenario()
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	return c.runOne(ctx, sc)
 }
 
-// one is the single scenario that the flags ask for.
-func (c *simCommand) one() (sim.Scenario, error) {
+// scenario is the single scenario that the flags ask for.
+func (c *simCall) scenario() (sim.Scenario, error) {
 	switch {
 	case c.random:
-		if err := c.refuse("-random -seed", except(simSeedFlags)); err != nil {
-			return sim.Scenario{}, err
-		}
-		return sim.Random(c.seed), nil
+		return sim.Random(c.Seed), c.refuse("-random -seed", except(simSeedFlags))
 	case c.file != "":
 		if err := c.refuse("-scenario", except(simFileFlags)); err != nil {
 			return sim.Scenario{}, err
 		}
 		return c.read()
 	}
-	for _, name := range append(simSweepOnly, "from") {
-		if c.given[name] {
-			return sim.Scenario{}, usagef("-%s has no effect without -sweep or -random", name)
-		}
+	if err := c.refuse("neither -sweep nor -random", func(name string) bool { return slices.Contains(simSweepOnly, name) }); err != nil {
+		return sim.Scenario{}, err
 	}
-	return c.scenario()
+	return c.Scenario()
 }
 
-// refuse returns a usage error if a flag was set that the mode does not use.
-func (c *simCommand) refuse(mode string, unused func(flag string) bool) error {
-	for _, name := range slices.Sorted(maps.Keys(c.given)) {
-		if unused(name) {
-			return usagef("-%s has no effect with %s", name, mode)
-		}
+// refuse returns a usage error if the call sets a flag that its mode does not use.
+func (c *simCall) refuse(mode string, unused func(flag string) bool) error {
+	if i := slices.IndexFunc(c.given, unused); i >= 0 {
+		return usagef("-%s has no effect with %s", c.given[i], mode)
 	}
 	return nil
 }
@@ -145,20 +121,18 @@ func except(used []string) func(string) bool {
 	return func(name string) bool { return !slices.Contains(used, name) }
 }
 
-// read takes the scenario from its file.
-func (c *simCommand) read() (sim.Scenario, error) {
+// read reads the scenario from its file, which may be a printed report.
+func (c *simCall) read() (sim.Scenario, error) {
 	var sc sim.Scenario
-	const most = 16 << 20
 	f, err := os.Open(c.file)
 	if err != nil {
-		return sc, usageError{err}
+		return sc, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	text, err := io.ReadAll(io.LimitReader(f, most))
+	text, err := io.ReadAll(io.LimitReader(f, mostScenario))
 	if err != nil {
-		return sc, usageError{err}
+		return sc, err
 	}
-	// A printed report holds its scenario.
 	var report struct {
 		Scenario json.RawMessage `json:"scenario"`
 	}
@@ -170,22 +144,22 @@ func (c *simCommand) read() (sim.Scenario, error) {
 		err = sc.Validate()
 	}
 	if err != nil {
-		return sc, usagef("-scenario %s: %w", c.file, err)
+		return sc, fmt.Errorf("-scenario %s: %w", c.file, err)
 	}
-	if c.given["seed"] {
-		sc.Seed = c.seed
+	if c.gives("seed") {
+		sc.Seed = c.Seed
 	}
 	return sc, nil
 }
 
-func (c *simCommand) runOne(ctx context.Context, sc sim.Scenario) error {
+func (c *simCall) runOne(ctx context.Context, sc sim.Scenario) error {
 	trace, closeTrace, err := c.openTrace()
 	if err != nil {
 		return err
 	}
 	c.progress.Showf("simulating %v", sc.Duration)
 	start := time.Now()
-	r, err := simulate(ctx, sc, trace)
+	r, err := simulate.Run(ctx, sc, trace)
 	took := time.Since(start)
 	c.progress.Done()
 	if err == nil {
@@ -194,8 +168,8 @@ func (c *simCommand) runOne(ctx context.Context, sc sim.Scenario) error {
 	if err != nil {
 		return err
 	}
-	report := newSimReport(sc, r, took)
-	if err := c.format.Print(c.stdout, report, report.print); err != nil {
+	report := simulate.NewReport(sc, r, took)
+	if err := c.format.Print(c.stdout, report, report.Print); err != nil {
 		return err
 	}
 	if n := len(r.Violations); n > 0 {
@@ -205,7 +179,7 @@ func (c *simCommand) runOne(ctx context.Context, sc sim.Scenario) error {
 }
 
 // again is the command that repeats a run, with its trace.
-func (c *simCommand) again(seed uint64) string {
+func (c *simCall) again(seed uint64) string {
 	const program = "go run ./cmd/ratelimitctl sim"
 	switch {
 	case c.random:
@@ -216,34 +190,74 @@ func (c *simCommand) again(seed uint64) string {
 	return "the same flags, -seed " + fmt.Sprint(seed) + " and -trace -"
 }
 
-var errInterrupted = errors.New("interrupted")
+// runCampaign runs random scenarios.
+func (c *simCall) runCampaign(ctx context.Context) error {
+	if err := c.refuse("-random", except(simCampaignFlags)); err != nil {
+		return err
+	}
+	seeds := cmp.Or(c.seeds, campaignSeeds)
+	sum := sim.Campaign(ctx, c.from, seeds, c.workers, func(total sim.Row) {
+		c.progress.Showf("%d of %d seeds, %d decisions, %d violations", total.Seeds, seeds, total.Decisions, total.Violations)
+	})
+	c.progress.Done()
+	err := c.format.Print(c.stdout, sum, func(w io.Writer) error {
+		_, err := fmt.Fprint(w, sum)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.verdict(&sum, ctx.Err() != nil)
+}
 
-// simulate runs a scenario unless ctx ends before.
-func simulate(ctx context.Context, sc sim.Scenario, trace io.Writer) (sim.Result, error) {
-	if ctx.Err() != nil {
-		return sim.Result{}, errInterrupted
+// verdict is the error that a campaign ends with, nil if it kept every promise.
+func (c *simCall) verdict(sum *sim.Summary, interrupted bool) error {
+	switch {
+	case len(sum.Failed) > 0:
+		return fmt.Errorf("%d violations of what is promised; repeat the first with: %s", sum.Total.Violations, c.again(sum.Failed[0].Seed))
+	case interrupted:
+		return fmt.Errorf("interrupted; go on with -from %d", sum.Next)
 	}
-	type outcome struct {
-		r   sim.Result
-		err error
+	return nil
+}
+
+func (c *simCall) runSweep(ctx context.Context) error {
+	if err := c.refuse("-sweep", func(name string) bool {
+		return name == "random" || name == "scenario" || name == "trace" || name == "from"
+	}); err != nil {
+		return err
 	}
-	// A run cannot be interrupted. One that is given up goes on until the program
-	// ends, which is at once.
-	done := make(chan outcome, 1)
-	go func() {
-		r, err := sim.Run(sc, trace)
-		done <- outcome{r, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return sim.Result{}, errInterrupted
-	case o := <-done:
-		return o.r, o.err
+	seeds := int(min(cmp.Or(c.seeds, sweepSeeds), math.MaxInt32)) //nolint:gosec // NewSweep refuses too many
+	sweep, err := simulate.NewSweep(c.sweep, c.Options, c.given, seeds)
+	if err != nil {
+		return usageError{err}
 	}
+	err = sweep.Run(ctx, c.workers, func(done, of int) { c.progress.Showf("%d of %d runs", done, of) })
+	c.progress.Done()
+	if err != nil {
+		return err
+	}
+	err = errors.Join(writeFile(c.svg, sweep.SVG), writeFile(c.html, sweep.HTML), c.format.Print(c.stdout, sweep, sweep.Print))
+	if n, first := sweep.Violations(); err == nil && n > 0 {
+		err = fmt.Errorf("%d violations of what is promised; repeat the first with the same flags, but instead of -sweep: %s", n, first)
+	}
+	return err
+}
+
+// writeFile writes a picture or a page, if it has a name.
+func writeFile(name string, write func(io.Writer) error) error {
+	if name == "" {
+		return nil
+	}
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		return err
+	}
+	return os.WriteFile(name, text.Bytes(), 0o644) //nolint:gosec // everybody may look at it
 }
 
 // openTrace opens what -trace names. Without it the writer is nil.
-func (c *simCommand) openTrace() (w io.Writer, closeIt func() error, err error) {
+func (c *simCall) openTrace() (w io.Writer, closeIt func() error, err error) {
 	switch c.trace {
 	case "":
 		return nil, func() error { return nil }, nil

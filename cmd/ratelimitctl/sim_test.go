@@ -14,64 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/simulate"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
 )
 
-// The figures are made up: what a cluster does is the simulator's to test, and would
-// change this text with every change of the protocol.
-func TestASimulationPrintsATable(t *testing.T) {
-	sc := sim.Scenario{
-		Seed: 7, Nodes: 3, Policy: node.Policy{Limit: 100, Window: 10 * time.Second, MaxOvershoot: 0.1},
-		Duration: 30 * time.Second, Flush: 50 * time.Millisecond, Skew: 5 * time.Millisecond,
-		Link:    sim.Link{DelayMin: time.Millisecond, DelayMax: 3 * time.Millisecond},
-		Streams: []sim.Stream{{Rate: 80}, {Rate: 20}, {Conforming: true}},
-		Faults:  []sim.Fault{{Kind: sim.FaultPartition, At: 5 * time.Second, For: 10 * time.Second, Nodes: []int{1, 2}}},
-	}
-	r := sim.Result{
-		Seed: 7, Decisions: 3462, Admitted: 2391, Denied: 1071, Units: 2392, Central: 2390, CentralUnits: 2390,
-		E: 2.612, Bound: 3, Documented: sim.Terms{Connected: 5.5, Skew: 0.5}, Ceiling: 206.818, Incarnations: 3, Delta: 340892700, Sigma: 8 * time.Millisecond,
-		Conforming: 398, Messages: 1397, Bytes: 215852, Simulated: 38 * time.Second, Trace: 0xabc,
-	}
-	const want = `cluster    3 nodes, flush 50ms, messages take 1ms to 3ms, 0 % lost, clocks off by up to 5ms
-limit      100 per 10s for each client, burst 100, max overshoot 0.1
-load       100 requests/s of 2 clients for 30s, and one that keeps to the limit
-faults     partition at 5s for 10s of 1,2
-simulated  38s in 0.07 s, seed 7, trace 0000000000000abc
-
-                     requests  admitted  units  denied
-this cluster             3462      2391   2392    1071
-one central limiter      3462      2390   2390    1072
-difference                           +1     +2      -1
-
-E                 2.61 units    measured: the most that a client ever got beyond what one central limiter could have admitted
-bound             6.00 units    what is promised for this load and these faults
-  at that moment  3.00 units    what the node that admitted could not know of
-  for any load    206.82 units  (N-1)·(B + r·Δ) + r·σ; here N = 3, Δ = 340.893ms, σ = 8ms
-wrongly denied    0 of 398      requests of a client that keeps to the limit
-messages          0.58          per admitted request; 1397 while the load ran
-bytes             90            per admitted request; 215852 while the load ran
-
-`
-	var b bytes.Buffer
-	if err := newSimReport(sc, r, 70*time.Millisecond).print(&b); err != nil {
-		t.Fatal(err)
-	}
-	if got, kept := strings.CutSuffix(b.String(), "Every admission was within its bound, and all promises were kept.\n"); !kept || got != want {
-		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
-	}
-	r.Violations = []string{"at 1.0 s: something"}
-	b.Reset()
-	if err := newSimReport(sc, r, 0).print(&b); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasSuffix(b.String(), "\n\nVIOLATION at 1.0 s: something\n") {
-		t.Errorf("got\n%s", b.String())
-	}
-}
-
 // simulated runs sim with -o json and returns what it printed, but for the real time.
-func simulated(t *testing.T, args ...string) (report simReport, text string) {
+func simulated(t *testing.T, args ...string) (report simulate.Report, text string) {
 	t.Helper()
 	code, out, errs := ctl(append([]string{"sim", "-o", "json"}, args...)...)
 	if code != exitOK || errs != "" {
@@ -167,7 +116,7 @@ func TestACampaignPrintsOneTable(t *testing.T) {
 }
 
 func TestACampaignThatFailsSaysHowToRepeatIt(t *testing.T) {
-	c := &simCommand{random: true}
+	c := &simCall{random: true}
 	failed := &sim.Summary{Next: 99, Total: sim.Row{Violations: 3}, Failed: []sim.Failure{{Seed: 17}, {Seed: 40}}}
 	const command = "go run ./cmd/ratelimitctl sim -random -seed 17 -trace -"
 	if err := c.verdict(failed, false); err == nil || !strings.Contains(err.Error(), "3 violations") || !strings.HasSuffix(err.Error(), command) {
@@ -268,7 +217,7 @@ func TestASweepIsRepeatableWhateverItsWorkers(t *testing.T) {
 			t.Errorf("%s workers:\n%s\none:\n%s", workers, out, first)
 		}
 	}
-	var s sweepResult
+	var s simulate.Sweep
 	if err := json.Unmarshal([]byte(first), &s); err != nil || len(s.Points) != 2 || s.Points[1].X != 0.2 || s.Points[1].Ceiling <= s.Points[0].Ceiling {
 		t.Errorf("%v, %s", err, first)
 	}
@@ -279,7 +228,7 @@ func TestEveryParameterCanBeSwept(t *testing.T) {
 		"nodes": "1,2", "clients": "1,3", "rate": "10,20", "limit": "5,10", "burst": "5,10", "max-overshoot": "0.1,1",
 		"loss": "0,0.1", "delay": "1ms,2ms..9ms", "flush": "1ms,50ms", "skew": "0s,9ms",
 	}
-	for _, name := range sweepable() {
+	for _, name := range simulate.Parameters() {
 		code, out, errs := ctl("sim", "-duration", "500ms", "-seeds", "1", "-sweep", name+"="+values[name], "-svg", filepath.Join(t.TempDir(), "s.svg"))
 		if code != exitOK || errs != "" {
 			t.Errorf("%s: exit code %d, stderr %q, stdout\n%s", name, code, errs, out)
@@ -320,7 +269,7 @@ func TestAWrongSimulationIsRefusedByFlag(t *testing.T) {
 		{"-crash 5+2:3", "-crash"},
 		{"-crash -5s+2s:3", "-crash"},
 		{"-crash 1s+2s:9", "-crash"},
-		{"-o xml", "table or json"},
+		{"-o xml", "text or json"},
 		{"-seeds 3", "-seeds"},
 		{"-svg x.svg", "-svg"},
 		{"-from 3", "-from"},

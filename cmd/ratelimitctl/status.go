@@ -11,19 +11,16 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-func runStatus(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	f := newFlags("status", "[flags]", stdout)
-	a := newAPI(f)
-	var format output.Format
-	f.Var(&format, "o", "output `FORMAT`, text or json (default text)")
-	if _, err := f.parse(args, 0, 0); err != nil {
-		return err
+func status(c *call) action {
+	c.daemon()
+	return func(ctx context.Context) error {
+		var body json.RawMessage
+		return c.report(ctx, "/v1/status", &body, func(w io.Writer) error { return printStatus(body, w) })
 	}
-	return report(ctx, a, "/v1/status", format, stdout, printStatus)
 }
 
-// printStatus prints all of a status as it comes but for the limits: their overrides and
-// what they shadow are documents, which would fill a table's cells.
+// printStatus prints the members of a status as they come, but the limits as a table of
+// their own: a limit's members would fill a table's cells.
 func printStatus(body []byte, w io.Writer) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if start, err := d.Token(); err != nil || start != json.Delim('{') {
@@ -97,7 +94,7 @@ func printLimits(body []byte, w io.Writer) error {
 		if l.Shadow {
 			would = fmt.Sprint(l.WouldDeny)
 		}
-		t.Row(l.name, l.quota(), l.window(), l.burst(), l.algorithm(), l.from(), since, l.Allowed, l.Denied, would, max(l.Count, len(l.Overrides)))
+		t.Row(l.name, l.quota(), l.window(), l.burst(), l.algorithm(), l.from(), since, l.Allowed, l.Denied, would, l.overrides())
 	}
 	return t.Print(w)
 }

@@ -15,22 +15,29 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-// watch is "limits watch": it looks at the limits every so often, and prints what is
-// another than before.
+// watch is "limits watch": it looks at the limits at an interval, and prints each change.
 type watch struct {
-	interval *time.Duration
-	count    *int
+	*call
+	interval time.Duration
+	count    int
+	name     string // "" for all limits
 }
 
-// newWatch adds the flags. That they are for watch is told by their usage.
-func newWatch(f *flags) *watch {
-	return &watch{
-		interval: f.Duration("interval", time.Second, "watch: how often to look; of changes that follow each other faster the last one shows"),
-		count:    f.Int("n", 0, "watch: end after so many changes (default never)"),
+func limitsWatch(c *call) action {
+	c.daemon()
+	w := &watch{call: c, interval: time.Second}
+	c.Add(&w.interval, "interval", "how often to look; of several changes within it only the last one shows")
+	c.Add(&w.count, "n", "end after so many changes (default never)")
+	return func(ctx context.Context) error {
+		if len(c.args) > 0 {
+			w.name = c.args[0]
+		}
+		return w.run(ctx)
 	}
 }
 
-// limitChange is one limit before and after; null is none of that name.
+// limitChange is one limit before and after a change. Old is null for a new limit, New
+// for one that is gone.
 type limitChange struct {
 	Time time.Time       `json:"time"`
 	Name string          `json:"name"`
@@ -38,23 +45,20 @@ type limitChange struct {
 	New  json.RawMessage `json:"new"`
 }
 
-// run prints changes until ctx is done. A daemon that was there once may go away and
+// run prints changes until ctx is done. Once the daemon has answered, it may go away and
 // come back.
-func (w *watch) run(ctx context.Context, a *api, name string, format output.Format, stdout, stderr io.Writer) error {
-	if *w.interval <= 0 {
-		return usagef("-interval %v: must be above 0", *w.interval)
+func (w *watch) run(ctx context.Context) error {
+	switch {
+	case w.interval <= 0:
+		return usagef("-interval %v: must be above 0", w.interval)
+	case w.count < 0:
+		return usagef("-n %d: must be 1 or more", w.count)
 	}
-	if *w.count < 0 {
-		return usagef("-n %d: must be 1 or more", *w.count)
-	}
-	if err := a.open(); err != nil {
-		return err
-	}
-	before, err := documents(ctx, a, name)
+	before, err := w.documents(ctx)
 	if err != nil {
 		return err
 	}
-	tick := time.NewTicker(*w.interval)
+	tick := time.NewTicker(w.interval)
 	defer tick.Stop()
 	away, printed := false, 0
 	for {
@@ -63,27 +67,27 @@ func (w *watch) run(ctx context.Context, a *api, name string, format output.Form
 			return nil
 		case <-tick.C:
 		}
-		now, err := documents(ctx, a, name)
+		now, err := w.documents(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && !away:
-			say(stderr, "ratelimitctl limits: %v; it is asked on\n", err)
+			say(w.stderr, "ratelimitctl limits watch: %v; asking again\n", err)
 		case err == nil && away:
-			say(stderr, "ratelimitctl limits: %s answers again\n", a.addr)
+			say(w.stderr, "ratelimitctl limits watch: %s answers again\n", w.api.addr)
 		}
 		if away = err != nil; away {
 			continue
 		}
 		changes := changesOf(before, now)
 		if len(changes) > 0 {
-			since(ctx, a, changes)
+			w.date(ctx, changes)
 		}
 		for _, c := range changes {
-			if err := c.print(stdout, format); err != nil {
+			if err := c.print(w.stdout, w.format); err != nil {
 				return err
 			}
-			if printed++; printed == *w.count {
+			if printed++; printed == w.count {
 				return nil
 			}
 		}
@@ -91,28 +95,26 @@ func (w *watch) run(ctx context.Context, a *api, name string, format output.Form
 	}
 }
 
-// documents are the limits as documents, or the one of that name if there is one.
-func documents(ctx context.Context, a *api, name string) (map[string]json.RawMessage, error) {
-	got, err := a.call(ctx, http.MethodGet, "/v1/limits", nil)
+// documents returns the watched limits by name, as the daemon writes them.
+func (w *watch) documents(ctx context.Context) (map[string]json.RawMessage, error) {
+	got, err := w.api.call(ctx, http.MethodGet, "/v1/limits", nil)
 	if err != nil {
 		return nil, err
 	}
 	var all struct{ Limits map[string]json.RawMessage }
-	if err := json.Unmarshal(got.body, &all); err != nil {
-		return nil, fmt.Errorf("the answer is not understood: %w", err)
+	if err := understand(got.body, &all); err != nil {
+		return nil, err
 	}
-	if name != "" {
-		maps.DeleteFunc(all.Limits, func(other string, _ json.RawMessage) bool { return other != name })
+	if w.name != "" {
+		maps.DeleteFunc(all.Limits, func(other string, _ json.RawMessage) bool { return other != w.name })
 	}
 	return all.Limits, nil
 }
 
 // changesOf compares limits, in the order of their names.
 func changesOf(before, now map[string]json.RawMessage) []limitChange {
-	names := maps.Clone(before)
-	if names == nil {
-		names = map[string]json.RawMessage{}
-	}
+	names := map[string]json.RawMessage{}
+	maps.Copy(names, before)
 	maps.Copy(names, now)
 	var out []limitChange
 	for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -123,10 +125,10 @@ func changesOf(before, now map[string]json.RawMessage) []limitChange {
 	return out
 }
 
-// since puts the time at which each change took effect, where the daemon knows it, in
-// place of that at which it was seen.
-func since(ctx context.Context, a *api, changes []limitChange) {
-	got, err := a.call(ctx, http.MethodGet, "/v1/status", nil)
+// date gives each change the time at which it took effect, where the daemon knows it.
+// The others keep the time at which they were seen.
+func (w *watch) date(ctx context.Context, changes []limitChange) {
+	got, err := w.api.call(ctx, http.MethodGet, "/v1/status", nil)
 	if err != nil {
 		return
 	}
@@ -154,8 +156,7 @@ func (c *limitChange) print(w io.Writer, format output.Format) error {
 	return t.Print(w)
 }
 
-// what says what is new, or all of a limit that was not there before, or is not any
-// more.
+// what lists the fields that changed, or all fields of a limit that is new or gone.
 func (c *limitChange) what() string {
 	switch {
 	case c.Old == nil:
@@ -191,11 +192,11 @@ func (c *limitChange) fields(document json.RawMessage) string {
 
 func members(document json.RawMessage) map[string]json.RawMessage {
 	var m map[string]json.RawMessage
-	_ = json.Unmarshal(document, &m) // an object, or it would not have been read
+	_ = json.Unmarshal(document, &m) // the daemon sent it as an object
 	return m
 }
 
-// fieldOrder sorts names, the most telling ones first.
+// fieldOrder sorts names: the fields that matter most, then the others by name.
 func fieldOrder(m map[string]json.RawMessage) []string {
 	first := []string{"block", "unlimited", "limit", "window", "burst"}
 	names := slices.Sorted(maps.Keys(m))
@@ -211,7 +212,7 @@ func fieldOrder(m map[string]json.RawMessage) []string {
 	return names
 }
 
-// fieldText is the value of a field on one line, of a list how long it is.
+// fieldText is the value of a field on one line: of a list, its length.
 func fieldText(name string, value json.RawMessage) string {
 	var list []json.RawMessage
 	var text string

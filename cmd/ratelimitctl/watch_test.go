@@ -107,8 +107,8 @@ func TestWatchGoesOnUntilItIsStopped(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(ctx, []string{"limits", "watch", "-interval", "5ms", "-addr", server.URL}, &out, &errs)
 	if code != exitOK || out.Len() != 0 || errs.String() != ""+
-		"ratelimitctl limits: 503: gone for a moment; it is asked on\n"+
-		"ratelimitctl limits: "+server.URL+" answers again\n" {
+		"ratelimitctl limits watch: 503: gone for a moment; asking again\n"+
+		"ratelimitctl limits watch: "+server.URL+" answers again\n" {
 		t.Errorf("%d, %q, %q", code, out.String(), errs.String())
 	}
 }

@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	_ "time/tzdata" // static binaries know all zones
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
 // Exit codes. What the operator has to set right before another start makes sense is
@@ -46,7 +47,5 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// oneLine is an error's text on one line: joined errors come on several.
-func oneLine(err error) string {
-	return strings.Join(strings.Split(strings.TrimSpace(err.Error()), "\n"), "; ")
-}
+// oneLine is an error's text on one line, for the log and the terminal.
+func oneLine(err error) string { return config.OneLine(err) }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
@@ -148,13 +149,7 @@ func amount(p node.Policy) string {
 	case p.Calendar != none:
 		return fmt.Sprintf("%d per %v", p.Limit, p.Calendar)
 	}
-	window := p.Window.String()
-	for _, zero := range []string{"m0s", "h0m"} { // 1h, not 1h0m0s
-		if strings.HasSuffix(window, zero) {
-			window = window[:len(window)-2]
-		}
-	}
-	return fmt.Sprintf("%d per %s", p.Limit, window)
+	return fmt.Sprintf("%d per %s", p.Limit, output.Span(p.Window))
 }
 
 // open starts the node.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
@@ -39,7 +38,7 @@ func bad(field, detail string) *problem {
 // problemOf translates a node's error. limitField is the field in which the request named
 // the limit.
 func problemOf(err error, limitField string) *problem {
-	p := &problem{Status: http.StatusInternalServerError, Detail: err.Error()}
+	p := &problem{Status: http.StatusInternalServerError, Detail: spec.OneLine(err)}
 	switch {
 	case errors.Is(err, node.ErrUnknownLimit):
 		p.Status, p.Field = http.StatusNotFound, limitField
@@ -56,7 +55,6 @@ func problemOf(err error, limitField string) *problem {
 			p.Status, p.Field = http.StatusBadRequest, faults[0].Field
 		}
 	}
-	p.Detail = strings.ReplaceAll(p.Detail, "\n", "; ")
 	return p
 }
 

@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
 // mostAtOnce is how many limits one watcher writes before it looks again. Where the bucket
@@ -136,10 +137,10 @@ func (w *Watcher) delete(name string, e *entry) {
 
 // tell logs what is wrong with a value, once.
 func (w *Watcher) tell(name string, e *entry, err error) {
-	if err == nil || e.told == oneLine(err) {
+	if err == nil || e.told == spec.OneLine(err) {
 		return
 	}
-	e.told = oneLine(err)
+	e.told = spec.OneLine(err)
 	w.count(func(s *Stats) { s.Refused++ })
 	w.log.Warn("a value in the NATS bucket was refused: the limit stays as it is", "key", prefix+name, "revision", e.revision, "error", e.told)
 }

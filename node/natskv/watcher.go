@@ -5,11 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
 const (
@@ -117,7 +118,7 @@ func (w *Watcher) run(ctx context.Context) {
 // lost notes that the bucket cannot be read, says so once for each cause, and reports
 // whether it was current before.
 func (w *Watcher) lost(err error) (was bool) {
-	why := oneLine(err)
+	why := spec.OneLine(err)
 	fresh := false
 	w.count(func(s *Stats) {
 		was, fresh = s.Current, s.Problem != why
@@ -146,9 +147,4 @@ func (w *Watcher) current() {
 	if !was {
 		w.log.Info("limits follow the NATS bucket", "limits", w.book.limits)
 	}
-}
-
-// oneLine is an error's text on one line: joined errors come on several.
-func oneLine(err error) string {
-	return strings.Join(strings.Split(strings.TrimSpace(err.Error()), "\n"), "; ")
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Field is one named value of a document and where it goes: Into is a *string, *int,
-// *int64, *float64, *bool, *Window or an encoding.TextUnmarshaler for a single value,
+// *int64, *float64, *bool or an encoding.TextUnmarshaler for a single value,
 // a *[]string for one or a list of them, or a func(r *Reader, path string, v Value)
 // that reads whatever it wants.
 type Field struct {
@@ -76,15 +76,6 @@ func (f Field) set(v Value) (want string) {
 			return "must be true or false"
 		}
 		*into = text == "true"
-	case *Window:
-		if !single || v.Kind == Bool {
-			return windowForms
-		}
-		w, err := ParseWindow(text)
-		if err != nil {
-			return err.Error()
-		}
-		*into = w
 	case encoding.TextUnmarshaler:
 		if !single {
 			text = ""

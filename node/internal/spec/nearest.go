@@ -2,24 +2,24 @@ package spec
 
 import "strings"
 
-// Among tells what there is instead of a name that is unknown, for a message, and
-// which of it was probably meant.
+// Among returns the known names as a list for a message about an unknown one, and asks
+// for the name that was probably meant.
 func Among(name string, known []string) string {
-	const most = 64 // of them, in one message
+	const most = 64 // names in one message
 	list := strings.Join(known[:min(len(known), most)], ", ")
 	if len(known) > most {
 		list += " and more"
 	}
-	if near := nearest(name, known); near != "" {
+	if near := Nearest(name, known); near != "" {
 		list += "; did you mean " + near + "?"
 	}
 	return list
 }
 
-// nearest is the known name that the fewest changes of a letter turn name into, ""
-// where none is near.
-func nearest(name string, known []string) string {
-	const longest = 64 // of names
+// Nearest returns the known name that differs from name by the fewest letters, "" if all
+// differ by more than a third of them.
+func Nearest(name string, known []string) string {
+	const longest = 64 // a longer name is no slip, and distance is quadratic
 	if len(name) > longest {
 		return ""
 	}
@@ -32,7 +32,8 @@ func nearest(name string, known []string) string {
 	return found
 }
 
-// distance is that of Damerau and Levenshtein, with transpositions of neighbors.
+// distance counts the letters to add, drop, replace or swap with their neighbor (the
+// restricted distance of Damerau and Levenshtein).
 func distance(a, b string) int {
 	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
 	for j := range rows[1] {

@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
@@ -154,4 +155,9 @@ func Faults(err error) []*node.FieldError {
 		return all
 	}
 	return nil
+}
+
+// OneLine returns an error's text on one line: joined errors come on several.
+func OneLine(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 }

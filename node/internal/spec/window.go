@@ -95,6 +95,16 @@ func (w Window) String() string {
 	}
 }
 
+// UnmarshalText implements encoding.TextUnmarshaler, by ParseWindow. An error leaves w as
+// it was.
+func (w *Window) UnmarshalText(text []byte) error {
+	read, err := ParseWindow(string(text))
+	if err == nil {
+		*w = read
+	}
+	return err
+}
+
 // MarshalJSON writes seconds, or the unit's name.
 func (w Window) MarshalJSON() ([]byte, error) {
 	if w.Calendar != 0 {

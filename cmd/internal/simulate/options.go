@@ -1,8 +1,8 @@
-package main
+package simulate
 
 import (
+	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"slices"
@@ -10,17 +10,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/flags"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/replay"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
 )
 
-// simOptions are the flags that describe one simulated cluster. Copies are
-// independent of each other once they are registered anew.
-type simOptions struct {
+// Options are the flags that describe one simulated cluster. A copy is independent of the
+// original once it is registered.
+type Options struct {
 	nodes        int
 	limit        int64
-	window       windowFlag
+	window       flags.Length
 	burst        int64
 	maxOvershoot float64
 	load         string
@@ -31,78 +32,75 @@ type simOptions struct {
 	flush, skew  time.Duration
 	duration     time.Duration
 	faults       []sim.Fault
-	seed         uint64
-	// greedy leaves out the client that keeps to the limit, which is promised
-	// something only where no message is lost.
+	Seed         uint64
+	// greedy leaves out the client that keeps to the limit: the promise to it holds only
+	// where no message is lost.
 	greedy bool
 }
 
-func newSimOptions() *simOptions {
-	return &simOptions{
-		nodes: 3, limit: 100, window: windowFlag(10 * time.Second), maxOvershoot: node.DefaultMaxOvershoot,
+// NewOptions are the defaults.
+func NewOptions() *Options {
+	return &Options{
+		nodes: 3, limit: 100, window: flags.Length(10 * time.Second), maxOvershoot: node.DefaultMaxOvershoot,
 		load: "uniform", rate: 100, clients: 5,
 		delay: replay.Range{Min: time.Millisecond, Max: 3 * time.Millisecond}, flush: 50 * time.Millisecond,
-		duration: 30 * time.Second, seed: 1,
+		duration: 30 * time.Second, Seed: 1,
 	}
 }
 
-// register adds the flags; the defaults are what o holds.
-func (o *simOptions) register(f *flag.FlagSet) {
+// Register adds the flags; the defaults are what o holds.
+func (o *Options) Register(f *flags.Set) {
 	o.faults = slices.Clip(o.faults)
-	f.IntVar(&o.nodes, "nodes", o.nodes, "nodes")
-	f.Int64Var(&o.limit, "limit", o.limit, "units for each client in each window")
-	f.Var(&o.window, "window", "the window, in `SECONDS` or as a duration")
-	f.Int64Var(&o.burst, "burst", o.burst, "units at once (default the limit)")
-	f.Float64Var(&o.maxOvershoot, "max-overshoot", o.maxOvershoot, "share of the burst that may be admitted before the other nodes are told at once")
-	f.StringVar(&o.load, "load", o.load, "uniform: clients send alike; zipf: client k sends 1/k of the first one's; burst: whole bursts at all nodes at once")
-	f.Float64Var(&o.rate, "rate", o.rate, "requests per second, of all clients at all nodes")
-	f.IntVar(&o.clients, "clients", o.clients, "clients")
-	f.Var(&o.delay, "delay", "how long a message takes, a `DURATION` or two like 1ms..3ms")
-	f.Float64Var(&o.loss, "loss", o.loss, "share of messages that is lost")
-	f.DurationVar(&o.flush, "flush", o.flush, "flush interval of the nodes")
-	f.DurationVar(&o.skew, "skew", o.skew, "clocks are off by up to this, to either side")
-	f.DurationVar(&o.duration, "duration", o.duration, "how long the load lasts, simulated")
-	f.Uint64Var(&o.seed, "seed", o.seed, "seed of load, network and clocks")
-	f.Var(faultFlag{sim.FaultPartition, &o.faults}, "partition", "cut nodes off from the rest, `AT+LENGTH:NODES` like 5s+10s:1,2; may be repeated")
-	f.Var(faultFlag{sim.FaultCrash, &o.faults}, "crash", "let nodes die, and start anew after LENGTH (0s: never), `AT+LENGTH:NODES` like 5s+2s:3; may be repeated")
+	f.Add(&o.nodes, "nodes", "nodes")
+	f.Add(&o.limit, "limit", "units for each client in each window")
+	f.Add(&o.window, "window", "the window, in `SECONDS` or as a duration")
+	f.Add(&o.burst, "burst", "units at once (default the limit)")
+	f.Add(&o.maxOvershoot, "max-overshoot", "share of the burst that a node may admit before it tells the others at once")
+	f.Add(&o.load, "load", "`KIND`: uniform, where clients send alike; zipf, where client k sends 1/k of the first one's; burst, where all send whole bursts at all nodes at once")
+	f.Add(&o.rate, "rate", "requests per second, of all clients at all nodes")
+	f.Add(&o.clients, "clients", "clients")
+	f.Add(&o.delay, "delay", "how long a message takes, a `DURATION` or two like 1ms..3ms")
+	f.Add(&o.loss, "loss", "share of messages that the network loses")
+	f.Add(&o.flush, "flush", "flush interval of the nodes")
+	f.Add(&o.skew, "skew", "clocks are off by up to this, to either side")
+	f.Add(&o.duration, "duration", "how long the load lasts, simulated")
+	f.Add(&o.Seed, "seed", "seed of load, network and clocks")
+	f.Add(faultFlag{sim.FaultPartition, &o.faults}, "partition", "cut nodes off from the rest, `AT+LENGTH:NODES` like 5s+10s:1,2; may be repeated")
+	f.Add(faultFlag{sim.FaultCrash, &o.faults}, "crash", "let nodes die, and start anew after LENGTH (0s: never), `AT+LENGTH:NODES` like 5s+2s:3; may be repeated")
 }
 
-// simFlagFields are the flags that are called otherwise in a scenario.
-var simFlagFields = map[string]string{
+// renamed are the flags whose fields have another name in a scenario.
+var renamed = map[string]string{
 	"max_overshoot": "max-overshoot", "link.loss": "loss", "link.delay_min": "delay", "link.delay_max": "delay",
 }
 
-// scenario is what the flags describe, or a usage error that names the flag.
-func (o *simOptions) scenario() (sim.Scenario, error) {
+// Scenario is what the flags describe. An error names the flag at fault.
+func (o *Options) Scenario() (sim.Scenario, error) {
 	sc := sim.Scenario{
-		Seed: o.seed, Nodes: o.nodes, Duration: o.duration, Flush: o.flush, Skew: o.skew, Faults: o.faults,
+		Seed: o.Seed, Nodes: o.nodes, Duration: o.duration, Flush: o.flush, Skew: o.skew, Faults: o.faults,
 		Policy: node.Policy{Limit: o.limit, Window: time.Duration(o.window), Burst: o.burst, MaxOvershoot: o.maxOvershoot},
 		Link:   sim.Link{DelayMin: o.delay.Min, DelayMax: o.delay.Max, Loss: o.loss},
 	}
-	const mostClients = 1000
+	const mostClients = 1000 // each is one more stream of requests to judge
 	switch {
 	case o.flush <= 0:
-		return sc, usagef("-flush %v: must be above 0", o.flush)
+		return sc, fmt.Errorf("-flush %v: must be above 0", o.flush)
 	case o.clients < 1 || o.clients > mostClients:
-		return sc, usagef("-clients %d: must be from 1 to %d", o.clients, mostClients)
+		return sc, fmt.Errorf("-clients %d: must be from 1 to %d", o.clients, mostClients)
 	case !(o.rate > 0 && o.rate <= 1e6): // NaN too
-		return sc, usagef("-rate %v: must be above 0 and at most 1000000 requests per second", o.rate)
+		return sc, fmt.Errorf("-rate %v: must be above 0 and at most 1000000 requests per second", o.rate)
 	}
 	if err := sc.Validate(); err != nil {
 		wrong := &node.FieldError{}
 		if !errors.As(err, &wrong) {
-			return sc, usageError{err}
+			return sc, err
 		}
-		name, renamed := simFlagFields[wrong.Field]
-		if !renamed {
-			name = wrong.Field
-		}
-		return sc, usagef("-%s %v: %s", name, wrong.Value, wrong.Reason)
+		return sc, fmt.Errorf("-%s %v: %s", cmp.Or(renamed[wrong.Field], wrong.Field), wrong.Value, wrong.Reason)
 	}
 	for _, f := range o.faults {
 		for _, n := range f.Nodes {
 			if n > o.nodes {
-				return sc, usagef("-%s: there is no node %d, only 1 to %d", f.Kind, n, o.nodes)
+				return sc, fmt.Errorf("-%s: there is no node %d, only 1 to %d", f.Kind, n, o.nodes)
 			}
 		}
 	}
@@ -116,13 +114,13 @@ func (o *simOptions) scenario() (sim.Scenario, error) {
 		}
 	}
 	if err := sc.Validate(); err != nil {
-		return sc, usageError{err}
+		return sc, err
 	}
 	return sc, nil
 }
 
 // streams are the clients' loads.
-func (o *simOptions) streams(sc *sim.Scenario) ([]sim.Stream, error) {
+func (o *Options) streams(sc *sim.Scenario) ([]sim.Stream, error) {
 	out := make([]sim.Stream, o.clients)
 	weights := 0.0
 	for i := range out {
@@ -146,14 +144,14 @@ func (o *simOptions) streams(sc *sim.Scenario) ([]sim.Stream, error) {
 		size++
 		period := float64(size) * float64(o.nodes*o.clients) / o.rate * float64(time.Second)
 		if size > 1e6 || period > math.MaxInt64/2 || period < float64(time.Millisecond) {
-			return nil, usagef("-load burst: bursts of %d requests at -rate %v cannot be simulated", size, o.rate)
+			return nil, fmt.Errorf("-load burst: bursts of %d requests at -rate %v cannot be simulated", size, o.rate)
 		}
 		for i := range out {
 			out[i].Rate, out[i].Burst, out[i].Period = 0, int(size), time.Duration(period)
 			out[i].Start = time.Duration(period * float64(i) / float64(o.clients))
 		}
 	default:
-		return nil, usagef("-load %q: must be uniform, zipf or burst", o.load)
+		return nil, fmt.Errorf("-load %q: must be uniform, zipf or burst", o.load)
 	}
 	return out, nil
 }

@@ -1,44 +1,29 @@
-package main
+package simulate
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"math"
-	"os"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/chart"
 )
 
-// draw writes the files of -svg and -html, if given.
-func (c *simCommand) draw(s *sweepResult) error {
-	if c.svg == "" && c.html == "" {
-		return nil
-	}
-	var svg bytes.Buffer
-	if err := s.chart().SVG(&svg); err != nil {
+// SVG writes the sweep as a picture.
+func (s *Sweep) SVG(w io.Writer) error { return s.chart().SVG(w) }
+
+// HTML writes the sweep as a page with the picture and the table.
+func (s *Sweep) HTML(w io.Writer) error {
+	var picture, table bytes.Buffer
+	if err := errors.Join(s.SVG(&picture), s.Print(&table)); err != nil {
 		return err
 	}
-	if c.svg != "" {
-		if err := os.WriteFile(c.svg, svg.Bytes(), 0o644); err != nil { //nolint:gosec // a picture
-			return err
-		}
-	}
-	if c.html == "" {
-		return nil
-	}
-	var text, page bytes.Buffer
-	if err := s.print(&text); err != nil {
-		return err
-	}
-	err := sweepPage.Execute(&page, struct {
+	return sweepPage.Execute(w, struct {
 		Parameter, Table string
 		Picture          template.HTML
-	}{s.Parameter, text.String(), template.HTML(svg.String())}) //nolint:gosec // the chart escapes what it is given
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(c.html, page.Bytes(), 0o644) //nolint:gosec // a page
+	}{s.Parameter, table.String(), template.HTML(picture.String())}) //nolint:gosec // the chart escapes what it is given
 }
 
 var sweepPage = template.Must(template.New("sweep").Parse(`<!doctype html>
@@ -57,8 +42,7 @@ pre { overflow-x: auto; font-size: 12px }
 </html>
 `))
 
-// chart is the sweep as a picture.
-func (s *sweepResult) chart() *chart.Chart {
+func (s *Sweep) chart() *chart.Chart {
 	x := chart.Axis{Label: parameters[s.Parameter].label}
 	lines := map[string][]float64{}
 	add := func(name string, v float64) { lines[name] = append(lines[name], v) }
