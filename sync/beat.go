@@ -7,7 +7,8 @@ import "slices"
 // cluster answer a new one at the same moment.
 const beatSoonWithin = int64(20e6)
 
-// beat tells everybody that this node lives, what it has sent and whom it hears.
+// beat tells everybody that this node lives, what it has sent and whom it hears. publish
+// has flushed all that is due, so the digests hold what deltas up to Seq have carried.
 func (e *Engine) beat(now int64) {
 	e.nextBeat = now + int64(e.cfg.BeatInterval)
 	m := &Message{Kind: KindBeat, Seq: e.seq, Joining: !e.join.ready, Limits: e.store.RegistersDigest(), Base: e.store.BaseDigest()}
@@ -24,14 +25,16 @@ func (e *Engine) beat(now int64) {
 	e.sendResets(now, e.store.Resets(now, false))
 }
 
-// beatSoon brings the next beat forward, so that this node and a peer that appeared know
-// each other within a moment and not within a beat.
+// beatSoon brings the next beat forward, so that a peer that appeared knows this node
+// within a moment and not within a beat.
 func (e *Engine) beatSoon(now int64) {
 	e.nextBeat = min(e.nextBeat, now+e.jitter(beatSoonWithin))
 }
 
 func (e *Engine) jitter(most int64) int64 { return e.random.Int64N(most) }
 
+// onBeat takes a peer's beat. The order matters: the number shows gaps first, and digests
+// are compared only if it shows none, since a gap explains any difference (N3).
 func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	p.joining, p.limits = m.Joining, m.Limits
 	if other := m.Base != e.store.BaseDigest(); other != p.otherLimits {

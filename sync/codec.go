@@ -31,6 +31,8 @@ func (w *writer) signed(v *int64, least, most int64) {
 	_ = w.enc.EncodeInt(min(max(*v, least), most))
 }
 
+// open begins a record in the scratch buffer: its header needs its length, which is known
+// at the end.
 func (w *writer) open() *words {
 	w.words = words{mode: writing, bytes: w.words.bytes[:0]}
 	return &w.words
@@ -54,6 +56,7 @@ func (r *reader) open() *words {
 	return &r.words
 }
 
+// close refuses a record that was shorter or longer than its description.
 func (r *reader) close() {
 	if r.words.bad || len(r.words.bytes) > 0 {
 		r.fail("record")
@@ -107,6 +110,8 @@ const (
 	reading
 )
 
+// uint passes over one word. A description calls it without looking for errors: a record
+// that is too short leaves the rest of its values as they are, and counts as bad.
 func (w *words) uint(v *uint64) {
 	w.count++
 	switch {
@@ -131,6 +136,7 @@ func (w *words) int(v *int64, least, most int64) {
 	}
 }
 
+// bool is a word of 0 or 1; another one is refused.
 func (w *words) bool(v *bool) {
 	word := int64(0)
 	if *v {

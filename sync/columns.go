@@ -9,10 +9,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
-// Batch collects rows for one message, in groups that share everything but the
-// client, each group as columns: keys, then a mask of two bits a row (has a
-// current, has a previous part), then P, N and origin of the parts that there are.
-// An empty part costs its bit; a client costs about 26 bytes a window.
+// Batch collects rows for one message, in groups that share everything but the client.
+// Each group is columns: the rows' keys, a mask of two bits a row (has a current part, has
+// a previous part), then P, N and origin of each part. An empty part costs its bit; a
+// client costs about 23 bytes for one window and 33 for two. The zero value is an empty
+// batch. Not safe for concurrent use.
 type Batch struct {
 	groups []group
 	used   int // groups in use; the rest keeps its buffers
@@ -21,25 +22,28 @@ type Batch struct {
 
 type group struct {
 	head    crdt.Delta // without rows
-	n       int
-	keys    []byte
-	mask    []byte
-	p, n2   []byte // n2 stays empty while every N is 0
-	origins []byte
-	nparts  int
+	n       int        // rows
+	nparts  int        // parts of all rows
+	keys    []byte     // 16 bytes a row
+	mask    []byte     // 2 bits a row
+	p, n2   []byte     // a varint a part; n2 stays empty while every N is 0
+	origins []byte     // a varint a part
 }
 
-// Bounds on times that keep sums of them within an int64: a window's width, and
-// how far an origin may lie from its window's start (73 years).
+// Bounds on times that keep sums of them within an int64: a window's width (36 years), and
+// how far an origin may lie from its window's start (73 years). Raising them lets sums
+// overflow; lowering them refuses rows of older releases.
 const (
 	maxWidth  = 1 << 60
 	maxOffset = 1 << 61
 )
 
 const (
-	batchBudget = MaxMessage - 4<<10 // leaves room for the message's other fields
-	groupSize   = 160                // upper bound of a group's fixed part
-	rowSize     = 16 + 1 + 2*3*binary.MaxVarintLen64
+	// batchBudget is a message's bytes for rows. Raising it leaves too little room for the
+	// message's other fields; lowering it takes more messages.
+	batchBudget = MaxMessage - 4<<10
+	groupSize   = 160                                // upper bound of a group's fixed part
+	rowSize     = 16 + 1 + 2*3*binary.MaxVarintLen64 // upper bound of a row
 )
 
 // Reset empties the batch and keeps its buffers.
@@ -57,8 +61,8 @@ func (b *Batch) Len() int {
 	return n
 }
 
-// Add appends a row to the group that head names (its Rows are not read), and
-// reports whether there was room. Where there was none, the batch is unchanged.
+// Add appends a row to the group that head names (its Rows are not read), and reports
+// whether there was room. If there was none, the batch is unchanged.
 func (b *Batch) Add(head *crdt.Delta, row crdt.Row) bool {
 	g := b.group(head)
 	if g == nil || b.size+rowSize+g.backfill(row) > batchBudget {
@@ -70,8 +74,9 @@ func (b *Batch) Add(head *crdt.Delta, row crdt.Row) bool {
 	return true
 }
 
+// group finds the group of head, or begins it; nil if there is no room for a group.
 func (b *Batch) group(head *crdt.Delta) *group {
-	// The last one first: rows of one limit come together.
+	// The last group first: rows of one limit come together.
 	for i := b.used - 1; i >= 0; i-- {
 		if g := &b.groups[i]; sameGroup(&g.head, head) {
 			return g
@@ -94,14 +99,16 @@ func (b *Batch) group(head *crdt.Delta) *group {
 	return g
 }
 
+// sameGroup compares all of two heads but their rows. A field that is added to crdt.Delta
+// belongs here, or rows of different heads end up in one group.
 func sameGroup(a, b *crdt.Delta) bool {
 	return a.Limit == b.Limit && a.Start == b.Start && a.Replica == b.Replica &&
 		a.Revision == b.Revision && a.Reset == b.Reset && a.Width == b.Width &&
 		a.Rule == b.Rule && a.Slot == b.Slot
 }
 
-// backfill is what the column of Ns takes for the parts before row, if row's is the
-// first N of the group.
+// backfill is how many bytes the column of Ns takes for the parts before row: some only if
+// row has the group's first N that is not 0.
 func (g *group) backfill(row crdt.Row) int {
 	if len(g.n2) > 0 || row.Cur.Count.N == 0 && row.Prev.Count.N == 0 {
 		return 0
@@ -113,6 +120,7 @@ func (g *group) bytes() int {
 	return len(g.keys) + len(g.mask) + len(g.p) + len(g.n2) + len(g.origins)
 }
 
+// add appends a row. The caller has made sure that there is room.
 func (g *group) add(row crdt.Row) {
 	g.keys = binary.LittleEndian.AppendUint64(g.keys, row.Key.Hi)
 	g.keys = binary.LittleEndian.AppendUint64(g.keys, row.Key.Lo)
@@ -132,6 +140,8 @@ func (g *group) add(row crdt.Row) {
 	g.n++
 }
 
+// part appends one part. The column of Ns begins with the first N that is not 0, and then
+// gets a 0 for each part before it.
 func (g *group) part(p crdt.Part, start int64) {
 	g.p = binary.AppendUvarint(g.p, p.Count.P)
 	if p.Count.N > 0 && len(g.n2) == 0 {
@@ -152,8 +162,8 @@ func (b *Batch) encode(e *msgpack.Encoder) {
 	}
 }
 
-// groupFields is the most that fit into an array's one-byte header, so that rule
-// and slot share a number: most rows have neither, and it takes one byte then.
+// groupFields is as many as fit into an array's one-byte header. Therefore rule and slot
+// share a number: most rows have neither, and it takes one byte then.
 const groupFields = 15
 
 // encode cannot fail: it writes to a bytes.Buffer.
@@ -177,10 +187,11 @@ func (g *group) encode(e *msgpack.Encoder) {
 	_ = e.EncodeBytes(g.origins)
 }
 
-// minGroup is the least that a group can take on the wire: what bounds the
-// decoder's allocation for a claimed number of groups.
-const minGroup = 35 // fixnums, an empty name, one row that says nothing
+// minGroup is the least bytes of a group: fixnums, an empty name, one row that says
+// nothing. It bounds what the decoder allocates for a claimed number of groups.
+const minGroup = 35
 
+// deltas reads all groups, or none.
 func (r *reader) deltas() []crdt.Delta {
 	n := r.arrayLen(maxGroups, minGroup)
 	if n == 0 {
@@ -196,6 +207,8 @@ func (r *reader) deltas() []crdt.Delta {
 	return out
 }
 
+// group reads one group. The columns have to hold exactly as many elements as the rows
+// claim: a byte too many means that the sender counted otherwise.
 func (r *reader) group(d *crdt.Delta) {
 	if n := r.arrayLen(groupFields, 1); n != groupFields {
 		r.fail("group")
@@ -241,13 +254,15 @@ func (r *reader) group(d *crdt.Delta) {
 	}
 }
 
-// columns reads parts off the three columns; bad is sticky.
+// columns reads parts off the three columns.
 type columns struct {
-	p, n, origins []byte
-	sparse        bool
-	bad           bool
+	p, n, origins []byte // what is left of each
+	sparse        bool   // the column of Ns was left out: all are 0
+	bad           bool   // sticky: a column is too short, or a value out of its range
 }
 
+// part reads one part of a window that begins at start. Values that no honest counter
+// reaches make the whole group bad.
 func (c *columns) part(there bool, start int64) crdt.Part {
 	part := crdt.Part{Origin: crdt.Never}
 	if !there || c.bad {
@@ -273,6 +288,7 @@ func (c *columns) part(there bool, start int64) crdt.Part {
 	return part
 }
 
+// skip drops the k bytes of a varint; k says as encoding/binary does that there was none.
 func (c *columns) skip(b []byte, k int) []byte {
 	if k <= 0 || k > len(b) {
 		c.bad = true

@@ -7,37 +7,52 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
-// Config is what an Engine is made from. Zero durations mean their defaults.
+// Config is what an Engine is made from. A duration that is not positive means its
+// default.
 type Config struct {
 	Node    string       // own name, see ValidName
-	Replica crdt.Replica // own incarnation: random, new at every start
-	Cluster string       // default "default"
+	Replica crdt.Replica // own incarnation: random, not 0, another one at every start
+	Cluster string       // default "default", see ValidName
 	Prefix  string       // of subjects, default "ratelimit"
 	Key     []byte       // the cluster key, default DefaultClusterKey
 
-	// Alone says that no peers are to be expected: ready at once. They may come.
+	// Alone says that no peers are expected: the node is ready at once. Peers may come
+	// all the same.
 	Alone bool
-	// Interval is how long an admission may wait before it is sent, unless its
-	// client's quantum sends it sooner. Default 50 ms, at most 200 ms.
+	// Interval is how long an admission may wait before it is sent, unless its client's
+	// quantum sends it sooner. Default DefaultInterval, at most MaxInterval.
 	Interval time.Duration
-	// UrgentGap is the least time between two urgent flushes, so that a hot client
-	// does not cost a message per request. Default 1 ms.
+	// UrgentGap is the least time between two urgent flushes, so that a hot client does
+	// not cost a message per request. Default DefaultUrgentGap.
 	UrgentGap time.Duration
-	// BeatInterval is the time between beats, default 1 s. A peer is suspect after
-	// SuspectAfter (default 3 s) of silence, gone after GoneAfter (default 30 s).
+	// BeatInterval is the time between two beats. A peer is suspect after SuspectAfter of
+	// silence and gone after GoneAfter.
 	BeatInterval, SuspectAfter, GoneAfter time.Duration
-	// Seed makes jitter and the choice of peers repeatable.
+	// Seed makes jitter repeatable: engines of equal seeds and inputs do the same.
 	Seed uint64
 }
 
-// Defaults of Config.
 const (
-	DefaultInterval     = 50 * time.Millisecond
-	MaxInterval         = 200 * time.Millisecond
-	DefaultUrgentGap    = time.Millisecond
+	// DefaultInterval is Config.Interval. Raising it sends fewer messages and lets peers
+	// know later, so that more is admitted in excess. Lowering it does the opposite.
+	DefaultInterval = 50 * time.Millisecond
+	// MaxInterval caps Config.Interval. Raising it would let the flush of a window's end
+	// come after originsAfter has passed on a slow network. Lowering it forbids cheaper
+	// settings.
+	MaxInterval = 200 * time.Millisecond
+	// DefaultUrgentGap is Config.UrgentGap. Raising it lets a hot client exceed its
+	// quantum for longer. Lowering it costs a message per request at full load.
+	DefaultUrgentGap = time.Millisecond
+	// DefaultBeatInterval is Config.BeatInterval. Raising it delays the discovery of every
+	// loss. Lowering it costs traffic that grows with the square of the nodes.
 	DefaultBeatInterval = time.Second
+	// DefaultSuspectAfter is Config.SuspectAfter. Raising it delays what OnIsolation does
+	// in a partition. Lowering it to two beats or less suspects a peer for one lost beat.
 	DefaultSuspectAfter = 3 * time.Second
-	DefaultGoneAfter    = 30 * time.Second
+	// DefaultGoneAfter is Config.GoneAfter. Raising it keeps the quantum small, and so
+	// messages many, after a crash. Lowering it forgets a peer in a short partition, whose
+	// part of the quantum is then missing when it is back.
+	DefaultGoneAfter = 30 * time.Second
 )
 
 func (c Config) withDefaults() Config {
@@ -65,5 +80,5 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) random() *rand.Rand {
-	return rand.New(rand.NewPCG(c.Seed, uint64(c.Replica))) //nolint:gosec // jitter and peer choice, no secret
+	return rand.New(rand.NewPCG(c.Seed, uint64(c.Replica))) //nolint:gosec // jitter, no secret
 }

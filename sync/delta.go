@@ -5,7 +5,8 @@ package sync
 // more flush intervals.
 const mostFlush = 64
 
-// flush broadcasts rows of this node's that changed; only urgent ones if so told.
+// flush broadcasts the rows of this replica that changed. With urgent, it sends only rows
+// of partitions that reached their quantum.
 func (e *Engine) flush(now int64, urgent bool) {
 	for range mostFlush {
 		e.batch.Reset()
@@ -20,6 +21,8 @@ func (e *Engine) flush(now int64, urgent bool) {
 	}
 }
 
+// onDelta merges a delta and notes what its number says of those before it. The merge
+// comes first: an overtaken delta holds rows that no later one may carry.
 func (e *Engine) onDelta(now int64, p *peer, m *Message) {
 	known := e.merge(now, m)
 	switch {
@@ -40,7 +43,7 @@ func (e *Engine) onDelta(now int64, p *peer, m *Message) {
 }
 
 // merge hands the deltas of a message to the store. It takes rows of other replicas from
-// answers to requests only, never from broadcasts: there a replica speaks for itself.
+// answers to requests only, never from broadcasts: there a replica speaks for itself (N1).
 // known is false if rows were counted under a limit's revision not known here yet.
 func (e *Engine) merge(now int64, m *Message) (known bool) {
 	known = true

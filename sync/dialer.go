@@ -8,9 +8,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// interruptible makes connections of these options end with ctx, also while they are
-// being made: the library waits for a name, a port and a greeting with its locks held,
-// so that closing it would wait as well.
+// interruptible makes connections of these options end with ctx, also while the library
+// makes them: it waits for a name, a port and a greeting with its locks held, so that
+// closing the connection would wait as well.
 func interruptible(ctx context.Context, o nats.Options) nats.Options {
 	d := dialer{ctx: ctx, custom: o.CustomDialer}
 	if d.custom == nil {
@@ -20,7 +20,7 @@ func interruptible(ctx context.Context, o nats.Options) nats.Options {
 		if o.AllowMultipathTCP != nil {
 			d.plain.SetMultipathTCP(*o.AllowMultipathTCP)
 		}
-		o.SkipHostLookup = true // ours can be interrupted
+		o.SkipHostLookup = true // the lookup of our own dialer can be interrupted
 	}
 	o.CustomDialer = &d
 	if o.InProcessServer != nil {
@@ -29,7 +29,7 @@ func interruptible(ctx context.Context, o nats.Options) nats.Options {
 	return o
 }
 
-// dialer dials until ctx is done, and then closes what it dialled.
+// dialer dials until ctx is done, and then closes the connections that it made.
 type dialer struct {
 	ctx    context.Context //nolint:containedctx // the library's interface has no room for one
 	plain  net.Dialer
@@ -46,14 +46,14 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return bound(d.ctx)(d.plain.DialContext(d.ctx, network, address))
 }
 
-// SkipTLSHandshake is what the library asks a dialer whose connections are secure
-// already.
+// SkipTLSHandshake passes on the answer of the caller's dialer: the library asks whether
+// connections are secure already.
 func (d *dialer) SkipTLSHandshake() bool {
 	s, ok := d.custom.(interface{ SkipTLSHandshake() bool })
 	return ok && s.SkipTLSHandshake()
 }
 
-// inProcess bounds connections to a server in the same process.
+// inProcess makes connections to a server in the same process end with ctx.
 type inProcess struct {
 	ctx    context.Context //nolint:containedctx // as above
 	server nats.InProcessConnProvider
@@ -63,7 +63,7 @@ func (p inProcess) InProcessConn() (net.Conn, error) {
 	return bound(p.ctx)(p.server.InProcessConn())
 }
 
-// bound makes a connection that was just made end with ctx.
+// bound makes a new connection end with ctx.
 func bound(ctx context.Context) func(net.Conn, error) (net.Conn, error) {
 	return func(conn net.Conn, err error) (net.Conn, error) {
 		if err != nil {
@@ -75,7 +75,7 @@ func bound(ctx context.Context) func(net.Conn, error) (net.Conn, error) {
 
 type boundConn struct {
 	net.Conn
-	forget func() bool
+	forget func() bool // ctx needs to close it no more
 }
 
 func (c *boundConn) Close() error {
@@ -83,6 +83,7 @@ func (c *boundConn) Close() error {
 	return c.Conn.Close()
 }
 
+// errNoDialling tells that the library got as far as dialling.
 var errNoDialling = errors.New("not dialled")
 
 // noDialer refuses to dial.

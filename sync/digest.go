@@ -70,7 +70,7 @@ func (e *Engine) differs(now int64, r crdt.Replica, m *Message) bool {
 // compare looks for loss that no gap in the sequence shows: after a restart or a long
 // outage, or in what was sent before we listened. The beat was sent right after the
 // messages up to its Seq, and all of these are merged here. So both digests speak of the
-// same moment, under full load too.
+// same moment, under full load too (N3).
 func (e *Engine) compare(now int64, p *peer, m *Message) {
 	switch {
 	case p.request.id != 0:

@@ -137,6 +137,8 @@ func (e *Engine) Step(now int64, in Input) *Output {
 	return &e.out
 }
 
+// tick does all that time makes due. It ends every step, so that no input waits for the
+// next. The order of work within it is part of what equal seeds repeat.
 func (e *Engine) tick(now int64) {
 	if e.closed {
 		e.out.Wake = crdt.End
@@ -157,7 +159,7 @@ func (e *Engine) tick(now int64) {
 }
 
 // publish sends all that is due. Deltas go first, so that the beat after them counts
-// them.
+// them. It runs while connected only: a delta published in vain would cost a repair (N7).
 func (e *Engine) publish(now int64) {
 	if e.urgent && now-e.lastUrgent >= int64(e.cfg.UrgentGap) {
 		e.urgent, e.lastUrgent = false, now
@@ -177,6 +179,7 @@ func (e *Engine) publish(now int64) {
 	}
 }
 
+// wake is when the next tick is due: always ahead, or a caller would spin.
 func (e *Engine) wake(now int64) int64 {
 	wake := e.nextFlush
 	if e.connected {
@@ -188,6 +191,7 @@ func (e *Engine) wake(now int64) int64 {
 	return max(wake, now+1)
 }
 
+// close sends the last words: rows that no peer has got by then are lost.
 func (e *Engine) close(now int64) {
 	if e.closed {
 		return
@@ -204,6 +208,8 @@ func (e *Engine) broadcast(now int64, m *Message, b *Batch) {
 	e.send(now, e.subjects.of(m.Kind, e.cfg.Node, e.cfg.Replica), "", m, b)
 }
 
+// send signs a message with our name and time, and puts it out. The rows are those of b,
+// if there is one.
 func (e *Engine) send(now int64, subject, reply string, m *Message, b *Batch) {
 	m.Node, m.Replica, m.Sent = e.cfg.Node, e.cfg.Replica, now
 	data := e.writer.encode(m, b)

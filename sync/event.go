@@ -27,6 +27,7 @@ const (
 	EventPacketBad             // a packet was refused; at most one a second
 )
 
+// event adds to the step's output; the rim logs it.
 func (e *Engine) event(kind EventKind, p *peer, detail string) {
 	ev := Event{Kind: kind, Detail: detail}
 	if p != nil {

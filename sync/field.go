@@ -2,12 +2,16 @@ package sync
 
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 
-// field is one row of the wire's table.
+// field is one row of the wire's table. The functions below make one from a description,
+// so that writing and reading cannot disagree.
 type field struct {
-	name  string // the field of Message
+	name string // the field of Message
+	// there reports whether the message has a value worth sending.
 	there func(*writer, *Message) bool
-	put   func(*writer, *Message)
-	take  func(*reader, *Message)
+	// put appends the value. It is called only if there is one.
+	put func(*writer, *Message)
+	// take reads the value. It replaces what an earlier value of the same key has left.
+	take func(*reader, *Message)
 }
 
 // scalar is a field of one value. The zero value is not sent.
@@ -20,6 +24,8 @@ func scalar[T comparable](name string, at func(*Message) *T, pass func(codec, *T
 	}
 }
 
+// number, truth and text are one value each. An identifier of a type of its own is passed
+// as a pointer to its number.
 func number(name string, at func(*Message) *uint64) field { return scalar(name, at, codec.number) }
 func truth(name string, at func(*Message) *bool) field    { return scalar(name, at, codec.truth) }
 func text(name string, at func(*Message) *string) field   { return scalar(name, at, codec.text) }
@@ -30,6 +36,7 @@ func signed(name string, least, most int64, at func(*Message) *int64) field {
 	return scalar(name, at, func(c codec, v *int64) { c.signed(v, least, most) })
 }
 
+// cursor packs a place into one number, so that the beginning is 0 and is not sent.
 func cursor(name string, at func(*Message) *Cursor) field {
 	return scalar(name, at, func(c codec, v *Cursor) {
 		packed := v.pack()
@@ -44,8 +51,9 @@ func always(f field) field {
 	return f
 }
 
-// records is a list of records of equally many words, at most most, packed into one
-// byte string.
+// records is a list of records of equally many words, at most most, packed into one byte
+// string. Its length bounds what a reader allocates: a record takes at most twice as much
+// in memory as on the wire.
 func records[T any](name string, most int, at func(*Message) *[]T, pass func(*words, *T)) field {
 	size := recordSize(pass)
 	return field{
@@ -78,7 +86,8 @@ func records[T any](name string, most int, at func(*Message) *[]T, pass func(*wo
 	}
 }
 
-// array is a list of elements of several values each, at most most, as one flat array.
+// array is a list of elements of several values each, at most most, as one flat array. The
+// least size of an element bounds what a reader allocates for the length that it is told.
 func array[T any](name string, most int, at func(*Message) *[]T, pass func(codec, *T)) field {
 	element := measure(pass)
 	return field{

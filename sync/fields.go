@@ -41,12 +41,16 @@ var fields = [...]field{
 	24: records("Settled", maxSettlements, func(m *Message) *[]Settled { return &m.Settled }, settledRecord),
 }
 
+// The records. A word that holds a time is an int64's bits.
+
 func heardRecord(w *words, h *Heard) {
 	w.uint((*uint64)(&h.Replica))
 	w.uint(&h.Seq)
 	w.int(&h.Lag, -maxOffset, maxOffset) // sums of two lags fit into an int64
 }
 
+// words passes over a window without judging it: a receiver compares windows with its own,
+// and one that no limit has is equal to none.
 func (v *Window) words(w *words) {
 	w.int(&v.Width, math.MinInt64, math.MaxInt64)
 	w.int(&v.Start, math.MinInt64, math.MaxInt64)
@@ -54,19 +58,19 @@ func (v *Window) words(w *words) {
 
 func rootRecord(w *words, r *Root) {
 	w.uint((*uint64)(&r.Replica))
-	r.Window.words(w)
+	r.words(w)
 	w.uint((*uint64)(&r.Digest))
 }
 
 func partitionedRecord(w *words, p *Partitioned) {
-	p.Window.words(w)
+	p.words(w)
 	for i := range p.Digests {
 		w.uint((*uint64)(&p.Digests[i]))
 	}
 }
 
 func originRecord(w *words, o *OriginRoot) {
-	o.Window.words(w)
+	o.words(w)
 	w.halves(&o.From, &o.Count)
 	w.uint((*uint64)(&o.Digest))
 }

@@ -87,11 +87,11 @@ func (j *joining) tick(e *Engine, now int64) {
 	switch {
 	case now-j.startedAt >= joinLimit:
 		j.partial = heard > 0
-		j.finish(e, now, nil, "no snapshot within the time for it")
+		j.finish(e, now, nil, "no snapshot came in time")
 	case heard > 0 && heard == starting && j.up && now-j.connectedAt >= startPatience:
 		j.finish(e, now, nil, "all peers are starting too")
 	case heard == 0 && j.up && now-j.connectedAt >= alonePatience:
-		j.finish(e, now, nil, "no peer heard")
+		j.finish(e, now, nil, "no peer was heard")
 	case heard > starting && !j.transferring(e):
 		// The peer that was asked fell silent, or answered nothing: ask another.
 		for _, p := range e.members.peers {

@@ -11,8 +11,8 @@ func (p *probe) readyAt(most int64) int64 {
 	p.t.Helper()
 	for began := p.now; ; p.tick(min(max(1, p.wake-p.now), 10e6)) {
 		if p.engine.Ready() {
-			if p.told(EventReady) != 1 {
-				p.t.Errorf("told %d times", p.told(EventReady))
+			if p.logged(EventReady) != 1 {
+				p.t.Errorf("told %d times", p.logged(EventReady))
 			}
 			return p.now - began
 		}
@@ -35,7 +35,7 @@ func TestAloneIsReadyAtOnce(t *testing.T) {
 		t.Error("a node without peers waits")
 	}
 	p.run(6e9)
-	if p.told(EventReady) != 1 || p.events[0].Detail != "no peers are expected" {
+	if p.logged(EventReady) != 1 || p.events[0].Detail != "no peers are expected" {
 		t.Errorf("told %+v", p.events)
 	}
 }
@@ -55,8 +55,8 @@ func TestAloneTakesASnapshotFromPeersThatAreThere(t *testing.T) {
 		}
 	}
 	p.hear(&Message{Kind: KindRows, Node: "b", Replica: 2, Request: asked[0].Request, Deltas: rowsFor(99, 1, 5), Last: true, Done: true})
-	if p.count(1) != 5 || p.told(EventReady) != 1 {
-		t.Errorf("count %d, told %d times", p.count(1), p.told(EventReady))
+	if p.count(1) != 5 || p.logged(EventReady) != 1 {
+		t.Errorf("count %d, told %d times", p.count(1), p.logged(EventReady))
 	}
 }
 
@@ -131,8 +131,8 @@ func TestReadyByASnapshotOfAReadyPeer(t *testing.T) {
 	if !p.engine.Ready() || p.count(1) != 5 || p.count(2) != 7 {
 		t.Errorf("ready %v, counts %d and %d, want 5 and 7", p.engine.Ready(), p.count(1), p.count(2))
 	}
-	if p.engine.Status(p.now).Partial || p.told(EventReady) != 1 {
-		t.Errorf("partial %v, told %d times", p.engine.Status(p.now).Partial, p.told(EventReady))
+	if p.engine.Status(p.now).Partial || p.logged(EventReady) != 1 {
+		t.Errorf("partial %v, told %d times", p.engine.Status(p.now).Partial, p.logged(EventReady))
 	}
 }
 

@@ -8,26 +8,28 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
-// Loop is the rim around an Engine in a real node: it passes on what the transport
-// delivers and what the clock makes due, and carries out what the engine wants.
-// Its methods are safe for concurrent use.
+// Loop is the rim around an Engine in a real node: it steps the engine with what the
+// transport delivers and when the clock says so, and does what the engine wants. Its
+// methods are safe for concurrent use. Each takes the lock that a step holds, for as long
+// as a step takes; none waits for the network.
 type Loop struct {
 	transport Transport
 	now       func() int64
 	log       *slog.Logger
 
-	mu     sync.Mutex // guards engine, and keeps publishing in the engine's order
+	mu     sync.Mutex // guards engine and failed, and keeps publishing in the engine's order
 	engine *Engine
 	failed uint64 // publish errors
 
-	urgent chan struct{}
-	stop   chan struct{}
+	urgent chan struct{} // holds one signal: more would say the same
+	stop   chan struct{} // closed when run has to end
 	done   sync.WaitGroup
 	closed sync.Once
 }
 
-// NewLoop opens the transport and starts running an engine for store. now is the
-// node's clock. It does not wait for the network. A nil transport is a node alone.
+// NewLoop opens the transport and starts running an engine for store. now is the node's
+// clock, which never steps back. NewLoop does not wait for the network. A nil transport
+// means a node alone. The error is the transport's; nothing runs then.
 func NewLoop(cfg Config, store Store, transport Transport, now func() int64, log *slog.Logger) (*Loop, error) {
 	l := &Loop{
 		transport: transport, now: now, log: log,
@@ -38,8 +40,8 @@ func NewLoop(cfg Config, store Store, transport Transport, now func() int64, log
 		transport = nowhere{}
 		l.transport = transport
 	}
-	// The engine needs the inbox and the transport the subjects, so hold packets
-	// back until both are there.
+	// The engine needs the transport's inbox, and the transport the engine's subjects. The
+	// lock holds packets back until both are there.
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.engine = NewEngine(cfg, store, now(), "")
@@ -52,6 +54,7 @@ func NewLoop(cfg Config, store Store, transport Transport, now func() int64, log
 	return l, nil
 }
 
+// run ticks the engine when it is due, and at once for an urgent flush.
 func (l *Loop) run() {
 	defer l.done.Done()
 	timer := time.NewTimer(0)
@@ -69,8 +72,8 @@ func (l *Loop) run() {
 	}
 }
 
-// step runs the engine and carries out its output. It returns the time until the
-// next tick is due.
+// step runs the engine and does what it wants. It returns the time until the next tick
+// is due.
 func (l *Loop) step(in Input) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,7 +81,7 @@ func (l *Loop) step(in Input) time.Duration {
 	out := l.engine.Step(now, in)
 	for _, p := range out.Packets {
 		if err := l.transport.Publish(p.Subject, p.Reply, p.Data); err != nil {
-			// As good as lost: gaps and digests bring it back.
+			// As good as lost: gaps and digests bring it back. Status tells how many.
 			l.failed++
 		}
 	}
@@ -88,7 +91,8 @@ func (l *Loop) step(in Input) time.Duration {
 	return time.Duration(out.Wake - now)
 }
 
-// Urgent says that some client's unsent cost reached its quantum. It never blocks.
+// Urgent says that some client's unsent cost reached its quantum. It is wait-free and
+// takes no lock, so a decision may call it.
 func (l *Loop) Urgent() {
 	select {
 	case l.urgent <- struct{}{}:
@@ -107,11 +111,11 @@ func (l *Loop) Connected() {
 
 // Disconnected implements Handler.
 func (l *Loop) Disconnected(err error) {
-	l.log.Warn("disconnected from NATS: deciding alone until it is back", "error", err)
+	l.log.Warn("disconnected from NATS; deciding alone until it answers", "error", err)
 	l.step(Input{Kind: InputDisconnected, Err: err})
 }
 
-// Status describes the protocol's state.
+// Status describes the protocol's state. It copies all peers.
 func (l *Loop) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,7 +125,8 @@ func (l *Loop) Status() Status {
 	return s
 }
 
-// Forget takes a node that will not come back off the roster.
+// Forget strikes a node that will not come back off the roster. It reports whether the
+// node was on it.
 func (l *Loop) Forget(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,8 +147,8 @@ func (l *Loop) Ready() bool {
 	return l.engine.Ready()
 }
 
-// Close flushes, says bye, closes the transport and waits for the loop's
-// goroutines. It is idempotent.
+// Close flushes, says bye, closes the transport and waits for the loop's goroutines. It
+// is idempotent; the first call returns the transport's error.
 func (l *Loop) Close() error {
 	var err error
 	l.closed.Do(func() {
@@ -155,6 +160,7 @@ func (l *Loop) Close() error {
 	return err
 }
 
+// logEvent writes state changes as Info, and what harms the count as Warn.
 func (l *Loop) logEvent(ev Event) {
 	var attrs []any
 	if ev.Replica != 0 {

@@ -64,7 +64,7 @@ func TestPeersAreSuspectedGivenUpAndWelcomedBack(t *testing.T) {
 		t.Errorf("view %+v, want one peer", v)
 	}
 	for kind, want := range map[EventKind]int{EventPeerJoined: 1, EventPeerSuspect: 1, EventPeerGone: 1, EventPeerBack: 1, EventPeerLeft: 0} {
-		if got := a.told(kind, b); got != want {
+		if got := a.logged(kind, b); got != want {
 			t.Errorf("event %d: %d times, want %d", kind, got, want)
 		}
 	}
@@ -106,7 +106,7 @@ func TestByeRemovesAPeerAtOnceAfterItsLastWords(t *testing.T) {
 	if e := a.store.entries[memKey{"default", key(1)}]; e == nil || e.state.Count() != 5 {
 		t.Error("what it admitted last did not arrive")
 	}
-	if a.told(EventPeerLeft, b) != 1 || a.told(EventPeerGone, b) != 0 {
+	if a.logged(EventPeerLeft, b) != 1 || a.logged(EventPeerGone, b) != 0 {
 		t.Errorf("events %+v", a.events)
 	}
 }
@@ -137,18 +137,18 @@ func TestClosedEngineIsSilent(t *testing.T) {
 	}
 }
 
-func TestOneWayPartitionIsTold(t *testing.T) {
+func TestOneWayPartitionIsLogged(t *testing.T) {
 	n := newSimNet(t, 5)
 	nodes := n.joinAll("a", "b", "c")
 	a, b, c := nodes[0], nodes[1], nodes[2]
 	n.ready()
 	n.lose = func(from, to *simNode, _ Packet) bool { return from == a && to == b }
 	n.run(6e9)
-	if a.told(EventOneWay, b) != 1 || a.peer(b).HearsUs || a.peer(b).State != PeerAlive {
-		t.Errorf("a of b: %d events, %+v", a.told(EventOneWay, b), a.peer(b))
+	if a.logged(EventOneWay, b) != 1 || a.peer(b).HearsUs || a.peer(b).State != PeerAlive {
+		t.Errorf("a of b: %d events, %+v", a.logged(EventOneWay, b), a.peer(b))
 	}
-	if b.peer(a).State != PeerSuspect || a.told(EventOneWay, c) != 0 || c.told(EventOneWay, nil) != 0 {
-		t.Errorf("b of a: %+v; a of c: %d; c: %d", b.peer(a), a.told(EventOneWay, c), c.told(EventOneWay, nil))
+	if b.peer(a).State != PeerSuspect || a.logged(EventOneWay, c) != 0 || c.logged(EventOneWay, nil) != 0 {
+		t.Errorf("b of a: %+v; a of c: %d; c: %d", b.peer(a), a.logged(EventOneWay, c), c.logged(EventOneWay, nil))
 	}
 	n.lose = nil
 	n.run(3e9)
@@ -157,22 +157,22 @@ func TestOneWayPartitionIsTold(t *testing.T) {
 	}
 }
 
-func TestOneWayPartitionFromTheStartIsTold(t *testing.T) {
+func TestOneWayPartitionFromTheStartIsLogged(t *testing.T) {
 	n := newSimNet(t, 6)
 	n.lose = func(from, to *simNode, _ Packet) bool { return from.name == "a" && to.name == "b" }
 	nodes := n.joinAll("a", "b")
 	n.run(10e9)
-	if got := nodes[0].told(EventOneWay, nodes[1]); got != 1 {
+	if got := nodes[0].logged(EventOneWay, nodes[1]); got != 1 {
 		t.Errorf("told %d times that b never heard us, want once", got)
 	}
 }
 
-func TestTwinIsTold(t *testing.T) {
+func TestTwinIsLogged(t *testing.T) {
 	n := newSimNet(t, 7)
 	a, twin, b := n.join("a", 0), n.join("a", 0), n.join("b", 0)
 	n.ready()
-	if a.told(EventTwin, twin) != 1 || twin.told(EventTwin, a) != 1 || b.told(EventTwin, nil) != 0 {
-		t.Errorf("told %d, %d, %d times", a.told(EventTwin, twin), twin.told(EventTwin, a), b.told(EventTwin, nil))
+	if a.logged(EventTwin, twin) != 1 || twin.logged(EventTwin, a) != 1 || b.logged(EventTwin, nil) != 0 {
+		t.Errorf("told %d, %d, %d times", a.logged(EventTwin, twin), twin.logged(EventTwin, a), b.logged(EventTwin, nil))
 	}
 	a.store.admit(n.now, 1, 5)
 	twin.store.admit(n.now, 1, 7)

@@ -33,6 +33,7 @@ type members struct {
 	nextForget int64
 }
 
+// find returns the peer of an incarnation, nil if it is not known.
 func (ms *members) find(r crdt.Replica) *peer {
 	i, ok := ms.search(r)
 	if !ok {
@@ -133,7 +134,7 @@ func (ms *members) bye(now int64, p *peer) bool {
 }
 
 // admits reports whether the peer may be admitting, for all that is known. A silent one
-// may, until a later incarnation of its node is heard or the roster loses its name.
+// may, until a later incarnation of its node is heard or the roster loses its name (N5).
 func (ms *members) admits(p *peer) bool {
 	if p.left || p.state != PeerGone {
 		return !p.left

@@ -7,20 +7,21 @@ import (
 	"sync"
 )
 
-// Memory is an in-memory network: transports made from one Memory reach each
-// other, within this process. It is for tests, examples and many nodes in one
-// process. The zero value is ready; safe for concurrent use.
+// Memory is an in-memory network: transports made from one Memory reach each other. It is
+// for tests, examples and many nodes in one process. The zero value is ready; safe for
+// concurrent use.
 type Memory struct {
 	mu    sync.RWMutex
-	ends  []*memoryEnd
-	count int
+	ends  []*memoryEnd // open ones
+	count int          // transports made, for distinct inboxes
 }
 
-// memoryQueue is how many packets wait for one receiver; more are dropped, as a
-// slow consumer's are.
+// memoryQueue is how many packets wait for one receiver; more are dropped, as NATS does
+// to a slow consumer. Raising it takes memory for each transport. Lowering it makes an
+// answer of several messages, or a burst of deltas, lose some.
 const memoryQueue = 2048
 
-// Transport makes a new end of the network.
+// Transport makes a new end of the network. It reaches others while it is open.
 func (n *Memory) Transport() Transport {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -36,7 +37,7 @@ var errMemoryClosed = errors.New("sync: publish on a closed transport")
 type memoryEnd struct {
 	net      *Memory
 	inbox    string
-	subjects []string
+	subjects []string // patterns, the inbox first; fixed by Open
 	queue    chan Packet
 	stop     chan struct{}
 	done     sync.WaitGroup
@@ -46,6 +47,7 @@ type memoryEnd struct {
 	dropped uint64
 }
 
+// Open connects at once: this network is never away.
 func (t *memoryEnd) Open(subjects []string, h Handler) error {
 	t.subjects = append([]string{t.inbox}, subjects...)
 	t.net.mu.Lock()
@@ -67,6 +69,7 @@ func (t *memoryEnd) Open(subjects []string, h Handler) error {
 
 func (t *memoryEnd) Inbox() string { return t.inbox }
 
+// Publish copies data for each receiver: they may overwrite it. It never waits for one.
 func (t *memoryEnd) Publish(subject, reply string, data []byte) error {
 	select {
 	case <-t.stop:
@@ -122,8 +125,8 @@ func matchesAny(patterns []string, subject string) bool {
 	return false
 }
 
-// Matches reports whether subject matches a NATS pattern: * stands for one token, >
-// at the end for one or more.
+// Matches reports whether subject matches a NATS pattern: * stands for one token, > at
+// the end for one or more.
 func Matches(pattern, subject string) bool {
 	for {
 		pt, prest, pmore := strings.Cut(pattern, ".")

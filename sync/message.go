@@ -2,23 +2,22 @@ package sync
 
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 
-// Kind is what a message is for: one token of its subject, and a byte in it.
+// Kind is what a message is for: one token of its subject, and one byte of its envelope.
 type Kind uint8
 
-// The kinds. Delta, Beat, Limits, Reset and Bye are broadcast on the sender's own
-// subject; Repair, Snapshot and Settle are requests on the subject of the replica
-// asked; Rows answers the first two and Settled the third, on the requester's inbox.
+// The kinds. Broadcasts go out on the sender's own subject, requests on the subject of the
+// replica asked, answers on the requester's inbox.
 const (
-	KindDelta Kind = iota + 1
-	KindBeat
-	KindRepair
-	KindSnapshot
-	KindRows
-	KindLimits
-	KindReset
-	KindBye
-	KindSettle
-	KindSettled
+	KindDelta    Kind = iota + 1 // broadcast: rows of the sender's that changed
+	KindBeat                     // broadcast: a sign of life, with digests
+	KindRepair                   // request for rows that are missing
+	KindSnapshot                 // request for all rows
+	KindRows                     // answers KindRepair and KindSnapshot
+	KindLimits                   // broadcast: entries of the limits register
+	KindReset                    // broadcast: clients that were reset
+	KindBye                      // broadcast: the sender stops
+	KindSettle                   // request to settle reservations
+	KindSettled                  // answers KindSettle
 	kindEnd
 )
 
@@ -42,71 +41,88 @@ func (k Kind) asks() bool { return k == KindRepair || k == KindSnapshot || k == 
 // answers reports whether k answers a request, on the requester's inbox.
 func (k Kind) answers() bool { return k == KindRows || k == KindSettled }
 
-// Caps on what one message may carry. A sender splits what would be more, a
-// receiver refuses it.
+// Caps on one message. A sender splits what would be more; a receiver refuses the message.
+// They belong to the wire: raising one makes receivers of older releases refuse messages,
+// lowering one refuses messages of older releases.
 const (
-	MaxMessage     = 48 << 10 // bytes, tag included
-	maxGroups      = 64       // deltas
-	maxRegisters   = 32
-	maxResets      = 1 << 10 // clients
-	maxHeard       = MaxPeers
-	maxRoots       = 512
-	maxWindows     = 16 // partition digests
-	maxName        = 64 // bytes of a node's or a limit's name
+	// MaxMessage is in bytes, tag included. More would take larger steps and queues, less
+	// would leave no room for a beat that names MaxPeers.
+	MaxMessage = 48 << 10
+	// maxGroups is of groups of rows. More would make finding a row's group slower, less
+	// would take more messages where there are many limits.
+	maxGroups = 64
+	// maxRegisters is of entries. More would make a receiver merge more limits in one step,
+	// less would take more messages.
+	maxRegisters = 32
+	// maxResets is as many clients as a node remembers as reset.
+	maxResets = 1 << 10
+	// maxHeard is every peer that a beat can name.
+	maxHeard = MaxPeers
+	// maxRoots is of digests, of counters and of origins. More would not fit beside
+	// maxHeard peers, less would compare silent replicas of many windows more slowly.
+	maxRoots = 512
+	// maxWindows is of windows with 256 digests each, 2 KiB. More would not fit a message.
+	maxWindows = 16
+	// maxName is in bytes of a node's or a limit's name. Longer ones would take room in
+	// each subject, or in each group of rows.
+	maxName = 64
+	// maxSettlements is of requests or of answers, and of one step.
 	maxSettlements = 1 << 10
 )
 
-// Message is everything that one message can say; its Kind tells which fields
-// count. The zero value of a field is not sent.
+// Message is everything that one message can say; its Kind tells which fields count. A
+// field that is zero is not sent.
 type Message struct {
 	Kind    Kind
 	Node    string       // sender's name
 	Replica crdt.Replica // sender's incarnation
-	Sent    int64        // sender's clock, unix nanoseconds
+	Sent    int64        // sender's clock, unix nanoseconds, within crdt.End of 0
 
-	// Seq numbers the sender's delta messages from 1. In a beat it is the last one
-	// sent before; in rows, the last one that the rows account for.
+	// Seq numbers the sender's delta messages from 1. In a beat and a bye it is the last
+	// one sent before; in rows, the last one for which the rows account.
 	Seq    uint64
 	Deltas []crdt.Delta // delta, rows
 
-	// Joining is set in beats and rows until the sender has merged a snapshot.
+	// Joining is true in beats and rows until the sender has merged a snapshot.
 	Joining bool
 	Heard   []Heard       // beat: the peers that the sender hears
-	Roots   []Root        // beat: digests of the sender's own cells, and of silent peers'
+	Roots   []Root        // beat: digests of the sender's own counters, and of silent peers'
 	Origins []OriginRoot  // beat: digests of origins, over some of the partitions
 	Limits  crdt.Digest   // beat: digest of the limits register
-	Base    crdt.Digest   // beat: digest of the limits as configured, 0 if not told
+	Base    crdt.Digest   // beat: digest of the limits as configured
 	Regs    []Register    // limits, rows: entries of the limits register
-	Resets  []ClientReset // reset, beat
+	Resets  []ClientReset // reset
 
-	// A request for rows: whose (0 is everybody's), those that left its sender after
-	// Since, or else in partitions whose digests differ from Have (of origins, where
-	// everybody's are asked for; none: all partitions), from Cursor on. Request is
-	// chosen by the requester and echoed in rows.
+	// The requester chooses Request, and rows repeat it. Of is whose rows are asked for, 0
+	// for everybody's. With Since, they are those that left their sender after that
+	// message. Otherwise they are those in partitions whose digests differ from Have; of
+	// everybody's rows, Have are digests of origins; without Have, all partitions count.
+	// Cursor is where to begin.
 	Request uint64
 	Of      crdt.Replica
 	Since   uint64
 	Have    []Partitioned
 	Cursor  Cursor
-	// An answer is messages numbered by Page from 0. Next is where the rows after
-	// this message's begin, Last marks the last one, and Done says that there are no
-	// more rows.
+	// An answer is messages numbered by Page from 0. Next is where the rows after this
+	// message's begin. Last marks the answer's last message, Done that there are no more
+	// rows.
 	Page uint64
 	Next Cursor
 	Last bool
 	Done bool
 
-	// To settle is to ask the replica Of, whose reservations they are.
+	// Settlements are of reservations that the replica Of charged.
 	Settlements []Settlement // settle
 	Settled     []Settled    // settled
 }
 
-// Heard is what a beat says of one peer: that it is heard, up to which delta
-// message, and how far its clock and its messages lag behind the sender's clock.
+// Heard is what a beat says of one peer that the sender hears.
 type Heard struct {
 	Replica crdt.Replica
-	Seq     uint64
-	Lag     int64 // least of (received - sent) lately, nanoseconds; holds delay minus skew
+	Seq     uint64 // of the last delta message seen
+	// Lag is the least of (received - sent) lately, each by its node's own clock, in
+	// nanoseconds: the delay minus the peer's clock's lead.
+	Lag int64
 }
 
 // Root is the digest of one replica's counters in one window over all partitions.
@@ -116,8 +132,8 @@ type Root struct {
 	Digest crdt.Digest
 }
 
-// OriginRoot is the digest of what a closed window's origins hold, over all
-// replicas, in Count partitions from From on, wrapping around.
+// OriginRoot is the digest of a closed window's origins, whoever counts the clients, in
+// Count partitions from From on, wrapping around.
 type OriginRoot struct {
 	Window
 	From, Count uint32
@@ -136,8 +152,8 @@ type Partitioned struct {
 	Digests [crdt.Partitions]crdt.Digest
 }
 
-// Register is one entry of the limits register: a last-writer-wins value by name.
-// What the value means is the node's business; an empty one is a deletion.
+// Register is one entry of the limits register: of two values of one name, the one with
+// the higher stamp wins. The store knows what a value means.
 type Register struct {
 	Name  string
 	Stamp crdt.Stamp
@@ -148,14 +164,12 @@ type Register struct {
 type ClientReset struct {
 	Limit string
 	Key   crdt.Key
-	Stamp crdt.Stamp
+	Stamp crdt.Stamp // of the reset; states of lower stamps end
 }
 
-// Cursor is a place in a store's rows: a client's place in its partition, and the
-// number of its rows, one a replica, that were passed already. The zero Cursor is
-// the beginning.
+// Cursor is a place in a store's rows. The zero Cursor is the beginning.
 type Cursor struct {
 	Partition uint16
-	Row       uint16
-	Index     uint32
+	Row       uint16 // rows of the client passed already, one a replica
+	Index     uint32 // of the client in its partition
 }

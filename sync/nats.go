@@ -10,19 +10,22 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// natsQueue is how many packets wait for the engine; more are dropped and counted,
-// and repaired later. Full of the largest messages it holds 96 MiB.
+// natsQueue is how many packets wait for the engine; more are dropped and counted, and
+// repaired later. Raising it takes memory: full of the largest messages it holds 96 MiB.
+// Lowering it makes a pause of the node lose messages sooner.
 const natsQueue = 2048
 
-// closeFlush is how long Close waits for the last messages to leave.
+// closeFlush is how long Close waits for the last messages to leave. Raising it lets a
+// stalled server hold up the node's end. Lowering it can lose the bye, so that peers take
+// the end for a crash.
 const closeFlush = time.Second
 
-// errLost stands in where the connection does not know a reason.
+// errLost is the reason for a disconnection if the connection itself gives none.
 var errLost = errors.New("the connection was closed")
 
-// NATS is a transport over a NATS connection of the caller's, which may be shared:
-// Close leaves it open. The connection's reconnect settings are the caller's too;
-// see the node package for the ones that suit.
+// NATS is a transport over a NATS connection of the caller's, which others may share:
+// Close leaves it open. The caller chooses its reconnect settings; the node package says
+// which suit.
 func NATS(conn *nats.Conn) Transport { return newNATS(conn) }
 
 func newNATS(conn *nats.Conn) *natsTransport {
@@ -32,16 +35,16 @@ func newNATS(conn *nats.Conn) *natsTransport {
 type natsTransport struct {
 	conn  *nats.Conn
 	inbox string
-	// One queue for all subscriptions keeps a publisher's messages in order
-	// across subjects: a beat must not overtake the deltas that it counts.
+	// One queue for all subscriptions keeps a publisher's messages in order across
+	// subjects: a beat must not overtake the deltas that it counts.
 	queue   chan *nats.Msg
 	subs    []*nats.Subscription
 	status  chan nats.Status
 	stop    chan struct{}
 	done    sync.WaitGroup
 	once    sync.Once
-	up      atomic.Bool
-	dropped atomic.Uint64
+	up      atomic.Bool   // h was told of a connection last
+	dropped atomic.Uint64 // by subscriptions that have ended
 }
 
 func (t *natsTransport) Open(subjects []string, h Handler) error {
@@ -52,6 +55,8 @@ func (t *natsTransport) Open(subjects []string, h Handler) error {
 	return err
 }
 
+// subscribe asks the server for all subjects, or for none of them if it refuses one. The
+// library repeats them after each reconnection.
 func (t *natsTransport) subscribe(subjects []string) error {
 	if t.inbox == "" {
 		t.inbox = t.conn.NewInbox()
@@ -73,6 +78,8 @@ func (t *natsTransport) start(h Handler) {
 	go t.run(h)
 }
 
+// run is the only caller of h. It looks at the connection itself at each change of status:
+// the library drops changes that nobody has read yet.
 func (t *natsTransport) run(h Handler) {
 	defer t.done.Done()
 	look := func() {
@@ -90,7 +97,7 @@ func (t *natsTransport) run(h Handler) {
 		case <-t.stop:
 			return
 		case _, ok := <-t.status:
-			if !ok { // the caller closed the connection
+			if !ok { // the caller closed the connection; a nil channel blocks for ever
 				t.status = nil
 			}
 			look()
@@ -111,12 +118,14 @@ func (t *natsTransport) lost() error {
 func (t *natsTransport) Inbox() string { return t.inbox }
 
 func (t *natsTransport) Publish(subject, reply string, data []byte) error {
-	if reply == "" { // which PublishRequest refuses
+	if reply == "" { // PublishRequest refuses that
 		return t.conn.Publish(subject, data)
 	}
 	return t.conn.PublishRequest(subject, reply, data)
 }
 
+// Dropped adds up the subscriptions: the library counts for each one what did not fit into
+// the queue.
 func (t *natsTransport) Dropped() uint64 {
 	n := t.dropped.Load()
 	for _, sub := range t.subs {
@@ -127,6 +136,7 @@ func (t *natsTransport) Dropped() uint64 {
 	return n
 }
 
+// unsubscribe keeps the counts of drops, which end with the subscriptions.
 func (t *natsTransport) unsubscribe() error {
 	var errs []error
 	for _, sub := range t.subs {
@@ -143,8 +153,8 @@ func (t *natsTransport) unsubscribe() error {
 func (t *natsTransport) Close() error {
 	var err error
 	t.once.Do(func() {
-		// The farewell is in the connection's buffer; push it out, but do not wait
-		// for a server that is away.
+		// The bye is in the connection's buffer. Push it out, but do not wait for a server
+		// that is away.
 		if t.conn.IsConnected() {
 			err = t.conn.FlushTimeout(closeFlush)
 		}

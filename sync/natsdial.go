@@ -14,18 +14,17 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// errNoConnection is what publishing gets before there is a connection.
+// errNoConnection is the error of publishing before the first connection.
 var errNoConnection = errors.New("sync: not connected to NATS yet")
 
-// DialNATS is a transport over a NATS connection of its own. Open does not wait for
-// it: it is made in the background, tried again every ReconnectWait for ever, and
-// closed by Close, which interrupts an attempt under way. Each attempt that fails is
-// told to failed, which may be nil, by one goroutine. What is wrong with the options
-// themselves, such as a URL that is none, is the error here; it may quote the URL,
-// password and all.
+// DialNATS is a transport over a NATS connection of its own. Open does not wait for the
+// connection: a goroutine tries to make it every ReconnectWait, for ever. Close closes it,
+// and interrupts an attempt under way. That goroutine calls failed, which may be nil, for
+// each attempt that fails. DialNATS returns an error if the options themselves are wrong,
+// such as a malformed URL; the error may quote the URL with its password.
 func DialNATS(o nats.Options, failed func(error)) (Transport, error) {
-	// The library can do the first attempt in the background as well, but only after
-	// one in the foreground, and it then keeps to itself why they fail.
+	// The library can retry in the background itself, but only after a first attempt in
+	// the foreground. It then does not say why attempts fail.
 	o.RetryOnFailedConnect = false
 	o.Timeout = cmp.Or(o.Timeout, nats.DefaultTimeout)
 	o.ReconnectWait = cmp.Or(o.ReconnectWait, nats.DefaultReconnectWait)
@@ -41,20 +40,20 @@ func DialNATS(o nats.Options, failed func(error)) (Transport, error) {
 	return t, nil
 }
 
+// dialledNATS is a natsTransport that begins with its first connection.
 type dialledNATS struct {
 	options nats.Options
 	failed  func(error)
 	inbox   string
 
-	alive  context.Context // ends dialling, and what was dialled
+	alive  context.Context // ends dialling and the connection
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	once   sync.Once
 	over   atomic.Pointer[natsTransport] // nil until there is a connection
 }
 
-// validOptions is what the library itself thinks of the options, which it says before
-// it dials.
+// validOptions lets the library judge the options, which it does before it dials.
 func validOptions(o nats.Options) error {
 	o.InProcessServer, o.CustomDialer, o.SkipHostLookup = nil, noDialer{}, true
 	conn, err := o.Connect()
@@ -67,7 +66,7 @@ func validOptions(o nats.Options) error {
 	return err
 }
 
-// newInbox is an inbox as a connection with these options would name it.
+// newInbox names an inbox as a connection with these options would.
 func newInbox(o *nats.Options) string {
 	inbox := nats.NewInbox()
 	if o.InboxPrefix == "" {
@@ -134,12 +133,14 @@ func (t *dialledNATS) Dropped() uint64 {
 	return 0
 }
 
+// Close ends dialling at once if there is no connection, and gives the last messages their
+// time if there is one.
 func (t *dialledNATS) Close() error {
 	var err error
 	t.once.Do(func() {
 		if over := t.over.Load(); over != nil && over.up.Load() {
-			// Leave the farewell its time. Should the connection break meanwhile, the
-			// library would not let go of it before an attempt at another is over.
+			// Give the bye its time. If the connection breaks meanwhile, the library holds
+			// on to it until an attempt to reconnect has ended, so end that attempt.
 			defer time.AfterFunc(2*closeFlush, t.cancel).Stop()
 		} else {
 			t.cancel()

@@ -264,7 +264,7 @@ func (node *simNode) peer(other *simNode) Peer {
 	return Peer{}
 }
 
-func (node *simNode) told(kind EventKind, of *simNode) int {
+func (node *simNode) logged(kind EventKind, of *simNode) int {
 	count := 0
 	for _, ev := range node.events {
 		if ev.Kind == kind && (of == nil || ev.Replica == of.replica) {

@@ -82,8 +82,8 @@ type peer struct {
 // behind reports whether something that the peer sent is missing here.
 func (p *peer) behind() bool { return p.gap || p.differs || p.unproven }
 
-// refresh notes that all that the peer had sent by at, its clock, is merged here,
-// unless something is still missing.
+// refresh notes that all that the peer had sent by at, its clock, is merged here, unless
+// something is still missing (N4).
 func (p *peer) refresh(at int64) {
 	if p.sure && !p.behind() {
 		p.freshAt = max(p.freshAt, at)

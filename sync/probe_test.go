@@ -113,7 +113,7 @@ func (p *probe) asked() []*Message {
 
 func (p *probe) drops(why Drop) uint64 { return p.engine.Status(p.now).Stats.Dropped[why] }
 
-func (p *probe) told(kind EventKind) int {
+func (p *probe) logged(kind EventKind) int {
 	n := 0
 	for _, ev := range p.events {
 		if ev.Kind == kind {
@@ -167,8 +167,8 @@ func TestSpoofedSenderIsDroppedAndCounted(t *testing.T) {
 	if p.count(1) != 0 || len(p.engine.members.peers) != 0 {
 		t.Errorf("count %d, peers %d", p.count(1), len(p.engine.members.peers))
 	}
-	if p.told(EventPacketBad) != 1 {
-		t.Errorf("%d lines for three bad packets at one moment, want one", p.told(EventPacketBad))
+	if p.logged(EventPacketBad) != 1 {
+		t.Errorf("%d lines for three bad packets at one moment, want one", p.logged(EventPacketBad))
 	}
 }
 

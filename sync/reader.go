@@ -10,17 +10,17 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
-// reader decodes messages. It never trusts a length: each is checked against what
-// is left, so that decoding allocates at most 4 times the message plus 4 KiB. Not
-// safe for concurrent use.
+// reader decodes messages. It never trusts a length: it checks each against what is left
+// of the message, so that decoding allocates at most 4 times the message plus 4 KiB (N9).
+// Not safe for concurrent use.
 type reader struct {
 	secret Secret
-	src    bytes.Reader
-	data   []byte
-	dec    *msgpack.Decoder
-	err    error
-	rows   []crdt.Row // of the message read last; room for as many as fit into one
-	words  words
+	data   []byte           // the message being read, without its tag
+	src    bytes.Reader     // over data: what is left of it
+	dec    *msgpack.Decoder // over src; it never reads ahead
+	err    error            // the first one; nothing is read after it
+	rows   []crdt.Row       // of the message read last; room for as many as fit into one
+	words  words            // of the record being read
 }
 
 func newReader(s Secret) *reader {
@@ -30,7 +30,7 @@ func newReader(s Secret) *reader {
 	return r
 }
 
-// takeRows is room for n more rows of this message, nil if no message has so many.
+// takeRows makes room for n more rows of this message; nil if no message has so many.
 func (r *reader) takeRows(n int) []crdt.Row {
 	from := len(r.rows)
 	if n > cap(r.rows)-from {
@@ -40,12 +40,14 @@ func (r *reader) takeRows(n int) []crdt.Row {
 	return r.rows[from : from+n : from+n]
 }
 
+// fail keeps the first error: later ones follow from it.
 func (r *reader) fail(what string) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%w: %s", ErrMalformed, what)
 	}
 }
 
+// check turns the library's error into ours, whose text never quotes the message.
 func (r *reader) check(err error, what string) bool {
 	if err != nil {
 		r.fail(what)
@@ -53,7 +55,7 @@ func (r *reader) check(err error, what string) bool {
 	return r.err == nil
 }
 
-// code peeks at the next value's type.
+// code is the next value's type, which stays to be read; false if there is none.
 func (r *reader) code() (byte, bool) {
 	if r.err != nil || r.src.Len() == 0 {
 		r.fail("short")
@@ -62,6 +64,8 @@ func (r *reader) code() (byte, bool) {
 	return r.data[len(r.data)-r.src.Len()], true
 }
 
+// uint reads an unsigned integer. The library would also convert floats and signed
+// integers, and so turn a field of another meaning into a number.
 func (r *reader) uint() uint64 {
 	c, ok := r.code()
 	if !ok {
@@ -99,7 +103,7 @@ func (r *reader) bool() bool {
 	return v
 }
 
-// bytes is the next byte string, a view into the input.
+// bytes reads a byte string and returns a view into the message.
 func (r *reader) bytes() []byte {
 	if _, ok := r.code(); !ok {
 		return nil
@@ -111,6 +115,7 @@ func (r *reader) bytes() []byte {
 	return r.take(n)
 }
 
+// take returns the next n bytes, a view into the message.
 func (r *reader) take(n int) []byte {
 	if n <= 0 {
 		return nil
@@ -124,7 +129,7 @@ func (r *reader) take(n int) []byte {
 	return r.data[at : at+n]
 }
 
-// name is a node's or a limit's name.
+// name reads a node's or a limit's name.
 func (r *reader) name() string {
 	b := r.bytes()
 	if len(b) > maxName {
@@ -134,8 +139,7 @@ func (r *reader) name() string {
 	return string(b)
 }
 
-// arrayLen is an array's length, at most most, where each element takes at least
-// least bytes.
+// arrayLen reads an array's header: at most most elements, each of at least least bytes.
 func (r *reader) arrayLen(most, least int) int {
 	if _, ok := r.code(); !ok {
 		return 0
@@ -151,7 +155,10 @@ func (r *reader) arrayLen(most, least int) int {
 	return n
 }
 
+// mapLen reads a map's header.
 func (r *reader) mapLen() int {
+	// mostFields leaves room for fields of newer versions. Raising it lets a message of
+	// unknown fields cost more time; lowering it would refuse newer versions' messages.
 	const mostFields = 64
 	if _, ok := r.code(); !ok {
 		return 0
@@ -169,6 +176,8 @@ func (r *reader) mapLen() int {
 
 // skip passes over one value of a field that a newer version added.
 func (r *reader) skip(depth int) {
+	// deepest bounds the recursion. Raising it lets a short message take more stack;
+	// lowering it would refuse newer versions' fields.
 	const deepest = 4
 	c, ok := r.code()
 	switch {

@@ -7,7 +7,7 @@ import "fmt"
 const badLogPause = int64(1e9)
 
 // receive checks a packet and passes it on by kind. Bytes from outside can do no more
-// than be merged, or dropped and counted.
+// than be merged, or dropped and counted (N11).
 func (e *Engine) receive(now int64, packet Packet) {
 	m := e.open(now, packet)
 	if m == nil {
@@ -48,7 +48,10 @@ func (e *Engine) receive(now int64, packet Packet) {
 	}
 }
 
-// open returns the message in a packet, nil if it is our own or is to be dropped.
+// open returns the message in a packet, nil if it is our own or is to be dropped. A server
+// that restricts subjects by node vouches for the subject only, so the message has to agree
+// with it: a broadcast with its sender, a request with the kind that was asked for, an
+// answer with our inbox.
 func (e *Engine) open(now int64, packet Packet) *Message {
 	kind, node, replica, ours := e.subjects.parse(packet.Subject)
 	inbox := packet.Subject == e.inbox
@@ -81,6 +84,7 @@ func (e *Engine) open(now int64, packet Packet) *Message {
 	return m
 }
 
+// drop counts every refused packet, and logs one of them in a while.
 func (e *Engine) drop(now int64, why Drop, detail string) {
 	e.stats.Dropped[why]++
 	if now >= e.nextBadLog {

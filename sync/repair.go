@@ -19,7 +19,7 @@ func (e *Engine) missing(now int64, p *peer, since, to uint64) {
 	}
 }
 
-// repairs gives up requests that nobody answered, and sends the repairs that are due.
+// repairs gives up requests that nobody answered, and sends the repairs that are due (N6).
 func (e *Engine) repairs(now int64) {
 	for _, p := range e.members.peers {
 		if r := &p.request; r.id != 0 && now >= r.deadline {

@@ -26,6 +26,7 @@ func (d Drop) String() string {
 	return [dropEnd]string{"tag", "version", "malformed", "oversize", "subject", "sender", "peers", "queue"}[d]
 }
 
+// dropOf is the reason that a decoder's error stands for.
 func dropOf(err error) Drop {
 	switch {
 	case errors.Is(err, ErrTag):
@@ -58,6 +59,7 @@ type Stats struct {
 	PublishErrors          uint64          // messages that the transport refused
 }
 
+// init gives every kind and reason its counter, so that readers see zeroes, not holes.
 func (s *Stats) init() {
 	s.Sent, s.Received = make(map[Kind]*Traffic, kindEnd), make(map[Kind]*Traffic, kindEnd)
 	s.Dropped = make(map[Drop]uint64, dropEnd)

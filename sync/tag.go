@@ -7,15 +7,15 @@ import (
 	"github.com/dchest/siphash"
 )
 
-const tagSize = 8
+const tagSize = 8 // bytes of SipHash's short form
 
-// Secret is the cluster's key, from which message tags and client hashes are
-// made. Every node of a cluster needs the same one; a node with another one is a
-// counted, named drop.
+// Secret is a key derived from the cluster's, for message tags or for client hashes. Every
+// node of a cluster needs the same one: nodes drop and count messages made under another.
+// The zero value is a key like any other, and public. Safe for concurrent use.
 type Secret struct{ k0, k1 uint64 }
 
-// DefaultClusterKey is used where no key was set. It is public, so it guards
-// against accidents only: set a key of your own.
+// DefaultClusterKey is the cluster key of a configuration without one. It is public, so
+// it guards against accidents only: set a key of your own.
 const DefaultClusterKey = "distributed-rate-limiter default cluster key"
 
 // NewSecret derives the key for one purpose from the cluster key.
@@ -28,8 +28,8 @@ func NewSecret(clusterKey []byte, purpose string) Secret {
 	return Secret{k0: binary.LittleEndian.Uint64(sum), k1: binary.LittleEndian.Uint64(sum[8:])}
 }
 
-// Hash128 is SipHash-2-4-128 of b under the secret (Aumasson and Bernstein,
-// INDOCRYPT 2012). It allocates nothing.
+// Hash128 is SipHash-2-4-128 of b under the secret (Aumasson and Bernstein, INDOCRYPT
+// 2012). It allocates nothing.
 func (s Secret) Hash128(b []byte) (hi, lo uint64) { return siphash.Hash128(s.k0, s.k1, b) }
 
 // seal appends the tag to b.

@@ -7,31 +7,34 @@ type Packet struct {
 	Data    []byte
 }
 
-// Handler is what a transport delivers to. Its methods are never called
-// concurrently by one transport, and may block for as long as a message takes to
-// merge: a transport that cannot wait drops and counts.
+// Handler is what a transport delivers to. One transport never calls two of its methods
+// at a time. A call may take as long as a merge: a transport that cannot wait drops
+// packets and counts them.
 type Handler interface {
 	// Receive hands over one packet, in the order in which its publisher sent it.
 	Receive(Packet)
-	// Connected and Disconnected say that publishing reaches others, or does not.
+	// Connected says that publishing reaches others now.
 	Connected()
+	// Disconnected says that it does not any more, and why; err is not nil.
 	Disconnected(err error)
 }
 
 // Transport moves packets between the nodes of a cluster: at most once, without an
-// answer, in order for each publisher, subjects and wildcards as in NATS.
+// answer, in order for each publisher, with subjects and wildcards as in NATS. Publish and
+// Dropped may run beside and within calls of the handler. Package transporttest has the
+// suite that every transport has to pass.
 type Transport interface {
-	// Open starts delivering what matches the subjects to h, and to the inbox. It
-	// does not wait for the network: h.Connected says when there is one.
+	// Open starts delivering packets on the subjects and on the inbox to h. It does not
+	// wait for the network: h.Connected says when there is one.
 	Open(subjects []string, h Handler) error
 	// Inbox is a subject of this transport's own, for answers; valid after Open.
 	Inbox() string
-	// Publish sends data on subject, and does not keep it. A nil error does not
-	// mean that anybody received it.
+	// Publish sends data on subject and does not keep it. It never waits for the network.
+	// A nil error does not mean that anybody received the packet.
 	Publish(subject, reply string, data []byte) error
 	// Dropped is the number of packets that arrived and were thrown away unread.
 	Dropped() uint64
-	// Close stops delivery and waits until no handler call is running. What was
-	// published before is on its way when it returns.
+	// Close stops delivery and waits until no handler call is running. All that was
+	// published before is on its way when Close returns. A second Close does nothing.
 	Close() error
 }

@@ -36,8 +36,8 @@ func newWriter(s Secret) *writer {
 }
 
 // encode returns the sealed bytes of m, with the rows of b instead of m.Deltas if b
-// is not nil. The result is the caller's. Writing to a bytes.Buffer cannot fail, so
-// nothing here looks at the encoder's errors.
+// is not nil. The result is the caller's, in one allocation of its exact size. Writing to a
+// bytes.Buffer cannot fail, so nothing here looks at the encoder's errors.
 func (w *writer) encode(m *Message, b *Batch) []byte {
 	if b == nil && len(m.Deltas) > 0 {
 		b = &Batch{}
@@ -66,6 +66,7 @@ func (w *writer) encode(m *Message, b *Batch) []byte {
 	return w.secret.seal(append(out, w.buf.Bytes()...))
 }
 
+// has reports whether m has something to send under a key.
 func (w *writer) has(m *Message, key int) bool {
 	f := &fields[key]
 	return f.there != nil && f.there(w, m)
@@ -84,6 +85,8 @@ func (r *reader) decode(data []byte) (*Message, error) {
 	return r.parse(body)
 }
 
+// parse reads a message without its tag. The version comes first, since nothing after it
+// is known to look like this version's. Nothing of a bad message is returned (N9).
 func (r *reader) parse(body []byte) (*Message, error) {
 	r.data, r.err, r.rows = body, nil, r.rows[:0]
 	r.src.Reset(body)

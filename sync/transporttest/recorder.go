@@ -10,8 +10,8 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// patience is how long something that has to happen may take. It is long, since
-// only a failing test waits for all of it.
+// patience is how long something that has to happen may take. Raising it makes a failing
+// test take longer. Lowering it makes a passing one fail on a busy machine.
 const patience = 20 * time.Second
 
 // eventually polls until ok says yes.
@@ -25,19 +25,20 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// recorder is a handler that keeps what it gets, and watches that its methods are
-// called one at a time, and not after the transport was closed.
+// recorder is a handler that keeps what it gets. It fails the test if two of its methods
+// run at a time, or one after the transport was closed.
 type recorder struct {
 	t       *testing.T
 	running atomic.Int32
 	closed  atomic.Bool
-	onData  func(deltasync.Packet) // runs within Receive; nil for nothing
+	onData  func(deltasync.Packet) // runs within Receive; nil: nothing does
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the rest
 	packets []deltasync.Packet
 	states  []string
 }
 
+// enter begins a handler call; the caller ends it with the result.
 func (r *recorder) enter(what string) func() {
 	if r.running.Add(1) != 1 {
 		r.t.Errorf("%s while another handler call is running", what)
@@ -89,7 +90,7 @@ func (r *recorder) forget() {
 	r.packets = nil
 }
 
-// got is the data of all packets so far, as text.
+// got is the data of all packets since the last forget, as text.
 func (r *recorder) got() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,6 +101,7 @@ func (r *recorder) got() []string {
 	return out
 }
 
+// went is the states in the order in which they were reported.
 func (r *recorder) went() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,6 +123,7 @@ func (e *end) close() {
 	e.closed.Store(true)
 }
 
+// publish fails the test if the transport refuses the packet.
 func (e *end) publish(subject, reply, data string) {
 	e.t.Helper()
 	if err := e.Publish(subject, reply, []byte(data)); err != nil {

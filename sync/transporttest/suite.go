@@ -11,20 +11,20 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// Network makes transports that reach each other. Its functions may fail the test
-// that it was made for, and register what cleans up after them with it.
+// Network makes transports that reach each other. Its functions may fail the test that it
+// was made for, and register their clean-up with it.
 type Network struct {
 	// Transport makes a transport of its own.
 	Transport func() deltasync.Transport
-	// Shared makes two transports over one connection; nil where a transport has
-	// no connection that it could share.
+	// Shared makes two transports over one connection; nil if transports have no
+	// connection that they could share.
 	Shared func() (a, b deltasync.Transport)
-	// Stop takes the network away from all transports, Start brings it back; nil
-	// where it is never away.
+	// Stop takes the network away from all transports, Start brings it back; nil if it is
+	// never away.
 	Stop, Start func()
 }
 
-// Run runs the suite. network is called for each test anew.
+// Run runs the suite. It calls network for each case anew.
 func Run(t *testing.T, network func(t *testing.T) Network) {
 	for name, test := range map[string]func(*testing.T, *suite){
 		"delivers what matches":                       deliversWhatMatches,
@@ -74,13 +74,14 @@ func (s *suite) start(tr deltasync.Transport, onData func(deltasync.Packet), sub
 	return e
 }
 
+// awaitState waits until the end was told exactly these states, in this order.
 func (s *suite) awaitState(e *end, states ...string) {
 	s.t.Helper()
 	eventually(s.t, "state "+strings.Join(states, ", "), func() bool { return slices.Equal(e.went(), states) })
 }
 
-// meet publishes from one end until the other has heard it, since interest in a
-// subject takes a moment to travel.
+// meet publishes from one end until the other has heard it: interest in a subject takes a
+// moment to travel.
 func (s *suite) meet(from, to *end, subject string) {
 	s.t.Helper()
 	before := to.count()
@@ -96,6 +97,8 @@ func (s *suite) meet(from, to *end, subject string) {
 	to.forget()
 }
 
+// deliversWhatMatches: a node that missed a broadcast would count apart, and one that got
+// requests for others would answer them.
 func deliversWhatMatches(t *testing.T, s *suite) {
 	exact, star, tail := s.open("a.b.c"), s.open("a.*.c", "x.*"), s.open("a.>")
 	from := s.open()
@@ -125,8 +128,10 @@ func deliversWhatMatches(t *testing.T, s *suite) {
 	}
 }
 
+// keepsOrder: a beat that overtook the deltas it counts would show a gap, and each gap
+// costs a repair. The order holds across subjects and the inbox.
 func keepsOrder(t *testing.T, s *suite) {
-	const each = 600 // with two publishers below what a transport has to queue
+	const each = 600 // two publishers together stay below what a transport has to queue
 	to := s.open("one", "two", "three.*")
 	senders := []*end{s.open(), s.open()}
 	for _, from := range senders {
@@ -155,13 +160,14 @@ func keepsOrder(t *testing.T, s *suite) {
 	}
 }
 
+// answersReachTheInbox: rows for one node must not reach another, and an engine answers
+// from within Receive.
 func answersReachTheInbox(t *testing.T, s *suite) {
 	asking, bystander := s.open(), s.open()
 	if asking.Inbox() == "" || asking.Inbox() == bystander.Inbox() {
 		t.Fatalf("inboxes %q and %q", asking.Inbox(), bystander.Inbox())
 	}
 	tr := s.net.Transport()
-	// Answering from within Receive is what an engine does.
 	answering := s.start(tr, func(p deltasync.Packet) {
 		if p.Reply != "" {
 			_ = tr.Publish(p.Reply, "", []byte("answer to "+string(p.Data)))
@@ -179,6 +185,8 @@ func answersReachTheInbox(t *testing.T, s *suite) {
 	}
 }
 
+// ownMessages: an engine drops its own broadcasts, so a transport may deliver them or not,
+// but a peer has to get each of them once.
 func ownMessages(t *testing.T, s *suite) {
 	self, other := s.open("s"), s.open("s")
 	s.meet(self, other, "s")
@@ -205,6 +213,8 @@ func ownMessages(t *testing.T, s *suite) {
 	}
 }
 
+// dataBelongsToTheReceiver: a receiver may overwrite a packet, and a publisher its buffer,
+// without anybody else seeing it.
 func dataBelongsToTheReceiver(t *testing.T, s *suite) {
 	var scribbled atomic.Bool
 	vandal := s.start(s.net.Transport(), func(p deltasync.Packet) {
@@ -228,6 +238,8 @@ func dataBelongsToTheReceiver(t *testing.T, s *suite) {
 	}
 }
 
+// slowHandler: a node that does not keep up must lose packets and say how many, not grow.
+// What was counted as dropped stays counted after Close, since metrics never go back.
 func slowHandler(t *testing.T, s *suite) {
 	const many = 10000 // more than any transport queues
 	gate, hold := make(chan struct{}), atomic.Bool{}

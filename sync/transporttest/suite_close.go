@@ -11,6 +11,8 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
+// closeWaits: after Close the node frees its table, so no handler call may still be
+// merging into it, and none may begin.
 func closeWaits(t *testing.T, s *suite) {
 	entered, gate := make(chan struct{}, 1), make(chan struct{})
 	release := sync.OnceFunc(func() { close(gate) })
@@ -48,6 +50,8 @@ func closeWaits(t *testing.T, s *suite) {
 	s.meet(from, other, "s") // by now "late" would have arrived
 }
 
+// closeFlushes: the last deltas and the bye go out just before Close. Without the bye,
+// peers take the end for a crash and wait 30 s.
 func closeFlushes(t *testing.T, s *suite) {
 	from, to := s.open(), s.open("s")
 	s.meet(from, to, "s")
@@ -59,6 +63,7 @@ func closeFlushes(t *testing.T, s *suite) {
 	eventually(t, "all messages", func() bool { return to.count() == many })
 }
 
+// closeLeavesNothing: an embedder opens and closes nodes all day, so no goroutine may stay.
 func closeLeavesNothing(t *testing.T, s *suite) {
 	from := s.open()
 	tr := s.net.Transport()
@@ -72,6 +77,7 @@ func closeLeavesNothing(t *testing.T, s *suite) {
 	}
 }
 
+// closeTwice: a node that failed to open closes what it has, opened or not.
 func closeTwice(t *testing.T, s *suite) {
 	e := s.open("s")
 	e.close()
@@ -81,6 +87,9 @@ func closeTwice(t *testing.T, s *suite) {
 	}
 }
 
+// reconnects: without the news of a disconnection a node would not know that it counts
+// alone, and without its old subscriptions it would stay deaf afterwards. Publishing must
+// not wait meanwhile: the engine's lock is held.
 func reconnects(t *testing.T, s *suite) {
 	if s.net.Stop == nil {
 		return // never away
@@ -103,6 +112,8 @@ func reconnects(t *testing.T, s *suite) {
 	}
 }
 
+// opensWithoutNetwork: a node starts and decides while NATS is down, and joins when it is
+// there.
 func opensWithoutNetwork(t *testing.T, s *suite) {
 	if s.net.Stop == nil {
 		return
@@ -118,6 +129,8 @@ func opensWithoutNetwork(t *testing.T, s *suite) {
 	s.meet(from, to, "s")
 }
 
+// closesWithoutNetwork: a node that is told to stop must not wait for a server that is
+// away, or its supervisor kills it.
 func closesWithoutNetwork(t *testing.T, s *suite) {
 	if s.net.Stop == nil {
 		return
@@ -132,6 +145,8 @@ func closesWithoutNetwork(t *testing.T, s *suite) {
 	}
 }
 
+// sharedConnection: two nodes in one process may share a connection, and then the server
+// must not suppress what one of them sends as the other's echo.
 func sharedConnection(t *testing.T, s *suite) {
 	if s.net.Shared == nil {
 		return
@@ -151,6 +166,7 @@ func sharedConnection(t *testing.T, s *suite) {
 	eventually(t, "the other's broadcast", func() bool { return slices.Contains(b.got(), "for all") })
 }
 
+// sharedClose: closing one of them must leave the other's subscriptions alone.
 func sharedClose(_ *testing.T, s *suite) {
 	if s.net.Shared == nil {
 		return
