@@ -11,10 +11,10 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// LimitBody turns a document of one limit, in YAML or JSON, into the body of
-// PUT /v1/limits/NAME. It is read as a limit in a configuration file is, and the error
-// has all faults with their lines; name is what it calls the document. What "use" names
-// is for the node to know that gets the body.
+// LimitBody turns a document of one limit, in YAML or JSON, into the body of PUT
+// /v1/limits/NAME. It reads the document as a limit in a configuration file. The error has
+// all faults with their lines, and calls the document name. LimitBody does not look up the
+// limit in "use"; the node that gets the body does.
 func LimitBody(name string, text []byte) ([]byte, error) {
 	var r spec.Reader
 	var v spec.Value

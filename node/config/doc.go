@@ -1,10 +1,9 @@
-// Package config gathers the daemon's settings from where operators put them: a
-// YAML file, environment variables and flags, each of which overrides the one before.
+// Package config gathers the daemon's settings from a YAML file, environment variables
+// and flags. Environment variables override the file, and flags override both.
 //
-// Every setting has one key. In the file it is that key, in the environment
-// RATELIMITD_ and the key in capitals, as a flag the key with dashes. Beside them the
-// file has limits, which maps the name of a limit to the fields that
-// PUT /v1/limits/NAME takes:
+// Every setting has one key. The file uses the key itself. The environment variable is
+// RATELIMITD_ and the key in capitals. The flag is the key with dashes for underscores. The
+// file also has limits, which maps the name of a limit to the fields of PUT /v1/limits/NAME:
 //
 //	http: 0.0.0.0:8080
 //	nats: [nats://nats-1:4222, nats://nats-2:4222]
@@ -17,16 +16,15 @@
 //	      - {client: alice, limit: 1000}
 //	      - {prefix: "bot-", block: true}
 //
-// Reading is strict. A key that is unknown, repeated or without a value, or a value
-// that does not fit, is an error that says where it stands and what would be right;
-// the settings are not to be used then. Aliases are followed, up to a cap; merge keys
-// and tags are refused.
+// Reading is strict. An unknown or repeated key, a key without a value, and a value that
+// does not fit are errors. The error says where the fault stands and what would be right.
+// Do not use the settings after an error. The reader follows aliases, up to a cap, and
+// refuses merge keys and tags.
 //
-// A limit may use another one of the file, in any order, as a base. The limit "default"
-// has two spellings: the keys limit, window, burst and max_overshoot, which environment
-// and flags override, are the same as the fields of limits.default. Only where a file
-// has no limits.default do the built-in values hold.
+// A limit may build on another one of the file, in any order. The limit "default" has two
+// spellings. The keys limit, window, burst and max_overshoot, which environment and flags
+// override, are the fields of limits.default. The built-in values hold only if a file has no
+// limits.default.
 //
-// Settings are read once. [Watch] tells of a file that changes, by looking at it every
-// two seconds; what to do then is the program's affair.
+// Nothing reads the settings again by itself. [Watch] tells when the file changes.
 package config

@@ -15,10 +15,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// MaxFile is the largest configuration file that is read, in bytes.
+// MaxFile is the largest configuration file in bytes. Higher costs memory for a file that
+// is there by mistake; lower refuses files with many overrides.
 const MaxFile = 8 << 20
 
-// ReadFile reads a configuration file over what is set already.
+// ReadFile reads a configuration file. Its values replace those that are set already.
 func (s *Settings) ReadFile(path string) error {
 	text, err := Content(path)
 	if err != nil {
@@ -27,7 +28,7 @@ func (s *Settings) ReadFile(path string) error {
 	return s.Parse(path, text)
 }
 
-// Content is a file's text, for Parse and Watch.
+// Content reads a file's text, for Parse and Watch.
 func Content(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -41,7 +42,7 @@ func Content(path string) ([]byte, error) {
 	return text, err
 }
 
-// Parse reads a configuration file's text; name is what errors call it.
+// Parse reads a configuration file's text. Errors call the file name.
 func (s *Settings) Parse(name string, text []byte) error {
 	doc, err := document(name, text)
 	if doc == nil {

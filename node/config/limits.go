@@ -25,8 +25,8 @@ func (w *written) origin(path string) string {
 // defaultKeys are the settings that are fields of the limit "default", too.
 var defaultKeys = []string{"limit", "window", "burst", "max_overshoot"}
 
-// Policies is all limits by name, validated. The error joins all faults, each with
-// its origin.
+// Policies returns all limits by name, validated. The error joins all faults, each with its
+// origin.
 func (s *Settings) Policies() (map[string]node.Policy, error) {
 	limits, faults := s.resolve()
 	out := map[string]node.Policy{}

@@ -9,12 +9,12 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// Settings are everything that can be set. Make them with Default. They are values
-// for one goroutine; nothing in them is checked against the world, such as whether a
-// file exists.
+// Settings are all settings of the daemon. Make them with Default. They are for one
+// goroutine. Reading them checks nothing outside the process, such as whether a file
+// exists.
 type Settings struct {
 	Name, Cluster, ClusterKeyFile string
-	Default                       spec.Limit // the limit "default", but for what a file has among its limits
+	Default                       spec.Limit // the limit "default", without the fields that a file gives it under limits
 
 	HTTP, GRPC, EnvoyConfig string
 	AdminTokenFile, Admin   string
@@ -24,7 +24,7 @@ type Settings struct {
 	NATSCreds, NATSNkey                string // files
 	NATSUser, NATSPasswordFile         string
 	NATSTLSCA, NATSTLSCert, NATSTLSKey string // files
-	NATSKVBucket                       string // on that server
+	NATSKVBucket                       string // a bucket on that server
 	NATSListen, NATSCluster            string // addresses of the embedded server
 	ClusterAdvertise                   string // the address that other embedded servers dial
 	NATSRoutes                         string // URLs, separated by commas
@@ -36,10 +36,10 @@ type Settings struct {
 	LogFormat, LogLevel string
 
 	limits  map[string]written
-	origins map[string]string // of what was set, by key
+	origins map[string]string // where each set key stands, such as "flag -limit"
 }
 
-// Default is what holds where nothing is set.
+// Default returns the built-in settings.
 func Default() Settings {
 	s := Settings{
 		Cluster: "default", HTTP: "127.0.0.1:8080", SubjectPrefix: "ratelimit",
@@ -50,28 +50,28 @@ func Default() Settings {
 	return s
 }
 
-// Setting is one of them, and how to speak of it.
+// Setting is one setting: its key, and how the manual shows it.
 type Setting struct {
 	Key   string
-	Arg   string // what it takes
+	Arg   string // placeholder of the value in the manual; "" for none
 	Usage string
 	into  any
-	list  bool // in YAML also a list
+	list  bool // YAML may give it as a list
 }
 
-// Flag is its name on the command line.
+// Flag is the setting's name on the command line.
 func (s Setting) Flag() string { return strings.ReplaceAll(s.Key, "_", "-") }
 
-// Env is its name in the environment.
+// Env is the setting's name in the environment.
 func (s Setting) Env() string { return EnvPrefix + strings.ToUpper(s.Key) }
 
-// IsBool reports whether it is true or false, so that its flag needs no value.
+// IsBool reports whether the setting is true or false, so that its flag needs no value.
 func (s Setting) IsBool() bool {
 	_, ok := s.into.(*bool)
 	return ok
 }
 
-// EnvPrefix is what the names of all environment variables begin with.
+// EnvPrefix begins the names of all environment variables.
 const EnvPrefix = "RATELIMITD_"
 
 // All lists the settings in the order of the manual.
@@ -112,7 +112,7 @@ func (s *Settings) All() []Setting {
 	}
 }
 
-// Text is the setting's value as it would be written, "" if it is empty.
+// Text is the setting's value as a user would write it, "" if it is empty.
 func (s Setting) Text() string {
 	switch v := s.into.(type) {
 	case *string:
@@ -135,8 +135,8 @@ func (s Setting) Text() string {
 	return ""
 }
 
-// Set reads one setting from text. origin says where it stands, such as "flag
-// -limit", and begins the error.
+// Set reads one setting from text. origin says where the text stands, such as "flag
+// -limit". The error begins with it.
 func (s *Settings) Set(key, text, origin string) error {
 	for _, set := range s.All() {
 		if set.Key == key {

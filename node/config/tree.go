@@ -8,12 +8,12 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// mostRepeated caps the values that aliases repeat: a few lines of aliases to lists of
-// aliases would be gigabytes.
+// mostRepeated caps the values that aliases repeat. Without a cap, a few lines of aliases
+// to lists of aliases would become gigabytes. Lower refuses honest files with many aliases.
 const mostRepeated = 100_000
 
-// planter makes a tree of YAML's nodes. What YAML can say beyond what JSON can is
-// refused, but for comments, aliases and plain scalars.
+// planter makes a tree of YAML's nodes. It takes comments, aliases and plain scalars, and
+// refuses everything else that JSON does not have.
 type planter struct {
 	reader   *spec.Reader
 	aliases  int // around what is being read

@@ -8,21 +8,22 @@ import (
 	"time"
 )
 
-// DefaultPoll is how often a Watch looks if it is not told otherwise.
+// DefaultPoll is how often Watch looks by default. Lower costs CPU; higher delays a change
+// by up to twice as much.
 const DefaultPoll = 2 * time.Second
 
-// Watch calls changed whenever the file's content has become another one than it was
-// given, until ctx is done; then it returns. text is the content as the caller has it,
-// nil if it has none. It reads the file every so often (0: DefaultPoll) and so needs
-// nothing of the file system: it sees files that are written in place or renamed over,
-// links that are turned to another directory, as Kubernetes does with ConfigMaps, and
-// files on network shares.
+// Watch calls changed whenever the file has new content, until ctx is done. text is the
+// content that the caller has, nil for none. every is how often Watch reads the file; 0
+// means DefaultPoll.
 //
-// A content is taken for whole once two looks in a row find it the same, and the file
-// with the same time of change; one that is half written, missing, empty or larger than
-// MaxFile is no change. changed is called from Watch's own goroutine, with a text that
-// it may keep and the time at which the file was changed; looking goes on when it
-// returns.
+// Watch only reads the file, and asks nothing of the file system. So it works with files
+// written in place or renamed over, with links that point to another directory, as
+// Kubernetes does with ConfigMaps, and with files on network shares.
+//
+// Watch takes a content as whole once two looks in a row find the same content and the same
+// modification time. A half-written, missing or empty file, or one larger than MaxFile, is
+// no change. Watch calls changed from its own goroutine, with the text and the file's
+// modification time. changed may keep the text. Watch looks on when it returns.
 func Watch(ctx context.Context, path string, text []byte, every time.Duration, changed func(text []byte, modified time.Time)) {
 	if every <= 0 {
 		every = DefaultPoll
@@ -40,7 +41,7 @@ func Watch(ctx context.Context, path string, text []byte, every time.Duration, c
 	}
 }
 
-// look is what was seen of a file.
+// look is one observation of a file.
 type look struct {
 	sum      [sha256.Size]byte
 	modified time.Time
@@ -50,7 +51,7 @@ type look struct {
 // watcher compares looks.
 type watcher struct {
 	path string
-	told [sha256.Size]byte // what changed was last called with
+	told [sha256.Size]byte // hash of the content of the last call of changed
 	last look              // zero after one that found no file
 }
 

@@ -15,38 +15,36 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// Config is what a server is made from. The zero value is a server alone, reached in
-// process only.
+// Config configures a server. The zero value is a server alone, which only its own process
+// reaches.
 type Config struct {
-	// Name shows in the server's name, to tell servers apart in logs. It need not be
-	// unique. Default "embedded".
+	// Name begins the server's name in logs. It need not be unique. Default "embedded".
 	Name string
 
-	// ClientListen is a host:port for NATS clients outside the process; "" opens
-	// none. Port 0 takes a free one, see Server.ClientURL.
+	// ClientListen is a host:port for NATS clients outside the process. "" opens no port.
+	// Port 0 takes a free one, see Server.ClientURL.
 	ClientListen string
-	// User and Password are what clients at ClientListen must present. Without a
-	// user everybody who reaches the port may subscribe and publish.
+	// Clients at ClientListen must present User and Password. Without a user, everybody who
+	// reaches the port may subscribe and publish.
 	User, Password string
 
-	// ClusterListen is a host:port for the other servers of a mesh; "" is a server
-	// alone. Port 0 takes a free one, see Server.ClusterAddr.
+	// ClusterListen is a host:port for the other servers of a mesh. "" means a server alone.
+	// Port 0 takes a free one, see Server.ClusterAddr.
 	ClusterListen string
-	// ClusterAdvertise is the host:port that other servers are told to dial, where
-	// that is not ClusterListen: behind a port mapping or a proxy. Default: the
-	// address that they see this server's connections come from.
+	// ClusterAdvertise is the host:port that other servers dial. Set it behind a port
+	// mapping or a proxy. Default: the address from which they see this server's
+	// connections come, with the port of ClusterListen.
 	ClusterAdvertise string
 	// ClusterName must be equal on all servers of the mesh. Default "ratelimit".
 	ClusterName string
 	// Routes are cluster addresses of other servers, as host:port or as URL
-	// nats://host:port. They are tried once a second, for ever.
+	// nats://host:port. The server tries them once a second, for ever.
 	Routes []string
-	// RoutePassword must be equal on all servers of the mesh. Without one every
-	// server that reaches ClusterListen may join.
+	// RoutePassword must be equal on all servers of the mesh. Without one, every server
+	// that reaches ClusterListen may join.
 	RoutePassword string
 
-	// Logger gets the server's warnings and, at debug level, its notices. Default:
-	// nothing is logged.
+	// Logger gets the server's warnings and, at debug level, its notices. Default: no log.
 	Logger *slog.Logger
 }
 
@@ -55,35 +53,37 @@ const (
 	defaultCluster = "ratelimit"
 
 	processUser = "process" // this process
-	outsideUser = "anyone"  // clients at ClientListen where no user is asked for
+	outsideUser = "anyone"  // clients at ClientListen if Config.User is empty
 	routeUser   = "route"
 
-	// implicitRetries is for how many seconds a server redials one that it knows by
-	// hearsay. Such a route, once lost and not redialled, is a partial partition for
-	// good, and nothing shows it: the servers stay connected by way of a third, but
-	// messages travel one hop only. On the other hand the addresses of servers that
-	// are gone for good must not be dialled for ever: they would pile up.
+	// implicitRetries is how many seconds a server redials an address that it learned from
+	// another server. If it is too low, a lost route stays lost. That is a partial
+	// partition which nothing shows: a third server connects the two, but messages travel
+	// one hop only. If it is too high, addresses of servers that are gone for good pile up.
 	implicitRetries = 24 * 60 * 60
 
-	// reportEvery is how many failed dials, one a second, make a line in the log.
+	// reportEvery is the number of failed dials, one a second, for each line in the log.
+	// Lower fills the log while a server is away; higher hides how long it has been.
 	reportEvery = 60
 
-	// A route that hangs is given up after routePing * (maxPings + 1), not after
-	// minutes: the nodes' own beats notice the silence at about the same time.
+	// A server gives up a hanging route after routePing * (maxPings + 1), at about the time
+	// when the nodes' own beats notice the silence. Lower drops routes on a short stall;
+	// higher delays the redial.
 	routePing = 2 * time.Second
 	maxPings  = 2
 
-	// writeDeadline is how long a write may block before a client counts as stuck.
+	// writeDeadline is how long a write may block until the server drops the client as
+	// stuck. Lower drops clients that only pause; higher keeps their backlog in memory.
 	writeDeadline = 5 * time.Second
 )
 
-// fieldError names the field that is to blame.
+// fieldError names the field at fault.
 func fieldError(field string, value any, reason string) error {
 	return fmt.Errorf("%s: %v: %s", field, value, reason)
 }
 
-// options translates the configuration; password is the process's own. All faults
-// are reported together.
+// options translates the configuration. password is the process's own. The error joins all
+// faults.
 func (c Config) options(password string) (*server.Options, error) {
 	name, cluster := c.Name, c.ClusterName
 	if name == "" {
@@ -93,15 +93,15 @@ func (c Config) options(password string) (*server.Options, error) {
 		cluster = defaultCluster
 	}
 	o := &server.Options{
-		// Two servers of one name refuse each other, and a restarted one may meet
-		// its own dead connection: so every start has a name of its own.
+		// Two servers of one name refuse each other, and a restarted server may meet its own
+		// dead connection. So every start has a name of its own.
 		ServerName: name + "-" + rand.Text()[:8],
 		NoSigs:     true, NoLog: true, NoSystemAccount: true,
 		DontListen:            true,
 		PingInterval:          routePing,
 		MaxPingsOut:           maxPings,
 		WriteDeadline:         writeDeadline,
-		NoFastProducerStall:   true, // state that repairs itself may be dropped, never waited for
+		NoFastProducerStall:   true, // drop, rather than stall the node: the state repairs itself
 		ConnectErrorReports:   reportEvery,
 		ReconnectErrorReports: reportEvery,
 		Users: []*server.User{{
@@ -151,8 +151,8 @@ func (c Config) clusterOptions(o *server.Options, cluster string) error {
 		return errors.Join(faults...)
 	}
 	if o.DontListen {
-		// Routes only start once the client listener has opened, so a mesh needs
-		// one. No user is allowed on it.
+		// The server starts its routes only after it has opened a client listener, so a mesh
+		// needs one. No user may connect to it.
 		o.DontListen, o.Host, o.Port = false, "127.0.0.1", server.RANDOM_PORT
 	}
 	host, port, err := listenAddress("cluster_listen", c.ClusterListen)
@@ -188,7 +188,7 @@ func (c Config) clusterOptions(o *server.Options, cluster string) error {
 	return errors.Join(faults...)
 }
 
-// listenAddress splits host:port; port 0 becomes the server's way to say "any".
+// listenAddress splits host:port. Port 0 becomes the server's value for any free port.
 func listenAddress(field, address string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(address)
 	if err != nil {
@@ -204,8 +204,7 @@ func listenAddress(field, address string) (host string, port int, err error) {
 	return host, int(n), nil
 }
 
-// routeURL parses one route. The library's own parser makes nil of what it does not
-// understand.
+// routeURL parses one route. The library's own parser returns nil for a faulty one.
 func routeURL(route string) (*url.URL, error) {
 	text := strings.TrimSpace(route)
 	if !strings.Contains(text, "://") {
@@ -214,7 +213,7 @@ func routeURL(route string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		// The parser's error repeats the URL, which may hold a password.
+		// The parser's error repeats the URL, which may hold a password, so it is not shown.
 		return nil, fieldError("routes", strconv.Quote(text[strings.LastIndex(text, "@")+1:]), "must be host:port or nats://host:port")
 	case u.Scheme != "nats" && u.Scheme != "nats-route":
 		return nil, fieldError("routes", u.Redacted(), "the scheme must be nats")

@@ -1,23 +1,23 @@
 // Package embednats runs a NATS server inside the process, for clusters of rate
 // limiters that have no NATS server of their own.
 //
-// It comes in two shapes. Alone, the server opens no port at all and is reached in
-// process only. With a cluster address, servers in several processes form a mesh:
-// each relays what its own process publishes to all others, over one TCP connection
-// for each pair. One reachable route is enough to find the whole mesh, two survive
-// the loss of one; a server's own address among the routes is fine, so every node
-// can have the same list. Up to some thirty nodes a mesh is simpler than servers of
-// their own; beyond that, three to five external NATS servers carry less traffic.
+// It has two shapes. Alone, the server opens no port, and only the process itself reaches
+// it. With a cluster address, servers in several processes form a mesh: each relays the
+// messages of its own process to all others, over one TCP connection for each pair.
 //
-// What a node publishes here is replicated state that repairs itself, so the server
-// is set up to drop rather than to stall: no JetStream, no storage, no signals, no
-// files, no monitoring port.
+// One reachable route is enough to find the whole mesh; two survive the loss of one. A
+// server's own address may be among its routes, so every node can have the same list. Up to
+// about thirty nodes, a mesh is simpler than separate servers. Beyond that, three to five
+// external NATS servers carry less traffic.
+//
+// Nodes publish replicated state, which repairs itself. So the server drops messages rather
+// than stall. It has no JetStream, no storage, no signals, no files, and no monitoring port.
 //
 // # Who may connect
 //
-// The process itself, by [Server.InProcess], with a password drawn at random at each
-// start that no TCP connection is accepted with. Others only through
-// [Config.ClientListen], and servers only through [Config.ClusterListen]. Whoever
-// can join the mesh can publish as anyone: set [Config.RoutePassword], and keep the
-// port off public networks, since routes are not encrypted.
+// The process itself connects by [Server.InProcess]. The server draws a password for that at
+// each start, and accepts it on no TCP connection. Other clients connect only through
+// [Config.ClientListen], and other servers only through [Config.ClusterListen]. Whoever joins the
+// mesh can publish as anyone: set [Config.RoutePassword], and keep the port off public
+// networks, because the server does not encrypt routes.
 package embednats

@@ -16,12 +16,17 @@ import (
 )
 
 const (
+	// startTimeout is how long Start waits for the ports. Lower fails on a slow machine;
+	// higher delays the report of a server that hangs.
 	startTimeout = 10 * time.Second
-	startPoll    = 100 * time.Millisecond
+	// startPoll is how often Start looks. Higher delays the start by as much.
+	startPoll = 100 * time.Millisecond
+	// closeTimeout is how long Close waits. Lower leaves ports open that the next start
+	// needs; higher delays the end of the process.
 	closeTimeout = 5 * time.Second
 )
 
-// ErrSlowClose is returned by Close when the server did not stop in time.
+// ErrSlowClose is the error of Close if the server does not stop in time.
 var ErrSlowClose = errors.New("embednats: the server did not stop in time")
 
 // Server is a running NATS server. Make one with Start. Its methods are safe for
@@ -34,9 +39,9 @@ type Server struct {
 	closeErr error
 }
 
-// Start starts a server and returns once its ports are open. It does not wait for
-// other servers of the mesh: they may be away and come later. The error joins every
-// fault of cfg; a port in use is one error that wraps the system's.
+// Start starts a server and returns once its ports are open. It does not wait for other
+// servers of the mesh, which may start later. The error joins every fault of cfg. For a port
+// in use, the error wraps the system's.
 func Start(cfg Config) (*Server, error) {
 	password := rand.Text()
 	o, err := cfg.options(password)
@@ -77,8 +82,8 @@ func start(o *server.Options, log *slog.Logger) (*Server, error) {
 	return nil, errors.Join(fmt.Errorf("embednats: the server was not ready within %v", startTimeout), s.Close())
 }
 
-// listenError says which of the ports could not be opened. The client port is the
-// first; if it is open, it is not to blame.
+// listenError names the port that the server could not open. The server opens the client
+// port first, so an open client port is not at fault.
 func (s *Server) listenError(o *server.Options, cause error) error {
 	what := "other servers of the mesh"
 	host, port := o.Cluster.Host, o.Cluster.Port
@@ -86,14 +91,13 @@ func (s *Server) listenError(o *server.Options, cause error) error {
 		what, host, port = "NATS clients", o.Host, o.Port
 	}
 	if op := (*net.OpError)(nil); errors.As(cause, &op) {
-		cause = op.Err // the rest of it repeats the address
+		cause = op.Err // the rest of the error repeats the address
 	}
 	return fmt.Errorf("embednats: cannot listen for %s on %s: %w", what, net.JoinHostPort(host, strconv.Itoa(port)), cause)
 }
 
-// InProcess makes a NATS client connect to this server without a socket, with the
-// credentials for it. The URL given to the client does not matter then, except that
-// there must be one: see ProcessURL.
+// InProcess makes a NATS client connect to this server without a socket, with the right
+// credentials. The client still needs some URL: give it ProcessURL.
 func (s *Server) InProcess() nats.Option {
 	return func(o *nats.Options) error {
 		o.InProcessServer, o.User, o.Password = s.server, processUser, s.password
@@ -101,11 +105,11 @@ func (s *Server) InProcess() nats.Option {
 	}
 }
 
-// ProcessURL is what to give as URL where a client connects in process.
+// ProcessURL is the URL for a client that connects in process.
 const ProcessURL = "nats://in-process"
 
-// ClientURL is where clients outside the process connect, "" if they cannot. It
-// holds no credentials.
+// ClientURL is the URL for clients outside the process, without credentials. It is "" if they
+// cannot connect.
 func (s *Server) ClientURL() string {
 	addr, ok := s.server.Addr().(*net.TCPAddr)
 	if !s.outside || !ok {
@@ -114,8 +118,8 @@ func (s *Server) ClientURL() string {
 	return "nats://" + dialable(addr)
 }
 
-// ClusterAddr is the host:port at which other servers join the mesh, "" if the
-// server is alone.
+// ClusterAddr is the host:port at which other servers join the mesh. It is "" for a server
+// alone.
 func (s *Server) ClusterAddr() string {
 	addr := s.server.ClusterAddr()
 	if addr == nil {
@@ -124,7 +128,7 @@ func (s *Server) ClusterAddr() string {
 	return dialable(addr)
 }
 
-// dialable puts the loopback address where a listener on all addresses has none.
+// dialable replaces the unspecified address of a listener on all addresses by loopback.
 func dialable(addr *net.TCPAddr) string {
 	a := *addr
 	switch {
@@ -137,12 +141,12 @@ func dialable(addr *net.TCPAddr) string {
 	return a.String()
 }
 
-// Routes is the number of other servers of the mesh that this one is connected to.
+// Routes is the number of connected other servers of the mesh.
 func (s *Server) Routes() int { return s.server.NumRemotes() }
 
-// Close stops the server and waits until it has, at most 5 s: then it returns
-// ErrSlowClose, and the server goes on stopping by itself. Clients in the process
-// are disconnected. It is idempotent.
+// Close stops the server, and disconnects clients in the process. It waits at most 5 s for
+// the stop. Then it returns ErrSlowClose, and the server goes on stopping by itself. Close is
+// idempotent.
 func (s *Server) Close() error {
 	s.closing.Do(func() {
 		done := make(chan struct{})

@@ -8,17 +8,18 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// mostAtOnce is how many limits one watcher writes before it looks again. Where the bucket
-// says much that is new, as at the first start, watchers share the work so.
+// mostAtOnce is how many limits one watcher writes before it looks again. So watchers share
+// a large change, such as the first start. Lower takes more rounds; higher makes one node
+// write nearly all.
 const mostAtOnce = 100
 
-// view is what holds on the node.
+// view is the node's limits, in force and to come.
 type view struct {
 	newest  map[string]standing
 	inForce map[string]node.Policy
 }
 
-// standing is what holds under a name: in force, or known to be in a moment.
+// standing is the policy under a name: in force, or in force in a moment.
 type standing struct {
 	policy  node.Policy
 	pending bool
@@ -95,9 +96,10 @@ func (w *Watcher) apply() (more bool) {
 	return false
 }
 
-// takesBack reports whether a deleted key ends what holds. What was set after the key was
-// deleted is somebody else's, unless it is what the key had said: the clocks of nodes
-// and servers differ, and a change holds a little later than it was made.
+// takesBack reports whether a deleted key ends the limit that the node holds. A limit that
+// was set after the deletion is somebody else's, unless it equals the key's last value.
+// That case is decided by value and not by time, because the clocks of nodes and servers
+// differ, and a change takes effect a little later than somebody makes it.
 func (w *Watcher) takesBack(e *entry, name string, held *standing, there bool) bool {
 	if !there {
 		return false

@@ -13,10 +13,10 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// book is what the bucket says, by limit. It is for one goroutine.
+// book is the content of the bucket, by limit. It is for one goroutine.
 type book struct {
 	entries map[string]*entry
-	before  map[string]*entry // while the bucket is read anew: what it said until then
+	before  map[string]*entry // during a new reading: the content until then
 	created time.Time         // of the bucket
 	limits  int               // entries that are not gone
 }
@@ -33,7 +33,7 @@ func (b *book) begin(created time.Time) {
 // deleted either, but went with it.
 func (b *book) done() { b.before = nil }
 
-// hear takes in what came from the bucket. The error is why it is refused.
+// hear takes a value of the bucket. The error is the reason why it refuses the value.
 func (b *book) hear(name string, in jetstream.KeyValueEntry) (*entry, error) {
 	old := b.entries[name]
 	if old == nil {

@@ -11,36 +11,38 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Node is whose limits follow the bucket; *node.Node is one. No method may block.
+// Node is the node whose limits follow the bucket; *node.Node is one. No method may block.
 type Node interface {
 	SetLimit(name string, p node.Policy) error
 	DeleteLimit(name string) error
-	// Limits tells what is in force, Changes what will be in a moment.
+	// Limits returns the limits in force. Changes returns those that take effect in a
+	// moment.
 	Limits() map[string]node.Policy
 	Changes() []node.LimitChange
-	// Stats tells since when, and whether the node has joined its cluster: before, it
-	// does not know what others have written already.
+	// Stats says from when each limit holds, and whether the node has joined its cluster.
+	// Before it has, it does not know what others have written.
 	Stats() node.Stats
 }
 
-// Config is what a Watcher is made from. Conn, Bucket and Node have no default.
+// Config configures a Watcher. Conn, Bucket and Node have no default.
 type Config struct {
-	// Conn is a connection to a NATS that has JetStream. It stays the caller's. Give it
-	// MaxReconnects(-1), or the watcher is cut off for good after a minute without a
-	// server.
+	// Conn is a connection to a NATS server with JetStream. The caller keeps and closes it.
+	// Give it MaxReconnects(-1); otherwise the watcher is cut off for good after a minute
+	// without a server.
 	Conn *nats.Conn
-	// Bucket is the bucket's name. It need not exist yet, and is never created.
+	// Bucket is the bucket's name. The bucket may appear later. The watcher never creates
+	// it.
 	Bucket string
 	Node   Node
-	// Spread is over how long the nodes of a cluster spread out, so that one of them
-	// writes a change and the others see that it did. Of n nodes the first one writes
-	// after Spread/(n+1) on average. Default 500 ms.
+	// Spread is the time over which the nodes of a cluster spread their writes, so that one
+	// of them writes a change and the others see it. Of n nodes, the first one writes after
+	// Spread/(n+1) on average. Default 500 ms.
 	Spread time.Duration
-	// Check is how often to look whether the bucket is still the one that was read, and
-	// the limits are still what it says. Default 5 s.
+	// Check is how often the watcher compares the bucket with what it read, and the limits
+	// with the bucket. Default 5 s.
 	Check time.Duration
-	// Logger gets changes, refused values, and that the bucket is away or back. Default:
-	// nothing is logged.
+	// Logger gets changes, refused values, and the loss and return of the bucket. Default:
+	// no log.
 	Logger *slog.Logger
 }
 
@@ -80,8 +82,7 @@ func (c Config) complete() (Config, error) {
 
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
 
-// ValidBucket reports whether a bucket can have that name. The error is a
-// *node.FieldError.
+// ValidBucket reports whether a bucket can have that name. The error is a *node.FieldError.
 func ValidBucket(name string) error {
 	if !bucketName.MatchString(name) {
 		return &node.FieldError{Field: "bucket", Value: fmt.Sprintf("%.80q", name), Reason: "must be 1 to 200 of A-Z, a-z, 0-9, _ and -"}

@@ -12,16 +12,17 @@ import (
 )
 
 const (
-	// prefix is what the keys of limits begin with.
+	// prefix begins the keys of limits.
 	prefix = "limit."
-	// mostValue is the largest value that is read, in bytes: that of a body over HTTP.
+	// mostValue is the largest value that a watcher reads, in bytes: that of a limit's body
+	// over HTTP. Lower refuses limits that HTTP takes; higher costs memory for each key.
 	mostValue = 64 << 10
-	// mostGone caps the deleted keys that are remembered until it is clear what is to be
-	// taken back. Those beyond are as if they had never been there.
+	// mostGone caps the deleted keys that a watcher remembers until it knows what they
+	// undo. It ignores further ones. Higher costs memory; lower forgets deletions sooner.
 	mostGone = 16 * node.MaxLimits
 )
 
-// entry is what the bucket says under one key.
+// entry is the content of one key.
 type entry struct {
 	revision uint64
 	at       time.Time // by the server's clock
@@ -39,8 +40,8 @@ type entry struct {
 	told    string // the fault that the log was told of
 }
 
-// readEntry makes an entry of what came from the bucket. The error says what is wrong
-// with the value.
+// readEntry makes an entry from a value of the bucket. The error says what is wrong with
+// the value.
 func readEntry(in jetstream.KeyValueEntry) (*entry, error) {
 	e := &entry{revision: in.Revision(), at: in.Created(), gone: in.Operation() != jetstream.KeyValuePut}
 	if e.gone {
@@ -79,7 +80,7 @@ func judge(r *spec.Reader, l *spec.Limit) error {
 	return l.Policy().Validate()
 }
 
-// nameOf is the limit of a key, false for keys of something else.
+// nameOf returns the limit of a key, and false for a key of something else.
 func nameOf(key string) (string, bool) {
 	name, found := strings.CutPrefix(key, prefix)
 	return name, found

@@ -12,17 +12,19 @@ import (
 )
 
 const (
-	// answerWithin is how long the server may take to answer one question.
+	// answerWithin is how long the server may take for one answer. Lower gives up on a slow
+	// server; higher notices a lost one later.
 	answerWithin = 2 * time.Second
-	// openWithin is how long it may take until values begin to come.
+	// openWithin is how long the server may take until the first value comes.
 	openWithin = 3 * answerWithin
-	// leaveWithin is how long to wait for the end of what comes.
+	// leaveWithin is how long the watcher waits for the end of a subscription.
 	leaveWithin = time.Second
-	// joinPoll is how often a node is asked whether it has joined its cluster.
+	// joinPoll is how often the watcher asks whether its node has joined the cluster. Lower
+	// costs CPU at the start; higher delays the first write.
 	joinPoll = 100 * time.Millisecond
 )
 
-// errAnew ends a reading that is followed by the next one at once.
+// errAnew ends a reading after which the next one follows at once.
 var errAnew = errors.New("read it anew")
 
 // reading is one reading of the bucket, from its beginning.
@@ -30,14 +32,14 @@ type reading struct {
 	*Watcher
 	bucket     jetstream.KeyValue
 	reconnects uint64
-	complete   bool        // all values that were there at its begin are here
+	complete   bool        // it has every value that the bucket had at its begin
 	heard      bool        // something came since the last check
-	due        *time.Timer // to write what was heard
+	due        *time.Timer // the next write
 	waiting    bool        // for due
 }
 
-// read reads the bucket and goes on to follow it. The error says why it ended, and is
-// errAnew where all is well but the bucket has to be read anew.
+// read reads the bucket and then follows it. The error says why it ended. It is errAnew if
+// nothing is wrong, but the watcher has to read the bucket again.
 func (w *Watcher) read(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -103,10 +105,10 @@ func (r *reading) follow(ctx context.Context, updates <-chan jetstream.KeyValueE
 	}
 }
 
-// nextCheck is spread, so that nodes that were started together do not ask together.
+// nextCheck is random, so that nodes that started together do not ask together.
 func (r *reading) nextCheck() time.Duration { return r.cfg.Check*3/4 + rand.N(r.cfg.Check/2+1) }
 
-// hear takes in one value; nil comes after those that were there.
+// hear takes one value. nil comes after the values that the bucket already had.
 func (r *reading) hear(in jetstream.KeyValueEntry) {
 	r.heard = true
 	if in == nil {
@@ -123,13 +125,13 @@ func (r *reading) hear(in jetstream.KeyValueEntry) {
 	}
 }
 
-// schedule makes this watcher write in a while, at another time than others.
+// schedule plans the next write, at a random time that other watchers do not share.
 func (r *reading) schedule() {
 	r.waiting = true
 	r.due.Reset(rand.N(r.cfg.Spread))
 }
 
-// write brings the node to what was heard, once it knows what others wrote.
+// write applies the bucket's content to the node, once the node knows what others wrote.
 func (r *reading) write() {
 	if !r.hasJoined() {
 		r.due.Reset(joinPoll)
@@ -141,7 +143,7 @@ func (r *reading) write() {
 	}
 }
 
-// check looks whether what was read still holds.
+// check looks whether the reading still holds.
 func (r *reading) check(ctx context.Context) error {
 	status, err := r.status(ctx)
 	switch {
@@ -164,7 +166,7 @@ func (r *reading) check(ctx context.Context) error {
 	return nil
 }
 
-// status is what the server says of the bucket.
+// status asks the server for the bucket's stream.
 func (r *reading) status(ctx context.Context) (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -179,7 +181,7 @@ func (r *reading) status(ctx context.Context) (*jetstream.StreamInfo, error) {
 	return b.StreamInfo(), nil
 }
 
-// reason says what an error means to whoever reads the log.
+// reason explains an error to whoever reads the log.
 func reason(err error) error {
 	switch {
 	case errors.Is(err, jetstream.ErrBucketNotFound), errors.Is(err, jetstream.ErrStreamNotFound):

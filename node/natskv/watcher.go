@@ -14,13 +14,14 @@ import (
 )
 
 const (
-	// A bucket that cannot be read is tried again, ever more seldom.
+	// A watcher retries a bucket that it cannot read. The pause doubles from leastRetry to
+	// mostRetry. Lower asks a server that is down more often; higher delays the recovery.
 	leastRetry = 250 * time.Millisecond
 	mostRetry  = 5 * time.Second
 )
 
-// Watcher brings a node's limits to what a bucket says. Make one with Watch. All methods
-// may be called concurrently.
+// Watcher applies a bucket's content to a node's limits. Make one with Watch. All methods
+// are safe for concurrent use.
 type Watcher struct {
 	cfg  Config
 	log  *slog.Logger
@@ -36,22 +37,22 @@ type Watcher struct {
 	stats Stats
 }
 
-// Stats describe a Watcher; counters count from its start.
+// Stats describe a Watcher. Counters start with it.
 type Stats struct {
-	// Current says that the bucket was read and is being followed. If not, Problem says
-	// why, and the limits stay as they were.
+	// Current is true while the watcher has read the bucket and follows it. If it is false,
+	// Problem says why, and the limits stay as they were.
 	Current bool
 	Problem string
-	Limits  int    // in the bucket, those refused included
-	Reads   uint64 // how often it was read from its beginning
-	Checks  uint64 // and found to be still the one that was read, and the limits as it says
+	Limits  int    // in the bucket, with refused ones
+	Reads   uint64 // readings of the whole bucket
+	Checks  uint64 // checks that found nothing to do
 	Set     uint64 // limits that this node set
-	Deleted uint64 // and deleted; what others did first is not counted
-	Refused uint64 // values that are no limits, or that the node did not take
+	Deleted uint64 // limits that this node deleted; not those that another node deleted first
+	Refused uint64 // values that are no limits, or that the node refused
 }
 
-// Watch follows the bucket until ctx is done or the Watcher is closed. It does not wait for the
-// server, and does not fail because it or the bucket is away. The error is a
+// Watch follows the bucket until ctx is done or the Watcher is closed. It does not wait for
+// the server. It does not fail if the server or the bucket is away. The error is a
 // *node.FieldError.
 func Watch(ctx context.Context, cfg Config) (*Watcher, error) {
 	cfg, err := cfg.complete()
@@ -69,14 +70,14 @@ func Watch(ctx context.Context, cfg Config) (*Watcher, error) {
 	return w, nil
 }
 
-// Close ends the watching, within seconds, and leaves the limits as they are. It is
+// Close stops the watcher within seconds, and leaves the limits as they are. Close is
 // idempotent.
 func (w *Watcher) Close() {
 	w.stop()
 	<-w.done
 }
 
-// Stats describes the Watcher now.
+// Stats describes the Watcher at this moment.
 func (w *Watcher) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
