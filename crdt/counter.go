@@ -1,11 +1,11 @@
 package crdt
 
-// Replica names one incarnation of one node: random, made at its start, never
-// reused. 0 is no replica.
+// Replica names one incarnation of one node: random, made at its start, never reused. 0 is
+// no replica.
 type Replica uint64
 
-// Key is a client under a limit: a keyed 128-bit hash, so it has a fixed size and
-// does not reveal the client.
+// Key is a client under a limit: a keyed 128-bit hash. So it has a fixed size and does not
+// reveal the client.
 type Key struct{ Hi, Lo uint64 }
 
 // MaxTotal is the largest P or N that a counter may reach in one window, and

@@ -1,26 +1,25 @@
 package crdt
 
-// Part is what one replica says of one window: its own totals, and the window's
-// origin as that replica knows it (Never if it knows none).
+// Part is one replica's data of one window: its own totals, and the window's origin as that
+// replica knows it (Never if it knows none).
 type Part struct {
 	Origin int64
 	Count  Count
 }
 
-// Empty reports whether p says nothing.
+// Empty reports whether p has neither an origin nor counts.
 func (p Part) Empty() bool { return p.Origin == Never && p.Count == Count{} }
 
-// Row is one client's line in a Delta, with the window that starts at the delta's
-// Start and the one before it. Both windows travel in every row: with the current
-// one alone, losing the last message of a window would be a leak that no later
-// delta mends.
+// Row is one client's line in a Delta, for the window at the delta's Start and the one
+// before it. Every row carries both windows. With the current one alone, the loss of a
+// window's last message would be a leak that no later delta repairs.
 type Row struct {
 	Key       Key
 	Cur, Prev Part
 }
 
-// Delta carries one replica's totals for many clients of one limit. Totals are
-// absolute, so a delta may be lost, repeated or overtaken.
+// Delta carries one replica's totals for many clients of one limit. Totals are absolute. So
+// a delta may get lost, come twice, or overtake another.
 type Delta struct {
 	Limit    string
 	Revision Stamp // of the limit's policy, under which costs were counted
@@ -35,8 +34,7 @@ type Delta struct {
 	Rows    []Row
 }
 
-// Stamp is the stamp that the rows' states carry: the later of the revision's and
-// the reset's.
+// Stamp is the stamp of the rows' states: the later of the revision's and the reset's.
 func (d *Delta) Stamp() Stamp {
 	if d.Reset.Compare(d.Revision) > 0 {
 		return d.Reset

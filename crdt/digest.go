@@ -2,30 +2,31 @@ package crdt
 
 import "math/bits"
 
-// Partitions is the number of parts that keys are divided into: the grain of
-// digests and of repair.
+// Partitions is the number of parts into which keys are divided: the grain of digests and
+// of repair. More parts fetch less for one difference, but make more digests; fewer do the
+// opposite. It is part of the wire format.
 const Partitions = 256
 
-// Partition is the part that k belongs to.
+// Partition is the partition that contains k.
 func (k Key) Partition() int { return int(k.Hi >> 56) }
 
-// Slot is the name under which one of several states of client k is digested; k
-// itself for the first.
+// Slot is the key under which digests count one of several states of client k; k itself for
+// the first.
 func (k Key) Slot(slot int) Key {
 	k.Lo += uint64(slot) * 0x9e3779b97f4a7c15 //nolint:gosec // not negative
 	return k
 }
 
-// Digest sums the counters of one replica in one window over many clients, so that
-// two nodes can compare what they know of that replica in eight bytes. It is linear:
-// growing a counter by g adds g times a weight that depends on the client, its
-// stamp and the window, so it is kept up to date without knowing what was there
-// before, in any order. Different states collide with probability about 2^-64.
-// Origins are digested apart, see Origin.
+// Digest sums the counters of one replica in one window over many clients. So two nodes can
+// compare what they know of that replica in eight bytes. It is linear: growing a counter by
+// g adds g times a weight, which depends on the client, its stamp and the window. So a
+// digest follows each change in any order, without knowing the value before. Different
+// states collide with probability about 2^-64. Origins have a digest of their own, see
+// Origin.
 type Digest uint64
 
-// Grow adds to d that the counters of client k in the window that starts at start,
-// under stamp s, grew by gain.
+// Grow adds to d that the counters of client k, in the window at start and under stamp s,
+// grew by gain.
 func (d *Digest) Grow(k Key, s Stamp, start int64, gain Count) {
 	if gain == (Count{}) {
 		return
@@ -34,7 +35,7 @@ func (d *Digest) Grow(k Key, s Stamp, start int64, gain Count) {
 	*d += Digest(gain.P*w + gain.N*bits.RotateLeft64(w, 32))
 }
 
-// Shrink takes away what Grow added, for a client that was replaced or dropped.
+// Shrink takes away what Grow added, for a client whose state was replaced or dropped.
 func (d *Digest) Shrink(k Key, s Stamp, start int64, loss Count) {
 	if loss == (Count{}) {
 		return
@@ -43,8 +44,7 @@ func (d *Digest) Shrink(k Key, s Stamp, start int64, loss Count) {
 	*d -= Digest(loss.P*w + loss.N*bits.RotateLeft64(w, 32))
 }
 
-// Origin adds to d that client k under stamp s carries origin o out of the window
-// that starts at start.
+// Origin adds to d that client k under stamp s carries origin o out of the window at start.
 func (d *Digest) Origin(k Key, s Stamp, start, o int64) {
 	*d += Digest(mix(weight(k, s, start) + uint64(o)))
 }

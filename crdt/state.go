@@ -13,8 +13,8 @@ const (
 	End   = math.MaxInt64 / 2
 )
 
-// Frame is how a limit lays out its windows, and what it knows of policy: the time
-// in which a cost drains.
+// Frame is the layout of a limit's windows, and the one thing that this package knows of
+// policy: the time in which a cost drains.
 type Frame struct {
 	Width int64                   // of a window at most, nanoseconds, > 0
 	Drain func(cost uint64) int64 // monotone, Drain(0) = 0, at most End
@@ -23,7 +23,7 @@ type Frame struct {
 	Align func(t int64) int64
 }
 
-// Start is the start of the window that t falls into.
+// Start is the start of the window that contains t.
 func (f *Frame) Start(t int64) int64 {
 	if f.Align != nil {
 		return f.Align(t)
@@ -35,7 +35,7 @@ func (f *Frame) Start(t int64) int64 {
 	return s
 }
 
-// Before is the start of the window before the one that starts at start.
+// Before is the start of the window before the one at start.
 func (f *Frame) Before(start int64) int64 {
 	if f.Align != nil {
 		return f.Align(start - 1)
@@ -62,11 +62,11 @@ const (
 	prev = 1
 )
 
-// State is one replica's copy of one client: see the package comment. Make one
-// with New. It may be moved; a copy to be used beside it is made by Clone, since a
-// plain one shares its cells.
+// State is one replica's copy of one client: see the package comment. Make one with New.
+// You may move a State. To use a copy beside it, make one with Clone: a plain copy shares
+// its cells.
 //
-// Invariant: carry is O_prev + D(C_prev), Never if the previous window has no origin.
+// Invariant: carry is O_prev + D(C_prev), and Never if the previous window has no origin.
 type State struct {
 	start  int64
 	origin [2]int64
@@ -77,8 +77,7 @@ type State struct {
 	others []cell
 }
 
-// New is the state of a client of whom nothing is known, in the window that starts
-// at start.
+// New is the state of an unknown client, in the window at start.
 func New(start int64) State {
 	return State{start: start, origin: [2]int64{Never, Never}, carry: Never}
 }
@@ -86,8 +85,8 @@ func New(start int64) State {
 // Start is the start of the current window.
 func (s *State) Start() int64 { return s.start }
 
-// Base is where the current window's count begins to drain: the later of its
-// origin and the previous window's TAT. TAT = Base + D(Count).
+// Base is the instant from which the current window's count drains: the later of its origin
+// and the previous window's TAT. TAT = Base + D(Count).
 func (s *State) Base() int64 { return max(s.origin[cur], s.carry) }
 
 // Count is C of the current window.
@@ -99,7 +98,7 @@ func (s *State) CountPrevious() uint64 { return s.net[prev] }
 // TAT is the theoretical arrival time, Never for an unknown client.
 func (s *State) TAT(f *Frame) int64 { return min(End, s.Base()+f.Drain(s.Count())) }
 
-// Held reports whether anything was counted in either live window.
+// Held reports whether either live window has counts.
 func (s *State) Held() bool {
 	if s.own != ([2]Count{}) {
 		return true
@@ -107,10 +106,9 @@ func (s *State) Held() bool {
 	return len(s.others) > 0
 }
 
-// Roll moves the state forward to the window that starts at start, folding what
-// leaves the two live windows into the previous window's origin. It does nothing if
-// the state is there already or further. Rolling in one step or in many gives the
-// same state.
+// Roll moves the state forward to the window at start. It folds what leaves the two live
+// windows into the previous window's origin. It does nothing if the state is already there
+// or further. Rolling in one step or in many gives the same state.
 func (s *State) Roll(f *Frame, start int64) {
 	switch f.steps(s.start, start) {
 	case 0:
@@ -150,11 +148,11 @@ func (s *State) refold(f *Frame) {
 	}
 }
 
-// Raise moves the current window's origin up to at least o, which is capped at End.
+// Raise moves the current window's origin up to at least o. End caps o.
 func (s *State) Raise(o int64) { s.origin[cur] = max(s.origin[cur], min(o, End)) }
 
-// RaisePrevious moves the previous window's origin up to at least o: how a life
-// that continues another one starts with what was used in it.
+// RaisePrevious moves the previous window's origin up to at least o. A life that continues
+// another one starts with its use in that way.
 func (s *State) RaisePrevious(f *Frame, o int64) {
 	if o > s.origin[prev] {
 		s.origin[prev] = min(o, End)
@@ -171,9 +169,9 @@ func (s *State) Admit(cost uint64) {
 	s.Raise(s.start)
 }
 
-// GiveBack adds cost to this replica's N in the live window that starts at start,
-// at most what it admitted there, and returns what was added: 0 if that window is
-// not held any more.
+// GiveBack adds cost to this replica's N in the live window at start, but at most what it
+// admitted there. It returns the added cost: 0 if the state does not hold that window any
+// more.
 func (s *State) GiveBack(f *Frame, start int64, cost uint64) uint64 {
 	w := cur
 	if start != s.start {
@@ -191,16 +189,16 @@ func (s *State) GiveBack(f *Frame, start int64, cost uint64) uint64 {
 	return cost
 }
 
-// Unsent is the cost admitted by this replica in the live windows that no delta
-// has carried yet.
+// Unsent is the cost in the live windows that this replica admitted and no delta has
+// carried yet.
 func (s *State) Unsent() uint64 {
 	return s.own[cur].P - s.sent[cur].P + s.own[prev].P - s.sent[prev].P
 }
 
-// Pending reports whether anything of this replica's is not in a delta yet.
+// Pending reports whether this replica has something that no delta has carried yet.
 func (s *State) Pending() bool { return s.own != s.sent }
 
-// Gain is what a step added to counters of the current and the previous window.
+// Gain is the growth of the counters of the current and the previous window in one step.
 type Gain struct{ Cur, Prev Count }
 
 // Own is this replica's row (without its key): its totals of both windows, with
@@ -212,7 +210,7 @@ func (s *State) Own() Row {
 	}
 }
 
-// Sent notes that Own went into a delta, and returns what is new in it.
+// Sent notes that a delta has taken Own, and returns what is new in it.
 func (s *State) Sent() Gain {
 	g := Gain{
 		Cur:  Count{P: s.own[cur].P - s.sent[cur].P, N: s.own[cur].N - s.sent[cur].N},
@@ -222,10 +220,10 @@ func (s *State) Sent() Gain {
 	return g
 }
 
-// Rows calls yield with each replica's row (without its key), this one's as self
-// first, then the others in the order of their names. Every row carries the state's
-// origins, so a row without counts is left out, except that of a client without
-// counters who has origins: it is self's.
+// Rows calls yield with each replica's row (without its key): this one's first, as self,
+// then the others in the order of their names. Every row carries the state's origins, so
+// Rows leaves out rows without counts. If the client has origins and no counters at all,
+// Rows yields self's row.
 func (s *State) Rows(self Replica, yield func(Replica, Row)) {
 	own := s.Own()
 	if s.own != ([2]Count{}) || len(s.others) == 0 && (!own.Cur.Empty() || !own.Prev.Empty()) {
@@ -237,7 +235,7 @@ func (s *State) Rows(self Replica, yield func(Replica, Row)) {
 	}
 }
 
-// RowOf is the row (without its key) of one other replica, and whether there is one.
+// RowOf is the row (without its key) of one other replica. false means that there is none.
 func (s *State) RowOf(r Replica) (Row, bool) {
 	if i := s.find(r); i >= 0 {
 		return s.row(s.others[i].count), true
@@ -252,12 +250,11 @@ func (s *State) row(c [2]Count) Row {
 	}
 }
 
-// Merge takes over what another replica's row says, of the window that starts at
-// start and the one before, and returns what it added to that replica's counters:
-// the first part for the window at start, the second for the one before. What the
-// row says of windows that are folded already is ignored. The caller has checked
-// that the counts are valid, that start is not further ahead than it tolerates, and
-// that replica is not its own.
+// Merge takes the maximum of the state and another replica's row. The row is of the window
+// at start and the one before. Merge returns the growth of that replica's counters: first
+// for the window at start, then for the one before. It ignores windows of the row that the
+// state has folded. The caller has checked three things: the counts are valid, start is not
+// further ahead than it tolerates, and replica is not its own.
 func (s *State) Merge(f *Frame, replica Replica, start int64, row Row) Gain {
 	s.Roll(f, start)
 	switch start {
@@ -314,8 +311,8 @@ func (s *State) Clone() State {
 	return c
 }
 
-// Carried calls yield with what messages carried of each replica's counters: this
-// one's (named self) as last sent, the others' as merged.
+// Carried calls yield with what messages carried of each replica's counters: this one's
+// (named self) as last sent, and the others' as merged.
 func (s *State) Carried(self Replica, yield func(Replica, Gain)) {
 	yield(self, Gain{Cur: s.sent[cur], Prev: s.sent[prev]})
 	for _, c := range s.others {
@@ -326,9 +323,9 @@ func (s *State) Carried(self Replica, yield func(Replica, Gain)) {
 // Origins are the current and the previous window's origins.
 func (s *State) Origins() [2]int64 { return s.origin }
 
-// CarriedOver is the previous window's origin as it will be when the window that
-// starts at start is the current one, and the TAT that it leads to; Never if nothing
-// is known or the state is further already. It changes nothing.
+// CarriedOver is the previous window's origin as it will be when the window at start is the
+// current one, and the TAT that follows from it. Both are Never if nothing is known or the
+// state is already further. CarriedOver changes nothing.
 func (s *State) CarriedOver(f *Frame, start int64) (origin, tat int64) {
 	switch steps := f.steps(s.start, start); {
 	case start < s.start:

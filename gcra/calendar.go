@@ -13,18 +13,18 @@ const (
 	monday = int64(4 * day) // 1970 began on a Thursday
 )
 
-// Periods divides time into calendar windows: each starts where the one before it ends.
-// It is immutable and safe for concurrent use. Make one with NewPeriods; the zero value
-// is not usable.
+// Periods divides time into calendar windows. Each starts where the one before it ends. It
+// is immutable and safe for concurrent use. Make one with NewPeriods; the zero value is not
+// usable.
 //
-// A window of a day or longer starts at the first instant at which the clocks of its
-// zone show its first midnight, or have jumped over it. So every instant lies in one
-// window, whatever the clocks do: a day may have 23 or 25 hours, an hour that comes
-// twice is counted in one day, and a date that a zone left out has no window.
+// A window of a day or longer starts at the first instant at which the clocks of its zone
+// show its first midnight, or have jumped over it. So every instant lies in one window,
+// whatever the clocks do. A day may have 23 or 25 hours. An hour that comes twice counts in
+// one day. A date that a zone left out has no window.
 //
-// Instants are unix nanoseconds from Never to Forever; ones beyond lie in no window, and
-// are answered with the first or the last. Zones change their clocks from 1968 to 2117
-// only.
+// Instants are unix nanoseconds from Never to Forever. An instant beyond lies in no window,
+// and the methods answer with the first or the last. Zones change their clocks from 1968 to
+// 2117 only.
 type Periods struct {
 	width             int64 // of each window, 0 if they differ
 	phase             int64 // where one of them starts, if all have one width
@@ -35,13 +35,13 @@ type Periods struct {
 	offsets offsets // the zone's
 }
 
-// NewPeriods returns the windows of one width, or of one calendar unit: exactly one of
-// the two is given. A width is at least 1 s and divides a day evenly, or is a day or a
-// week. Weeks start on Monday. zone is the IANA name of the zone whose midnights count,
-// "" for UTC; windows below a day have none other. It is looked up in the system's time
-// zone database.
+// NewPeriods returns the windows of one width, or of one calendar unit; give exactly one of
+// the two. A width is at least 1 s and divides a day evenly, or is a day or a week. Weeks
+// start on Monday. zone is the IANA name of the zone whose midnights count, and "" means
+// UTC. Windows below a day have no other zone than UTC. NewPeriods looks the zone up in the
+// system's time zone database.
 //
-// All faults are reported at once, each as a *FieldError inside one joined error.
+// The error joins all faults, each a *FieldError.
 func NewPeriods(window time.Duration, unit Unit, zone string) (*Periods, error) {
 	fault := checkPeriod(window, unit)
 	location, zoneFault := checkZone(zone)
@@ -146,14 +146,14 @@ func divisors(window time.Duration) (below, above time.Duration) {
 // crossing of the date line aside, which leaves out a date: Antarctica/Casey, often.
 const zoneSlack = 3 * time.Hour
 
-// Shortest is a lower bound of how long windows are since 1995.
+// Shortest is a lower bound of the windows' lengths since 1995.
 func (p *Periods) Shortest() time.Duration { return p.shortest }
 
-// Longest is an upper bound of how long windows are since 1995, but no more than
-// MaxWindow: a leap year in which a zone set its clocks back for good is longer by that.
+// Longest is an upper bound of the windows' lengths since 1995, but at most MaxWindow. A
+// leap year in which a zone set its clocks back for good is longer than MaxWindow by that.
 func (p *Periods) Longest() time.Duration { return p.longest }
 
-// Start is where the window that contains t starts.
+// Start is the instant at which the window that contains t starts.
 func (p *Periods) Start(t int64) int64 {
 	if p.width > 0 {
 		return p.phase + floor(t-p.phase, p.width)
@@ -162,7 +162,7 @@ func (p *Periods) Start(t int64) int64 {
 	return start
 }
 
-// End is where the window that contains t ends and the next one starts.
+// End is the instant at which the window that contains t ends and the next one starts.
 func (p *Periods) End(t int64) int64 {
 	if p.width > 0 {
 		return p.phase + floor(t-p.phase, p.width) + p.width

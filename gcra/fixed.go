@@ -5,33 +5,31 @@ import (
 	"time"
 )
 
-// Fixed allows Limit units in each calendar window, whenever in it they come. It is
-// immutable and safe for concurrent use. Make one with NewFixed; the zero value is
-// not usable.
+// Fixed allows Limit units in each calendar window, at any time within it. It is immutable
+// and safe for concurrent use. Make one with NewFixed; the zero value is not usable.
 type Fixed struct {
 	limit   int64
 	periods *Periods
 }
 
-// NewFixed returns the decider of p, a valid policy, on the windows of periods. Of p
-// only Limit counts.
+// NewFixed returns the decider of p, a valid policy, on the windows of periods. It uses
+// only p.Limit.
 func NewFixed(p Policy, periods *Periods) *Fixed {
 	return &Fixed{limit: p.Limit, periods: periods}
 }
 
-// Periods returns the windows that f counts in.
+// Periods returns the windows in which f counts.
 func (f *Fixed) Periods() *Periods { return f.periods }
 
-// Admit decides cost units for a client that has used that much in the current
-// window. On true the caller adds cost. A cost below 1 or above the limit is never
-// admitted.
+// Admit decides cost units for a client that has used that much in the current window. On
+// true the caller adds cost. Admit never admits a cost below 1 or above the limit.
 func (f *Fixed) Admit(used uint64, cost int64) bool {
 	return fits(f.limit, used, cost)
 }
 
 // Explain describes the standing at time t of a client that has used that much in the
-// window that contains t: after the decision, if there was one. allowed is passed
-// through; cost is what was asked for. The client is reset at the window's end.
+// window that contains t: after the decision, if there was one. It copies allowed into the
+// answer; cost is the requested cost. ResetAfter ends with the window.
 func (f *Fixed) Explain(used uint64, t, cost int64, allowed bool) Decision {
 	d := Decision{Allowed: allowed, Remaining: left(f.limit, used)}
 	if used > 0 {

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Never is an instant before all others: the origin of a client that has none.
+// Never is an instant before all others: the origin of a client without one.
 const Never = math.MinInt64 / 2
 
-// Level is what one client has used, as a decision reads it. The client's
-// theoretical arrival time is TAT = Base + D(Count).
+// Level is the use of one client, as a decision reads it. The client's theoretical arrival
+// time is TAT = Base + D(Count).
 //
-// Base is the latest origin in unix nanoseconds: the start of the current busy
-// period, or the TAT with which earlier windows were left; Never for a client that
-// was never seen. Count is the net cost admitted since. The zero Level is a client
-// whose bucket was full in 1970, which decides as an unknown one.
+// Base is the latest origin in unix nanoseconds: the start of the current busy period, or
+// the TAT at the end of earlier windows. It is Never for an unknown client. Count is the
+// net cost admitted since. The zero Level is a client whose bucket was full in 1970. It
+// decides as an unknown client.
 //
-// Instants are unix nanoseconds from 0 on (1970): sums with an earlier t may overflow.
+// Instants are unix nanoseconds from 0 on (1970). Sums with an earlier t may overflow.
 type Level struct {
 	Base  int64
 	Count uint64
@@ -41,9 +41,9 @@ func New(p Policy) (*GCRA, error) {
 	return g, nil
 }
 
-// Slowed is the same limit at the share part/whole of its rate, and with the same
-// burst: what a part of a cluster may let pass while it cannot hear the rest. part
-// is from 1 to whole, whole at most 1,000.
+// Slowed is the same limit at part/whole of its rate, with the same burst: the isolation
+// share of nodes that cannot hear the rest of their cluster. part is from 1 to whole, and
+// whole at most 1,000.
 func (g *GCRA) Slowed(part, whole int) *GCRA {
 	limit, window := g.rate.limit*uint64(part), g.rate.window //nolint:gosec // small and positive
 	for window > math.MaxUint64/uint64(whole) {               // years by hundreds of nodes: a bit less exact
@@ -54,7 +54,7 @@ func (g *GCRA) Slowed(part, whole int) *GCRA {
 	return s
 }
 
-// Policy returns the policy with its defaults filled in.
+// Policy returns the policy with its defaults.
 func (g *GCRA) Policy() Policy { return g.policy }
 
 // Drain is D(c) = ceil(c·Window/Limit): the nanoseconds in which c units drain,
@@ -64,8 +64,9 @@ func (g *GCRA) Drain(c uint64) int64 { return g.rate.drain(c) }
 // Units is the number of whole units that drain in d nanoseconds.
 func (g *GCRA) Units(d int64) uint64 { return g.rate.units(d) }
 
-// UnitsOver is what was used if d nanoseconds are left, rounded up: no fewer than any
-// number of units that takes d to drain, which are several above a unit per nanosecond.
+// UnitsOver is the use that leaves d nanoseconds to drain, rounded up. Above a unit per
+// nanosecond, several numbers of units take d to drain; UnitsOver is no less than any of
+// them.
 func (g *GCRA) UnitsOver(d int64) uint64 {
 	c := g.rate.units(d)
 	if g.rate.drain(c) < d {
@@ -80,13 +81,13 @@ func (g *GCRA) Depth() int64 { return g.depth }
 // TAT is the instant at which a client at level l has a full bucket again.
 func (g *GCRA) TAT(l Level) int64 { return l.Base + g.rate.drain(l.Count) }
 
-// Admit decides cost units at time t for a client at level l. It changes nothing:
-// on true the caller raises the level's origin to the returned one, if that is not
-// Never, and then adds cost to the count.
+// Admit decides cost units at time t for a client at level l. It changes nothing. On true,
+// the caller raises the level's origin to the returned one, unless that is Never, and then
+// adds cost to the count.
 //
-// An origin is returned when TAT < t, that is when the bucket was full: the busy
-// period starts anew at t, and the count stays, since it can only grow. A cost below
-// 1 or above the burst is never admitted.
+// Admit returns an origin if TAT < t, that is if the bucket was full. The busy period then
+// starts anew at t, and the count stays, because it can only grow. Admit never admits a
+// cost below 1 or above the burst.
 func (g *GCRA) Admit(l Level, t, cost int64) (admitted bool, origin int64) {
 	if cost < 1 || cost > g.policy.Burst {
 		return false, Never
@@ -102,8 +103,8 @@ func (g *GCRA) Admit(l Level, t, cost int64) (admitted bool, origin int64) {
 	return next-t <= g.depth, Never
 }
 
-// Decision is one answer, with what a client may be told. The zero value is a
-// denial that never ends well: nothing remains and nothing is to be waited for.
+// Decision is one answer, with the numbers for the client. The zero value denies for good:
+// nothing remains, and no wait is given.
 type Decision struct {
 	Allowed   bool
 	Remaining int64 // whole units that would pass at t, after this decision: 0 to Burst
@@ -116,9 +117,9 @@ type Decision struct {
 // MaxDuration is the RetryAfter of a request that can never pass.
 const MaxDuration = time.Duration(math.MaxInt64)
 
-// Explain describes the client's standing at level l and time t: what Peek shows,
-// and what is told after a decision. allowed is passed through, and l is the level
-// after the decision took effect. cost is the cost that was asked for.
+// Explain describes the client's standing at level l and time t, for a peek and for the
+// answer after a decision. l is the level after the decision. Explain copies allowed into
+// the answer; cost is the requested cost.
 func (g *GCRA) Explain(l Level, t, cost int64, allowed bool) Decision {
 	d := Decision{Allowed: allowed, Remaining: g.policy.Burst}
 	if tat := g.TAT(l); tat >= t {

@@ -19,8 +19,8 @@ const (
 	MaxDepth  = 10 * MaxWindow
 )
 
-// Policy is one rate limit: Limit units of cost per Window, and at most Burst of
-// them at once. The zero Policy is not valid: a rate has no sensible default.
+// Policy is one rate limit: Limit units of cost per Window, and at most Burst of them at
+// once. The zero Policy is not valid, because a rate has no sensible default.
 type Policy struct {
 	// Limit is how many units drain per Window, 1 to MaxUnits, and at most MaxRate
 	// per second.
@@ -32,7 +32,7 @@ type Policy struct {
 	Burst int64
 }
 
-// FieldError says which field of a policy was refused, and why.
+// FieldError says which field of a policy is faulty, and why.
 type FieldError struct {
 	Field  string // the field's name in lower case, as written in files and JSON
 	Value  any    // what it was
@@ -44,7 +44,7 @@ func (e *FieldError) Error() string {
 	return fmt.Sprintf("%s %v: %s", e.Field, e.Value, e.Reason)
 }
 
-// WithDefaults returns p with Burst set to Limit where it was 0.
+// WithDefaults returns p with Burst set to Limit if it was 0.
 func (p Policy) WithDefaults() Policy {
 	if p.Burst == 0 {
 		p.Burst = p.Limit
@@ -52,8 +52,7 @@ func (p Policy) WithDefaults() Policy {
 	return p
 }
 
-// Validate reports every faulty field at once, each as a *FieldError inside one
-// joined error, or nil.
+// Validate returns nil, or one error that joins all faults, each a *FieldError.
 func (p Policy) Validate() error {
 	var faults []error
 	refuse := func(field string, value any, format string, args ...any) {

@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// Forever is the largest time that this package computes with, in nanoseconds:
-// results beyond it saturate here, so that sums of two of them cannot overflow.
+// Forever is the largest time that this package computes with, in nanoseconds. Larger
+// results become Forever, so that a sum of two of them cannot overflow.
 const Forever = math.MaxInt64 / 2
 
 // rate converts between units of cost and nanoseconds, exactly, on 128 bits.

@@ -2,35 +2,34 @@ package gcra
 
 import "time"
 
-// Segmented counts what was used in the last Window by n sub-windows, each in full:
-// the current one and the n before it, which together cover the last Window wherever
-// in the current one it ends. So no trailing Window ever holds more than Limit, and a
-// request may be denied for what was used up to one sub-window longer ago than that.
-// It is immutable and safe for concurrent use. Make one with NewSegmented; the zero
-// value is not usable.
+// Segmented counts the use in the last Window by n + 1 sub-windows, each in full: the
+// current one and the n before it. Together they cover the last Window, wherever in the
+// current one it ends. So no trailing Window ever holds more than Limit. Segmented may deny
+// a request for use up to one sub-window older than Window. It is immutable and safe for
+// concurrent use. Make one with NewSegmented; the zero value is not usable.
 //
-// In its methods counts is what the client used by sub-window, newest first. What is
-// beyond n+1 of them is not looked at.
+// In its methods, counts is the client's use by sub-window, newest first. The methods
+// ignore counts beyond n + 1.
 type Segmented struct {
 	limit int64
 	n     int
 	sub   int64 // ceil(Window/n) nanoseconds
 }
 
-// NewSegmented returns the decider of p, a valid policy, on n sub-windows, from 1 on.
-// Of p only Limit and Window count.
+// NewSegmented returns the decider of p, a valid policy, on n sub-windows, n >= 1. It uses
+// only p.Limit and p.Window.
 func NewSegmented(p Policy, n int) *Segmented {
 	return &Segmented{limit: p.Limit, n: n, sub: (int64(p.Window) + int64(n) - 1) / int64(n)}
 }
 
-// Sub is how long a sub-window is: ceil(Window/n) nanoseconds.
+// Sub is the length of a sub-window: ceil(Window/n) nanoseconds.
 func (s *Segmented) Sub() int64 { return s.sub }
 
-// Start is where the sub-window that contains t starts: a multiple of Sub.
+// Start is the start of the sub-window that contains t: a multiple of Sub.
 func (s *Segmented) Start(t int64) int64 { return floor(t, s.sub) }
 
-// Admit decides cost units. On true the caller adds cost to counts[0]. A cost below 1
-// or above the limit is never admitted.
+// Admit decides cost units. On true the caller adds cost to counts[0]. Admit never admits a
+// cost below 1 or above the limit.
 func (s *Segmented) Admit(counts []uint64, cost int64) bool {
 	return fits(s.limit, s.Used(counts), cost)
 }
@@ -48,9 +47,9 @@ func (s *Segmented) live(counts []uint64) []uint64 {
 	return counts[:min(len(counts), s.n+1)]
 }
 
-// Explain describes the client's standing at time t, after the decision, if there was
-// one. start is where the newest sub-window starts; t lies in it, or a little before.
-// allowed is passed through; cost is what was asked for.
+// Explain describes the client's standing at time t, after the decision if there was one.
+// start is the start of the newest sub-window; t lies in it, or a little before. Explain
+// copies allowed into the answer; cost is the requested cost.
 func (s *Segmented) Explain(counts []uint64, start, t, cost int64, allowed bool) Decision {
 	d := Decision{Allowed: allowed, Remaining: left(s.limit, s.Used(counts))}
 	d.ResetAfter = s.wait(counts, start, t, 0)

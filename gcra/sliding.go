@@ -5,36 +5,33 @@ import (
 	"time"
 )
 
-// Sliding estimates what was used in the last Window from two counting windows of
-// that width: the current one in full, and of the one before the share that the last
-// Window still covers, as if it had been used evenly. An estimate above Limit denies.
-// It is immutable and safe for concurrent use. Make one with NewSliding; the zero
+// Sliding estimates the use in the last Window from two counting windows of that width. It
+// counts the current one in full. Of the previous one it counts the share that the last
+// Window still covers, as if its use had been even. It denies if the estimate is above
+// Limit. It is immutable and safe for concurrent use. Make one with NewSliding; the zero
 // value is not usable.
 //
-// In its methods cur and prev are what the client used in the two windows, start is
-// where the current one starts, and t lies in it. A t before it counts as start and
-// one beyond its end as its end, so that a clock that is a little off gains nobody
-// anything.
+// In its methods, cur and prev are the client's use in the two windows, start is the start
+// of the current one, and t lies in it. A t before start counts as start, and a t beyond
+// the end as the end. So a clock that is a little off gains nobody anything.
 type Sliding struct {
 	limit  int64
 	window uint64 // nanoseconds
 }
 
-// NewSliding returns the decider of p, a valid policy. Of p only Limit and Window
-// count.
+// NewSliding returns the decider of p, a valid policy. It uses only p.Limit and p.Window.
 func NewSliding(p Policy) *Sliding {
 	return &Sliding{limit: p.Limit, window: uint64(p.Window)} //nolint:gosec // a valid window is positive
 }
 
-// Admit decides cost units. On true the caller adds cost to cur. A cost below 1 or
-// above the limit is never admitted.
+// Admit decides cost units. On true the caller adds cost to cur. Admit never admits a cost
+// below 1 or above the limit.
 func (s *Sliding) Admit(cur, prev uint64, start, t, cost int64) bool {
 	return fits(s.limit, s.Used(cur, prev, start, t), cost)
 }
 
-// Used is the estimate, rounded up to whole units, saturating. Rounding decides
-// nothing: cur, cost and the limit are whole, so that the estimate and its ceiling
-// pass the same costs.
+// Used is the estimate, rounded up to whole units. It saturates. Rounding decides nothing:
+// cur, cost and the limit are whole, so the estimate and its ceiling pass the same costs.
 func (s *Sliding) Used(cur, prev uint64, start, t int64) uint64 {
 	// ceil(prev·covered/window) <= prev, since covered <= window.
 	hi, lo := bits.Mul64(prev, s.window-s.elapsed(start, t))
@@ -50,8 +47,8 @@ func (s *Sliding) elapsed(start, t int64) uint64 {
 	return min(uint64(max(0, t-start)), s.window) //nolint:gosec // not negative
 }
 
-// Explain describes the client's standing at time t, after the decision, if there was
-// one. allowed is passed through; cost is what was asked for.
+// Explain describes the client's standing at time t, after the decision if there was one.
+// It copies allowed into the answer; cost is the requested cost.
 func (s *Sliding) Explain(cur, prev uint64, start, t, cost int64, allowed bool) Decision {
 	used := s.Used(cur, prev, start, t)
 	d := Decision{Allowed: allowed, Remaining: left(s.limit, used)}

@@ -20,7 +20,7 @@ const (
 
 var unitNames = [unitEnd]string{"", "second", "minute", "hour", "day", "week", "month", "year"}
 
-// String is the unit as written in files and JSON, "" for none.
+// String is the unit as files and JSON write it, "" for none.
 func (u Unit) String() string {
 	if u < unitEnd {
 		return unitNames[u]
