@@ -72,9 +72,14 @@ func within(folder, top string) bool {
 // parts are the packages that node is built of. Each is a layer of its own below node: it names what it may import of the
 // project, and no adapter may import it.
 var parts = map[string][]string{
-	"node/internal/clock":  nil,
-	"node/internal/top":    nil,
-	"node/internal/escrow": {"crdt", "sync"},
+	"node/internal/clock":     nil,
+	"node/internal/top":       nil,
+	"node/internal/tally":     {"node/internal/top"},
+	"node/internal/escrow":    {"crdt", "sync"},
+	"node/internal/isolation": {"gcra", "crdt"},
+	"node/internal/table": {
+		"gcra", "crdt", "sync", "node/limit", "node/internal/isolation", "node/internal/tally", "node/internal/top",
+	},
 }
 
 // inNode reports whether a layer is node itself or one of its parts.

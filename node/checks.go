@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -20,12 +22,12 @@ type check struct {
 	asked   int64 // cost, and what checks before ask of the same entry
 	limit   *namedLimit
 	rev     *revision
-	rule    *rule
+	rule    *limit.Rule
 	key     crdt.Key
-	shard   *shard
-	entry   *entry // nil: it needs no state, or there is no room for one
-	why     Reason // what was judged before
-	settled bool   // by why, without a state
+	shard   *table.Shard
+	entry   *table.Entry // nil: it needs no state, or there is no room for one
+	why     Reason       // what was judged before
+	settled bool         // by why, without a state
 	d       Decision
 }
 
@@ -46,7 +48,7 @@ func (n *Node) doAll(q *Request, each *[]Decision, into *Reservation) Decision {
 	for i := range checks {
 		n.prepare(&checks[i], q.AtMost, now)
 	}
-	var locked [MaxChecks + 1]*shard
+	var locked [MaxChecks + 1]*table.Shard
 	lockAll(checks, &locked)
 	for i := range checks {
 		n.open(&checks[i], q.Peek, now)
@@ -54,7 +56,7 @@ func (n *Node) doAll(q *Request, each *[]Decision, into *Reservation) Decision {
 	if q.AtMost {
 		n.fit(checks, now)
 	}
-	iso := n.isolation.Load()
+	iso := n.isolation.Group()
 	allowed := n.judgeAll(checks, iso, now)
 	for i := range checks {
 		n.conclude(&checks[i], iso, q.Peek, allowed, now, into)
@@ -130,27 +132,27 @@ func (n *Node) prepare(c *check, atMost bool, now int64) {
 	} else {
 		c.key = n.key(c.limit, c.client, group)
 	}
-	c.shard = n.table.shard(c.key)
+	c.shard = n.table.Shard(c.key)
 }
 
 // lockAll locks the shards of all checks, in one order everywhere.
-func lockAll(checks []check, locked *[MaxChecks + 1]*shard) {
+func lockAll(checks []check, locked *[MaxChecks + 1]*table.Shard) {
 	shards := locked[:0]
 	for i := range checks {
 		if s := checks[i].shard; s != nil && !slices.Contains(shards, s) {
 			shards = append(shards, s)
 		}
 	}
-	slices.SortFunc(shards, func(a, b *shard) int { return cmp.Compare(a.part, b.part) })
+	slices.SortFunc(shards, (*table.Shard).Compare)
 	for _, s := range shards {
-		s.mu.Lock()
+		s.Lock()
 	}
 }
 
-func unlockAll(locked *[MaxChecks + 1]*shard) {
+func unlockAll(locked *[MaxChecks + 1]*table.Shard) {
 	for _, s := range locked {
 		if s != nil {
-			s.mu.Unlock()
+			s.Unlock()
 		}
 	}
 }
@@ -166,12 +168,15 @@ func (n *Node) open(c *check, peek bool, now int64) {
 	case c.settled:
 		return
 	case peek:
-		c.entry = new(entry)
+		c.entry = new(table.Entry)
 		n.look(c.entry, c.shard, c.limit, c.rule, c.key, now)
 		return
 	}
-	e, room := n.entry(c.shard, c.limit, c.rule, c.key, now)
-	if !room {
+	e := c.shard.Open(c.key, c.rule, now)
+	if e == nil {
+		e = n.overflow(c.shard, c.limit, c.rule, c.key, now)
+	}
+	if e == nil {
 		c.settled, c.why = true, ReasonFull
 		return
 	}
@@ -212,12 +217,12 @@ func (n *Node) fit(checks []check, now int64) {
 }
 
 // judgeAll reports whether all checks admit the request. Nothing is charged.
-func (n *Node) judgeAll(checks []check, iso *isolation, now int64) bool {
+func (n *Node) judgeAll(checks []check, iso *isolation.Group, now int64) bool {
 	all := true
 	for i := range checks {
 		c := &checks[i]
 		if c.settled {
-			c.d.Allowed = c.why == ReasonFull || c.rule.passes(c.why)
+			c.d.Allowed = c.why == ReasonFull || passes(c.rule, c.why)
 			if c.d.Reason = c.why; c.why == ReasonBlocked && c.d.Allowed {
 				c.d.Reason = ReasonShadow
 			}
@@ -237,11 +242,11 @@ func (n *Node) judgeAll(checks []check, iso *isolation, now int64) bool {
 
 // conclude charges the check's part, if all admitted the request, and fills in what is
 // told of it.
-func (n *Node) conclude(c *check, iso *isolation, peek, charge bool, now int64, into *Reservation) {
+func (n *Node) conclude(c *check, iso *isolation.Group, peek, charge bool, now int64, into *Reservation) {
 	if c.settled {
 		allowed, why := c.d.Allowed, c.d.Reason
 		if c.why == ReasonFull {
-			c.d = c.rule.describe(true, ReasonFull, c.cost)
+			c.d = describe(c.rule, true, ReasonFull, c.cost)
 		} else {
 			c.d = n.refused(c.rule, c.why)
 		}
@@ -252,9 +257,7 @@ func (n *Node) conclude(c *check, iso *isolation, peek, charge bool, now int64, 
 		if charge && !peek {
 			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, iso, now, c.cost)
 			if into != nil && c.d.Reason == ReasonOK {
-				h := hold{apart: c.apart, also: c.also}
-				h.charged(c.entry, now, c.cost)
-				into.keep(h)
+				into.keep(hold{Charge: c.entry.Charged(now, c.cost), apart: c.apart, also: c.also})
 			}
 		}
 		n.explain(c.shard, &c.d, c.entry, now, c.asked)
@@ -267,7 +270,7 @@ func (n *Node) conclude(c *check, iso *isolation, peek, charge bool, now int64, 
 		c.d.Cost = c.cost
 	}
 	if c.shard != nil && !peek && charge == c.d.Allowed {
-		c.shard.count(c.limit.account, c.cost, charge, c.d.Reason)
+		c.shard.Counts.Count(c.limit.account, c.cost, charge, c.d.Reason == ReasonShadow)
 	}
 }
 
@@ -284,7 +287,7 @@ func (n *Node) tell(c *check, charged bool) {
 		}
 		return
 	}
-	c.limit.account.top.Offer(c.client, uint64(c.cost), charged && c.d.Reason != ReasonShadow) //nolint:gosec // positive
+	c.limit.account.Top.Offer(c.client, uint64(c.cost), charged && c.d.Reason != ReasonShadow) //nolint:gosec // positive
 }
 
 // binding is what the request as a whole is told: of the limits that deny it the one that

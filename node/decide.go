@@ -3,6 +3,9 @@ package node
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -18,13 +21,16 @@ func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hol
 		return n.settled(r, rule, why, client, cost, d)
 	}
 	k := n.key(l, client, group)
-	s := n.table.shard(k)
-	s.mu.Lock()
-	e, room := n.entry(s, l, rule, k, now)
-	if room {
-		allowed, why = n.take(s, e, n.isolation.Load(), now, cost)
+	s := n.table.Shard(k)
+	s.Lock()
+	e := s.Open(k, rule, now)
+	if e == nil {
+		e = n.overflow(s, l, rule, k, now)
+	}
+	if e != nil {
+		allowed, why = n.take(s, e, n.isolation.Group(), now, cost)
 		if hold != nil && why == ReasonOK {
-			hold.charged(e, now, cost)
+			hold.Charge = e.Charged(now, cost)
 		}
 		if d != nil {
 			d.Allowed, d.Reason = allowed, why
@@ -36,15 +42,15 @@ func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hol
 	} else {
 		allowed, why = true, ReasonFull
 		if d != nil {
-			*d = rule.describe(true, why, cost)
+			*d = describe(rule, true, why, cost)
 		}
 	}
-	s.count(l.account, cost, allowed, why)
-	share := s.sampler.Pick(now)
-	timed := s.sampler.One(latencyEvery)
-	s.mu.Unlock()
+	s.Counts.Count(l.account, cost, allowed, why == ReasonShadow)
+	share := s.Sampler.Pick(now)
+	timed := s.Sampler.One(latencyEvery)
+	s.Unlock()
 	if share > 0 {
-		l.account.top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
+		l.account.Top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
 	}
 	if timed {
 		n.latency.observe(n.now() - now)
@@ -54,7 +60,7 @@ func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hol
 
 // ruleFor finds the client's rule, and judges what can be judged without its state: why
 // is ReasonOK if that is to be looked at. r is nil if there is no such limit.
-func (n *Node) ruleFor(r *revision, client string, cost int64, net *limit.Buffer) (rule *rule, group []byte, why Reason) {
+func (n *Node) ruleFor(r *revision, client string, cost int64, net *limit.Buffer) (rule *limit.Rule, group []byte, why Reason) {
 	switch {
 	case r == nil:
 		return nil, nil, ReasonUnknownLimit
@@ -78,14 +84,14 @@ func (n *Node) ruleFor(r *revision, client string, cost int64, net *limit.Buffer
 }
 
 // passes reports whether a request passes that needs no state, for the reason given.
-func (r *rule) passes(why Reason) bool {
+func passes(r *limit.Rule, why Reason) bool {
 	return why == ReasonUnlimited || why == ReasonBlocked && r.Policy.Shadow
 }
 
 // settled answers what needs no state.
-func (n *Node) settled(r *revision, rule *rule, why Reason, client string, cost int64, d *Decision) (allowed bool) {
+func (n *Node) settled(r *revision, rule *limit.Rule, why Reason, client string, cost int64, d *Decision) (allowed bool) {
 	n.refusals[why].Add(1)
-	allowed = rule.passes(why)
+	allowed = passes(rule, why)
 	if d != nil {
 		*d = n.refused(rule, why)
 		if d.Allowed = allowed; allowed {
@@ -105,31 +111,33 @@ func (n *Node) settled(r *revision, rule *rule, why Reason, client string, cost 
 }
 
 // countApart counts a decision that needed no state.
-func (n *Node) countApart(a *account, client string, cost int64, allowed bool, why Reason) {
-	s := &n.table.shards[uint8(len(client))^client[len(client)-1]] //nolint:gosec // any will do
-	s.mu.Lock()
-	s.count(a, cost, allowed, why)
-	share := s.sampler.Pick(n.now())
-	s.mu.Unlock()
+func (n *Node) countApart(a *tally.Account, client string, cost int64, allowed bool, why Reason) {
+	any := crdt.Key{Hi: uint64(uint8(len(client))^client[len(client)-1]) << 56} //nolint:gosec // shards share the work
+	s := n.table.Shard(any)
+	s.Lock()
+	s.Counts.Count(a, cost, allowed, why == ReasonShadow)
+	share := s.Sampler.Pick(n.now())
+	s.Unlock()
 	if share > 0 {
-		a.top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // at least 1
+		a.Top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // at least 1
 	}
 }
 
 // weigh decides cost on the entry's state, and by what the limit says of isolation, and
 // charges nothing. iso is read once for a decision: it changes without the shard's lock.
 // s is locked.
-func (n *Node) weigh(s *shard, e *entry, iso *isolation, now, cost int64) (allowed bool, why Reason, origin int64) {
-	allowed, origin = e.rule.Admits(e.states(), now, cost)
+func (n *Node) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (allowed bool, why Reason, origin int64) {
+	r := e.Rule()
+	allowed, origin = r.Admits(e.States(), now, cost)
 	if !allowed {
 		why = ReasonOverLimit
 	}
 	if iso != nil {
-		if pass, because := n.isolated(s, e, iso, now, cost, allowed, false); because != ReasonOK {
+		if pass, because := isolated(s, e, iso, now, cost, allowed, false); because != ReasonOK {
 			allowed, why = pass, because
 		}
 	}
-	if !allowed && e.rule.Policy.Shadow {
+	if !allowed && r.Policy.Shadow {
 		return true, ReasonShadow, origin
 	}
 	return allowed, why, origin
@@ -137,11 +145,11 @@ func (n *Node) weigh(s *shard, e *entry, iso *isolation, now, cost int64) (allow
 
 // take admits and charges cost, if the entry's state allows it, and so does what the
 // limit says of isolation. s is locked.
-func (n *Node) take(s *shard, e *entry, iso *isolation, now, cost int64) (bool, Reason) {
-	st, origin := &e.state, int64(0)
-	if e.rule.Plain && iso == nil {
+func (n *Node) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (bool, Reason) {
+	r, st, origin := e.Rule(), e.First(), int64(0)
+	if r.Plain && iso == nil {
 		var conforms bool
-		if conforms, origin = e.rule.GCRA.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {
+		if conforms, origin = r.GCRA.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {
 			return false, ReasonOverLimit
 		}
 	} else {
@@ -150,25 +158,25 @@ func (n *Node) take(s *shard, e *entry, iso *isolation, now, cost int64) (bool, 
 			return allowed, why
 		}
 		if iso != nil {
-			n.isolated(s, e, iso, now, cost, true, true)
+			isolated(s, e, iso, now, cost, true, true)
 		}
-		st, origin = e.rule.Current(e.states(), now), o
+		st, origin = r.Current(e.States(), now), o
 	}
 	if origin > gcra.Never {
 		st.Raise(origin)
 	}
 	st.Admit(uint64(cost)) //nolint:gosec // judged before
-	if !n.offline && !e.rule.Silent {
-		n.note(s, e, st, now)
+	if !n.offline && !r.Silent {
+		s.Note(e, st, now)
 	}
 	return true, ReasonOK
 }
 
 // describe is an answer that tells the rule, and nothing of the client.
-func (r *rule) describe(allowed bool, why Reason, cost int64) Decision {
+func describe(r *limit.Rule, allowed bool, why Reason, cost int64) Decision {
 	d := Decision{Allowed: allowed, Reason: why}
 	if r != nil {
-		d.Limit, d.Quota, d.Window, d.Burst = r.rev.limit.account.name, r.Policy.Limit, r.Policy.Window, r.Policy.Burst
+		d.Limit, d.Quota, d.Window, d.Burst = r.Limit, r.Policy.Limit, r.Policy.Window, r.Policy.Burst
 	}
 	if allowed {
 		d.Cost = cost
@@ -176,8 +184,8 @@ func (r *rule) describe(allowed bool, why Reason, cost int64) Decision {
 	return d
 }
 
-func (n *Node) refused(r *rule, why Reason) Decision {
-	d := r.describe(false, why, 0)
+func (n *Node) refused(r *limit.Rule, why Reason) Decision {
+	d := describe(r, false, why, 0)
 	d.Degraded = n.degraded.Load()
 	switch why {
 	case ReasonCostTooHigh, ReasonBlocked:
@@ -189,128 +197,26 @@ func (n *Node) refused(r *rule, why Reason) Decision {
 	return d
 }
 
-// entry finds or makes the client's entry, brings it under the rule in force and into
-// the current window. room is false where the table is full and unknown clients are let
-// pass. s is locked.
-func (n *Node) entry(s *shard, l *namedLimit, r *rule, k crdt.Key, now int64) (e *entry, room bool) {
-	e = s.find(k)
-	if e == nil {
-		if e, room = n.admitEntry(s, l, r, k, now); !room {
-			return nil, false
-		}
-	}
-	if e.rule != r {
-		n.adopt(e, r, now)
-	}
-	if !e.rule.Plain {
-		e.rule.Roll(e.states(), now)
-	} else if f := &e.rule.Frame; now-e.state.Start() >= f.Width {
-		e.state.Roll(f, f.Start(now))
-	}
-	return e, true
-}
-
-// adopt brings an entry under a rule that is newer than its own, or that turned out to
-// be the client's: who is reset or merged before its first request is not known by name.
-func (n *Node) adopt(e *entry, r *rule, now int64) {
-	switch c := e.rule.rev.stamp.Compare(r.rev.stamp); {
-	case c < 0:
-		n.renew(e, r, now)
-	case c == 0 && e.rule.Index != r.Index && e.untouched():
-		e.begin(r, now)
-	}
-}
-
-// admitEntry makes an entry for an unknown client; at the cap, clients share a
-// fixed number of ordinary, replicated overflow entries instead, one for each rule
-// and partition: that converges, and can only deny too much.
-func (n *Node) admitEntry(s *shard, l *namedLimit, r *rule, k crdt.Key, now int64) (*entry, bool) {
-	if !n.table.full(s) {
-		n.table.count.Add(1)
-		return s.insert(k, r, now), true
-	}
+// overflow is the entry of an unknown client while the table is full: an ordinary,
+// replicated one that the unknown clients of a rule and a partition share. That converges,
+// and can only deny too much. It is nil if unknown clients are let pass. s is locked.
+func (n *Node) overflow(s *table.Shard, l *namedLimit, r *limit.Rule, k crdt.Key, now int64) *table.Entry {
 	n.overflowed.Add(1)
 	if n.cfg.OnFull == FullOpen {
-		return nil, false
+		return nil
 	}
-	k = n.overflowKey(l, r, k)
-	if e := s.find(k); e != nil {
-		return e, true
-	}
-	n.table.count.Add(1)
-	return s.insert(k, r, now), true
-}
-
-// renew begins the client's life under a newer revision's rule with what it has used.
-func (n *Node) renew(e *entry, r *rule, now int64) {
-	old := &life{stamp: e.stamp(), rule: e.rule, reset: e.reset(), state: e.state, slots: e.states().Rest}
-	first, rest := r.NewStates(max(now, r.rev.stamp.At))
-	e.rule, e.state = r, first
-	e.keep(old.reset, old, rest)
-	n.recarry(e)
-}
-
-// recarry raises the origins to what the old life carries over; again whenever late
-// deltas raise that.
-func (n *Node) recarry(e *entry) {
-	if old := e.old(); old != nil && e.reset().Compare(e.rule.rev.stamp) <= 0 {
-		e.rule.Carry(e.states(), &old.rule.Rule, old.states(), e.rule.rev.stamp.At)
-	}
-}
-
-// note remembers that the entry has something to send, and calls for a flush if its
-// unsent cost reached the quantum: what the target overshoot leaves to each peer,
-// less what arrives while a message is under way.
-func (n *Node) note(s *shard, e *entry, st *crdt.State, now int64) {
-	if !e.dirty {
-		n.table.markDirty(s, e)
-	}
-	if n.table.urgent.has(e.key.Partition()) {
-		return
-	}
-	peers, delay := float64(n.view.peers.Load()), n.view.delay.Load()
-	if peers == 0 {
-		return
-	}
-	since := max(now-e.sentAt, delay)
-	flight := 1 + float64(delay)/float64(max(since, 1))
-	if float64(st.Unsent())*flight*peers >= e.rule.Slack {
-		n.table.urgent.add(e.key.Partition())
-		n.loopUrgent()
-	}
+	return s.OpenShared(n.overflowKey(l, r, k), r, now)
 }
 
 // explain fills in what is told of the client's standing, after the decision.
-func (n *Node) explain(s *shard, d *Decision, e *entry, now, cost int64) {
-	r := e.rule
-	d.Limit = r.rev.limit.account.name
-	g := r.Explain(e.states(), now, cost, d.Allowed)
+func (n *Node) explain(s *table.Shard, d *Decision, e *table.Entry, now, cost int64) {
+	r := e.Rule()
+	d.Limit = r.Limit
+	g := r.Explain(e.States(), now, cost, d.Allowed)
 	d.Quota, d.Window, d.Burst = r.Policy.Limit, r.WindowAt(now), r.Policy.Burst
 	d.Remaining, d.RetryAfter, d.ResetAfter = g.Remaining, g.RetryAfter, g.ResetAfter
-	if iso := n.isolation.Load(); iso != nil {
-		n.explainIsolated(s, d, e, iso, now, cost)
+	if iso := n.isolation.Group(); iso != nil {
+		explainIsolated(s, d, e, iso, now, cost)
 	}
 	d.Degraded = n.degraded.Load()
-}
-
-func (s *shard) count(a *account, cost int64, allowed bool, why Reason) {
-	for a.index >= len(s.tallies) { // a limit that was set after the start
-		s.tallies = append(s.tallies, tally{})
-	}
-	t := &s.tallies[a.index]
-	if t.of != a { // the index was another's, which is deleted
-		*t = tally{of: a}
-	}
-	units := uint64(cost) //nolint:gosec // judged before
-	if allowed {
-		t.allowed++
-		t.allowedUnits += units
-	} else {
-		t.denied++
-		t.deniedUnits += units
-	}
-	if why == ReasonShadow {
-		t.shadowed++
-		t.shadowedUnits += units
-	}
 }

@@ -67,7 +67,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	x := Explanation{Policy: r.Policy, Override: int(r.Index) - 1, CountsAs: string(group), Since: instant(rev.stamp.At)}
 	if why != ReasonOK {
 		x.Decision = n.refused(r, why)
-		if x.Allowed = r.passes(why); x.Allowed && why == ReasonBlocked {
+		if x.Allowed = passes(r, why); x.Allowed && why == ReasonBlocked {
 			x.Reason, x.RetryAfter = ReasonShadow, 0
 		}
 		return x, nil
@@ -78,18 +78,18 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 		names[p.Replica] = p.Node
 	}
 	k := n.key(l, client, group)
-	s := n.table.shard(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x.Held = s.find(k) != nil
-	x.Shared = !x.Held && n.table.full(s) && n.cfg.OnFull != FullOpen
-	look := &s.scratch
+	s := n.table.Shard(k)
+	s.Lock()
+	defer s.Unlock()
+	x.Held = s.Find(k) != nil
+	x.Shared = !x.Held && s.Full() && n.cfg.OnFull != FullOpen
+	look := s.Scratch()
 	n.look(look, s, l, r, k, now)
-	defer func() { *look = entry{} }()
-	x.Allowed, x.Reason, _ = n.weigh(s, look, n.isolation.Load(), now, 1)
+	defer look.Clear()
+	x.Allowed, x.Reason, _ = n.weigh(s, look, n.isolation.Group(), now, 1)
 	n.explain(s, &x.Decision, look, now, 1)
-	x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(look.reset().At)
-	x.Windows = look.rule.windows(look.states(), n.replica, names)
+	x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(look.Reset().At)
+	x.Windows = windowsOf(look.Rule(), look.States(), n.replica, names)
 	return x, nil
 }
 
@@ -113,8 +113,8 @@ func clientFault(why Reason) error {
 	}
 }
 
-// windows lists what the states hold, newest first; parts of a window as windows.
-func (r *rule) windows(s limit.States, self crdt.Replica, names map[crdt.Replica]string) []ExplainedWindow {
+// windowsOf lists what the states hold, newest first; parts of a window as windows.
+func windowsOf(r *limit.Rule, s limit.States, self crdt.Replica, names map[crdt.Replica]string) []ExplainedWindow {
 	var out []ExplainedWindow
 	add := func(slot int, st *crdt.State, prev bool) {
 		start := st.Start()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // key hashes a client's id under the limit. group is what the id counts as, nil for
@@ -39,7 +40,7 @@ func (n *Node) longKey(l *namedLimit, client string, group []byte) crdt.Key {
 
 // overflowKey is the key that the unknown clients of a partition share. No client
 // id can be hashed to it but by accident.
-func (n *Node) overflowKey(l *namedLimit, r *rule, k crdt.Key) crdt.Key {
+func (n *Node) overflowKey(l *namedLimit, r *limit.Rule, k crdt.Key) crdt.Key {
 	var buf [192]byte
 	b := append(append(buf[:0], "overflow\x00"...), l.prefix...)
 	b = append(b, byte(k.Partition()))

@@ -55,17 +55,17 @@ func filled(b *testing.B, clients, replicas int) *Node {
 	r := &l.at(now).rules[0]
 	start := r.Frame.Start(now)
 	for of := 2; of <= replicas; of++ {
-		d := &crdt.Delta{Limit: l.name, Revision: r.rev.stamp, Replica: crdt.Replica(of), Width: r.Frame.Width, Start: start, Rows: make([]crdt.Row, 1)} //nolint:gosec // small
+		d := &crdt.Delta{Limit: l.name, Revision: r.Revision, Replica: crdt.Replica(of), Width: r.Frame.Width, Start: start, Rows: make([]crdt.Row, 1)} //nolint:gosec // small
 		for i := range clients {
 			d.Rows[0] = crdt.Row{
 				Key:  n.key(l, fmt.Sprintf("client-%013d", i), nil),
 				Cur:  crdt.Part{Origin: now, Count: crdt.Count{P: 1}},
 				Prev: crdt.Part{Origin: crdt.Never},
 			}
-			store{n}.Merge(now, d)
+			n.table.Merge(now, d)
 		}
 	}
-	if got := n.table.count.Load(); got != int64(clients) {
+	if got := n.table.Clients(); got != clients {
 		b.Fatalf("%d clients", got)
 	}
 	return n

@@ -16,6 +16,9 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/escrow"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -42,16 +45,12 @@ type Node struct {
 
 	limits *registry
 	def    *Limiter // the limit "default"
-	table  *table
+	table  *table.Table
 	// baseDigest tells nodes with other limits in their configuration apart.
 	baseDigest atomic.Uint64
-	view       view
 	degraded   atomic.Bool
-	// isolation is nil while all nodes of the cluster hear each other; spells counts
-	// the times that it was not, which the protocol makes one at a time.
-	isolation atomic.Pointer[isolation]
-	spells    uint64
-	ahead     atomic.Int64
+	isolation  isolation.Watch
+	ahead      atomic.Int64
 
 	resets struct {
 		mu    sync.Mutex
@@ -65,9 +64,8 @@ type Node struct {
 
 	overflowed atomic.Uint64
 	refusals   [reasonEnd]atomic.Uint64
-	drops      [dropEnd]atomic.Uint64
+	dropped    tally.Drops
 	latency    latency
-	sweepTurn  int
 
 	protocol protocol
 	clock    *clock.Clock // nil if Config.Now is used
@@ -75,12 +73,6 @@ type Node struct {
 	keeper   sync.WaitGroup
 	closing  sync.Once
 	closed   atomic.Bool
-}
-
-// view is what decisions need to know of the cluster, readable without a lock.
-type view struct {
-	peers atomic.Int32
-	delay atomic.Int64
 }
 
 // protocol is the running sync engine: a Loop in a real node, a Stepper in
@@ -147,7 +139,10 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	}
 	n.baseDigest.Store(uint64(n.digestBase(cfg.Limits)))
 	n.escrow = escrow.New(replica, n.hash)
-	n.table = newTable(cfg.MaxClients, len(cfg.Limits))
+	n.table = table.New(table.Config{
+		Self: replica, Size: cfg.MaxClients, Tolerance: int64(cfg.ClockTolerance),
+		Limits: limitsOf{n}, Isolation: &n.isolation, Dropped: &n.dropped, Urgent: n.loopUrgent,
+	})
 	n.def = n.Limiter(DefaultLimit)
 	if cfg.Now != nil {
 		n.now = clock.Ratchet(cfg.Now)
@@ -208,7 +203,7 @@ func (n *Node) housekeep() {
 			n.log.Warn("this node's time is ahead of the wall clock and is being slowed down; peers may refuse what it says: restart the node if the wall clock is right", "ahead", ahead)
 		}
 	}
-	n.sweep(n.now())
+	n.table.Sweep(n.now())
 	n.escrow.Expire(n.now())
 	n.sayAgain()
 	status := n.protocol.Status()

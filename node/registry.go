@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -28,7 +29,7 @@ type registry struct {
 	byName atomic.Pointer[map[string]*namedLimit]
 	calls  atomic.Pointer[calls]
 	// calledAccount is that of all limits that come with requests.
-	calledAccount *account
+	calledAccount *tally.Account
 
 	// saying is held while an entry is written: two that were made of the same one could
 	// get the same stamp. It is taken before mu.
@@ -50,7 +51,7 @@ type registry struct {
 func newRegistry(base map[string]Policy, at int64) (*registry, error) {
 	g := &registry{
 		base: base, baseAt: at, set: map[string]deltasync.Register{}, history: map[string][]saved{}, unsaid: map[string]saved{},
-		calledAccount: &account{name: CalledLimit},
+		calledAccount: &tally.Account{Name: CalledLimit},
 	}
 	g.calls.Store(&calls{byPolicy: map[called]*namedLimit{}, byName: map[string]*namedLimit{}})
 	limits := map[string]*namedLimit{}
@@ -137,7 +138,7 @@ func (g *registry) merge(now int64, r deltasync.Register) (changed bool, err err
 			case revisions[0].ends() && r.Stamp.Compare(ousted.newest().stamp) < 0:
 				return false, nil // the first to go itself
 			}
-			index = ousted.account.index
+			index = ousted.account.Index
 		}
 		l = newLimit(r.Name, index)
 	}
@@ -264,13 +265,13 @@ func (n *Node) latestStamp(now int64) int64 {
 func (n store) MergeRegisters(now int64, regs []deltasync.Register) {
 	for _, r := range regs {
 		if r.Stamp.At > n.latestStamp(now) {
-			n.drops[dropFuture].Add(1)
+			n.dropped.Add(tally.DropFuture, 1)
 			continue
 		}
 		changed, err := n.limits.merge(now, r)
 		switch {
 		case err != nil:
-			n.drops[dropLimit].Add(1)
+			n.dropped.Add(tally.DropLimit, 1)
 			n.log.Warn("limit from a peer refused", "limit", r.Name, "error", err)
 		case changed:
 			n.log.Info("limit changed by a peer", "limit", r.Name, "at", time.Unix(0, r.Stamp.At))

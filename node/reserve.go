@@ -8,9 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/escrow"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -47,13 +46,7 @@ type Reservation struct {
 
 // hold is what one limit was charged.
 type hold struct {
-	key   crdt.Key
-	stamp crdt.Stamp // the life of the client that was charged
-	slot  int
-	start int64 // the window that was charged
-	tat   int64 // the TAT that it left behind
-	cost  int64 // 0: nothing was charged
-	at    int64
+	table.Charge
 	apart bool // a cost of its own, not the request's
 	also  bool // of a limit in Request.Also
 }
@@ -77,18 +70,10 @@ func (n *Node) Reserve(q Request) *Reservation {
 }
 
 func (r *Reservation) keep(h hold) {
-	if h.cost > 0 {
+	if h.Cost > 0 {
 		r.holds = append(r.holds, h)
-		r.until = h.at + r.timeout
+		r.until = h.At + r.timeout
 	}
-}
-
-// charged notes what was charged, within the decision: by a TAT that others have
-// raised since, drained cost could be given back. The entry's shard is locked.
-func (h *hold) charged(e *entry, now, cost int64) {
-	st := e.rule.Current(e.states(), now)
-	h.key, h.stamp, h.start, h.tat = e.key, e.stamp(), st.Start(), st.TAT(&e.rule.Frame)
-	h.slot, h.cost, h.at = e.rule.Slot(now), cost, now
 }
 
 // Token returns the text by which Node.Commit and Node.Cancel settle the reservation on any
@@ -189,38 +174,9 @@ func (r *Reservation) settle(actual int64) int64 {
 		if used > 0 && h.apart {
 			continue
 		}
-		if b := r.node.giveBack(h, used, now); !h.also {
+		if b := r.node.table.Settle(&h.Charge, used, now, !r.node.offline); !h.also {
 			back = b
 		}
-	}
-	return back
-}
-
-// giveBack settles one limit's part.
-func (n *Node) giveBack(h *hold, actual, now int64) (back int64) {
-	s := n.table.shard(h.key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.find(h.key)
-	if e == nil || e.stamp() != h.stamp {
-		return 0
-	}
-	r := e.rule
-	r.Roll(e.states(), now)
-	switch {
-	case actual < h.cost:
-		left := uint64(h.cost - actual) //nolint:gosec // positive
-		if r.Policy.Algorithm == GCRA {
-			left = min(left, r.GCRA.Units(h.tat-now))
-		}
-		back = int64(e.states().At(h.slot).GiveBack(&r.Frame, h.start, left)) //nolint:gosec // at most cost
-	case actual > h.cost:
-		more := min(actual-h.cost, gcra.MaxUnits)
-		r.Charge(e.states(), now, more)
-		back = -more
-	}
-	if back != 0 && !n.offline && !r.Silent {
-		n.note(s, e, r.Current(e.states(), now), now)
 	}
 	return back
 }

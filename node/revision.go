@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/top"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -16,39 +16,24 @@ type namedLimit struct {
 	chain  atomic.Pointer[[]*revision] // newest first, at most keepRevisions
 	// removed says that the registry has let go of it: one of that name is another.
 	removed atomic.Bool
-	account *account
+	account *tally.Account
 	used    atomic.Int64 // when it was last asked for, if it came with a request
-}
-
-// account is what is kept of a limit's decisions.
-type account struct {
-	name      string
-	index     int // of its tallies
-	overshoot overshoot
-	top       top.Clients
 }
 
 // revision is what a limit says from its stamp's time on. Immutable.
 type revision struct {
 	limit  *namedLimit
 	stamp  crdt.Stamp
-	policy Policy // with its overrides
-	gone   bool   // deleted: nothing is decided, the policy is that of clients still counted
-	source string // who says so
-	rules  []rule // its own, then those of the overrides
+	policy Policy       // with its overrides
+	gone   bool         // deleted: nothing is decided, the policy is that of clients still counted
+	source string       // who says so
+	rules  []limit.Rule // its own, then those of the overrides
 	match  *limit.Match
 	frames []crdt.Frame
 }
 
-// rule is a rule of one revision. Immutable, but for a cache.
-type rule struct {
-	rev *revision
-	limit.Rule
-	slower atomic.Pointer[slowed] // of OnIsolation share, as last used
-}
-
 func newLimit(name string, index int) *namedLimit {
-	return &namedLimit{name: name, prefix: append([]byte(name), 0), account: &account{name: name, index: index}}
+	return &namedLimit{name: name, prefix: append([]byte(name), 0), account: &tally.Account{Name: name, Index: index}}
 }
 
 // newRevision makes a revision of a policy. The error is Policy.Validate's.
@@ -57,16 +42,16 @@ func (l *namedLimit) newRevision(p Policy, stamp crdt.Stamp) (*revision, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := &revision{limit: l, stamp: stamp, policy: c.Policy, match: c.Match, frames: c.Frames, rules: make([]rule, len(c.Rules))}
-	for i := range c.Rules {
-		r.rules[i].rev, r.rules[i].Rule = r, c.Rules[i]
+	r := &revision{limit: l, stamp: stamp, policy: c.Policy, match: c.Match, frames: c.Frames, rules: c.Rules}
+	for i := range r.rules {
+		r.rules[i].Limit, r.rules[i].Revision = l.name, stamp
 	}
 	return r, nil
 }
 
 // rule is the one for a client, and what the client counts as: the id, or the network
 // of an address, in buf.
-func (r *revision) rule(client string, buf *limit.Buffer) (*rule, []byte) {
+func (r *revision) rule(client string, buf *limit.Buffer) (*limit.Rule, []byte) {
 	if r.match == nil {
 		return &r.rules[0], nil
 	}
@@ -135,7 +120,7 @@ func (l *namedLimit) find(s crdt.Stamp) *revision {
 }
 
 // numbered is the rule that a peer named by its number, nil if there is none.
-func (r *revision) numbered(index uint16) *rule {
+func (r *revision) numbered(index uint16) *limit.Rule {
 	if int(index) >= len(r.rules) {
 		return nil
 	}

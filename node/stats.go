@@ -4,19 +4,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
-
-// What a store drops of what peers say, by reason.
-const (
-	dropLimit    = iota // of a limit that is not known here
-	dropRevision        // of a revision that is not known here, or laid out otherwise
-	dropFuture          // further ahead than the clock tolerance
-	dropFull            // of an unknown client, at the cap
-	dropEnd
-)
-
-var dropNames = [dropEnd]string{"unknown_limit", "revision", "future", "table_full"}
 
 // latencyEvery: one decision in so many is timed.
 const latencyEvery = 64
@@ -38,9 +29,6 @@ func (h *latency) observe(d int64) {
 	h.counts[i].Add(1)
 	h.sum.Add(d)
 }
-
-// overshoot is what one limit was seen to be over-admitted by, when merging.
-type overshoot struct{ units, peak atomic.Uint64 }
 
 // LimitStats are one limit's counters on this node.
 type LimitStats struct {
@@ -81,7 +69,7 @@ func (n *Node) Top(limitName string) ([]TopClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	heaviest := l.account.top.List()
+	heaviest := l.account.Top.List()
 	out := make([]TopClient, len(heaviest))
 	for i, c := range heaviest {
 		out[i] = TopClient{Client: c.Name, Allowed: c.Allowed, Denied: c.Denied}
@@ -126,7 +114,7 @@ func (n *Node) Stats() Stats {
 	now, status := n.now(), n.protocol.Status()
 	s := Stats{
 		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Replica: uint64(n.replica), Now: time.Unix(0, now),
-		Clients: int(n.table.count.Load()), MaxClients: n.cfg.MaxClients,
+		Clients: n.table.Clients(), MaxClients: n.cfg.MaxClients,
 		Overflowed: n.overflowed.Load(), Refused: map[string]uint64{}, RowsLost: map[string]uint64{},
 		ClockAhead: time.Duration(n.ahead.Load()), Sync: syncStats(&status), LimitsVersion: n.LimitsVersion(),
 		LatencyEvery: latencyEvery, LatencySum: time.Duration(n.latency.sum.Load()),
@@ -136,8 +124,8 @@ func (n *Node) Stats() Stats {
 			s.Refused[r.String()] = n.refusals[r].Load()
 		}
 	}
-	for i, name := range dropNames {
-		s.RowsLost[name] = n.drops[i].Load()
+	for why := range tally.DropEnd {
+		s.RowsLost[why.String()] = n.dropped.Of(why)
 	}
 	for i := range n.latency.counts {
 		if i < len(latencyBounds) {
@@ -145,7 +133,7 @@ func (n *Node) Stats() Stats {
 		}
 		s.LatencyCounts = append(s.LatencyCounts, n.latency.counts[i].Load())
 	}
-	s.Isolated = n.isolation.Load() != nil
+	s.Isolated = n.isolation.Group() != nil
 	s.Degraded = n.judge(&status)
 	for i := range s.Sync.Peers {
 		if p := &s.Sync.Peers[i]; p.Admits {
@@ -179,25 +167,18 @@ func (n *Node) calledStats(sync *deltasync.Status) []LimitStats {
 
 func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
 	a := r.limit.account
+	seen, peak := a.Overshoot.Seen()
+	of := n.table.Decisions(a)
 	s := LimitStats{
-		Name: a.name, Policy: r.policy,
-		OvershootBound: r.bound(sync, n.cfg.Flush),
-		OvershootSeen:  a.overshoot.units.Load(), OvershootPeak: a.overshoot.peak.Load(),
+		Name: a.Name, Policy: r.policy,
+		Allowed: of.Allowed, AllowedUnits: of.AllowedUnits,
+		Denied: of.Denied, DeniedUnits: of.DeniedUnits,
+		Shadowed: of.Shadowed, ShadowedUnits: of.ShadowedUnits,
+		OvershootBound: r.bound(sync, n.cfg.Flush), OvershootSeen: seen, OvershootPeak: peak,
 	}
 	s.Set, s.Configured = r.source == sourceSet, n.limits.configured(r.limit.name)
 	if r.stamp.At != 0 {
 		s.Revision = time.Unix(0, r.stamp.At)
-	}
-	for i := range n.table.shards {
-		sh := &n.table.shards[i]
-		sh.mu.Lock()
-		if a.index < len(sh.tallies) && sh.tallies[a.index].of == a {
-			t := sh.tallies[a.index]
-			s.Shadowed, s.ShadowedUnits = s.Shadowed+t.shadowed, s.ShadowedUnits+t.shadowedUnits
-			s.Allowed, s.Denied = s.Allowed+t.allowed, s.Denied+t.denied
-			s.AllowedUnits, s.DeniedUnits = s.AllowedUnits+t.allowedUnits, s.DeniedUnits+t.deniedUnits
-		}
-		sh.mu.Unlock()
 	}
 	return s
 }
@@ -206,7 +187,7 @@ func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
 func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
 	worst := 0.0
 	for i := range r.rules {
-		worst = max(worst, r.rules[i].bound(s, flush))
+		worst = max(worst, bound(&r.rules[i], s, flush))
 	}
 	return worst
 }
@@ -218,7 +199,7 @@ func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
 // less a unit, however little it knows. See
 // docs/error-bound.md. Where everybody passes, or each node counts for itself, there is
 // nothing to exceed.
-func (r *rule) bound(s *deltasync.Status, flush time.Duration) float64 {
+func bound(r *limit.Rule, s *deltasync.Status, flush time.Duration) float64 {
 	if r.Silent || r.Policy.Access != Limited {
 		return 0
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -61,8 +62,8 @@ func (s *Stepper) Standing(limitName, client string) (stamp crdt.Stamp, p Policy
 	var net limit.Buffer
 	_, group := l.newest().rule(client, &net)
 	k := s.Node.key(l, client, group)
-	if e := s.Node.table.shard(k).find(k); e != nil {
-		return e.stamp(), e.rule.Policy, true
+	if e := s.Node.table.Shard(k).Find(k); e != nil {
+		return e.Stamp(), e.Rule().Policy, true
 	}
 	return crdt.Stamp{}, Policy{}, false
 }
@@ -88,15 +89,8 @@ type Cell struct {
 // window, in the order of their keys. Nodes that merged the same hold the same.
 func (s *Stepper) Held(at int64) []Held {
 	var out []Held
-	for i := range s.Node.table.shards {
-		sh := &s.Node.table.shards[i]
-		for slot := range sh.slots() {
-			e := sh.at(slot)
-			if e == nil || !e.used {
-				continue
-			}
-			out = append(out, s.held(e, at)...)
-		}
+	for e := range s.Node.table.All {
+		out = append(out, s.held(e, at)...)
 	}
 	slices.SortFunc(out, func(a, b Held) int {
 		return cmp.Or(cmp.Compare(a.Key.Hi, b.Key.Hi), cmp.Compare(a.Key.Lo, b.Key.Lo))
@@ -106,21 +100,23 @@ func (s *Stepper) Held(at int64) []Held {
 
 // held is what an entry holds, by slot. Whoever asks by name is not known here, so a
 // client of an override is taken for one of the override of that number.
-func (s *Stepper) held(e *entry, at int64) []Held {
-	var look entry
-	look.copy(e)
-	if r := e.rule.rev.limit.at(at); look.rule.rev.stamp.Compare(r.stamp) < 0 {
-		next := r.numbered(e.rule.Index)
-		if next == nil {
-			next = &r.rules[0]
+func (s *Stepper) held(e *table.Entry, at int64) []Held {
+	rule := e.Rule()
+	if l := s.Node.limits.get(rule.Limit); l != nil {
+		if r := l.at(at); rule.Revision.Compare(r.stamp) < 0 {
+			next := r.numbered(rule.Index)
+			if next == nil {
+				next = &r.rules[0]
+			}
+			rule = next
 		}
-		s.Node.renew(&look, next, at)
 	}
+	var look table.Entry
+	look.Imitate(e, e.Key(), rule, at)
 	var out []Held
-	f := &look.rule.Frame
-	look.states().Roll(f, f.Start(at))
-	for slot, st := range look.states().All {
-		h := Held{Key: e.key.Slot(slot), Limit: look.rule.rev.limit.name, Stamp: look.stamp(), Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f)}
+	f := &look.Rule().Frame
+	for slot, st := range look.States().All {
+		h := Held{Key: e.Key().Slot(slot), Limit: look.Rule().Limit, Stamp: look.Stamp(), Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f)}
 		st.Rows(s.Node.replica, func(r crdt.Replica, row crdt.Row) {
 			if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
 				h.Cells = append(h.Cells, Cell{r, [2]crdt.Count{row.Cur.Count, row.Prev.Count}})

@@ -13,7 +13,7 @@ func TestOverridesShareTheirLimitsWindows(t *testing.T) {
 	}
 	p.Overrides = append(p.Overrides, Override{Clients: []string{"daily"}, Calendar: 4})
 	n := fixed(t, Config{Limits: map[string]Policy{DefaultLimit: p}})
-	if got := len((store{n}).Windows(n.now())); got != 4 {
+	if got := len(n.table.Windows(n.now())); got != 4 {
 		t.Errorf("%d windows, want 4", got)
 	}
 }

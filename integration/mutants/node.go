@@ -3,18 +3,18 @@ package main
 // nodeMistakes are those in deciding, and in the state that decisions stand on.
 var nodeMistakes = []mistake{
 	{name: "leave origins out of repair: of rows and of digests", edits: []edit{
-		{"node/store.go", "		r.Key = e.key\n", "		r.Key, r.Cur.Origin, r.Prev.Origin = e.key, crdt.Never, crdt.Never\n"},
-		{"node/store.go", "			d.Origin(e.key, e.stamp(), w.Start, o)\n", "			_ = o\n"},
+		{"node/internal/table/collect.go", "		r.Key = e.key\n", "		r.Key, r.Cur.Origin, r.Prev.Origin = e.key, crdt.Never, crdt.Never\n"},
+		{"node/internal/table/digest.go", "					d.Origin(e.key, e.Stamp(), w.Start, o)\n", "			_ = o\n"},
 	}},
 	{name: "forget a client that has drained in a live window", edits: []edit{
-		{"node/sweep.go", "e.states().Drained(f, live)", "live <= now && e.states().Drained(f, now)"},
+		{"node/internal/table/sweep.go", "e.States().Drained(f, live)", "live <= now && e.States().Drained(f, now)"},
 	}},
 	{name: "evict a client for another at a full table", edits: []edit{
-		{"node/decide.go", "	if !n.table.full(s) {\n", "	if n.table.full(s) {\n		for slot := range s.slots() {\n			if v := s.at(slot); v != nil && v.used {\n				s.remove(slot)\n				n.table.count.Add(-1)\n				break\n			}\n		}\n	}\n	if !n.table.full(s) {\n"},
+		{"node/internal/table/shard.go", "		if s.Full() {\n			return nil\n", "		if s.Full() {\n			for slot := range s.slots() {\n				if v := s.at(slot); v != nil && v.used {\n					s.remove(slot)\n					break\n				}\n			}\n		}\n		if s.Full() {\n			return nil\n"},
 	}},
 	{name: "take any clock's word: no tolerance, no future check", edits: []edit{
-		{"node/store.go", "	if d.Start > r.Frame.Start(now+n.tolerance(r)) || ", "	if "},
-		{"node/store.go", "	if !n.plausible(now, r, d.Start, row) {\n", "	if false {\n"},
+		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
+		{"node/internal/table/merge.go", "	if !t.plausible(now, r, d.Start, row) {\n", "	if false {\n"},
 	}},
 	{name: "leave silent nodes out of the exported bound", edits: []edit{
 		{"node/stats.go", "		if !p.Admits {\n", "		if p.State != deltasync.PeerAlive {\n"},
@@ -23,39 +23,39 @@ var nodeMistakes = []mistake{
 		{"node/stats.go", "rate * (float64(p.StaleFor) + float64(flush))", "rate * float64(flush)"},
 	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
-		{"node/decide.go", "		if conforms, origin = e.rule.GCRA.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
+		{"node/decide.go", "		if conforms, origin = r.GCRA.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
 		if st.Start() > now {
 			level = gcra.Level{Base: st.Origins()[1], Count: st.CountPrevious()}
 		}
-		if conforms, origin = e.rule.GCRA.Admit(level, now, cost); !conforms {
+		if conforms, origin = r.GCRA.Admit(level, now, cost); !conforms {
 `},
 	}},
 	{name: "carry over a changed limit at the first touch, not when it took effect", edits: []edit{
-		{"node/decide.go", "old.states(), e.rule.rev.stamp.At)", "old.states(), max(e.rule.rev.stamp.At, n.now()))"},
+		{"node/internal/table/entry.go", "	e.setMore(old.reset, old, rest)\n	e.carry()\n", "	e.setMore(old.reset, old, rest)\n	e.rule.Carry(e.States(), old.rule, old.states(), max(e.rule.Revision.At, now))\n"},
 	}},
 	{name: "leave the counters of the dead out of snapshots", edits: []edit{
-		{"node/store.go", "		if fits && (q.Of == 0 || of == q.Of) {\n", "		if fits && of == n.replica {\n"},
+		{"node/internal/table/collect.go", "			if fits && (q.Of == 0 || of == q.Of) {\n", "			if fits && of == self {\n"},
 	}},
 	{name: "keep a reset client under the revision that it was reset under", edits: []edit{
-		{"node/store.go", "		n.renew(e, r, now)\n	case c > 0:\n		return //", "		return\n	case c > 0:\n		return //"},
+		{"node/internal/table/merge.go", "		e.renew(r, now)\n	case c > 0:\n		return //", "		return\n	case c > 0:\n		return //"},
 	}},
 	{name: "forget a reset that is still repeated", edits: []edit{
-		{"node/sweep.go", "max(3*f.Width, resetRepeated)", "3*f.Width"},
+		{"node/internal/table/sweep.go", "max(3*f.Width, resetRepeated)", "3*f.Width"},
 	}},
 	{name: "charge late messages of the life before a reset to the new one", edits: []edit{
-		{"node/store.go", "	case c < 0:\n		n.mergeOld(", "	case c < 0 && e.reset() == crdt.Stamp{}:\n		n.mergeOld("},
+		{"node/internal/table/merge.go", "	case c < 0:\n		s.mergeOld(", "	case c < 0 && e.Reset() == crdt.Stamp{}:\n		s.mergeOld("},
 	}},
 	{name: "charge what was denied", edits: []edit{
 		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
 	{name: "never flush before the interval ends", edits: []edit{
-		{"node/decide.go", ">= e.rule.Slack {\n", ">= e.rule.Slack && false {\n"},
+		{"node/internal/table/note.go", ">= e.rule.Slack {\n", ">= e.rule.Slack && false {\n"},
 	}},
 	{name: "give back what has drained already", edits: []edit{
-		{"node/reserve.go", "			left = min(left, r.GCRA.Units(h.tat-now))\n", ""},
+		{"node/internal/table/charge.go", "			left = min(left, r.GCRA.Units(c.tat-now))\n", ""},
 	}},
 	{name: "forget the slot on the wire", edits: []edit{
-		{"node/store.go", "Slot: uint8(slot),", "Slot: 0,"},
+		{"node/internal/table/collect.go", "Slot: uint8(slot),", "Slot: 0,"},
 	}},
 	{name: "bring only the first part of a window forward", edits: []edit{
 		{"node/limit/states.go", "	for _, st := range s.All {\n		st.Roll(f, start)\n	}\n", "	s.First.Roll(f, start)\n"},
@@ -76,7 +76,7 @@ var nodeMistakes = []mistake{
 		{"node/limit/carry.go", "	case r.Frame.Before(st.Start()):\n		st.RaisePrevious(&r.Frame, o)\n", ""},
 	}},
 	{name: "give back to the part that is current", edits: []edit{
-		{"node/reserve.go", "e.states().At(h.slot).GiveBack(", "r.Current(e.states(), now).GiveBack("},
+		{"node/internal/table/charge.go", "e.States().At(c.slot).GiveBack(", "r.Current(e.States(), now).GiveBack("},
 	}},
 	{name: "give back twice", edits: []edit{
 		{"node/reserve.go", "r.settled.Swap(true)", "r.settled.Load()"},

@@ -15,6 +15,11 @@ type Rule struct {
 	// Index is 0 for the limit's own rule and i+1 for override i. Peers name rules by it,
 	// so nodes have to be configured with the same overrides in the same order.
 	Index uint16
+	// Limit is the name of the rule's limit, and Revision the stamp from which on it is in
+	// force: with Index they name the rule in the whole cluster. Compile leaves both empty for
+	// whoever puts the rule into force.
+	Limit    string
+	Revision crdt.Stamp
 	// Policy is that of these clients: defaults filled in, without overrides.
 	Policy Policy
 	// Frame says where windows lie, and how counts of an earlier window drain.

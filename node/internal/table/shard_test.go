@@ -1,4 +1,4 @@
-package node
+package table
 
 import (
 	"math/rand/v2"
@@ -14,11 +14,11 @@ import (
 // A decision should touch few cache lines, and a client cost little memory: neither
 // is to grow by accident.
 func TestAnEntryIsThreeCacheLines(t *testing.T) {
-	if size := unsafe.Sizeof(entry{}); size > 3*64 {
+	if size := unsafe.Sizeof(Entry{}); size > 3*64 {
 		t.Errorf("an entry has %d bytes", size)
 	}
 	const header = 8 // what the allocator puts before an object with pointers
-	if size := header + unsafe.Sizeof([chunkSize]entry{}); size > 4096 || size < 4000 {
+	if size := header + unsafe.Sizeof([chunkSize]Entry{}); size > 4096 || size < 4000 {
 		t.Errorf("a chunk takes %d bytes, which is not about 4 KiB", size)
 	}
 }
@@ -35,11 +35,10 @@ func collidingKey(t *rapid.T) crdt.Key {
 // collide in home and tag.
 func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		table := newTable(1, 1)
-		s := &table.shards[0]
+		s := &newTable().shards[0]
 		model := map[crdt.Key]int64{}
 		next := int64(0)
-		where := func(k crdt.Key) uint32 { return s.slotOf(s.find(k)) }
+		where := func(k crdt.Key) uint32 { return s.slotOf(s.Find(k)) }
 		t.Repeat(map[string]func(*rapid.T){
 			"insert": func(t *rapid.T) {
 				k := collidingKey(t)
@@ -74,21 +73,21 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 				}
 			},
 			"mark": func(t *rapid.T) {
-				if e := s.find(collidingKey(t)); e != nil {
-					table.markDirty(s, e)
+				if e := s.Find(collidingKey(t)); e != nil {
+					s.markDirty(e)
 				}
 			},
 			"trim": func(*rapid.T) { s.trim() },
 			"": func(t *rapid.T) {
-				if s.live != len(model) {
+				if s.live != len(model) || s.table.Clients() != len(model) {
 					t.Fatalf("%d live, want %d", s.live, len(model))
 				}
 				for k, v := range model {
-					if e := s.find(k); e == nil || e.key != k || e.state.Start() != v {
+					if e := s.Find(k); e == nil || e.key != k || e.state.Start() != v {
 						t.Fatalf("%v is not found", k)
 					}
 				}
-				if k := collidingKey(t); s.find(k) != nil {
+				if k := collidingKey(t); s.Find(k) != nil {
 					if _, ok := model[k]; !ok {
 						t.Fatalf("%v is found, but was removed", k)
 					}
@@ -115,20 +114,19 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 // What a flood of clients took is given back when they are forgotten, though some
 // stay.
 func TestAShardGivesMemoryBack(t *testing.T) {
-	table := newTable(1, 1)
-	s := &table.shards[0]
+	s := &newTable().shards[0]
 	rnd := rand.New(rand.NewPCG(1, 2))
 	const flood, stay = 50_000, 50
 	var keys []crdt.Key
 	for range flood {
 		k := crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}
 		s.insert(k, anyRule, 0)
-		table.markDirty(s, s.find(k))
+		s.markDirty(s.Find(k))
 		keys = append(keys, k)
 	}
 	rnd.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	for _, k := range keys[stay:] {
-		s.remove(s.slotOf(s.find(k)))
+		s.remove(s.slotOf(s.Find(k)))
 	}
 	for range 20 { // the index halves each time
 		s.trim()
@@ -143,7 +141,7 @@ func TestAShardGivesMemoryBack(t *testing.T) {
 		t.Errorf("%d chunks, an index of %d and %d to send are kept for %d clients", chunks, len(s.index), len(s.dirty), stay)
 	}
 	for _, k := range keys[:stay] {
-		if s.find(k) == nil {
+		if s.Find(k) == nil {
 			t.Fatal("one that was to stay is gone")
 		}
 	}
@@ -158,7 +156,7 @@ func TestAShardGivesMemoryBack(t *testing.T) {
 // An index that is crowded by one home must not lose anybody: the chain is closed
 // up behind whoever is removed.
 func TestRemovalKeepsChainsWhole(t *testing.T) {
-	s := &newTable(1, 1).shards[0]
+	s := &newTable().shards[0]
 	var keys []crdt.Key
 	for i := range uint64(10) {
 		k := crdt.Key{Hi: i << slotBits, Lo: 14 + 16*i} // homes at the end, so that it wraps
@@ -166,9 +164,9 @@ func TestRemovalKeepsChainsWhole(t *testing.T) {
 		s.insert(k, anyRule, 0)
 	}
 	for i, gone := range keys {
-		s.remove(s.slotOf(s.find(gone)))
+		s.remove(s.slotOf(s.Find(gone)))
 		for j, k := range keys {
-			if found := s.find(k) != nil; found != (j > i) {
+			if found := s.Find(k) != nil; found != (j > i) {
 				t.Fatalf("after removing %d keys, number %d is found: %v", i+1, j, found)
 			}
 		}
@@ -176,4 +174,4 @@ func TestRemovalKeepsChainsWhole(t *testing.T) {
 }
 
 // anyRule lays windows out.
-var anyRule = &rule{Rule: limit.Rule{Slots: 1, Frame: crdt.Frame{Width: 1, Drain: func(uint64) int64 { return 0 }}}}
+var anyRule = &limit.Rule{Slots: 1, Frame: crdt.Frame{Width: 1, Drain: func(uint64) int64 { return 0 }}}

@@ -1,0 +1,156 @@
+package isolation
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+)
+
+// Client is the client that a share is of: its key, its limit, and what it has used by the
+// state that nodes merge.
+type Client struct {
+	Key  crdt.Key
+	GCRA *gcra.GCRA
+	Used gcra.Level
+}
+
+// Shares are what the clients of one shard used of their group's share: for each client a
+// level of its own beside the merged state, which drains at the share of the rate. The zero
+// value is empty and ready. Not safe for concurrent use: the shard's lock guards it.
+type Shares struct {
+	of map[crdt.Key]share
+	// slow holds each limit at the share of the rate that the group slowFor has. Sweep
+	// empties it, so that it cannot outgrow the limits that are in use.
+	slow    map[*gcra.GCRA]*gcra.GCRA
+	slowFor fraction
+}
+
+// fraction is a group's share of the rate.
+type fraction struct{ visible, members int }
+
+func (g *Group) fraction() fraction { return fraction{g.visible, g.members} }
+
+// share is one client's.
+type share struct {
+	spell uint64 // the time of isolation that it is of: with another one it is void
+	fraction
+	limit *gcra.GCRA // the client's limit; a change of the limit replaces it
+	slow  *gcra.GCRA // limit at fraction
+	level gcra.Level // what it used, as slow reads it
+}
+
+// slowed is a limit at the group's share of the rate.
+func (s *Shares) slowed(limit *gcra.GCRA, g *Group) *gcra.GCRA {
+	if s.slow == nil || s.slowFor != g.fraction() {
+		s.slow, s.slowFor = map[*gcra.GCRA]*gcra.GCRA{}, g.fraction()
+	}
+	slow := s.slow[limit]
+	if slow == nil {
+		slow = limit.Slowed(g.visible, g.members)
+		s.slow[limit] = slow
+	}
+	return slow
+}
+
+// share is the client's. A new one begins at what the client has used that would not have
+// drained when the isolation was noticed. One of an earlier group is carried over. It has to
+// begin before anything is counted that was admitted since. Nothing is stored.
+func (s *Shares) share(g *Group, c Client) share {
+	sh, some := s.of[c.Key]
+	switch {
+	case !some || sh.spell != g.spell:
+		sh.level = convert(c.Used, c.GCRA, g.since)
+	case sh.fraction != g.fraction():
+		before := sh.slow
+		if sh.limit != c.GCRA {
+			before = c.GCRA.Slowed(sh.visible, sh.members)
+		}
+		sh.level = convert(sh.level, before, g.since)
+	case sh.limit == c.GCRA:
+		return sh
+	}
+	return share{spell: g.spell, fraction: g.fraction(), limit: c.GCRA, slow: s.slowed(c.GCRA, g), level: sh.level}
+}
+
+func (s *Shares) keep(k crdt.Key, sh share) {
+	if s.of == nil {
+		s.of = map[crdt.Key]share{}
+	}
+	s.of[k] = sh
+}
+
+// convert is the level at which as many units are in use from instant t on, at any rate, as
+// are at l; rounded up.
+func convert(l gcra.Level, from *gcra.GCRA, t int64) gcra.Level {
+	ahead := from.TAT(l) - t
+	if ahead <= 0 {
+		return gcra.Level{Base: t}
+	}
+	return gcra.Level{Base: t, Count: min(from.UnitsOver(ahead), crdt.MaxTotal)}
+}
+
+// Admit reports whether the client's share lets cost units pass at now. With charge it
+// charges those that pass.
+func (s *Shares) Admit(g *Group, c Client, now, cost int64, charge bool) bool {
+	sh := s.share(g, c)
+	conforms, origin := sh.slow.Admit(sh.level, now, cost)
+	if !conforms || !charge {
+		return conforms
+	}
+	if origin > gcra.Never {
+		sh.level = gcra.Level{Base: now}
+	}
+	sh.level.Count += uint64(cost) //nolint:gosec // positive
+	s.keep(c.Key, sh)
+	return true
+}
+
+// Begin begins the client's share before a merge, if it has not begun: what it used by then
+// drains at the share's rate, and what the merge adds is for Charge.
+func (s *Shares) Begin(g *Group, c Client) { s.keep(c.Key, s.share(g, c)) }
+
+// Charge charges units that a peer of the group admitted, or that were merged late.
+func (s *Shares) Charge(g *Group, c Client, now int64, units uint64) {
+	sh := s.share(g, c)
+	if sh.slow.TAT(sh.level) < now {
+		sh.level = gcra.Level{Base: now}
+	}
+	sh.level.Count = min(sh.level.Count+units, crdt.MaxTotal)
+	s.keep(c.Key, sh)
+}
+
+// Explain tells the client's standing by its share, after a decision on cost units.
+func (s *Shares) Explain(g *Group, c Client, now, cost int64, allowed bool) gcra.Decision {
+	sh := s.share(g, c)
+	return sh.slow.Explain(sh.level, now, cost, allowed)
+}
+
+// Undrained reports whether the client has used of its share what has not drained yet. The
+// share drains slower than the limit, so forgetting the client by the limit's own state
+// would give it a whole burst anew. g may be nil.
+func (s *Shares) Undrained(g *Group, k crdt.Key, limit *gcra.GCRA, now int64) bool {
+	if g == nil {
+		return false
+	}
+	sh, some := s.of[k]
+	return some && sh.spell == g.spell && s.slowed(limit, g).TAT(sh.level) > now
+}
+
+// Forget drops a client's share.
+func (s *Shares) Forget(k crdt.Key) { delete(s.of, k) }
+
+// Sweep drops the shares of clients that are not held any more, and all of them once nobody
+// is missing, which is where g is nil. A drained share stays for as long as its client is
+// held: one that begins anew would take everything used meanwhile as used when the isolation
+// was noticed.
+func (s *Shares) Sweep(g *Group, held func(crdt.Key) bool) {
+	s.slow = nil
+	if g == nil {
+		s.of = nil
+		return
+	}
+	for k := range s.of {
+		if !held(k) {
+			delete(s.of, k)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package table
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// digestKey names one digest of a shard: of one replica's counters in one window.
+type digestKey struct {
+	replica crdt.Replica
+	width   int64
+	start   int64
+}
+
+// digest is the shard's sum of what messages carried of one replica's counters.
+func (s *Shard) digest(r crdt.Replica, width, start int64) *crdt.Digest {
+	k := digestKey{r, width, start}
+	d := s.digests[k]
+	if d == nil {
+		d = new(crdt.Digest)
+		s.digests[k] = d
+		s.table.counted.add(s.part)
+	}
+	return d
+}
+
+// grow adds to replica r's digests what a row at start added to the states of k.
+func (s *Shard) grow(k crdt.Key, st crdt.Stamp, r crdt.Replica, f *crdt.Frame, start int64, g crdt.Gain) {
+	if g.Cur != (crdt.Count{}) {
+		s.digest(r, f.Width, start).Grow(k, st, start, g.Cur)
+	}
+	if g.Prev != (crdt.Count{}) {
+		before := f.Before(start)
+		s.digest(r, f.Width, before).Grow(k, st, before, g.Prev)
+	}
+}
+
+// shrink takes off the digests what the states of one life of k added to them.
+func (s *Shard) shrink(k crdt.Key, stamp crdt.Stamp, r *limit.Rule, of limit.States) {
+	for slot, st := range of.All {
+		k, width, start, before := k.Slot(slot), r.Frame.Width, st.Start(), r.Frame.Before(st.Start())
+		st.Carried(s.table.cfg.Self, func(of crdt.Replica, g crdt.Gain) {
+			s.digest(of, width, start).Shrink(k, stamp, start, g.Cur)
+			s.digest(of, width, before).Shrink(k, stamp, before, g.Prev)
+		})
+	}
+}
+
+// Windows implements deltasync.Summaries.
+func (t *Table) Windows(now int64) []deltasync.Window { return t.cfg.Limits.Windows(now) }
+
+// Digests implements deltasync.Summaries.
+func (t *Table) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partitions]crdt.Digest) {
+	*out = [crdt.Partitions]crdt.Digest{}
+	k := digestKey{r, w.Width, w.Start}
+	for part := range t.counted.all {
+		s := &t.shards[part]
+		s.Lock()
+		if d := s.digests[k]; d != nil {
+			out[part] = *d
+		}
+		s.Unlock()
+	}
+}
+
+// Origins implements deltasync.Summaries.
+func (t *Table) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
+	s := &t.shards[partition]
+	var d crdt.Digest
+	for from, more := uint32(0), true; more; from += holdSlots {
+		s.Lock()
+		for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
+			if e := s.at(slot); e != nil && e.used && e.rule.Policy.Algorithm == limit.GCRA && !e.rule.Silent && e.rule.Frame.Width == w.Width {
+				if o, tat := e.state.CarriedOver(&e.rule.Frame, w.Start+w.Width); tat > w.Start+w.Width {
+					d.Origin(e.key, e.Stamp(), w.Start, o)
+				}
+			}
+		}
+		more = from+holdSlots < s.slots()
+		s.Unlock()
+	}
+	return d
+}

@@ -1,0 +1,152 @@
+package table
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
+
+// Merge implements deltasync.Rows.
+func (t *Table) Merge(now int64, d *crdt.Delta) (known bool) {
+	if d.Replica == t.cfg.Self {
+		return true
+	}
+	r, account, known := t.cfg.Limits.RuleOf(now, d)
+	if r == nil {
+		return known
+	}
+	if r.Silent || r.Frame.Width != d.Width || int(d.Slot) >= r.Slots {
+		t.cfg.Dropped.Add(tally.DropRevision, len(d.Rows))
+		return true
+	}
+	tolerance := t.Tolerance(r)
+	if d.Start > r.Frame.Start(now+tolerance) || r.Frame.Start(d.Start) != d.Start || d.Reset.At > now+tolerance {
+		t.cfg.Dropped.Add(tally.DropFuture, len(d.Rows))
+		return true
+	}
+	for i := range d.Rows {
+		t.mergeRow(now, &account.Overshoot, r, d, &d.Rows[i])
+	}
+	return true
+}
+
+// Tolerance is how far ahead of our clock a peer's windows and origins may lie, in
+// nanoseconds. Further ones are refused, so that one wrong clock cannot lock every client
+// out.
+func (t *Table) Tolerance(r *limit.Rule) int64 { return min(t.cfg.Tolerance, r.Frame.Width/4) }
+
+// plausible reports whether the row's origins can come from an honest clock. The current
+// window's is an instant at which something was admitted. The previous one's may also be a
+// TAT: as far ahead as all nodes' bursts together can push it. A window algorithm's tell
+// units that were used before a change, in half a window.
+func (t *Table) plausible(now int64, r *limit.Rule, start int64, row *crdt.Row) bool {
+	if r.Policy.Algorithm != limit.GCRA {
+		return row.Cur.Origin <= start+r.GCRA.Depth() && row.Prev.Origin <= start+r.GCRA.Depth()
+	}
+	latest := now + t.Tolerance(r)
+	nodes := int64(t.peers.Load()) + 2
+	// Divided, since deep buckets of many nodes do not fit into a product.
+	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/nodes <= r.GCRA.Depth()+2*r.Frame.Width)
+}
+
+func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d *crdt.Delta, row *crdt.Row) {
+	if !t.plausible(now, r, d.Start, row) {
+		t.cfg.Dropped.Add(tally.DropFuture, 1)
+		return
+	}
+	s := t.Shard(row.Key)
+	s.Lock()
+	defer s.Unlock()
+	e := s.Find(row.Key)
+	if e == nil {
+		if s.Full() {
+			// Never evict for a peer's sake; here this client counts as isolated.
+			t.cfg.Dropped.Add(tally.DropFull, 1)
+			return
+		}
+		e = s.insert(row.Key, r, now)
+		e.follow(d.Reset, nil)
+	}
+	stamp := d.Stamp()
+	switch c := stamp.Compare(e.Stamp()); {
+	case c > 0 && d.Reset.Compare(d.Revision) > 0:
+		s.restart(e, d.Reset, now)
+		if e.rule.Revision.Compare(r.Revision) <= 0 && e.rule != r {
+			e.begin(r, now)
+		}
+	case c > 0:
+		e.renew(r, now)
+	case c < 0:
+		s.mergeOld(now, e, r, d, row)
+		if !e.rule.Silent {
+			s.markDirty(e) // so that the laggard learns of the higher stamp
+		}
+		return
+	}
+	switch c := e.rule.Revision.Compare(r.Revision); {
+	case c < 0: // one reset, two revisions: nobody may have asked for this client since
+		e.renew(r, now)
+	case c > 0:
+		return // the later one's rows will come
+	case e.rule.Index != r.Index:
+		e.adopt(r, now)
+		if e.rule.Index != r.Index {
+			t.cfg.Dropped.Add(tally.DropRevision, 1) // the nodes are configured with other overrides
+			return
+		}
+	}
+	if e.rule.Slots > 1 {
+		// The row moves its own slot along only; what the others hold of windows that are
+		// over would be taken for this one's.
+		e.rule.Roll(e.States(), now)
+	}
+	before := e.rule.Excess(e.States(), now)
+	group := t.cfg.Isolation.Group()
+	if group != nil && e.rule.Policy.OnIsolation != limit.IsolationShare {
+		group = nil
+	}
+	if group != nil {
+		s.Shares.Begin(group, e.Client())
+	}
+	g := e.States().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
+	s.grow(e.key.Slot(int(d.Slot)), stamp, d.Replica, &r.Frame, d.Start, g)
+	overshoot.Observe(before, e.rule.Excess(e.States(), now))
+	if group != nil {
+		s.Shares.Charge(group, e.Client(), now, g.Cur.P+g.Prev.P)
+	}
+}
+
+// Client is the entry as its shard's Shares know it.
+func (e *Entry) Client() isolation.Client {
+	return isolation.Client{Key: e.key, GCRA: e.rule.GCRA, Used: gcra.Level{Base: e.state.Base(), Count: e.state.Count()}}
+}
+
+// mergeOld merges what was counted before the limit's last change, and carries over what
+// that adds. Where the client was not known before, its old life begins with it. What was
+// counted before a reset, or before an earlier change, is over.
+func (s *Shard) mergeOld(now int64, e *Entry, r *limit.Rule, d *crdt.Delta, row *crdt.Row) {
+	if e.Reset().Compare(e.rule.Revision) > 0 {
+		return
+	}
+	old := e.old()
+	if old == nil {
+		if r.Revision == e.rule.Revision || d.Start < r.Frame.Before(r.Frame.Start(now)) {
+			return
+		}
+		old = &life{stamp: d.Stamp(), rule: r, reset: d.Reset}
+		old.state, old.slots = r.NewStates(d.Start)
+		e.follow(e.Reset(), old)
+	}
+	if old.stamp != d.Stamp() || old.rule.Index != r.Index {
+		return
+	}
+	st := old.states().At(int(d.Slot))
+	if st == nil {
+		return
+	}
+	g := st.Merge(&r.Frame, d.Replica, d.Start, *row)
+	s.grow(e.key.Slot(int(d.Slot)), old.stamp, d.Replica, &r.Frame, d.Start, g)
+	e.carry()
+}

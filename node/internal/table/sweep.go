@@ -1,0 +1,95 @@
+package table
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
+
+// sweepParts is in how many calls of Sweep the whole table is visited. Raising it spreads
+// the work and keeps clients for longer after they can be forgotten.
+const sweepParts = 8
+
+// Sweep forgets what is no longer needed in one part of the table. Call it about once a
+// second, from one goroutine.
+func (t *Table) Sweep(now int64) {
+	t.sweepTurn = (t.sweepTurn + 1) % sweepParts
+	group := t.cfg.Isolation.Group()
+	for i := t.sweepTurn; i < crdt.Partitions; i += sweepParts {
+		s := &t.shards[i]
+		forgotten := 0
+		for from, more := uint32(0), true; more; from += holdSlots {
+			s.Lock()
+			forgotten += s.sweep(now, group, from)
+			if more = from+holdSlots < s.slots(); !more {
+				s.sweepDigests(now)
+				s.Shares.Sweep(group, func(k crdt.Key) bool { return s.Find(k) != nil })
+				if forgotten > 0 {
+					s.trim()
+				}
+			}
+			s.Unlock()
+		}
+	}
+}
+
+// sweep looks at holdSlots entries and returns how many it forgot.
+func (s *Shard) sweep(now int64, group *isolation.Group, from uint32) (forgotten int) {
+	for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
+		e := s.at(slot)
+		if e == nil || !e.used {
+			continue
+		}
+		if old := e.old(); old != nil && old.over(now, e.rule.Revision.At) {
+			e.follow(e.Reset(), nil)
+		}
+		if e.forgettable(now) && !s.Shares.Undrained(group, e.key, e.rule.GCRA, now) {
+			s.remove(slot)
+			forgotten++
+		}
+	}
+	return forgotten
+}
+
+// over reports that no delta can bring the old life anything any more, since its windows and
+// those of the change are folded everywhere.
+func (l *life) over(now, changed int64) bool {
+	f := &l.rule.Frame
+	if f.Start(now) <= changed+2*f.Width {
+		return false
+	}
+	for _, st := range l.states().All {
+		if st.Start()+2*f.Width > now {
+			return false
+		}
+	}
+	return true
+}
+
+// resetRepeated is for how long a reset may still be heard, with what clocks are apart. A
+// node that forgot it earlier would take it for a new one, and what was counted since for
+// forgotten. Raising it holds reset clients in memory for longer.
+const resetRepeated = 4 * int64(limit.MaxWidth)
+
+// forgettable reports that the client may be forgotten without loss: its newest held window
+// is not live any more, here or at a peer, and its TAT is not later than the start of the
+// live ones. Earlier than the first, what peers still hold of it would mask what is counted
+// anew. Earlier than the second, a late message about the previous window would find nothing
+// left for its counts to drain behind.
+func (e *Entry) forgettable(now int64) bool {
+	f := &e.rule.Frame
+	live := f.Before(f.Start(now))
+	return e.old() == nil && e.States().Drained(f, live) && e.Reset().At+max(3*f.Width, resetRepeated) < now
+}
+
+// sweepDigests drops the digests of windows that nobody compares any more.
+func (s *Shard) sweepDigests(now int64) {
+	for k := range s.digests {
+		if k.start+3*k.width < now {
+			delete(s.digests, k)
+		}
+	}
+	if len(s.digests) == 0 {
+		s.table.counted.remove(s.part)
+	}
+}

@@ -1,0 +1,120 @@
+package table
+
+import (
+	"sync/atomic"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// Limits tells a table what it needs to know of the node's limits. Its methods are called
+// with no lock of the table's held.
+type Limits interface {
+	// RuleOf is the rule that a delta's rows were counted by, and its limit's account. r is
+	// nil if there is no such rule here, which the owner counts as dropped rows. known is
+	// false if the delta is of a newer revision than the owner has heard of.
+	RuleOf(now int64, d *crdt.Delta) (r *limit.Rule, a *tally.Account, known bool)
+	// Windows lists the windows that are live at now, over all limits.
+	Windows(now int64) []deltasync.Window
+}
+
+// Config is what a table is made of. Every field but Size has to be set.
+type Config struct {
+	// Self is this incarnation, whose counters decisions write.
+	Self crdt.Replica
+	// Size caps the clients that are held: see Shard.Open.
+	Size int
+	// Tolerance is how far ahead of this node's clock a peer's may be, in nanoseconds.
+	Tolerance int64
+	Limits    Limits
+	Isolation *isolation.Watch
+	// Dropped counts the rows of peers' that are not taken over.
+	Dropped *tally.Drops
+	// Urgent calls for a flush. It must not block: it is called with a shard's lock held.
+	Urgent func()
+}
+
+// Table holds the clients of all limits. Make one with New. Its methods are safe for
+// concurrent use and take the locks of shards one at a time, so none may be called with a
+// shard's lock held, but for those of Shard.
+type Table struct {
+	shards [crdt.Partitions]Shard
+	cfg    Config
+	// What notes of unsent cost go by: how many peers can admit, and the largest delay to
+	// one of them in nanoseconds.
+	peers atomic.Int32
+	delay atomic.Int64
+
+	_ [64]byte // what follows is written by many; what decisions read is above
+
+	// count is how many entries all shards hold.
+	count atomic.Int64
+	// A partition is in dirty while its shard's dirty list is not empty, and in urgent while
+	// one of those entries has reached its quantum: urgent is within dirty. Both change under
+	// the shard's lock.
+	dirty, urgent partSet
+	// counted are the partitions whose shards hold digests.
+	counted partSet
+	// sweepTurn is the part of the table that Sweep visited last.
+	sweepTurn int
+}
+
+// New makes an empty table.
+func New(cfg Config) *Table {
+	t := &Table{cfg: cfg}
+	for i := range t.shards {
+		t.shards[i].init(t, i)
+	}
+	return t
+}
+
+// Shard is the one that holds k, if anybody does.
+func (t *Table) Shard(k crdt.Key) *Shard { return &t.shards[k.Partition()] }
+
+// Clients implements deltasync.Summaries.
+func (t *Table) Clients() int { return int(t.count.Load()) }
+
+// SetView takes what the table has to know of the cluster: how many peers can admit, and the
+// largest delay to one of them in nanoseconds.
+func (t *Table) SetView(peers int, delay int64) {
+	t.peers.Store(int32(peers)) //nolint:gosec // at most deltasync.MaxPeers
+	t.delay.Store(delay)
+}
+
+// Decisions sums up what all shards counted of a limit.
+func (t *Table) Decisions(a *tally.Account) (sum tally.Decisions) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.Lock()
+		d := s.Counts.Of(a)
+		s.Unlock()
+		sum.Add(&d)
+	}
+	return sum
+}
+
+// All yields every entry, each with its shard's lock held for as long as yield runs.
+func (t *Table) All(yield func(*Entry) bool) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		for from, more := uint32(0), true; more; from += holdSlots {
+			s.Lock()
+			for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
+				if e := s.at(slot); e != nil && e.used && !yield(e) {
+					s.Unlock()
+					return
+				}
+			}
+			more = from+holdSlots < s.slots()
+			s.Unlock()
+		}
+	}
+}
+
+// holdSlots is how many slots are visited under one hold of a shard's lock, wherever all of
+// them are. A decision may wait for that long: raising it makes the slowest decisions
+// slower, lowering it makes passes over the table take the locks more often.
+const holdSlots = 1024
