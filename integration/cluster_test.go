@@ -44,7 +44,7 @@ func (c *cluster) add() *node.Node {
 // open is add with limits, and maybe a way to the network, of its own.
 func (c *cluster) open(cfg node.Config) *node.Node {
 	c.t.Helper()
-	cfg.Name, cfg.ClusterKey = fmt.Sprintf("n%d", len(c.nodes)), []byte("a key for tests")
+	cfg.Name, cfg.ClusterKey = fmt.Sprintf("n%d", len(c.nodes)), []byte("a key for all tests")
 	cfg.Logger = slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("node", cfg.Name)
 	if cfg.Transport == nil && cfg.NATS.URL == "" {
 		cfg.NATS = c.net.join()

@@ -155,7 +155,7 @@ func TestClusterNeedsTheDocumentedPermissions(t *testing.T) {
 	t.Cleanup(conn.Close)
 	tr.Transport = deltasync.NATS(conn)
 	late, err := node.Open(t.Context(), node.Config{
-		Name: "n2", Limit: limit, Window: window, ClusterKey: []byte("a key for tests"), Transport: tr,
+		Name: "n2", Limit: limit, Window: window, ClusterKey: []byte("a key for all tests"), Transport: tr,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)).With("node", "n2"),
 	})
 	if err != nil {

@@ -16,10 +16,14 @@ const changeLead = 250 * time.Millisecond
 
 // SetLimit makes or changes a limit on every node of the cluster, without a
 // restart. All nodes change at the same instant, shortly after the call, and what
-// clients have used stays used. The error is Policy.Validate's, or about the name.
+// clients have used stays used. The error is Policy.Validate's, or about the name, or
+// ErrClosed.
 func (n *Node) SetLimit(name string, p Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
+	}
+	if n.closed.Load() {
+		return ErrClosed
 	}
 	return n.setRegister(name, &p)
 }
@@ -29,11 +33,14 @@ func (n *Node) SetLimit(name string, p Policy) error {
 // configuration says, elsewhere there is no limit of that name any more, and requests
 // on it are denied with ReasonUnknownLimit. SetLimit can make it anew; what clients
 // used just before is still used then. The error is ErrUnknownLimit if there is none
-// to delete.
+// to delete, or ErrClosed.
 //
 // Nodes that join later learn of it, and so do nodes that were cut off, as long as
 // limits that were deleted and those that there are do not exceed MaxLimits.
 func (n *Node) DeleteLimit(name string) error {
+	if n.closed.Load() {
+		return ErrClosed
+	}
 	if l := n.limits.get(name); l == nil || l.newest().gone {
 		return fmt.Errorf("%w: %q", ErrUnknownLimit, name)
 	}
@@ -146,6 +153,9 @@ func (n *Node) sayAgain() {
 func (n *Node) Configure(limits map[string]Policy) error {
 	if err := validLimits(limits); err != nil {
 		return err
+	}
+	if n.closed.Load() {
+		return ErrClosed
 	}
 	g, at := n.limits, n.now()
 	g.mu.Lock()

@@ -24,7 +24,7 @@ type Config struct {
 	Name string
 	// Cluster names the nodes that count together. Default "default".
 	Cluster string
-	// ClusterKey is a secret that all nodes of a cluster share: it tags messages
+	// ClusterKey is a secret that all nodes of a cluster share, of 16 bytes at least: it tags messages
 	// and hashes client ids. The default is public, so set one.
 	ClusterKey []byte
 
@@ -117,6 +117,9 @@ const (
 	DefaultMaxClients     = 10_000_000
 	DefaultClockTolerance = time.Second
 	mostClients           = 1<<31 - 1
+	// leastKey is the shortest cluster key, in bytes: 64 bits where it is hexadecimal. A
+	// shorter one could be tried out on messages that were overheard.
+	leastKey = 16
 )
 
 // withDefaults fills c in, and reports every fault at once.
@@ -177,15 +180,15 @@ func (c Config) withDefaults() (Config, error) {
 	if c.OnFull > FullOpen {
 		refuse("on_full", c.OnFull, "must be FullShare or FullOpen")
 	}
-	if c.NATS.URL != "" && c.NATS.Conn != nil {
-		refuse("nats", c.NATS.URL, "give a URL or a connection, not both")
+	if n := len(c.ClusterKey); n > 0 && n < leastKey {
+		refuse("cluster_key", fmt.Sprintf("of %d bytes", n), fmt.Sprintf("must have at least %d: a short one can be guessed", leastKey))
 	}
 	if c.Transport != nil && (c.NATS.URL != "" || c.NATS.Conn != nil) {
 		refuse("transport", "set", "give a transport or NATS, not both")
 	}
 	limits, err := c.policies()
 	c.Limits = limits
-	return c, errors.Join(errors.Join(faults...), err)
+	return c, errors.Join(errors.Join(faults...), c.NATS.Validate(), err)
 }
 
 // policies is all limits by name, validated.

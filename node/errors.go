@@ -21,6 +21,9 @@ var (
 	ErrTooManyHeld = errors.New("node: too many reservations are held or being settled at this node")
 	// ErrJoining is Ready's answer until the node has joined its cluster.
 	ErrJoining = errors.New("node: joining: no snapshot from a peer yet")
-	// ErrClosed is Ready's answer after Close.
+	// ErrClosed is Ready's answer after Close, and that of what would change other nodes.
 	ErrClosed = errors.New("node: closed")
 )
+
+// errNilContext is a caller's mistake, and no reason to end its process.
+var errNilContext = errors.New("node: the context is nil")

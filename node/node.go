@@ -91,6 +91,9 @@ type protocol interface {
 // each a *FieldError where one field is to blame. ctx bounds Open itself, not the
 // node.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
+	if ctx == nil {
+		return nil, errNilContext
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -23,11 +23,7 @@ func (n *Node) overNATS() (Transport, error) {
 	}
 	r := reach{log: n.log, url: withoutPasswords(n.cfg.NATS.URL)}
 	o := nats.GetDefaultOptions()
-	for text := range strings.SplitSeq(n.cfg.NATS.URL, ",") {
-		if text = strings.TrimSpace(text); text != "" {
-			o.Servers = append(o.Servers, text)
-		}
-	}
+	o.Servers = n.cfg.NATS.urls()
 	for _, set := range append(r.options(n.cfg.Name), n.cfg.NATS.Options...) {
 		if set == nil {
 			continue

@@ -104,6 +104,9 @@ func (r *Reservation) Token() (string, error) {
 // ErrUnconfirmed with ctx's error or ErrClosed, ErrTooManyHeld, or a *FieldError about the
 // arguments; with an error, nothing is known to have been given back.
 func (n *Node) Commit(ctx context.Context, token string, actual int64) (back int64, err error) {
+	if ctx == nil {
+		return 0, errNilContext
+	}
 	t, err := escrow.ParseToken(token)
 	switch {
 	case err != nil:

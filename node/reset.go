@@ -16,6 +16,9 @@ const mostResets = 1 << 10
 // arrives, and which messages from before cannot bring back. It reaches peers that
 // are cut off for up to three windows.
 func (n *Node) Reset(limitName, client string) error {
+	if n.closed.Load() {
+		return ErrClosed
+	}
 	l, err := n.known(limitName)
 	if err != nil {
 		return err

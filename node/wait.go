@@ -45,6 +45,9 @@ func (l *Limiter) Wait(ctx context.Context, clientID string, cost int64) error {
 
 // WaitFor is Node.Wait for any request that takes something.
 func (n *Node) WaitFor(ctx context.Context, q Request) error {
+	if ctx == nil {
+		return errNilContext
+	}
 	q.Peek = false
 	for {
 		if err := ctx.Err(); err != nil {

@@ -23,6 +23,9 @@ const closeFlush = time.Second
 // errLost is the reason for a disconnection if the connection itself gives none.
 var errLost = errors.New("the connection was closed")
 
+// errNotConnection refuses a nil or zero connection, which panics when it is used.
+var errNotConnection = errors.New("sync: the connection was not made with nats.Connect")
+
 // NATS is a transport over a NATS connection of the caller's, which others may share:
 // Close leaves it open. The caller chooses its reconnect settings; the node package says
 // which suit.
@@ -48,6 +51,9 @@ type natsTransport struct {
 }
 
 func (t *natsTransport) Open(subjects []string, h Handler) error {
+	if t.conn == nil || len(t.conn.Servers()) == 0 {
+		return errNotConnection
+	}
 	err := t.subscribe(subjects)
 	if err == nil {
 		t.start(h)

@@ -49,7 +49,7 @@ func countTogether(t *testing.T, all ...*process) {
 }
 
 func TestEmbeddedServersFormAMeshThatCountsTogether(t *testing.T) {
-	key := write(t, "key", "a key for the test\n")
+	key := write(t, "key", "a-key-for-the-test\n")
 	seed := runDaemon(t, nil, "-limit", "10", "-nats-cluster", "127.0.0.1:0", "-cluster-key-file", key)
 	network, _ := seed.logged("ratelimitd serves")["network"].(string)
 	route, ok := strings.CutPrefix(network, "mesh of embedded NATS at ")
@@ -111,7 +111,7 @@ func TestOthersDialTheAdvertisedAddress(t *testing.T) {
 }
 
 func TestNodesOnOneServerCountTogether(t *testing.T) {
-	password := write(t, "password", "pw\n")
+	password := write(t, "password", "a-password-for-the-test\n")
 	auth := []string{"-nats-user", "u", "-nats-password-file", password, "-limit", "10"}
 	hub := runDaemon(t, nil, append(auth, "-nats-listen", "127.0.0.1:0")...)
 	at := hub.clientURL()
@@ -122,7 +122,7 @@ func TestNodesOnOneServerCountTogether(t *testing.T) {
 }
 
 func TestAWrongPasswordIsSaidAndNotTheEnd(t *testing.T) {
-	wrong, right := write(t, "wrong", "s3cret\n"), write(t, "right", "pw\n")
+	wrong, right := write(t, "wrong", "another-password-for-it\n"), write(t, "right", "a-password-for-the-test\n")
 	hub := runDaemon(t, nil, "-nats-listen", "127.0.0.1:0", "-nats-user", "u", "-nats-password-file", right)
 	at := hub.clientURL()
 	p := runDaemon(t, nil, "-name", "n2", "-nats", at, "-nats-user", "u", "-nats-password-file", wrong)

@@ -149,12 +149,12 @@ func withoutLog(stderr string) string {
 }
 
 func TestWritesNeedTheToken(t *testing.T) {
-	p := runDaemon(t, nil, "-admin-token-file", write(t, "token", "s3cret\n"))
+	p := runDaemon(t, nil, "-admin-token-file", write(t, "token", "s3cret-0123456789\n"))
 	const body = `{"limit":3,"window":60}`
 	if resp, text := p.ask("PUT", "/v1/limits/default", body); resp.StatusCode != http.StatusForbidden || !strings.Contains(text, "-admin-token-file") {
 		t.Errorf("without: got %d %s", resp.StatusCode, text)
 	}
-	if resp, text := p.ask("PUT", "/v1/limits/default", body, "Authorization", "Bearer s3cret"); resp.StatusCode != http.StatusOK {
+	if resp, text := p.ask("PUT", "/v1/limits/default", body, "Authorization", "Bearer s3cret-0123456789"); resp.StatusCode != http.StatusOK {
 		t.Errorf("with: got %d %s", resp.StatusCode, text)
 	}
 	if _, text := p.ask("POST", "/v1/take?client=a", ""); !strings.Contains(text, `"quota":3,`) {

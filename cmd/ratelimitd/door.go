@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,10 +43,33 @@ func judgeAddress(s *config.Settings, key, addr string) error {
 	if addr == "" {
 		return nil
 	}
-	if _, _, err := net.SplitHostPort(addr); err != nil {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
 		return at(s, key, "%q: must be host:port, such as 127.0.0.1:8080 or :8080", addr)
 	}
+	if _, err := net.LookupPort("tcp", port); err != nil { //nolint:noctx // it asks nobody
+		return at(s, key, "%q: the port must be a number from 0 to 65535, or a service's name", addr)
+	}
 	return nil
+}
+
+// judgeAddresses judges all addresses that are to be opened, each and together.
+func judgeAddresses(s *config.Settings) error {
+	var faults []error
+	taken := map[string]string{}
+	for _, a := range []struct{ key, addr string }{
+		{"http", s.HTTP}, {"admin", s.Admin}, {"nats_listen", s.NATSListen}, {"nats_cluster", s.NATSCluster},
+	} {
+		faults = append(faults, judgeAddress(s, a.key, a.addr))
+		if strings.HasSuffix(a.addr, ":0") || a.addr == "" {
+			continue // each gets a port of its own
+		}
+		if other, twice := taken[a.addr]; twice {
+			faults = append(faults, at(s, a.key, "%s is the address of -%s already", a.addr, strings.ReplaceAll(other, "_", "-")))
+		}
+		taken[a.addr] = a.key
+	}
+	return errors.Join(faults...)
 }
 
 // listen opens the address of one setting.

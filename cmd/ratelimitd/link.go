@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -75,7 +74,23 @@ func (l *link) embed(s *config.Settings, password string, key []byte) error {
 		h.Write([]byte("route password"))
 		l.embedded.RoutePassword = hex.EncodeToString(h.Sum(nil))
 	}
-	return errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	if s.NATSRoutes != "" && len(l.embedded.Routes) == 0 {
+		return at(s, "nats_routes", "%q names no server", s.NATSRoutes)
+	}
+	routes := embednats.Config{ClusterListen: "127.0.0.1:0", Routes: l.embedded.Routes}
+	if err := routes.Validate(); err != nil {
+		return at(s, "nats_routes", "%w", err)
+	}
+	if judgeAddresses(s) != nil || (password == "" && s.NATSPasswordFile != "") {
+		return nil // which is told already
+	}
+	if err := l.embedded.Validate(); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 // judgeAdvertised refuses an address that nobody could dial: other servers would retry it
@@ -101,26 +116,16 @@ func needs(s *config.Settings, key, value, other, otherValue string) error {
 	return at(s, key, "is of no use without -%s", strings.ReplaceAll(other, "_", "-"))
 }
 
-// natsSchemes are what a URL of a NATS server begins with. The client takes others for
-// nats:, and would look for a server there for ever.
-var natsSchemes = []string{"nats", "tls", "ws", "wss"}
-
-// dial is a link to an external server. Its files are read now, so that a wrong path
+// dial is a link to an external server. Its files are read now, so that a wrong one
 // is found at the start and not when the server is there.
 func (l *link) dial(s *config.Settings, password string) error {
 	faults := []error{bucketFault(s)}
-	for _, text := range split(s.NATS) {
-		u, err := url.Parse(text)
-		if err != nil || !strings.Contains(text, "://") {
-			u, err = url.Parse("nats://" + text)
-		}
-		if err != nil || u.Hostname() == "" || !slices.Contains(natsSchemes, u.Scheme) {
-			faults = append(faults, at(s, "nats", "must be URLs such as nats://127.0.0.1:4222, separated by commas"))
-		}
+	if err := (node.NATS{URL: s.NATS}).Validate(); err != nil {
+		faults = append(faults, at(s, "nats", "%w", err))
 	}
 	add := func(key string, o nats.Option, err error) {
 		if err == nil {
-			err = o(&nats.Options{})
+			err = try(o)
 		}
 		if err != nil {
 			faults = append(faults, at(s, key, "%w", err))
@@ -128,12 +133,25 @@ func (l *link) dial(s *config.Settings, password string) error {
 		}
 		l.options = append(l.options, o)
 	}
+	for key, path := range map[string]string{
+		"nats_creds": s.NATSCreds, "nats_nkey": s.NATSNkey,
+		"nats_tls_ca": s.NATSTLSCA, "nats_tls_cert": s.NATSTLSCert, "nats_tls_key": s.NATSTLSKey,
+	} {
+		if path == "" {
+			continue
+		}
+		if _, err := config.ReadRegular(path, mostCredentials); err != nil {
+			faults = append(faults, at(s, key, "%w", err))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err // the client would wait for files that are none
+	}
 	if s.NATSUser != "" {
 		add("nats_user", nats.UserInfo(s.NATSUser, password), nil)
 	}
 	if s.NATSCreds != "" {
-		_, err := readSecret(s.NATSCreds)
-		add("nats_creds", nats.UserCredentials(s.NATSCreds), err)
+		add("nats_creds", nats.UserCredentials(s.NATSCreds), nil)
 	}
 	if s.NATSNkey != "" {
 		o, err := nats.NkeyOptionFromSeed(s.NATSNkey)
@@ -149,6 +167,26 @@ func (l *link) dial(s *config.Settings, password string) error {
 		faults = append(faults, needs(s, "nats_tls_cert", cert, "nats_tls_key", key), needs(s, "nats_tls_key", key, "nats_tls_cert", cert))
 	}
 	return errors.Join(faults...)
+}
+
+// try finds what is wrong with an option before there is a server: credentials are read
+// as they are when one is.
+func try(option nats.Option) error {
+	var o nats.Options
+	if err := option(&o); err != nil {
+		return err
+	}
+	if o.UserJWT != nil {
+		if _, err := o.UserJWT(); err != nil {
+			return err
+		}
+	}
+	if o.SignatureCB != nil {
+		if _, err := o.SignatureCB([]byte("nonce")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // start starts the embedded server, if there is to be one, and returns how the node

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
@@ -31,16 +32,18 @@ func TestAFlagForTheFileOverridesTheEnvironments(t *testing.T) {
 	}
 }
 
-// runIn runs the program within the test, to its end.
+// runIn runs the program within the test, to its end; one that serves is told to stop.
 func runIn(t *testing.T, environ []string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
 	var out, errs strings.Builder
-	err = run(t.Context(), args, environ, &out, &errs)
+	err = run(ctx, args, environ, &out, &errs)
 	return out.String(), errs.String(), err
 }
 
 func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
-	empty, key := write(t, "empty", "\n"), write(t, "key", "x")
+	empty, key := write(t, "empty", "\n"), write(t, "key", goodSecret)
 	bad, fine := write(t, "bad.yaml", "limit: 5\nbrust: 3\n"), write(t, "fine.yaml", "limit: 5\n")
 	for _, c := range []struct {
 		env  string
@@ -84,7 +87,7 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-config", write(t, "named.yaml", "name: a b\n")}, "named.yaml:1: name a b: must be 1 to 64"},
 		{"", []string{"-config", write(t, "level.yaml", "log_level: loud\n")}, `level.yaml:1: log_level: "loud": must be debug`},
 		{"", []string{"-check", write(t, "http.yaml", "admin: x\n")}, `http.yaml:1: admin: "x": must be host:port`},
-		{"", []string{"-nats", "http://a:4222"}, "flag -nats: must be URLs such as"},
+		{"", []string{"-nats", "http://a:4222"}, "flag -nats: nats http://a:4222: begins with http://: must begin with nats://"},
 		{"", []string{"-grpc", ":1"}, "flag -grpc: not supported yet"},
 		{"", []string{"-envoy-config", "/x"}, "flag -envoy-config: not supported yet"},
 		{"", []string{"-demo", "-limit", "5"}, "flag -limit: is of no use with -demo, which has settings of its own"},
@@ -93,7 +96,7 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-admin-token-file", "/nowhere/t"}, "flag -admin-token-file: open /nowhere/t"},
 		{"", []string{"-admin-token-file", empty}, "flag -admin-token-file: " + empty + " is empty"},
 		{"", []string{"-cluster-key-file", empty}, "flag -cluster-key-file: " + empty + " is empty"},
-		{"", []string{"-nats", "nats://"}, "flag -nats: must be URLs such as"},
+		{"", []string{"-nats", "nats://"}, "flag -nats: nats nats://: must be a URL such as"},
 		{"", []string{"-nats", "nats://a:4222", "-nats-cluster", "127.0.0.1:0"}, "flag -nats-cluster: is for the embedded server"},
 		{"", []string{"-nats-routes", "nats://a:6222"}, "flag -nats-routes: is of no use without -nats-cluster"},
 		{"", []string{"-nats-cluster", "127.0.0.1:0", "-nats-routes", "http://a:6222"}, "scheme must be nats"},

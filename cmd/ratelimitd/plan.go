@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -34,26 +31,25 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	p := &plan{settings: s, log: log}
 	var faults []error
 	read := func(key, path string) []byte {
-		secret, err := readSecret(path)
-		if err != nil {
-			faults = append(faults, at(s, key, "%w", err))
-		}
+		secret, err := p.secretOf(key, path)
+		faults = append(faults, err)
 		return secret
 	}
 	key := read("cluster_key_file", s.ClusterKeyFile)
 	p.adminToken = string(read("admin_token_file", s.AdminTokenFile))
+	p.warnOfReaders()
 	limits, err := s.Policies()
 	faults = append(faults, err)
 	p.node = node.Config{
 		Name: s.Name, Cluster: s.Cluster, ClusterKey: key, Limits: limits,
 		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Nodes: int(s.Nodes), Logger: log,
 	}
-	faults = append(faults, judgeAddress(s, "http", s.HTTP), judgeAddress(s, "admin", s.Admin))
+	faults = append(faults, judgeAddresses(s))
 	if s.MaxClients < 1 {
 		faults = append(faults, at(s, "max_clients", "%d: must be at least 1", s.MaxClients))
 	}
-	password := string(read("nats_password_file", s.NATSPasswordFile))
-	p.link, err = newLink(s, password, key)
+	password := read("nats_password_file", s.NATSPasswordFile)
+	p.link, err = newLink(s, string(password), key)
 	p.node.Alone = !p.link.peers && s.Nodes <= 1
 	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {
@@ -161,32 +157,4 @@ func (p *plan) open(ctx context.Context, via node.NATS) (*node.Node, error) {
 		return nil, usageError{err}
 	}
 	return n, nil
-}
-
-// mostSecret is the largest secret that is read, in bytes.
-const mostSecret = 4096
-
-// readSecret is a file's content without the line's end that editors add; nil for no
-// path.
-func readSecret(path string) ([]byte, error) {
-	if path == "" {
-		return nil, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, mostSecret+1))
-	if err != nil {
-		return nil, err
-	}
-	text = bytes.TrimRight(text, "\r\n")
-	switch {
-	case len(text) == 0:
-		return nil, fmt.Errorf("%s is empty", path)
-	case len(text) > mostSecret:
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, mostSecret)
-	}
-	return text, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 
@@ -28,19 +27,8 @@ func (s *Settings) ReadFile(path string) error {
 	return s.Parse(path, text)
 }
 
-// Content reads a file's text, for Parse and Watch.
-func Content(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err == nil && len(text) > MaxFile {
-		err = fmt.Errorf("%s is larger than %d bytes", path, MaxFile)
-	}
-	return text, err
-}
+// Content is a configuration file's text, for Parse and Watch.
+func Content(path string) ([]byte, error) { return ReadRegular(path, MaxFile) }
 
 // Parse reads a configuration file's text. Errors call the file name.
 func (s *Settings) Parse(name string, text []byte) error {

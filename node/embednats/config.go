@@ -82,6 +82,12 @@ func fieldError(field string, value any, reason string) error {
 	return fmt.Errorf("%s: %v: %s", field, value, reason)
 }
 
+// Validate reports every fault that Start would find without opening a port.
+func (c Config) Validate() error {
+	_, err := c.options("")
+	return err
+}
+
 // options translates the configuration. password is the process's own. The error joins all
 // faults.
 func (c Config) options(password string) (*server.Options, error) {
@@ -217,8 +223,13 @@ func routeURL(route string) (*url.URL, error) {
 		return nil, fieldError("routes", strconv.Quote(text[strings.LastIndex(text, "@")+1:]), "must be host:port or nats://host:port")
 	case u.Scheme != "nats" && u.Scheme != "nats-route":
 		return nil, fieldError("routes", u.Redacted(), "the scheme must be nats")
-	case u.Hostname() == "" || u.Port() == "":
+	case u.Hostname() == "" || u.Port() == "" || strings.Contains(u.Hostname(), ":") && u.Host[0] != '[':
 		return nil, fieldError("routes", u.Redacted(), "must name a host and a port")
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, fieldError("routes", u.Redacted(), "must be a host and a port, with nothing after them")
+	}
+	if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
+		return nil, fieldError("routes", u.Redacted(), "the port must be from 1 to 65535")
 	}
 	return u, nil
 }

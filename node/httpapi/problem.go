@@ -46,7 +46,7 @@ func problemOf(err error, limitField string) *problem {
 		p.Status, p.Field = http.StatusConflict, limitField
 	case errors.Is(err, node.ErrTooManyResets):
 		p.Status, p.wait = http.StatusServiceUnavailable, 60
-	case errors.Is(err, node.ErrTooManyChanges), errors.Is(err, node.ErrTooManyHeld):
+	case errors.Is(err, node.ErrTooManyChanges), errors.Is(err, node.ErrTooManyHeld), errors.Is(err, node.ErrClosed):
 		p.Status, p.wait = http.StatusServiceUnavailable, 1
 	case errors.Is(err, node.ErrUnknownReservation):
 		p.Status, p.Field = http.StatusNotFound, "reservation"

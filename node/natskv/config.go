@@ -52,7 +52,7 @@ const (
 )
 
 func (c Config) complete() (Config, error) {
-	if c.Conn == nil {
+	if c.Conn == nil || len(c.Conn.Servers()) == 0 {
 		return c, fieldError("conn", "nil", "must be a connection to a NATS server")
 	}
 	if c.Node == nil {

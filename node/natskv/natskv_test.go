@@ -1,6 +1,7 @@
 package natskv_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -376,6 +377,13 @@ func TestWatchRefusesWhatCannotWork(t *testing.T) {
 		if _, err := natskv.Watch(t.Context(), cfg); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+	if _, err := natskv.Watch(t.Context(), natskv.Config{Node: n, Conn: &nats.Conn{}, Bucket: "b"}); err == nil {
+		t.Error("a connection that was never made was taken")
+	}
+	var none context.Context
+	if _, err := natskv.Watch(none, natskv.Config{Node: n, Conn: conn, Bucket: "b"}); err == nil {
+		t.Error("a nil context was taken")
 	}
 	// It neither waits for a server nor for its answer when it is closed.
 	w, err := natskv.Watch(t.Context(), natskv.Config{Node: n, Conn: conn, Bucket: "b"})

@@ -53,8 +53,11 @@ type Stats struct {
 
 // Watch follows the bucket until ctx is done or the Watcher is closed. It does not wait for
 // the server. It does not fail if the server or the bucket is away. The error is a
-// *node.FieldError.
+// *node.FieldError, or about ctx.
 func Watch(ctx context.Context, cfg Config) (*Watcher, error) {
+	if ctx == nil {
+		return nil, errors.New("natskv: the context is nil")
+	}
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+)
+
+const (
+	// mostSecret is the largest secret that is read, in bytes.
+	mostSecret = 4096
+	// leastSecret is the shortest that is taken, in characters: 64 bits of hexadecimal
+	// digits. A shorter one can be guessed, and is likelier a slip than a secret.
+	leastSecret = 16
+	// mostCredentials is the largest file of credentials or certificates, in bytes.
+	mostCredentials = 1 << 20
+)
+
+// errShort comes with the secret, since a short one may be another program's choice.
+var errShort = fmt.Errorf("must have at least %d characters", leastSecret)
+
+// readSecret is a file's content, one line of characters that all show, without the
+// line's end that editors add; nil for no path. No error repeats any of it.
+func readSecret(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := config.ReadRegular(path, mostSecret)
+	if err != nil {
+		return nil, err
+	}
+	text = bytes.TrimRight(text, "\r\n")
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
+	switch {
+	case len(text) == 0:
+		return nil, fmt.Errorf("%s is empty", path)
+	case !utf8.Valid(text):
+		return nil, fmt.Errorf("%s is not text in UTF-8", path)
+	case bytes.ContainsAny(text, "\r\n"):
+		return nil, fmt.Errorf("%s has more than one line", path)
+	case bytes.ContainsFunc(text, hidden):
+		return nil, fmt.Errorf("%s has a character that does not show", path)
+	case bytes.ContainsFunc(text, unicode.IsSpace):
+		return nil, fmt.Errorf("%s has a blank in it", path)
+	case utf8.RuneCount(text) < leastSecret:
+		return text, fmt.Errorf("%s: %w", path, errShort)
+	}
+	return text, nil
+}
+
+// secretOf reads the secret that a setting names. Only a password that another server
+// made up may be short.
+func (p *plan) secretOf(key, path string) ([]byte, error) {
+	secret, err := readSecret(path)
+	if key == "nats_password_file" && p.settings.NATS != "" && errors.Is(err, errShort) {
+		p.log.Warn("a short password is easily guessed", "setting", key, "error", err)
+		err = nil
+	}
+	if err != nil {
+		return nil, at(p.settings, key, "%w", err)
+	}
+	return secret, nil
+}
+
+// warnOfReaders tells of secrets that every user of the machine can read or write. It is
+// no fault: there may be no other user, as in a container.
+func (p *plan) warnOfReaders() {
+	if runtime.GOOS == "windows" { // has no such permissions, and Go makes some up
+		return
+	}
+	s := p.settings
+	for _, secret := range []struct{ key, path string }{
+		{"cluster_key_file", s.ClusterKeyFile},
+		{"admin_token_file", s.AdminTokenFile},
+		{"nats_password_file", s.NATSPasswordFile},
+		{"nats_creds", s.NATSCreds},
+		{"nats_nkey", s.NATSNkey},
+		{"nats_tls_key", s.NATSTLSKey},
+	} {
+		if secret.path == "" {
+			continue
+		}
+		if info, err := os.Stat(secret.path); err == nil && info.Mode().Perm()&0o006 != 0 {
+			p.log.Warn("every user of this machine can read or write a secret: take it from them with chmod o-rwx", "setting", secret.key, "file", secret.path, "mode", info.Mode().Perm())
+		}
+	}
+}
