@@ -118,7 +118,7 @@ func (d *daemon) handler(local bool) http.Handler {
 
 func buildMetric(b build) prometheus.Collector {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "ratelimiter_build_info", Help: "1, labelled by what the program was built from.",
+		Name: "ratelimiter_build_info", Help: "Always 1. The labels say from which version the program was built.",
 		ConstLabels: prometheus.Labels{"version": b.version, "revision": b.revision, "goversion": b.goVersion},
 	})
 	g.Set(1)

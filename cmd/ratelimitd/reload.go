@@ -44,13 +44,13 @@ func newReloader(args, environ []string, o *options, p *plan) *reloader {
 		args: args, environ: environ, file: o.file, text: o.text,
 		settings: p.settings, limits: p.node.Limits, log: p.log,
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "ratelimiter_config_last_reload_successful", Help: "Whether what the configuration last said could be taken over: 1, or 0 while older limits go on.",
+			Name: "ratelimiter_config_last_reload_successful", Help: "1 if the node took over the configuration that it last read, 0 while older limits go on.",
 		}),
 		at: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "ratelimiter_config_last_reload_success_timestamp_seconds", Help: "When the configuration was last taken over, the start included.",
+			Name: "ratelimiter_config_last_reload_success_timestamp_seconds", Help: "Time at which the node last took over a configuration, at the start or later.",
 		}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ratelimiter_config_reloads_total", Help: "Times that the configuration was read anew, by what came of it.",
+			Name: "ratelimiter_config_reloads_total", Help: "Times that the node read its configuration again, by result.",
 		}, []string{"result"}),
 	}
 	for _, result := range []string{"success", "failure"} {

@@ -43,7 +43,7 @@ const (
 // empty name is no directory: nothing is kept, and the methods do nothing.
 func openState(dir string, log *slog.Logger) (*state, error) {
 	s := &state{dir: dir, log: log, saved: prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "ratelimiter_state_last_save_successful", Help: "Whether the limits that were set could last be saved in the state directory; 1 also where there is none.",
+		Name: "ratelimiter_state_last_save_successful", Help: "1 if the node could last save the limits that somebody set. 1 also without a state directory.",
 	})}
 	s.saved.Set(1)
 	if dir == "" {

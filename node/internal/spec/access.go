@@ -2,11 +2,11 @@ package spec
 
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 
-// access is what a document says about whom it limits at all.
+// access is what a document says about whom the limit limits at all.
 type access struct {
-	block, unlimited *Value // where they are given
+	block, unlimited *Value // where the document gives them
 	zero             *Value // a limit of 0
-	rate             string // limit, window or burst, whichever is given
+	rate             string // the name of a given limit, window or burst
 }
 
 func (a *access) note(m Member) {

@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// ParseJSON makes a tree of text that must be one JSON object. The standard decoder is
-// too kind for that: it takes repeated keys, any capitals, and whatever follows. An
-// error is the end of a sentence that begins with what was parsed, such as "must be
+// ParseJSON makes a tree of text, which must be one JSON object. It is stricter than the
+// standard decoder, which takes repeated keys, any capitals, and anything after the object.
+// An error is the end of a sentence that begins with the name of the text, such as "must be
 // UTF-8".
 func ParseJSON(text []byte) (Value, error) {
 	switch {

@@ -6,9 +6,9 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Limit is one limit as it is written in JSON and YAML. The zero value has every field
-// at its default; limit and window have none. Writing out Resolution and TimeZone needs
-// a Limit from LimitOf.
+// Limit is one limit as JSON and YAML write it. In the zero value, every field has its
+// default; limit and window have none. To write out Resolution and TimeZone, make the Limit
+// with LimitOf.
 type Limit struct {
 	Limit        int64            `json:"limit"`
 	Window       Window           `json:"window"` // seconds, or a unit's name
@@ -32,7 +32,7 @@ const (
 	defaultTimeZone   = "UTC"
 )
 
-// LimitOf writes a policy down.
+// LimitOf writes a policy as a document has it.
 func LimitOf(p node.Policy) Limit {
 	l := Limit{
 		Limit: p.Limit, Window: windowOf(p.Window, p.Calendar), Burst: p.Burst, Algorithm: p.Algorithm,
@@ -52,8 +52,7 @@ func LimitOf(p node.Policy) Limit {
 	return l
 }
 
-// Policy is what the limit says to a node. Whether it makes sense is for
-// node.Policy.Validate.
+// Policy is the limit as a node takes it. node.Policy.Validate judges it.
 func (l *Limit) Policy() node.Policy {
 	p := node.Policy{
 		Algorithm: l.Algorithm, Limit: l.Limit, Window: l.Window.Duration, Calendar: l.Window.Calendar,

@@ -11,7 +11,7 @@ import (
 // Overrides are written as a list of mappings.
 type Overrides []node.Override
 
-// override is one as it is written.
+// override is one override as a document writes it.
 type override struct {
 	Client    names  `json:"client,omitempty"`
 	Prefix    names  `json:"prefix,omitempty"`

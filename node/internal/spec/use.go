@@ -8,15 +8,15 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Base finds the limit that "use" names. The error is the reason for which it cannot
-// be used, or ErrTold.
+// Base finds the limit that "use" names. The error is the reason why a limit cannot use it,
+// or ErrTold.
 type Base func(name string) (Limit, error)
 
-// ErrTold is a Base's error where the limit that is named is at fault itself, which is
-// told already.
+// ErrTold is a Base's error if the named limit is at fault itself, and the reader has
+// reported that.
 var ErrTold = errors.New("the limit is at fault itself")
 
-// BaseOf finds policies that are in force.
+// BaseOf finds policies in force.
 func BaseOf(policies map[string]node.Policy) Base {
 	return func(name string) (Limit, error) {
 		p, found := policies[name]
@@ -27,7 +27,7 @@ func BaseOf(policies map[string]node.Policy) Base {
 	}
 }
 
-// NoLimit is the reason for which a name cannot be used that no limit has.
+// NoLimit is the reason why nothing can use a name that no limit has.
 func NoLimit(name string, known []string) error {
 	if len(known) == 0 {
 		return errors.New("is no limit, and there is none")

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Value is a part of a document. Nobody changes one once it is made.
+// Value is a part of a document. It is immutable once made.
 type Value struct {
 	Kind    Kind
-	Line    int      // where it is written, 0 where that is unknown
+	Line    int      // line in the document, 0 if unknown
 	Text    string   // of a scalar
 	Items   []Value  // of a List
 	Members []Member // of a Mapping, in the order in which they are written
 }
 
-// Member is one name in a mapping and its value. Names may repeat: a Reader refuses
+// Member is one name in a mapping and its value. Names may repeat here; a Reader refuses
 // that.
 type Member struct {
 	Name  string
@@ -22,7 +22,7 @@ type Member struct {
 	Value Value
 }
 
-// Kind is what a value looked like where it was written.
+// Kind is the kind of a value as the document writes it.
 type Kind uint8
 
 // The kinds. Text is untyped, as in flags, environment variables and YAML's plain
@@ -37,10 +37,11 @@ const (
 	Mapping
 )
 
-// MaxDepth is how deep documents may be nested; those that make sense need six.
+// MaxDepth is how deep a document may nest. Sensible documents need six levels. Higher lets
+// a hostile document use more stack; lower refuses honest ones.
 const MaxDepth = 16
 
-// shown is how a message speaks of the value.
+// shown is the value as a message shows it.
 func (v Value) shown() string {
 	switch v.Kind {
 	case Null:
