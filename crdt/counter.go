@@ -8,12 +8,14 @@ type Replica uint64
 // reveal the client.
 type Key struct{ Hi, Lo uint64 }
 
-// MaxTotal is the largest P or N that a counter may reach in one window, and
-// MaxCells the largest number of other replicas that one client's windows hold:
-// (MaxCells + 1) * MaxTotal, with a cost of up to MaxTotal on top, fits in 64 bits,
-// so no sum of counters overflows.
+// Caps of the counters. No sum of counters overflows, because (MaxCells + 1) * MaxTotal, with a
+// cost of up to MaxTotal on top, fits into 64 bits.
 const (
+	// MaxTotal is the largest P or N of a counter in one window, in units. A counter
+	// saturates there. Higher allows fewer cells; lower saturates sooner.
 	MaxTotal = 1 << 54
+	// MaxCells is the largest number of other replicas that one client's windows hold. A
+	// state ignores further ones. Higher allows less for MaxTotal; lower limits the cluster.
 	MaxCells = 1000
 )
 

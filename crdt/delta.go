@@ -23,9 +23,9 @@ type Row struct {
 type Delta struct {
 	Limit    string
 	Revision Stamp // of the limit's policy, under which costs were counted
-	Reset    Stamp // the rows' clients were last reset then; zero if never
-	// Rule says by which of the revision's rules the rows' costs were counted, and
-	// Slot which of a client's states they are, where it has several.
+	Reset    Stamp // of the last reset of the rows' clients; zero if never
+	// Rule is the number of the revision's rule that counted the rows. Slot is the number
+	// of the client's state that they belong to.
 	Rule    uint16
 	Slot    uint8
 	Replica Replica

@@ -142,8 +142,8 @@ func divisors(window time.Duration) (below, above time.Duration) {
 	return below, above
 }
 
-// zoneSlack is the most by which a zone has set its clocks at once since 1995, the
-// crossing of the date line aside, which leaves out a date: Antarctica/Casey, often.
+// zoneSlack is the most by which a zone has set its clocks at once since 1995 without crossing
+// the date line. Antarctica/Casey does it often. A crossing leaves out a whole date.
 const zoneSlack = 3 * time.Hour
 
 // Shortest is a lower bound of the windows' lengths since 1995.

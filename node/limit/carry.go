@@ -14,13 +14,14 @@ func (r *Rule) alike(o *Rule) bool {
 		p.Calendar == q.Calendar && p.TimeZone == q.TimeZone
 }
 
-// Carry raises the origins of s, a client's life under r, by what old says that the client
-// had used under the rule before, when r came into force at since. s is changed, old is not.
+// Carry carries a client's use over a change of the limit. It raises the origins of s, the
+// client's life under r, by its use in old, the life under the rule before. r came into
+// force at since. Carry changes s, but not old.
 //
-// It is a pure function of old, so every node computes the same. It is monotone in old, so a
-// late message raises the origins further and never lowers them. It rounds units up, so that
-// a change mints nothing. It carries at most what r ever admits, so that no client is locked
-// out for longer than by r's own limit.
+// It is a pure function of old, so every node computes the same. It is monotone in old, so
+// a late message raises the origins further and never lowers them. It rounds units up, so a
+// change mints nothing. It carries at most what r ever admits, so it locks no client out
+// for longer than r's own limit does.
 func (r *Rule) Carry(s States, before *Rule, old States, since int64) {
 	f := &r.Frame
 	if r.alike(before) {

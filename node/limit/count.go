@@ -38,8 +38,8 @@ func (r *Rule) Roll(s States, t int64) {
 	s.Roll(f, f.Start(t))
 }
 
-// Counted are the units of the current and the previous window of a window algorithm's
-// state, with those that were carried over a change of the limit.
+// Counted returns the units of the current and the previous window of a window algorithm's
+// state. They include units that a change of the limit carried over.
 func (r *Rule) Counted(st *crdt.State) (cur, prev uint64) {
 	cur, prev = st.Count(), st.CountPrevious()
 	o := st.Origins()
@@ -107,8 +107,8 @@ func (r *Rule) Charge(s States, t, cost int64) {
 	st.Admit(uint64(cost)) //nolint:gosec // positive
 }
 
-// Explain tells a client's standing at t, after a decision on cost units that was allowed or
-// not. s is rolled.
+// Explain describes a client's standing at t, after a decision on cost units that was
+// allowed or not. s is rolled.
 func (r *Rule) Explain(s States, t, cost int64, allowed bool) gcra.Decision {
 	switch {
 	case r.fixed != nil:
@@ -124,8 +124,8 @@ func (r *Rule) Explain(s States, t, cost int64, allowed bool) gcra.Decision {
 	return r.GCRA.Explain(gcra.Level{Base: s.First.Base(), Count: s.First.Count()}, t, cost, allowed)
 }
 
-// Used is how many units count against the client at t, rounded up. s is rolled, or
-// further ahead than t.
+// Used is the number of units that count against the client at t, rounded up. s is rolled,
+// or further ahead than t.
 func (r *Rule) Used(s States, t int64) uint64 {
 	switch {
 	case r.fixed != nil:
@@ -144,8 +144,9 @@ func (r *Rule) Used(s States, t int64) uint64 {
 	return r.GCRA.UnitsOver(max(0, s.First.TAT(&r.Frame)-t))
 }
 
-// Excess is by how many units the use at t is beyond the most that the rule ever admits:
-// what nodes admitted that did not hear of each other. s is rolled, or further ahead.
+// Excess is the number of units by which the use at t is beyond the most that the rule ever
+// admits. Nodes that did not hear of each other admitted them. s is rolled, or further
+// ahead.
 func (r *Rule) Excess(s States, t int64) uint64 {
 	if r.Policy.Algorithm == GCRA {
 		tat := s.First.TAT(&r.Frame)

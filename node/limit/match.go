@@ -142,10 +142,12 @@ func (m *Match) addNetwork(n netip.Prefix, rule uint16) (first uint16) {
 	return first
 }
 
-// Find is the number of the client's rule, and the text that its id counts as, in buf; nil
-// if it counts as itself. Ids that count as one text always have one rule: an id that an
-// override names counts as itself, and an address counts with the longer of the network
-// that an override names and of IPv6Prefix. It allocates nothing.
+// Find returns the number of the client's rule, and the text that its id counts as, in buf.
+// The text is nil if the id counts as itself.
+//
+// Ids that count as one text always have one rule. An id that an override names counts as
+// itself. An address counts as its network, by the longer of IPv6Prefix and the override's
+// own prefix. Find allocates nothing.
 func (m *Match) Find(client string, buf *Buffer) (rule uint16, group []byte) {
 	if r := m.clients[client]; r > 0 {
 		return r, nil

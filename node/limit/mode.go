@@ -48,11 +48,12 @@ const (
 	accessEnd
 )
 
-// OnIsolation says what a limit does on a node that cannot hear all other nodes of its
-// cluster, or that some of them cannot hear. The zero value is IsolationKeep.
+// OnIsolation says what a limit does while nodes of the cluster do not hear each other. It
+// applies on a node that does not hear all others, or that some others do not hear. The
+// zero value is IsolationKeep.
 //
 // A silent node counts as cut off until it says bye, starts again under its name, or an
-// operator takes it off by Node.Forget. Nobody can tell a crash from a partition.
+// operator removes it with Node.Forget. Nobody can tell a crash from a partition.
 type OnIsolation uint8
 
 // The choices on isolation.

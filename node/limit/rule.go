@@ -33,10 +33,10 @@ type Rule struct {
 	// Plain says that the algorithm is GCRA and the limit no shadow. Nearly all decisions
 	// are by such rules, so their path is the shortest.
 	Plain bool
-	// GCRA decides if Policy.Algorithm says so. Window algorithms have one as well: an
-	// origin is an instant, and for them it encodes how many units a client carried over a
-	// change of the limit. Their GCRA drains at twice the rate, so that a whole limit fits
-	// into half a window, and so into any calendar window, however short for its name.
+	// GCRA decides if Policy.Algorithm says so. A window algorithm has one too: it encodes
+	// the units that a client carried over a change of the limit as an origin, which is an
+	// instant. That GCRA drains at twice the rate. So a whole limit fits into half a
+	// window, and into any calendar window, however short.
 	GCRA *gcra.GCRA
 
 	// One of these decides otherwise, and the other two are nil.
@@ -178,9 +178,9 @@ func (r *Rule) Span(start int64, slot int) (from, to int64) {
 	return start, start + r.Frame.Width
 }
 
-// MostAlone is how many units one node admits to a client within one window if it hears
-// nobody, less what drains meanwhile. The estimate of a sliding window lets nearly as much
-// pass again that belongs to the window before.
+// MostAlone is the number of units that one node admits to a client within one window if it
+// hears nobody, less what drains meanwhile. For the estimate of a sliding window it is
+// nearly twice the limit, because units of the window before pass too.
 func (r *Rule) MostAlone() float64 {
 	if r.sliding != nil {
 		return float64(r.Policy.Burst) + float64(r.Policy.Burst-1)

@@ -2,16 +2,16 @@ package limit
 
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 
-// States count one client's use under one rule: one state, or for a window in parts one for
-// each slot. A value is a view: copies of it share the states. The zero value has none. Not
-// safe for concurrent use.
+// States count one client's use under one rule. A client has one state, and for a window in
+// parts one for each slot. A value is a view: copies of it share the states. The zero value
+// has none. Not safe for concurrent use.
 type States struct {
 	First *crdt.State  // the state of slot 0
 	Rest  []crdt.State // those of the slots from 1 on, empty but for a window in parts
 }
 
-// NewStates are those of a client of whom nothing is known at t: the first slot's state,
-// and the other slots'. Only a window in parts has others, and only they allocate.
+// NewStates returns the states of an unknown client at t: the first slot's, and those of
+// the other slots. Only a window in parts has others, and only they allocate.
 func (r *Rule) NewStates(t int64) (first crdt.State, rest []crdt.State) {
 	start := r.Frame.Start(t)
 	if r.Slots > 1 {
@@ -66,8 +66,7 @@ func (s States) Clone() States {
 	return c
 }
 
-// Drained reports whether every unit was counted in a window before live, and has drained
-// by live.
+// Drained reports whether all units are in windows before live, and have drained by live.
 func (s States) Drained(f *crdt.Frame, live int64) bool {
 	for _, st := range s.All {
 		if st.Start() >= live || st.TAT(f) > live {

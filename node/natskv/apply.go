@@ -98,8 +98,8 @@ func (w *Watcher) apply() (more bool) {
 
 // takesBack reports whether a deleted key ends the limit that the node holds. A limit that
 // was set after the deletion is somebody else's, unless it equals the key's last value.
-// That case is decided by value and not by time, because the clocks of nodes and servers
-// differ, and a change takes effect a little later than somebody makes it.
+// Time alone cannot decide that: the clocks of nodes and servers differ, and a change takes
+// effect after somebody makes it.
 func (w *Watcher) takesBack(e *entry, name string, held *standing, there bool) bool {
 	if !there {
 		return false

@@ -34,8 +34,8 @@ type Config struct {
 	// it.
 	Bucket string
 	Node   Node
-	// Spread is the time over which the nodes of a cluster spread their writes, so that one
-	// of them writes a change and the others see it. Of n nodes, the first one writes after
+	// Spread is the time over which the nodes of a cluster spread their writes. One of them
+	// then writes a change, and the others see it. Of n nodes, the first one writes after
 	// Spread/(n+1) on average. Default 500 ms.
 	Spread time.Duration
 	// Check is how often the watcher compares the bucket with what it read, and the limits

@@ -11,17 +11,17 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Field is one named value of a document and where it goes: Into is a *string, *int,
-// *int64, *float64, *bool or an encoding.TextUnmarshaler for a single value,
-// a *[]string for one or a list of them, or a func(r *Reader, path string, v Value)
-// that reads whatever it wants.
+// Field is one named value of a document and its destination. For a single value, Into is a
+// *string, *int, *int64, *float64, *bool or an encoding.TextUnmarshaler. For one value or a
+// list, it is a *[]string. Otherwise it is a func(r *Reader, path string, v Value), which
+// reads whatever it wants.
 type Field struct {
 	Name string
 	Into any
 }
 
-// Find returns the field of that name. The error is a *node.FieldError that lists
-// the known ones.
+// Find returns the field of that name. The error is a *node.FieldError that lists the known
+// ones.
 func Find(fields []Field, name string) (Field, error) {
 	known := make([]string, len(fields))
 	for i, f := range fields {

@@ -70,9 +70,9 @@ func (v Value) member(name string) (Member, bool) {
 	return Member{}, false
 }
 
-// LineOf is the line of what path names, or of the innermost part of the document
-// around it if it is not there, as with a field that is missing. 0 means that lines
-// are unknown.
+// LineOf is the line of the value at path. If the document has none there, as for a missing
+// field, it is the line of the innermost part around it. 0 means that the document has no
+// lines.
 func (v Value) LineOf(path string) int {
 	line := v.Line
 	for path != "" {
