@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// limitFields are the flags of "limits set", each named as the field of a limit is, with
-// - for _, and the file that may be given in place of them.
+// limitFields are the flags of "limits set": one for each field of a limit, with - for _ in
+// its name, and one for a file in place of them.
 type limitFields struct {
 	values map[string]any // by flag, what it points at
 	file   string

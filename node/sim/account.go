@@ -100,10 +100,10 @@ func (a *account) forget(t int64) {
 	a.central = newCentral(a.yard)
 }
 
-// series is costs over true time, as running totals. It outlives idleness: an origin is
-// raised to t less what the counters of the current window drain in, so a node that does
-// not know of some cost in it takes the bucket for fuller by as much, long after that
-// cost has drained.
+// series is costs over true time, as running totals. It outlives idleness. An admission to a
+// full bucket raises the origin to t less the time in which the current window's counters
+// drain. A node that does not know of some of that cost takes the bucket for fuller by as
+// much, long after the cost has drained.
 type series struct{ at, total []int64 }
 
 func seriesOf(of map[*member]*series, m *member) *series {

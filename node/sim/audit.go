@@ -17,9 +17,10 @@ type entryKey struct {
 	start   int64
 }
 
-// auditable reports whether counters can be compared to the unit: every client has one
-// life under every limit, each limit one way to count, all rows are taken in, and clocks
-// agree, or the audit would have to know in which of two windows each node counted.
+// auditable reports whether the audit can compare counters to the unit. Every client must have
+// one life under every limit, each limit must keep its algorithm and window, and nodes must
+// merge all rows. Clocks must agree, or the audit would have to know in which of two windows
+// each node counted.
 func (sc *Scenario) auditable() bool {
 	for _, f := range sc.Faults {
 		if f.Kind == FaultLimit || f.Kind == FaultReset || f.Kind == FaultClock {

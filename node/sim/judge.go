@@ -67,11 +67,11 @@ func (o *oracle) why(a *account, m *member, e excess) string {
 	return out.String() + ")"
 }
 
-// drained judges by GCRA. What was given back is excused where a node did not know of it:
-// had it found the bucket empty, it would have raised the origin to t less what the
-// counters drain in, that cost among them, and is left with too low an origin when it
-// hears; and it takes its own reservation to drain later than it does, and gives too much
-// of it back.
+// drained judges by GCRA. It excuses cost that came back while a node did not know of it, for
+// two reasons. A node that finds the bucket empty raises the origin to t less the time in
+// which the counters drain. They contain that cost, so the node has too low an origin when it
+// hears. And it takes its own reservation to drain later than it does, and gives too much of
+// it back.
 func (o *oracle) drained(a *account, now *charge) excess {
 	rate := a.yard.rate()
 	e := excess{

@@ -14,9 +14,9 @@ import (
 // nothing troubles the cluster, the oracle therefore asks for more than the claim: each
 // node must know what the others admitted Δ ago, where Δ = flush + delivery.
 
-// repairTime is how long a connected cluster may take to catch up with what it missed: a
-// beat tells of it within a second, a node asks for the rows a jitter later, and it sends
-// a request again if no answer comes for half a second. joinTime is how long a new node
+// repairTime is how long a connected cluster may take to catch up with what it missed. A
+// beat shows the gap within a second, and a node asks for the rows a jitter later. It asks
+// again if no answer comes for half a second. joinTime is how long a new node
 // may take to know what the others know: the longest wait for a snapshot, and a repair.
 // Larger values let a node that is too slow pass; smaller ones blame nodes that are not.
 const (

@@ -1,6 +1,5 @@
-// Package chart draws a few lines over one parameter as a self-contained SVG of
-// 800 by 450, in the reader's light or dark colours, with no fonts or scripts from
-// elsewhere.
+// Package chart draws a few lines over one parameter as a self-contained SVG of 800 by 450.
+// It uses the reader's light or dark colours, and no fonts or scripts from elsewhere.
 package chart
 
 import (

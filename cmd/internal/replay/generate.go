@@ -37,10 +37,10 @@ type line struct {
 	agent         string
 }
 
-// Generate writes a log of that many lines in the format that Read reads: visitors
-// with Zipf-distributed frequency who come by the hour of the day and load a page
-// with what belongs to it, and a few scrapers that fetch page after page for minutes.
-// Equal seeds give equal bytes. Addresses are of the ranges for documentation.
+// Generate writes a log of that many lines in the format that Read reads. Visitors come with
+// Zipf-distributed frequency, by the hour of the day, and load a page with its parts. A few
+// scrapers fetch page after page for minutes. Equal seeds give equal bytes. Addresses are of
+// the ranges for documentation.
 func Generate(w io.Writer, seed uint64, lines int) error {
 	r := rand.New(rand.NewPCG(seed, 0x10d5)) //nolint:gosec // repeatable on purpose
 	zipf := rand.NewZipf(r, zipfExponent, 4, generatedClients-1)
