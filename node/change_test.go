@@ -127,9 +127,10 @@ func TestCostsFromBeforeAChangeCountWhenTheyArriveAfterIt(t *testing.T) {
 
 // The same where the costs were not even sent when the change took effect.
 func TestCostsUnsentAtAChangeAreSentAfterIt(t *testing.T) {
-	cfg := hourly(100)
-	cfg.Flush = 200 * time.Millisecond
-	cfg.MaxOvershoot = 1
+	cfg := node.Config{
+		Limits: map[string]node.Policy{node.DefaultLimit: {Limit: 100, Window: 100 * time.Hour, MaxOvershoot: 1}},
+		Flush:  200 * time.Millisecond,
+	}
 	l := newLab(t, 3, cfg)
 	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 200, Window: 100 * time.Hour}))
 	l.run(changeLead - time.Millisecond)

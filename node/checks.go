@@ -12,127 +12,138 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// check is one limit's part of a request that several have to admit.
+// check is one limit's part of a request.
 type check struct {
 	client  string
-	name    string // of a limit that came with the request
+	name    string      // of the limit, as asked for
+	limit   *namedLimit // nil if no limit has this name
+	policy  *Policy     // the inline policy, nil where the limit is asked for by its name
 	cost    int64
-	apart   bool  // the cost is its own, not the request's
-	also    bool  // it is of Request.Also
-	asked   int64 // cost, and what checks before ask of the same entry
-	limit   *namedLimit
-	rev     *revision
-	rule    *limit.Rule
-	key     crdt.Key
-	shard   *table.Shard
-	entry   *table.Entry // nil: it needs no state, or there is no room for one
-	why     Reason       // what was judged before
-	settled bool         // by why, without a state
-	d       Decision
+	ownCost bool // the cost is the check's own, not the request's
+	place   int  // i+1 for Request.Also[i], 0 for the request's own part
+
+	why   Reason      // ReasonOK where the client's state decides
+	rule  *limit.Rule // nil if there is no such limit
+	key   crdt.Key
+	shard *table.Shard // nil where the rule alone decides
+	entry *table.Entry // nil where the rule alone decides, or the table has no room for one
+	asked int64        // cost, and what checks before this one ask of the same entry
+	share uint64       // decisions that this one stands for among the heaviest clients, 0 for none
+	d     Decision
 }
 
-// doAll decides by all limits of a request: under the locks of all their shards, so that
-// it is one decision.
-func (n *Node) doAll(q *Request, each *[]Decision, into *Reservation) Decision {
+// terms are how a request is to be decided.
+type terms struct {
+	peek   bool         // charge and count nothing
+	atMost bool         // lower the request's cost to what fits
+	into   *Reservation // gets what was charged, if it is not nil
+}
+
+// doAll decides a request by all its limits.
+func (n *Node) doAll(q *Request, t *told) Decision {
 	var room [4]check
-	checks, why := n.checks(q, room[:0])
-	if why != ReasonOK {
-		n.refusals[why].Add(1)
-		d := Decision{Reason: why, Degraded: n.degraded.Load()}
-		if why == ReasonTooManyPolicies {
-			d.RetryAfter = time.Second // some may not be used any more by then
-		}
-		return d
+	checks := n.list(q, room[:0])
+	if c := &checks[len(checks)-1]; c.why != ReasonOK {
+		return n.refuse(c, t)
 	}
-	now := n.now()
-	for i := range checks {
-		n.prepare(&checks[i], q.AtMost, now)
+	by := terms{peek: q.Peek, atMost: q.AtMost}
+	if t != nil {
+		by.into = t.into
 	}
-	var locked [MaxChecks + 1]*table.Shard
-	lockAll(checks, &locked)
-	for i := range checks {
-		n.open(&checks[i], q.Peek, now)
+	allowed := n.decideAll(checks, by)
+	best := binding(checks, allowed)
+	d := best.d
+	if allowed {
+		d.Cost = checks[0].cost
 	}
-	if q.AtMost {
-		n.fit(checks, now)
-	}
-	iso := n.isolation.Group()
-	allowed := n.judgeAll(checks, iso, now)
-	for i := range checks {
-		n.conclude(&checks[i], iso, q.Peek, allowed, now, into)
-	}
-	unlockAll(&locked)
-	if !q.Peek {
-		for i := range checks {
-			n.tell(&checks[i], allowed)
-		}
-	}
-	if each != nil {
-		for i := range checks {
-			*each = append(*each, checks[i].d)
-		}
-	}
-	d := binding(checks, allowed)
 	if q.Peek && d.Reason == ReasonOK {
 		d.Reason = ReasonPeek
+	}
+	if t != nil {
+		t.note(checks, best)
 	}
 	return d
 }
 
-// checks lists what a request asks for.
-func (n *Node) checks(q *Request, into []check) ([]check, Reason) {
-	if len(q.Also) > MaxChecks {
-		return nil, ReasonBadRequest
-	}
-	add := func(client, name string, cost int64, apart bool, p *Policy) Reason {
-		c := check{client: client, cost: cost, apart: apart, also: len(into) > 0}
-		c.limit = n.limits.get(name)
-		if p != nil {
-			var why Reason
-			if c.limit, why = n.limits.called(name, p, n.now()); why != ReasonOK {
-				return why
-			}
-			c.name = cmp.Or(name, DefaultLimit)
-		}
-		into = append(into, c)
-		return ReasonOK
-	}
-	if why := add(q.Client, q.Limit, q.Cost, false, q.Policy); why != ReasonOK {
-		return nil, why
-	}
-	for _, also := range q.Also {
+// list lists the limits that a request asks for. If one of them cannot even be looked up,
+// it ends the list and says why.
+func (n *Node) list(q *Request, into []check) []check {
+	into = append(into, check{client: q.Client, name: q.Limit, cost: q.Cost, policy: q.Policy})
+	for i, also := range q.Also {
 		if also.Limit == "" && also.Policy == nil {
 			also.Limit, also.Policy = q.Limit, q.Policy
 		}
-		client, cost := cmp.Or(also.Client, q.Client), cmp.Or(also.Cost, q.Cost)
-		if why := add(client, also.Limit, cost, also.Cost != 0, also.Policy); why != ReasonOK {
-			return nil, why
+		into = append(into, check{
+			client: cmp.Or(also.Client, q.Client), name: also.Limit, policy: also.Policy,
+			cost: cmp.Or(also.Cost, q.Cost), ownCost: also.Cost != 0, place: i + 1,
+		})
+	}
+	for i := range into {
+		c := &into[i]
+		c.name = cmp.Or(c.name, DefaultLimit)
+		if c.policy == nil {
+			c.limit = n.find(c.name)
+		} else if c.limit, c.why = n.limits.called(c.name, c.policy, n.now()); c.why != ReasonOK {
+			return into[:i+1]
 		}
 	}
-	return into, ReasonOK
+	return into
 }
 
-// prepare finds the rule and where the client is held. With atMost the cost may be above
-// the burst: not all of it need be taken.
-func (n *Node) prepare(c *check, atMost bool, now int64) {
-	c.rev = c.limit.known(now)
+// decideAll decides by all checks under the locks of all their shards, so that it is one
+// decision, and reports whether all of them admit the request. It does no I/O.
+func (n *Node) decideAll(checks []check, by terms) (allowed bool) {
+	now := n.now()
+	var net limit.Buffer
+	for i := range checks {
+		n.prepare(&checks[i], by.atMost, &net, now)
+	}
+	var locked [MaxChecks + 1]*table.Shard
+	lockAll(checks, &locked)
+	for i := range checks {
+		n.open(&checks[i], by.peek, now)
+	}
+	if by.atMost {
+		n.fit(checks, now)
+	}
+	iso := n.isolation.Group()
+	allowed = n.judgeAll(checks, iso, now)
+	for i := range checks {
+		n.conclude(&checks[i], iso, by, allowed, now)
+	}
+	timed := locked[0] != nil && !by.peek && locked[0].Sampler.One(latencyEvery)
+	for i := range checks {
+		checks[i].drop()
+	}
+	unlockAll(&locked)
+	for i := range checks {
+		n.count(&checks[i], by.peek, allowed)
+	}
+	if timed {
+		n.latency.observe(n.now() - now)
+	}
+	return allowed
+}
+
+// prepare finds the client's rule, and the shard that holds the client. With atMost the
+// cost may be above the burst, because part of it may be taken. It returns what the client
+// counts as, in net, or nil for its id.
+func (n *Node) prepare(c *check, atMost bool, net *limit.Buffer, now int64) (group []byte) {
 	cost := c.cost
-	if atMost && !c.apart && cost > 1 {
+	if atMost && !c.ownCost && cost > 1 {
 		cost = 1
 	}
-	var net limit.Buffer
-	var group []byte
-	c.rule, group, c.why = n.ruleFor(c.rev, c.client, cost, &net)
-	if c.why != ReasonOK {
-		c.settled = true
-		return
-	}
-	if c.name != "" {
+	c.rule, group, c.why = n.ruleFor(c.limit.known(now), c.client, cost, net)
+	switch {
+	case c.why != ReasonOK:
+		return group
+	case c.policy != nil:
 		c.key = n.calledKey(c.limit, c.name, c.client)
-	} else {
+	default:
 		c.key = n.key(c.limit, c.client, group)
 	}
 	c.shard = n.table.Shard(c.key)
+	return group
 }
 
 // lockAll locks the shards of all checks, in one order everywhere.
@@ -157,175 +168,168 @@ func unlockAll(locked *[MaxChecks + 1]*table.Shard) {
 	}
 }
 
-// same reports whether both come to one client's states.
-func (c *check) same(o *check) bool {
-	return !c.settled && !o.settled && (c.entry == o.entry || c.key == o.key)
-}
-
-// open finds the client's entry. All shards are locked.
+// open finds the client's entry, or for a peek makes a copy of it, which drop drops. All
+// shards are locked.
 func (n *Node) open(c *check, peek bool, now int64) {
 	switch {
-	case c.settled:
-		return
+	case c.why != ReasonOK:
 	case peek:
-		c.entry = new(table.Entry)
+		if c.entry = c.shard.Scratch(); c.entry.Rule() != nil { // another check has its copy there
+			c.entry = new(table.Entry)
+		}
 		n.look(c.entry, c.shard, c.limit, c.rule, c.key, now)
-		return
+	default:
+		if c.entry = c.shard.Open(c.key, c.rule, now); c.entry == nil {
+			c.entry = n.overflow(c.shard, c.limit, c.rule, c.key, now)
+		}
+		if c.entry == nil {
+			c.why = ReasonFull
+		}
 	}
-	e := c.shard.Open(c.key, c.rule, now)
-	if e == nil {
-		e = n.overflow(c.shard, c.limit, c.rule, c.key, now)
-	}
-	if e == nil {
-		c.settled, c.why = true, ReasonFull
-		return
-	}
-	c.entry = e
 }
 
-// fit lowers the request's cost to what all its limits let pass, if that is anything.
+// drop drops the copy that a peek made. All shards are locked.
+func (c *check) drop() {
+	if c.entry != nil && c.entry == c.shard.Scratch() {
+		c.entry.Clear()
+	}
+}
+
+// same reports whether both checks come to one client's states.
+func (c *check) same(o *check) bool {
+	return c.entry != nil && o.entry != nil && (c.entry == o.entry || c.key == o.key)
+}
+
+// fit lowers the request's cost to what all its limits let pass, but not below 1.
 func (n *Node) fit(checks []check, now int64) {
 	fits := checks[0].cost
 	for i := range checks {
 		c := &checks[i]
-		if c.apart || c.why == ReasonUnlimited || c.why == ReasonFull {
-			continue
-		}
-		if c.entry == nil || c.rule.Policy.Shadow {
+		if c.ownCost || c.entry == nil || c.rule.Policy.Shadow {
 			continue
 		}
 		var d Decision
 		d.Allowed = true
 		n.explain(c.shard, &d, c.entry, now, 1)
-		share, room := int64(0), d.Remaining // of one entry, if several checks come to it
+		sharing, room := int64(0), d.Remaining // of one entry, if several checks come to it
 		for j := range checks {
 			switch o := &checks[j]; {
 			case !o.same(c):
-			case o.apart:
+			case o.ownCost:
 				room -= o.cost
 			default:
-				share++
+				sharing++
 			}
 		}
-		fits = min(fits, room/share)
+		fits = min(fits, room/sharing)
 	}
 	for i := range checks {
-		if c := &checks[i]; !c.apart {
+		if c := &checks[i]; !c.ownCost {
 			c.cost = max(1, fits)
 		}
 	}
 }
 
-// judgeAll reports whether all checks admit the request. Nothing is charged.
+// judgeAll reports whether all checks admit the request. It charges nothing.
 func (n *Node) judgeAll(checks []check, iso *isolation.Group, now int64) bool {
 	all := true
 	for i := range checks {
 		c := &checks[i]
-		if c.settled {
-			c.d.Allowed = c.why == ReasonFull || passes(c.rule, c.why)
-			if c.d.Reason = c.why; c.why == ReasonBlocked && c.d.Allowed {
-				c.d.Reason = ReasonShadow
-			}
-		} else {
-			c.asked = c.cost
-			for j := range i {
-				if checks[j].same(c) {
-					c.asked = min(c.asked, math.MaxInt64-checks[j].cost) + checks[j].cost
-				}
-			}
-			c.d.Allowed, c.d.Reason, _ = n.weigh(c.shard, c.entry, iso, now, c.asked)
-		}
+		n.judge(c, checks[:i], iso, now)
 		all = all && c.d.Allowed
 	}
 	return all
 }
 
-// conclude charges the check's part, if all admitted the request, and fills in what is
-// told of it.
-func (n *Node) conclude(c *check, iso *isolation.Group, peek, charge bool, now int64, into *Reservation) {
-	if c.settled {
-		allowed, why := c.d.Allowed, c.d.Reason
-		if c.why == ReasonFull {
-			c.d = describe(c.rule, true, ReasonFull, c.cost)
-		} else {
-			c.d = n.refused(c.rule, c.why)
+// judge decides the check, after those before it.
+func (n *Node) judge(c *check, before []check, iso *isolation.Group, now int64) {
+	if c.why != ReasonOK {
+		c.d = n.outright(c.rule, c.why, c.cost)
+		return
+	}
+	c.asked = c.cost
+	for i := range before {
+		if b := &before[i]; b.same(c) {
+			c.asked = min(c.asked, math.MaxInt64-b.cost) + b.cost
 		}
-		if c.d.Allowed, c.d.Reason = allowed, why; why == ReasonShadow {
-			c.d.RetryAfter = 0
-		}
-	} else {
-		if charge && !peek {
+	}
+	c.d.Allowed, c.d.Reason, _ = n.weigh(c.shard, c.entry, iso, now, c.asked)
+}
+
+// conclude charges the check's part if all checks admit the request, completes the check's
+// decision, and counts it under the limit.
+func (n *Node) conclude(c *check, iso *isolation.Group, by terms, allowed bool, now int64) {
+	if c.why == ReasonOK {
+		if allowed && !by.peek {
 			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, iso, now, c.cost)
-			if into != nil && c.d.Reason == ReasonOK {
-				into.keep(hold{Charge: c.entry.Charged(now, c.cost), apart: c.apart, also: c.also})
+			if by.into != nil && c.d.Reason == ReasonOK {
+				by.into.keep(hold{Charge: c.entry.Charged(now, c.cost), apart: c.ownCost, also: c.place > 0})
 			}
 		}
 		n.explain(c.shard, &c.d, c.entry, now, c.asked)
 	}
-	if c.name != "" && c.rule != nil {
+	if c.policy != nil && c.rule != nil {
 		c.d.Limit = c.name
 	}
 	c.d.Cost = 0
-	if charge {
+	if allowed {
 		c.d.Cost = c.cost
 	}
-	if c.shard != nil && !peek && charge == c.d.Allowed {
-		c.shard.Counts.Count(c.limit.account, c.cost, charge, c.d.Reason == ReasonShadow)
+	if c.shard == nil || by.peek {
+		return
+	}
+	if c.share = c.shard.Sampler.Pick(now); allowed == c.d.Allowed {
+		c.shard.Counts.Count(c.limit.account, c.cost, allowed, c.d.Reason == ReasonShadow)
 	}
 }
 
-// tell counts what needed no state, and offers the client to the list of the heaviest:
-// where the request was denied, only by the limits that denied it.
-func (n *Node) tell(c *check, charged bool) {
-	if charged != c.d.Allowed {
-		return
+// count counts what conclude did not: a check that its rule alone decided, and the client
+// among the heaviest. Of a request that was denied it counts those checks that denied it,
+// of a peek the faults. No shard is locked.
+func (n *Node) count(c *check, peek, allowed bool) {
+	switch {
+	case allowed != c.d.Allowed || peek && !c.why.refused():
+	case c.shard == nil:
+		n.countOutright(c.limit, c.client, c.cost, &c.d)
+	case c.share > 0:
+		offer(c.limit.account, c.client, c.cost, c.share, &c.d)
 	}
-	if c.shard == nil {
-		n.refusals[c.why].Add(1)
-		if c.why == ReasonUnlimited || c.why == ReasonBlocked {
-			n.countApart(c.limit.account, c.client, c.cost, charged, c.d.Reason)
-		}
-		return
-	}
-	c.limit.account.Top.Offer(c.client, uint64(c.cost), charged && c.d.Reason != ReasonShadow) //nolint:gosec // positive
 }
 
-// binding is what the request as a whole is told: of the limits that deny it the one that
-// lets it pass last, else the one of which the fewest such requests are left.
-func binding(checks []check, allowed bool) Decision {
-	best := -1
+// binding is the check that the request as a whole is told: of those that deny it the one
+// that lets it pass last, else the one of which the fewest such requests are left.
+func binding(checks []check, allowed bool) *check {
+	var best *check
 	for i := range checks {
-		c := &checks[i]
-		if c.d.Allowed == allowed && (best < 0 || tighter(c, &checks[best], allowed)) {
-			best = i
+		if c := &checks[i]; c.d.Allowed == allowed && (best == nil || tighter(c, best, allowed)) {
+			best = c
 		}
 	}
-	d := checks[best].d
-	if allowed {
-		d.Cost = checks[0].cost
-	}
-	return d
-}
-
-// undecidable: the request is at fault, not its client's use.
-func undecidable(why Reason) bool {
-	switch why {
-	case ReasonUnknownLimit, ReasonNoClient, ReasonClientTooLong, ReasonBadCost, ReasonCostTooHigh:
-		return true
-	default:
-		return false
-	}
+	return best
 }
 
 func tighter(a, b *check, allowed bool) bool {
 	if !allowed {
-		if x, y := undecidable(a.why), undecidable(b.why); x != y {
+		if x, y := a.why.faulty(), b.why.faulty(); x != y {
 			return x
 		}
 		return a.d.RetryAfter > b.d.RetryAfter
 	}
-	if free := func(c *check) bool { return c.why == ReasonUnlimited || c.why == ReasonFull }; free(a) != free(b) {
-		return free(b)
+	if x, y := a.why.free(), b.why.free(); x != y {
+		return y
 	}
 	return cmp.Or(cmp.Compare(a.d.Remaining/a.cost, b.d.Remaining/b.cost), cmp.Compare(b.d.ResetAfter, a.d.ResetAfter)) < 0
+}
+
+// refuse denies a request that no limit decides, because of one of its checks.
+func (n *Node) refuse(c *check, t *told) Decision {
+	n.refusals[c.why].Add(1)
+	c.d = Decision{Reason: c.why, Degraded: n.degraded.Load()}
+	if reasons[c.why].waits {
+		c.d.RetryAfter = time.Second // some room may be free again by then
+	}
+	if t != nil {
+		t.note([]check{*c}, c)
+	}
+	return c.d
 }

@@ -36,8 +36,8 @@ func TestARequestForOneLimitIsToldOnce(t *testing.T) {
 		"a bad one":   {Client: "a", Policy: &node.Policy{Limit: -5, Window: time.Second}},
 		"after other": {Client: "a", Limit: "day"},
 	} {
-		if d, each := n.DoEach(q, make([]node.Decision, 1)); len(each) != 2 || each[1] != d {
-			t.Errorf("%s: got %+v and %+v", name, d, each)
+		if d := n.DoDetailed(q); len(d.Each) != 1 || d.Each[0] != d.Decision || (d.Fault != nil) != (name == "a bad one") {
+			t.Errorf("%s: got %+v", name, d)
 		}
 	}
 }
@@ -50,8 +50,9 @@ func TestSeveralLimitsAdmitOnlyTogether(t *testing.T) {
 			t.Fatalf("request %d: %+v", i, d)
 		}
 	}
-	d, each := n.DoEach(user("alice"), nil)
-	if d.Allowed || d.Limit != "second" || d.Reason != node.ReasonOverLimit || d.RetryAfter != 100*time.Millisecond {
+	told := n.DoDetailed(user("alice"))
+	d, each := told.Decision, told.Each
+	if told.Fault != nil || d.Allowed || d.Limit != "second" || d.Reason != node.ReasonOverLimit || d.RetryAfter != 100*time.Millisecond {
 		t.Errorf("%+v", d)
 	}
 	if len(each) != 3 || each[0].Allowed || !each[1].Allowed || each[1].Cost != 0 || each[1].Limit != "day" || !each[2].Allowed {

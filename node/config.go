@@ -28,12 +28,12 @@ type Config struct {
 	// and hashes client ids. The default is public, so set one.
 	ClusterKey []byte
 
-	// Limit, Window, Burst and MaxOvershoot are the limit named "default", see
-	// Policy. Limit 0 means that there is none of that name, unless in Limits.
-	Limit        int64
-	Window       time.Duration
-	Burst        int64
-	MaxOvershoot float64
+	// Limit, Window and Burst are the limit named "default", see Policy. Limit 0 means
+	// that there is none of that name, unless in Limits. A default limit with more to say
+	// than these three goes into Limits.
+	Limit  int64
+	Window time.Duration
+	Burst  int64
 	// Limits are further limits by name.
 	Limits map[string]Policy
 	// ConfiguredAt is how new these limits are, such as the time at which a file with them
@@ -202,7 +202,7 @@ func (c Config) policies() (map[string]Policy, error) {
 		if _, twice := all[DefaultLimit]; twice {
 			faults = append(faults, &FieldError{Field: "limits.default", Value: "set", Reason: "is given twice: by limit and window, and in limits"})
 		}
-		all[DefaultLimit] = Policy{Limit: c.Limit, Window: c.Window, Burst: c.Burst, MaxOvershoot: c.MaxOvershoot}
+		all[DefaultLimit] = Policy{Limit: c.Limit, Window: c.Window, Burst: c.Burst}
 	}
 	if len(all) == 0 {
 		faults = append(faults, &FieldError{Field: "limit", Value: 0, Reason: "give at least one limit: a rate has no default"})

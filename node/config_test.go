@@ -62,8 +62,12 @@ func TestBadConfigurationIsRefusedByField(t *testing.T) {
 		{"no window", func(c *node.Config) { c.Window = 0 }, []string{"window"}},
 		{"window too short", func(c *node.Config) { c.Window = time.Microsecond }, []string{"window"}},
 		{"negative burst", func(c *node.Config) { c.Burst = -1 }, []string{"burst"}},
-		{"overshoot above 1", func(c *node.Config) { c.MaxOvershoot = 1.5 }, []string{"max_overshoot"}},
-		{"overshoot not a number", func(c *node.Config) { c.MaxOvershoot = math.NaN() }, []string{"max_overshoot"}},
+		{"overshoot above 1", func(c *node.Config) {
+			c.Limits = map[string]node.Policy{"login": {Limit: 1, Window: time.Second, MaxOvershoot: 1.5}}
+		}, []string{"max_overshoot"}},
+		{"overshoot not a number", func(c *node.Config) {
+			c.Limits = map[string]node.Policy{"login": {Limit: 1, Window: time.Second, MaxOvershoot: math.NaN()}}
+		}, []string{"max_overshoot"}},
 		{"default given twice", func(c *node.Config) { c.Limits = map[string]node.Policy{"default": {Limit: 1, Window: time.Second}} }, []string{"limits.default"}},
 		{"limit with a bad name", func(c *node.Config) { c.Limits = map[string]node.Policy{"a b": {Limit: 1, Window: time.Second}} }, []string{"name"}},
 		{"limit with a bad policy", func(c *node.Config) { c.Limits = map[string]node.Policy{"login": {Limit: 1}} }, []string{"window"}},

@@ -18,7 +18,11 @@ func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hol
 	var net limit.Buffer
 	rule, group, why := n.ruleFor(r, client, cost, &net)
 	if why != ReasonOK {
-		return n.settled(r, rule, why, client, cost, d)
+		answer := n.outright(rule, why, cost)
+		if n.countOutright(l, client, cost, &answer); d != nil {
+			*d = answer
+		}
+		return answer.Allowed
 	}
 	k := n.key(l, client, group)
 	s := n.table.Shard(k)
@@ -42,7 +46,7 @@ func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hol
 	} else {
 		allowed, why = true, ReasonFull
 		if d != nil {
-			*d = describe(rule, true, why, cost)
+			*d = n.outright(rule, why, cost)
 		}
 	}
 	s.Counts.Count(l.account, cost, allowed, why == ReasonShadow)
@@ -83,44 +87,58 @@ func (n *Node) ruleFor(r *revision, client string, cost int64, net *limit.Buffer
 	return rule, group, ReasonOK
 }
 
-// passes reports whether a request passes that needs no state, for the reason given.
-func passes(r *limit.Rule, why Reason) bool {
-	return why == ReasonUnlimited || why == ReasonBlocked && r.Policy.Shadow
+// outright is the answer that takes no look at the client's state: for a reason of
+// ruleFor's, or ReasonFull. The rule is nil where there is no such limit.
+func (n *Node) outright(r *limit.Rule, why Reason, cost int64) Decision {
+	d := Decision{Reason: why, Degraded: n.degraded.Load()}
+	if r == nil {
+		return d
+	}
+	d.Limit, d.Quota, d.Window, d.Burst = r.Limit, r.Policy.Limit, r.Policy.Window, r.Policy.Burst
+	switch why {
+	case ReasonUnlimited:
+		d.Remaining = d.Burst
+	case ReasonBlocked:
+		if r.Policy.Shadow {
+			d.Reason = ReasonShadow
+			break
+		}
+		d.RetryAfter = gcra.MaxDuration
+	case ReasonCostTooHigh:
+		d.RetryAfter = gcra.MaxDuration
+	default:
+	}
+	if d.Reason.passes() {
+		d.Allowed, d.Cost = true, cost
+	}
+	return d
 }
 
-// settled answers what needs no state.
-func (n *Node) settled(r *revision, rule *limit.Rule, why Reason, client string, cost int64, d *Decision) (allowed bool) {
-	n.refusals[why].Add(1)
-	allowed = passes(rule, why)
-	if d != nil {
-		*d = n.refused(rule, why)
-		if d.Allowed = allowed; allowed {
-			d.Cost = cost
+// countOutright counts an answer that took no look at the client's state: by its reason if
+// no limit decided, otherwise under the limit. l is nil if nothing has that name.
+func (n *Node) countOutright(l *namedLimit, client string, cost int64, d *Decision) {
+	if d.Reason.refused() {
+		n.refusals[d.Reason].Add(1)
+		if d.Reason == ReasonUnknownLimit && l != nil { // there was one, before it was deleted
+			n.unknown.warn(n.log, l.name)
 		}
+		return
 	}
-	if why == ReasonUnlimited || why == ReasonBlocked {
-		if allowed && why == ReasonBlocked {
-			why = ReasonShadow
-			if d != nil {
-				d.Reason, d.RetryAfter = why, 0
-			}
-		}
-		n.countApart(r.limit.account, client, cost, allowed, why)
-	}
-	return allowed
-}
-
-// countApart counts a decision that needed no state.
-func (n *Node) countApart(a *tally.Account, client string, cost int64, allowed bool, why Reason) {
-	any := crdt.Key{Hi: uint64(uint8(len(client))^client[len(client)-1]) << 56} //nolint:gosec // shards share the work
-	s := n.table.Shard(any)
+	anywhere := crdt.Key{Hi: uint64(uint8(len(client))^client[len(client)-1]) << 56} //nolint:gosec // shards share the work
+	s := n.table.Shard(anywhere)
 	s.Lock()
-	s.Counts.Count(a, cost, allowed, why == ReasonShadow)
+	s.Counts.Count(l.account, cost, d.Allowed, d.Reason == ReasonShadow)
 	share := s.Sampler.Pick(n.now())
 	s.Unlock()
 	if share > 0 {
-		a.Top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // at least 1
+		offer(l.account, client, cost, share, d)
 	}
+}
+
+// offer offers a decision to the list of the heaviest clients; it stands for share decisions
+// like it.
+func offer(a *tally.Account, client string, cost int64, share uint64, d *Decision) {
+	a.Top.Offer(client, uint64(cost)*share, d.Allowed && d.Reason != ReasonShadow) //nolint:gosec // at least 1
 }
 
 // weigh decides cost on the entry's state, and by what the limit says of isolation, and
@@ -170,31 +188,6 @@ func (n *Node) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now, c
 		s.Note(e, st, now)
 	}
 	return true, ReasonOK
-}
-
-// describe is an answer that tells the rule, and nothing of the client.
-func describe(r *limit.Rule, allowed bool, why Reason, cost int64) Decision {
-	d := Decision{Allowed: allowed, Reason: why}
-	if r != nil {
-		d.Limit, d.Quota, d.Window, d.Burst = r.Limit, r.Policy.Limit, r.Policy.Window, r.Policy.Burst
-	}
-	if allowed {
-		d.Cost = cost
-	}
-	return d
-}
-
-func (n *Node) refused(r *limit.Rule, why Reason) Decision {
-	d := describe(r, false, why, 0)
-	d.Degraded = n.degraded.Load()
-	switch why {
-	case ReasonCostTooHigh, ReasonBlocked:
-		d.RetryAfter = gcra.MaxDuration
-	case ReasonUnlimited:
-		d.Remaining = d.Burst
-	default:
-	}
-	return d
 }
 
 // overflow is the entry of an unknown client while the table is full: an ordinary,

@@ -203,7 +203,7 @@ func TestDecisionsAllocateNothing(t *testing.T) {
 	n, clock := still(t, node.Config{Limit: 1000, Window: time.Second, Limits: map[string]node.Policy{strings.Repeat("l", 64): {Limit: 1, Window: time.Hour}}})
 	l := newLab(t, 2, node.Config{Limit: 1000, Window: time.Second})
 	named := n.Limiter(strings.Repeat("l", 64))
-	long := strings.Repeat("x", node.MaxClientID)
+	long, also := strings.Repeat("x", node.MaxClientID), []node.Check{{Limit: strings.Repeat("l", 64)}, {Client: "bob"}}
 	for name, f := range map[string]func(){
 		"allow":               func() { n.Allow("alice") },
 		"allow, long id":      func() { n.Allow(long) },
@@ -213,6 +213,8 @@ func TestDecisionsAllocateNothing(t *testing.T) {
 		"do":                  func() { n.Do(node.Request{Client: "alice"}) },
 		"do, unknown limit":   func() { n.Do(node.Request{Client: "alice", Limit: "nope"}) },
 		"peek":                func() { n.Do(node.Request{Client: "alice", Peek: true}) },
+		"several limits":      func() { n.Do(node.Request{Client: "alice", Also: also}) },
+		"as much as fits":     func() { n.Do(node.Request{Client: "alice", Cost: 5, AtMost: true}) },
 		"refused":             func() { named.Allow(long) },
 		"refused, explained":  func() { named.Take(long, 1) },
 		"allow, with a peer":  func() { l.nodes[0].Node.Allow("alice") },

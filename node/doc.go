@@ -19,7 +19,7 @@
 // # Which call
 //
 // [Node.Allow] is all that most services need. [Node.Take] tells what is left and
-// when to come again; [Node.Limiter] picks another named limit; [Node.Do] takes a
+// when to come again; [Node.MustLimiter] picks another named limit; [Node.Do] takes a
 // whole [Request] and is what servers build on.
 //
 // # Guarantee

@@ -6,6 +6,9 @@ import "errors"
 var (
 	ErrUnknownLimit  = errors.New("node: unknown limit")
 	ErrTooManyLimits = errors.New("node: too many limits")
+	// ErrTooManyPolicies is the fault of a request with a policy of its own at a node that has
+	// its fill, MaxCalledPolicies, of them.
+	ErrTooManyPolicies = errors.New("node: too many different policies come with requests; try again in a minute")
 	// ErrTooManyChanges is SetLimit's answer to several changes of one limit at once.
 	ErrTooManyChanges = errors.New("node: too many changes within a quarter of a second; try again")
 	ErrTooManyResets  = errors.New("node: too many resets within three windows; wait a minute")

@@ -31,7 +31,7 @@ func ExampleNode_Do_several() {
 		d := n.Do(q)
 		fmt.Println(d.Allowed, d.Limit, d.Remaining)
 	}
-	fmt.Println(n.Limiter("user-day").Peek("alice", 1).Remaining, "left of the day")
+	fmt.Println(n.MustLimiter("user-day").Peek("alice", 1).Remaining, "left of the day")
 	// Output:
 	// true user-second 4
 	// false user-second 4

@@ -48,7 +48,8 @@ func ExampleNode_Take() {
 	// false cost_too_high
 }
 
-func ExampleNode_Limiter() {
+// A name that no limit has ends the program at its start, not each request later.
+func ExampleNode_MustLimiter() {
 	n, err := node.Open(context.Background(), node.Config{Limits: map[string]node.Policy{
 		"login":  {Limit: 1, Window: time.Hour},
 		"search": {Limit: 100, Window: time.Minute},
@@ -58,6 +59,7 @@ func ExampleNode_Limiter() {
 		return
 	}
 	defer n.Close()
-	fmt.Println(n.Limiter("login").Allow("203.0.113.7"), n.Limiter("login").Allow("203.0.113.7"), n.Limiter("search").Allow("203.0.113.7"))
+	login, search := n.MustLimiter("login"), n.MustLimiter("search")
+	fmt.Println(login.Allow("203.0.113.7"), login.Allow("203.0.113.7"), search.Allow("203.0.113.7"))
 	// Output: true false true
 }

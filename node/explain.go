@@ -58,39 +58,39 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 		return Explanation{}, err
 	}
 	now := n.now()
-	rev := l.at(now)
+	c := check{client: client, limit: l, name: limitName, cost: 1}
 	var net limit.Buffer
-	r, group, why := n.ruleFor(rev, client, 1, &net)
-	if err := clientFault(why); err != nil {
-		return Explanation{}, err
+	group := n.prepare(&c, false, &net, now)
+	if c.why.refused() {
+		return Explanation{}, c.fault()
 	}
-	x := Explanation{Policy: r.Policy, Override: int(r.Index) - 1, CountsAs: string(group), Since: instant(rev.stamp.At)}
-	if why != ReasonOK {
-		x.Decision = n.refused(r, why)
-		if x.Allowed = passes(r, why); x.Allowed && why == ReasonBlocked {
-			x.Reason, x.RetryAfter = ReasonShadow, 0
-		}
-		return x, nil
+	x := Explanation{Policy: c.rule.Policy, Override: int(c.rule.Index) - 1, CountsAs: string(group), Since: instant(c.rule.Revision.At)}
+	iso, names := n.isolation.Group(), n.names()
+	if s := c.shard; s != nil {
+		s.Lock()
+		defer s.Unlock()
+		x.Held = s.Find(c.key) != nil
+		x.Shared = !x.Held && s.Full() && n.cfg.OnFull != FullOpen
+		n.open(&c, true, now)
+		defer c.drop()
 	}
+	n.judge(&c, nil, iso, now)
+	n.conclude(&c, iso, terms{peek: true}, c.d.Allowed, now)
+	if x.Decision, x.Cost = c.d, 0; c.entry != nil {
+		x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(c.entry.Reset().At)
+		x.Windows = windowsOf(c.entry.Rule(), c.entry.States(), n.replica, names)
+	}
+	return x, nil
+}
+
+// names are the nodes of the incarnations that are known.
+func (n *Node) names() map[crdt.Replica]string {
 	names := map[crdt.Replica]string{n.replica: n.cfg.Name}
 	status := n.protocol.Status()
 	for _, p := range status.Peers {
 		names[p.Replica] = p.Node
 	}
-	k := n.key(l, client, group)
-	s := n.table.Shard(k)
-	s.Lock()
-	defer s.Unlock()
-	x.Held = s.Find(k) != nil
-	x.Shared = !x.Held && s.Full() && n.cfg.OnFull != FullOpen
-	look := s.Scratch()
-	n.look(look, s, l, r, k, now)
-	defer look.Clear()
-	x.Allowed, x.Reason, _ = n.weigh(s, look, n.isolation.Group(), now, 1)
-	n.explain(s, &x.Decision, look, now, 1)
-	x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(look.Reset().At)
-	x.Windows = windowsOf(look.Rule(), look.States(), n.replica, names)
-	return x, nil
+	return names
 }
 
 // instant is a stamp's time, zero for none.
@@ -99,18 +99,6 @@ func instant(at int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, at)
-}
-
-// clientFault is what is wrong with a client's id, nil if nothing is.
-func clientFault(why Reason) error {
-	switch why {
-	case ReasonNoClient:
-		return &FieldError{Field: "client", Value: `""`, Reason: "must not be empty"}
-	case ReasonClientTooLong:
-		return &FieldError{Field: "client", Value: "...", Reason: "must be at most 1024 bytes: hash what may be longer"}
-	default:
-		return nil
-	}
 }
 
 // windowsOf lists what the states hold, newest first; parts of a window as windows.

@@ -34,9 +34,9 @@ func TestAPartitionNoticedWithinADecisionIsNotHalfHeeded(t *testing.T) {
 	}()
 	defer func() { close(stop); <-done }()
 	for range 50_000 {
-		d, each := n.DoEach(Request{Client: "x", Limit: "closed", Also: []Check{{Limit: "other"}}}, nil)
-		if d.Allowed != each[0].Allowed || each[0].Cost != each[1].Cost {
-			t.Fatalf("%+v, of which %+v", d, each)
+		d := n.DoDetailed(Request{Client: "x", Limit: "closed", Also: []Check{{Limit: "other"}}})
+		if d.Allowed != d.Each[0].Allowed || d.Each[0].Cost != d.Each[1].Cost {
+			t.Fatalf("%+v", d)
 		}
 		n.Do(Request{Client: "x", Limit: "closed", AtMost: true})
 	}

@@ -1,7 +1,14 @@
 package node
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
 // Limiter is one named limit of a node. It follows changes of the limit's policy, and
-// may outlive it: while there is no limit of its name it denies everything, with
+// may outlive it: while no limit has its name it denies everything, with
 // ReasonUnknownLimit. Safe for concurrent use.
 type Limiter struct {
 	node  *Node
@@ -9,10 +16,37 @@ type Limiter struct {
 	limit *namedLimit // nil: there was none when it was looked up
 }
 
-// known is the limit, nil if there still is none of that name.
-func (l *Limiter) known() *namedLimit {
+// MustLimiter returns the limiter of that name ("" is "default") and panics if the node
+// has no such limit. Call it when the program starts, so that a misspelt name ends the
+// start and not every request. A limit that only other nodes know of so far, because
+// SetLimit made it there, is not found before the node is ready.
+func (n *Node) MustLimiter(name string) *Limiter {
+	l, ok := n.Lookup(name)
+	if !ok {
+		known := strings.Join(slices.Sorted(maps.Keys(n.Limits())), ", ")
+		panic(fmt.Sprintf("node: there is no limit %q; there are: %s", name, known))
+	}
+	return l
+}
+
+// Lookup returns the limiter of that name ("" is "default"), and whether the node has
+// such a limit now.
+func (n *Node) Lookup(name string) (*Limiter, bool) {
+	l := n.Limiter(name)
+	return l, l.limit.known(n.now()) != nil
+}
+
+// Limiter returns the limiter of that name ("" is "default"), for a limit that may come
+// and go while the program runs. While there is none it denies everything, and the first
+// request is a warning in the log.
+func (n *Node) Limiter(name string) *Limiter {
+	return &Limiter{node: n, name: name, limit: n.limits.get(name)}
+}
+
+// find is the limit, nil if there still is none of that name.
+func (l *Limiter) find() *namedLimit {
 	if l.limit == nil || l.limit.removed.Load() {
-		return l.node.limits.get(l.name)
+		return l.node.find(l.name)
 	}
 	return l.limit
 }
@@ -20,17 +54,26 @@ func (l *Limiter) known() *namedLimit {
 // Allow takes one unit for the client and reports whether the request may pass. It
 // never blocks, never fails and allocates nothing.
 func (l *Limiter) Allow(clientID string) bool {
-	return l.node.decide(l.known(), clientID, 1, nil, nil)
+	return l.node.decide(l.find(), clientID, 1, nil, nil)
 }
 
 // Take asks for cost units, all or none.
 func (l *Limiter) Take(clientID string, cost int64) Decision {
 	var d Decision
-	l.node.decide(l.known(), clientID, cost, &d, nil)
+	l.node.decide(l.find(), clientID, cost, &d, nil)
 	return d
 }
 
 // Peek tells what Take would say of cost units, and takes nothing.
 func (l *Limiter) Peek(clientID string, cost int64) Decision {
-	return l.node.peek(l.known(), clientID, cost)
+	return l.node.peek(l.find(), clientID, cost)
+}
+
+// find is the limit of that name, nil if there is none.
+func (n *Node) find(name string) *namedLimit {
+	l := n.limits.get(name)
+	if l == nil {
+		n.unknown.warn(n.log, name)
+	}
+	return l
 }

@@ -58,7 +58,8 @@ type Node struct {
 		fresh bool
 	}
 
-	escrow *escrow.Escrow // reservations under tokens
+	escrow  *escrow.Escrow // reservations under tokens
+	unknown unknownLimits
 
 	_ [64]byte // counters below are written by many; what decisions read is above
 
@@ -210,7 +211,7 @@ func (n *Node) housekeep() {
 	n.escrow.Expire(n.now())
 	n.sayAgain()
 	status := n.protocol.Status()
-	if bad := n.judge(&status); bad != n.degraded.Swap(bad) {
+	if bad := n.impaired(&status); bad != n.degraded.Swap(bad) {
 		if bad {
 			n.log.Warn("degraded: not all peers can be heard; decisions go on, the error bound is wider")
 		} else {
@@ -228,59 +229,6 @@ func (n *Node) Allow(clientID string) bool { return n.def.Allow(clientID) }
 
 // Take asks the limit "default" for cost units.
 func (n *Node) Take(clientID string, cost int64) Decision { return n.def.Take(clientID, cost) }
-
-// Do is the one decision that all doors use.
-func (n *Node) Do(r Request) Decision { return n.do(&r, nil, nil) }
-
-// DoEach is Do, and appends to each what every limit says: the request's own first, then
-// those of Also. Of a request that was denied, a limit that would have admitted it says
-// so and was charged nothing.
-func (n *Node) DoEach(r Request, each []Decision) (Decision, []Decision) {
-	before := len(each)
-	d := n.do(&r, &each, nil)
-	if len(r.Also) == 0 && len(each) == before {
-		each = append(each, d)
-	}
-	return d, each
-}
-
-func (n *Node) do(q *Request, each *[]Decision, into *Reservation) Decision {
-	if q.Cost == 0 {
-		q.Cost = 1
-	}
-	if q.Timeout < 0 || q.Timeout > MaxTimeout {
-		n.refusals[ReasonBadRequest].Add(1)
-		return Decision{Reason: ReasonBadRequest, Degraded: n.degraded.Load()}
-	}
-	if len(q.Also) > 0 || q.AtMost || q.Policy != nil {
-		return n.doAll(q, each, into)
-	}
-	l := n.limits.get(q.Limit)
-	if q.Peek {
-		return n.peek(l, q.Client, q.Cost)
-	}
-	var d Decision
-	if into == nil {
-		n.decide(l, q.Client, q.Cost, &d, nil)
-		return d
-	}
-	var h hold
-	n.decide(l, q.Client, q.Cost, &d, &h)
-	into.keep(h)
-	return d
-}
-
-// Lookup returns the limiter of that name, and whether there is one.
-func (n *Node) Lookup(name string) (*Limiter, bool) {
-	l := n.Limiter(name)
-	return l, l.limit.known(n.now()) != nil
-}
-
-// Limiter returns the limiter of that name. If there is none it denies everything,
-// with ReasonUnknownLimit; Lookup asks first.
-func (n *Node) Limiter(name string) *Limiter {
-	return &Limiter{node: n, name: name, limit: n.limits.get(name)}
-}
 
 func (n *Node) known(name string) (*namedLimit, error) {
 	if l := n.limits.get(name); l.known(n.now()) != nil {

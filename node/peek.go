@@ -6,33 +6,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// peek describes the client's standing and changes nothing.
+// peek tells what a decision would say, and takes nothing.
 func (n *Node) peek(l *namedLimit, client string, cost int64) Decision {
-	now := n.now()
-	r := l.known(now)
-	var net limit.Buffer
-	rule, group, why := n.ruleFor(r, client, cost, &net)
-	if why != ReasonOK {
-		if why != ReasonUnlimited && why != ReasonBlocked {
-			n.refusals[why].Add(1)
-		}
-		d := n.refused(rule, why)
-		if d.Allowed = passes(rule, why); d.Allowed && why == ReasonBlocked {
-			d.Reason, d.RetryAfter = ReasonShadow, 0
-		}
-		return d
-	}
-	k := n.key(l, client, group)
-	s := n.table.Shard(k)
-	s.Lock()
-	defer s.Unlock()
-	look := s.Scratch()
-	n.look(look, s, l, rule, k, now)
-	var d Decision
-	d.Allowed, d.Reason, _ = n.weigh(s, look, n.isolation.Group(), now, cost)
-	n.explain(s, &d, look, now, cost)
-	look.Clear()
-	if d.Reason != ReasonShadow {
+	one := [1]check{{client: client, limit: l, cost: cost}}
+	n.decideAll(one[:], terms{peek: true})
+	d := one[0].d
+	d.Cost = 0
+	if one[0].why == ReasonOK && d.Reason != ReasonShadow {
 		d.Reason = ReasonPeek
 	}
 	return d

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,7 +106,7 @@ func validLimitName(name string) error {
 	case !deltasync.ValidName(strings.ReplaceAll(name, ".", "-")):
 		return &FieldError{Field: "name", Value: fmt.Sprintf("%.80q", name), Reason: "must be 1 to 64 of A-Z, a-z, 0-9, _, - and ."}
 	case name == CalledLimit:
-		return &FieldError{Field: "name", Value: name, Reason: "is what limits are counted as that come with requests: choose another"}
+		return &FieldError{Field: "name", Value: strconv.Quote(name), Reason: "stands for all limits that come with requests: choose another"}
 	}
 	return nil
 }

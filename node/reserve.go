@@ -33,6 +33,9 @@ type Reservation struct {
 	// Decision is the answer to the estimate. A reservation that was denied has
 	// nothing to settle.
 	Decision
+	// Fault is nil if the limits decided, otherwise it says what is wrong with the request:
+	// see Detail.
+	Fault error
 
 	node    *Node
 	timeout int64
@@ -55,8 +58,11 @@ type hold struct {
 func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
 	r := &Reservation{node: l.node, timeout: int64(settleWithin)}
 	var h hold
-	l.node.decide(l.known(), clientID, cost, &r.Decision, &h)
-	r.keep(h)
+	l.node.decide(l.find(), clientID, cost, &r.Decision, &h)
+	if r.keep(h); r.Reason.refused() {
+		c := check{client: clientID, name: l.name, cost: cost, why: r.Reason, d: r.Decision}
+		r.Fault = c.fault()
+	}
 	return r
 }
 
@@ -65,7 +71,9 @@ func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
 // given back only by Cancel.
 func (n *Node) Reserve(q Request) *Reservation {
 	r := &Reservation{node: n, timeout: int64(cmp.Or(q.Timeout, settleWithin))}
-	r.Decision = n.do(&q, nil, r)
+	t := told{into: r}
+	r.Decision = n.do(&q, &t)
+	r.Fault = t.fault
 	return r
 }
 

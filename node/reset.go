@@ -26,7 +26,7 @@ func (n *Node) Reset(limitName, client string) error {
 	now := n.now()
 	var net limit.Buffer
 	_, group, why := n.ruleFor(l.known(now), client, 1, &net)
-	if err := clientFault(why); err != nil {
+	if err := clientFault("client", why); err != nil {
 		return err
 	}
 	k := n.key(l, client, group)

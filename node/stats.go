@@ -119,8 +119,8 @@ func (n *Node) Stats() Stats {
 		ClockAhead: time.Duration(n.ahead.Load()), Sync: syncStats(&status), LimitsVersion: n.LimitsVersion(),
 		LatencyEvery: latencyEvery, LatencySum: time.Duration(n.latency.sum.Load()),
 	}
-	for r := ReasonCostTooHigh; r < reasonEnd; r++ {
-		if r <= ReasonUnknownLimit || r >= ReasonBadRequest {
+	for r := range reasonEnd {
+		if r.refused() {
 			s.Refused[r.String()] = n.refusals[r].Load()
 		}
 	}
@@ -134,7 +134,7 @@ func (n *Node) Stats() Stats {
 		s.LatencyCounts = append(s.LatencyCounts, n.latency.counts[i].Load())
 	}
 	s.Isolated = n.isolation.Group() != nil
-	s.Degraded = n.judge(&status)
+	s.Degraded = n.impaired(&status)
 	for i := range s.Sync.Peers {
 		if p := &s.Sync.Peers[i]; p.Admits {
 			s.Skew = max(s.Skew, p.Skew.Abs())
@@ -222,9 +222,9 @@ func bound(r *limit.Rule, s *deltasync.Status, flush time.Duration) float64 {
 // as when one of them has just come.
 const deafness = int64(2500 * time.Millisecond)
 
-// judge reports whether the node is degraded: cut off from the network, or from a
+// impaired reports whether the node is degraded: cut off from the network, or from a
 // peer in either direction.
-func (n *Node) judge(s *deltasync.Status) bool {
+func (n *Node) impaired(s *deltasync.Status) bool {
 	if n.offline {
 		return false
 	}

@@ -57,7 +57,7 @@ func (n *Node) WaitFor(ctx context.Context, q Request) error {
 		if d.Allowed {
 			return nil
 		}
-		if !d.Reason.passes() {
+		if !reasons[d.Reason].waits {
 			return &LimitedError{d}
 		}
 		if deadline, some := ctx.Deadline(); some && time.Until(deadline) < d.RetryAfter {
@@ -70,15 +70,5 @@ func (n *Node) WaitFor(ctx context.Context, q Request) error {
 			return ctx.Err()
 		case <-timer.C:
 		}
-	}
-}
-
-// passes reports whether a request that was denied for this reason may pass later.
-func (r Reason) passes() bool {
-	switch r {
-	case ReasonOverLimit, ReasonIsolatedShare, ReasonIsolatedClosed, ReasonTooManyPolicies:
-		return true
-	default:
-		return false
 	}
 }

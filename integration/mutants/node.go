@@ -82,7 +82,7 @@ var nodeMistakes = []mistake{
 		{"node/reserve.go", "r.settled.Swap(true)", "r.settled.Load()"},
 	}},
 	{name: "charge some limits of a request that another denies", edits: []edit{
-		{"node/checks.go", "		if charge && !peek {\n", "		if c.d.Allowed && !peek {\n"},
+		{"node/checks.go", "		if allowed && !by.peek {\n", "		if c.d.Allowed && !by.peek {\n"},
 	}},
 	{name: "leave a reservation's other limits charged", edits: []edit{
 		{"node/reserve.go", "	for i := range r.holds {\n", "	for i := range r.holds[:1] {\n"},

@@ -10,8 +10,7 @@ import (
 
 // Decider makes decisions. It must not block.
 type Decider interface {
-	Do(r node.Request) node.Decision
-	DoEach(r node.Request, each []node.Decision) (node.Decision, []node.Decision)
+	DoDetailed(r node.Request) node.Detail
 }
 
 // Reserver makes decisions that are settled later. Reserve must not block, Commit and Cancel

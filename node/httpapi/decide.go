@@ -66,28 +66,23 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	ask := q.request()
-	var d node.Decision
-	var each []node.Decision
-	if len(ask.Also) > 0 {
-		d, each = a.node.DoEach(ask, nil)
-	} else {
-		d = a.node.Do(ask)
-	}
-	if p := a.blame(&q, &d, each); p != nil {
+	d := a.node.DoDetailed(q.request())
+	if p := refusal(d.Reason, d.Fault); p != nil {
 		p.write(w)
 		return
 	}
-	out := decisionOf(d)
+	out := decisionOf(d.Decision)
 	if q.atMost || len(q.also) > 0 || q.policy != nil {
 		out.Cost = &d.Cost
 	}
-	for i := range each {
-		one := decisionOf(each[i])
-		one.Cost = &each[i].Cost
-		out.Limits = append(out.Limits, one)
+	if len(q.also) > 0 {
+		for i := range d.Each {
+			one := decisionOf(d.Each[i])
+			one.Cost = &d.Each[i].Cost
+			out.Limits = append(out.Limits, one)
+		}
 	}
-	answer(w, &d, out)
+	answer(w, &d.Decision, out)
 }
 
 // answer writes a decision that a client is to heed.
@@ -109,10 +104,10 @@ func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 	}
 	ask := q.request()
 	ask.Peek = true
-	d := a.node.Do(ask)
-	if p := a.blame(&q, &d, nil); p != nil {
+	d := a.node.DoDetailed(ask)
+	if p := refusal(d.Reason, d.Fault); p != nil {
 		p.write(w)
 		return
 	}
-	ok(w, decisionOf(d))
+	ok(w, decisionOf(d.Decision))
 }

@@ -80,7 +80,9 @@ func TestADenialIs429AndSaysWhenToComeBack(t *testing.T) {
 // denier denies without a time to wait, as a node does that will not say.
 type denier struct{ *node.Node }
 
-func (denier) Do(node.Request) node.Decision { return node.Decision{Reason: node.ReasonOverLimit} }
+func (denier) DoDetailed(node.Request) node.Detail {
+	return node.Detail{Decision: node.Decision{Reason: node.ReasonOverLimit}}
+}
 
 func TestRetryAfterIsNeverZero(t *testing.T) {
 	h := httpapi.New(httpapi.Config{Node: denier{open(t, node.Config{})}})

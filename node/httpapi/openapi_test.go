@@ -242,8 +242,8 @@ func (s stubborn) DeleteLimit(string) error           { return s.err }
 func (s stubborn) Reset(string, string) error         { return s.err }
 func (s stubborn) Ready() error                       { return s.err }
 
-func (s stubborn) Do(node.Request) node.Decision {
-	return node.Decision{Reason: node.ReasonTooManyPolicies}
+func (s stubborn) DoDetailed(node.Request) node.Detail {
+	return node.Detail{Decision: node.Decision{Reason: node.ReasonTooManyPolicies}, Fault: node.ErrTooManyPolicies}
 }
 
 func TestEveryAnswerThatIsDescribedIsGiven(t *testing.T) {

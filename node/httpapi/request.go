@@ -79,11 +79,14 @@ func readCheck(r *spec.Reader, path string, v spec.Value, c *node.Check) {
 	}
 }
 
+// zeroCost stands for a cost of 0 that a client wrote: a node takes 0 for 1.
+const zeroCost = math.MinInt64
+
 // request is what a node is asked.
 func (q *request) request() node.Request {
 	cost := q.cost
 	if cost == 0 {
-		cost = math.MinInt64 // a node takes 0 for 1; here it was written
+		cost = zeroCost
 	}
 	return node.Request{
 		Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,

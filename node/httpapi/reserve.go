@@ -43,13 +43,13 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	taken := a.node.Reserve(q.request())
-	d := taken.Decision
+	d, fault := taken.Decision, taken.Fault
 	token, err := taken.Token()
 	if err != nil { // nobody could settle it
 		taken.Cancel()
-		d = node.Decision{Reason: node.ReasonTooManyHeld, RetryAfter: time.Second, Degraded: d.Degraded}
+		d, fault = node.Decision{Reason: node.ReasonTooManyHeld}, err
 	}
-	if p := a.blame(&q, &d, nil); p != nil {
+	if p := refusal(d.Reason, fault); p != nil {
 		p.write(w)
 		return
 	}

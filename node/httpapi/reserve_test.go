@@ -147,7 +147,7 @@ func (s settling) Cancel(ctx context.Context, _ string) (int64, error) {
 }
 
 func (s settling) Reserve(node.Request) *node.Reservation {
-	return &node.Reservation{Decision: node.Decision{Reason: node.ReasonTooManyHeld, RetryAfter: time.Second}}
+	return &node.Reservation{Decision: node.Decision{Reason: node.ReasonTooManyHeld}, Fault: node.ErrTooManyHeld}
 }
 
 func TestASettlementDoesNotWaitForever(t *testing.T) {

@@ -1,0 +1,90 @@
+package node
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
+
+// fault says what is wrong with the check, for the reason why no limit decided it.
+func (c *check) fault() error {
+	switch c.why {
+	case ReasonUnknownLimit:
+		name := cmp.Or(c.name, DefaultLimit)
+		if c.policy != nil {
+			return under(c.field("limit"), "name", validLimitName(name))
+		}
+		return fmt.Errorf("%w: %w", ErrUnknownLimit, &FieldError{Field: c.field("limit"), Value: name, Reason: "must be the name of a limit"})
+	case ReasonNoClient, ReasonClientTooLong:
+		return clientFault(c.field("client"), c.why)
+	case ReasonBadCost:
+		return &FieldError{Field: c.costField(), Value: c.cost, Reason: "must be at least 1"}
+	case ReasonCostTooHigh:
+		return &FieldError{Field: c.costField(), Value: c.cost, Reason: fmt.Sprintf("is above the burst of %d of limit %s, so it can never pass", c.d.Burst, c.d.Limit)}
+	case ReasonBadPolicy:
+		if err := c.policy.Validate(); err != nil {
+			return under(c.field("policy"), "", err)
+		}
+		return &FieldError{Field: c.field("policy"), Value: "set", Reason: "must have no overrides, UTC as its time zone and the default max_overshoot"}
+	case ReasonTooManyPolicies:
+		return ErrTooManyPolicies
+	default:
+		return nil
+	}
+}
+
+// field is the path of one of the check's fields in its request.
+func (c *check) field(name string) string {
+	if c.place == 0 {
+		return name
+	}
+	return fmt.Sprintf("also[%d].%s", c.place-1, name)
+}
+
+// costField is the path of the field that gave the check its cost.
+func (c *check) costField() string {
+	if c.ownCost {
+		return c.field("cost")
+	}
+	return "cost"
+}
+
+// under moves the faults of err to where the request has them: a fault of field whole to
+// path itself, every other one below it.
+func under(path, whole string, err error) error {
+	var all []error
+	for _, f := range limit.FieldErrors(err) {
+		at := path
+		if f.Field != whole {
+			at += "." + f.Field
+		}
+		all = append(all, &FieldError{Field: at, Value: f.Value, Reason: f.Reason})
+	}
+	return errors.Join(all...)
+}
+
+// clientFault says what is wrong with a client's id, nil if nothing is.
+func clientFault(field string, why Reason) error {
+	switch why {
+	case ReasonNoClient:
+		return &FieldError{Field: field, Value: `""`, Reason: "must not be empty"}
+	case ReasonClientTooLong:
+		return &FieldError{Field: field, Value: "...", Reason: fmt.Sprintf("must be at most %d bytes: hash what may be longer", MaxClientID)}
+	default:
+		return nil
+	}
+}
+
+// badRequest says what is wrong with a request for ReasonBadRequest.
+func badRequest(q *Request) error {
+	var faults []error
+	if q.Timeout < 0 || q.Timeout > MaxTimeout {
+		faults = append(faults, &FieldError{Field: "timeout", Value: q.Timeout, Reason: fmt.Sprintf("must be above 0 and at most %v, or 0 for the default", MaxTimeout)})
+	}
+	if len(q.Also) > MaxChecks {
+		faults = append(faults, &FieldError{Field: "also", Value: fmt.Sprintf("of %d", len(q.Also)), Reason: fmt.Sprintf("must be a list of at most %d", MaxChecks)})
+	}
+	return errors.Join(faults...)
+}

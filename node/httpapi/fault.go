@@ -1,0 +1,48 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// refusal is the problem of a request that no limit decided, nil if the limits did decide.
+func refusal(why node.Reason, fault error) *problem {
+	switch {
+	case fault == nil:
+		return nil
+	case errors.Is(fault, node.ErrTooManyPolicies):
+		return &problem{
+			Status: http.StatusServiceUnavailable, Field: "policy", wait: 60,
+			Detail: fmt.Sprintf("more than %d different policies come with requests: give the limits names, or try again in a minute", node.MaxCalledPolicies),
+		}
+	case errors.Is(fault, node.ErrTooManyHeld):
+		return &problem{
+			Status: http.StatusServiceUnavailable, wait: 1,
+			Detail: fmt.Sprintf("%d reservations are not settled at this node: settle them, or let them expire", node.MaxHeld),
+		}
+	}
+	if f := new(node.FieldError); errors.As(fault, &f) {
+		switch why {
+		case node.ReasonUnknownLimit:
+			if name, ok := f.Value.(string); ok && errors.Is(fault, node.ErrUnknownLimit) {
+				return unknownLimit(f.Field, name)
+			}
+		case node.ReasonBadCost:
+			if f.Value == int64(zeroCost) {
+				return bad(f.Field, f.Field+" 0: "+f.Reason)
+			}
+		case node.ReasonNoClient, node.ReasonClientTooLong: // without the client's id
+			return bad(f.Field, f.Field+" "+f.Reason)
+		default:
+		}
+	}
+	return problemOf(fault, "")
+}
+
+func unknownLimit(field, name string) *problem {
+	return &problem{Status: http.StatusNotFound, Field: field, Detail: "there is no limit " + spec.Quote(name) + ": GET /v1/limits lists them"}
+}

@@ -1,0 +1,89 @@
+package node_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+func TestAnUnknownLimitIsToldToTheLogOnce(t *testing.T) {
+	var log bytes.Buffer
+	n := alone(t, node.Config{Limit: 1, Window: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	policy := &node.Policy{Limit: 1, Window: time.Minute}
+	for _, use := range []struct {
+		name string
+		ask  func()
+	}{
+		{"allowed", func() { n.Limiter("allowed").Allow("alice") }},
+		{"peeked", func() { n.Limiter("peeked").Peek("alice", 1) }},
+		{"reserved", func() { n.Limiter("reserved").Reserve("alice", 1) }},
+		{"asked", func() { n.Do(node.Request{Client: "alice", Limit: "asked"}) }},
+		{"also", func() { n.Do(node.Request{Client: "alice", Also: []node.Check{{Limit: "also"}}}) }},
+		{"", func() { n.Do(node.Request{Client: "alice", Limit: "brought", Policy: policy}) }},
+		{"", func() { n.Lookup("looked-up") }},
+		{"", func() { n.Allow("alice") }},
+	} {
+		log.Reset()
+		use.ask()
+		use.ask()
+		want := 1
+		if use.name == "" {
+			want = 0
+		}
+		if got := strings.Count(log.String(), "there is no limit of this name"); got != want {
+			t.Errorf("%q: told %d times, want %d:\n%s", use.name, got, want, log.String())
+		}
+		if want > 0 && !strings.Contains(log.String(), "limit="+use.name) {
+			t.Errorf("%q: not named:\n%s", use.name, log.String())
+		}
+	}
+	log.Reset()
+	for i := range 1000 {
+		n.Limiter(fmt.Sprintf("%d%s", i, strings.Repeat("x", 1000))).Allow("alice")
+	}
+	if got := strings.Count(log.String(), "\n"); got > 64 || log.Len() > 64*300 {
+		t.Errorf("names that clients make up fill the log with %d lines, %d bytes", got, log.Len())
+	}
+}
+
+func TestALimitThatWasDeletedIsToldToTheLogOnce(t *testing.T) {
+	var log bytes.Buffer
+	cfg := hourly(100)
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	l := newLab(t, 1, cfg)
+	n := l.nodes[0].Node
+	must(t, n.SetLimit("extra", node.Policy{Limit: 1, Window: time.Minute}))
+	l.run(time.Second)
+	extra := n.MustLimiter("extra")
+	must(t, n.DeleteLimit("extra"))
+	l.run(time.Second)
+	log.Reset()
+	for range 3 {
+		if extra.Allow("alice") {
+			t.Error("a limit that was deleted let one pass")
+		}
+		n.Do(node.Request{Client: "alice", Also: []node.Check{{Limit: "extra"}}})
+	}
+	if got := strings.Count(log.String(), "limit=extra"); got != 1 {
+		t.Errorf("told %d times, want once:\n%s", got, log.String())
+	}
+}
+
+func TestMustLimiterPanicsForANameThatNoLimitHas(t *testing.T) {
+	n := alone(t, node.Config{Limit: 1, Window: time.Minute, Limits: map[string]node.Policy{"login": {Limit: 2, Window: time.Minute}}})
+	if !n.MustLimiter("login").Allow("alice") || !n.MustLimiter("").Allow("alice") {
+		t.Error("a limit that there is denied its first request")
+	}
+	defer func() {
+		if got, want := fmt.Sprint(recover()), `node: there is no limit "logn"; there are: default, login`; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}()
+	n.MustLimiter("logn")
+	t.Error("a misspelt name did not panic")
+}
