@@ -53,13 +53,19 @@ func (l *lab) close() { _ = os.RemoveAll(l.tmp) }
 // try plants one mistake and looks for a test that fails: first among those of the
 // packages that it is in, which are quick to build, then in the simulator.
 func (l *lab) try(ctx context.Context, m *mistake) finding {
-	begun := time.Now()
-	f := l.trial(ctx, m)
-	f.took = time.Since(begun)
+	t := trial{lab: l}
+	f := t.run(ctx, m)
+	f.took = t.took
 	return f
 }
 
-func (l *lab) trial(ctx context.Context, m *mistake) finding {
+// trial is one mistake being tried.
+type trial struct {
+	*lab
+	took time.Duration // CPU time of its commands: time of day says little on a busy machine
+}
+
+func (l *trial) run(ctx context.Context, m *mistake) finding {
 	dir, err := os.MkdirTemp(l.tmp, "")
 	if err != nil {
 		return finding{err: err}
@@ -88,7 +94,7 @@ func (l *lab) trial(ctx context.Context, m *mistake) finding {
 
 // suite runs the tests of a package. It is the end of a trial if one of them fails, or
 // if the suite proves nothing.
-func (l *lab) suite(ctx context.Context, folder, name string, args ...string) (f finding, end bool) {
+func (l *trial) suite(ctx context.Context, folder, name string, args ...string) (f finding, end bool) {
 	out, err := l.command(ctx, name, args...)
 	switch {
 	case ctx.Err() != nil:
@@ -106,10 +112,15 @@ func (l *lab) suite(ctx context.Context, folder, name string, args ...string) (f
 	return f, true
 }
 
-func (l *lab) command(ctx context.Context, name string, args ...string) ([]byte, error) {
+func (l *trial) command(ctx context.Context, name string, args ...string) ([]byte, error) {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = l.root
-	return c.CombinedOutput()
+	c.Env = append(os.Environ(), "RAPID_NOFAILFILE=1") // what a mistake breaks is no case to keep
+	out, err := c.CombinedOutput()
+	if s := c.ProcessState; s != nil {
+		l.took += s.UserTime() + s.SystemTime()
+	}
+	return out, err
 }
 
 // plant writes the patched files and the overlay that puts them in place.

@@ -12,6 +12,11 @@ func TestEveryMistakeApplies(t *testing.T) {
 	defer l.close()
 	for i := range mistakes {
 		m := &mistakes[i]
+		for _, e := range m.edits {
+			if e.old == "" {
+				t.Errorf("%s replaces nothing in %s", m.name, e.file)
+			}
+		}
 		if _, err := l.plant(m, t.TempDir()); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}

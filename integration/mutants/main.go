@@ -17,7 +17,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 )
 
@@ -65,49 +64,32 @@ func run(ctx context.Context, out io.Writer, only string, quick bool, workers in
 	case f.caughtBy != "":
 		return fmt.Errorf("without a mistake, %s fails already: %s", f.caughtBy, f.seen)
 	}
-	found := make([]finding, len(chosen))
 	var all sync.WaitGroup
-	turns := make(chan int)
+	var mu sync.Mutex // out and unnoticed
+	unnoticed := 0
+	turns := make(chan *mistake)
 	for range max(1, workers) {
 		all.Go(func() {
-			for i := range turns {
-				found[i] = lab.try(ctx, chosen[i])
+			for m := range turns {
+				f := lab.try(ctx, m)
+				mu.Lock()
+				if f.err != nil || f.caughtBy == "" {
+					unnoticed++
+				}
+				_, _ = fmt.Fprintf(out, "%5.1f s of CPU time  %s: %s\n", f.took.Seconds(), m.name, &f)
+				mu.Unlock()
 			}
 		})
 	}
-	for i := range chosen {
-		turns <- i
+	for _, m := range chosen {
+		turns <- m
 	}
 	close(turns)
 	all.Wait()
-	return report(out, chosen, found)
-}
-
-// report prints the table, and is an error if some mistake went unnoticed.
-func report(out io.Writer, planted []*mistake, found []finding) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "mistake\tcaught by\tseconds\twhat was seen")
-	unnoticed := 0
-	for i, m := range planted {
-		f := found[i]
-		by, seen := f.caughtBy, f.seen
-		switch {
-		case f.err != nil:
-			by, seen = "ERROR", f.err.Error()
-			unnoticed++
-		case by == "":
-			by = "NOTHING"
-			unnoticed++
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%.1f\t%s\n", m.name, by, f.took.Seconds(), shorten(seen, 150))
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
 	if unnoticed > 0 {
-		return fmt.Errorf("%d of %d planted mistakes were not caught", unnoticed, len(planted))
+		return fmt.Errorf("%d of %d planted mistakes were not caught", unnoticed, len(chosen))
 	}
-	_, err := fmt.Fprintf(out, "all %d planted mistakes were caught\n", len(planted))
+	_, err = fmt.Fprintf(out, "all %d planted mistakes were caught\n", len(chosen))
 	return err
 }
 
@@ -121,8 +103,20 @@ func shorten(s string, n int) string {
 
 // finding is what became of one mistake.
 type finding struct {
-	caughtBy string // a test's name; empty: nobody noticed
+	caughtBy string // the package and the name of a test; empty: no test noticed
 	seen     string // the first line that it said
 	took     time.Duration
 	err      error // the mistake could not be planted or built
+}
+
+// String is the finding on one line.
+func (f *finding) String() string {
+	switch {
+	case f.err != nil:
+		return "ERROR " + shorten(f.err.Error(), 400)
+	case f.caughtBy == "":
+		return "NOT CAUGHT"
+	default:
+		return "caught by " + f.caughtBy + ", " + shorten(f.seen, 120)
+	}
 }

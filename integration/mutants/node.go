@@ -48,7 +48,7 @@ var nodeMistakes = []mistake{
 	{name: "charge what was denied", edits: []edit{
 		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
-	{name: "never flush before the interval ends", edits: []edit{
+	{name: "never flush before the interval ends", slow: true, edits: []edit{
 		{"node/internal/table/note.go", ">= e.rule.Slack {\n", ">= e.rule.Slack && false {\n"},
 	}},
 	{name: "give back what has drained already", edits: []edit{
