@@ -40,29 +40,36 @@ ARGS         ?=
 
 ##@ Build and run
 
+# The version is stamped into the programs; without a repository they say that of the module.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+STAMP    = -X github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build.version=$(VERSION)
+
+# Each target below uses the one build, so that its first run compiles the dependencies once. Make itself says nothing on the
+# standard output, which belongs to the programs: make replay ARGS="-o json" | jq .
 .PHONY: build
 build: ## Build ratelimitd and ratelimitctl into .bin/, static and without local paths
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/ ./cmd/ratelimitd ./cmd/ratelimitctl
+	@echo 'building ratelimitd and ratelimitctl $(VERSION) into .bin/ (the first time takes minutes)' >&2
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w $(STAMP)' -o $(BIN)/ ./cmd/ratelimitd ./cmd/ratelimitctl
 
 .PHONY: run
-run: ## Run one daemon on 127.0.0.1:8080 (ARGS="-limit 10 -window 1s" to change it)
-	$(GO) run ./cmd/ratelimitd $(ARGS)
+run: build ## Run one daemon on 127.0.0.1:8080 (ARGS="-limit 10 -window 1s" to change it)
+	@$(BIN)/ratelimitd $(ARGS)
 
 .PHONY: demo
-demo: ## Run three nodes under load on this machine and print what was admitted against the bound
-	$(GO) run ./cmd/ratelimitd -demo $(ARGS)
+demo: build ## Run three nodes under load on this machine and print what was admitted against the bound
+	@$(BIN)/ratelimitd -demo $(ARGS)
 
 .PHONY: load
-load: ## Put load on a running daemon (ARGS are those of `ratelimitctl load`)
-	$(GO) run ./cmd/ratelimitctl load $(ARGS)
+load: build ## Put load on a running daemon (ARGS are those of `ratelimitctl load`)
+	@$(BIN)/ratelimitctl load $(ARGS)
 
 .PHONY: replay
-replay: ## Replay an access log against a limit: make replay LOG=access.log (without LOG: a generated sample)
-	$(GO) run ./cmd/ratelimitctl replay $(if $(LOG),-log '$(LOG)') $(ARGS)
+replay: build ## Replay an access log against a limit: make replay LOG=access.log (without LOG: a generated sample)
+	@$(BIN)/ratelimitctl replay $(if $(LOG),-log '$(LOG)') $(ARGS)
 
 .PHONY: sim
-sim: ## Simulate SEEDS random clusters with faults, from seed FROM on, and check the error bound in each
-	$(GO) run ./cmd/ratelimitctl sim -random -from $(FROM) -seeds $(SEEDS) $(ARGS)
+sim: build ## Simulate SEEDS random clusters with faults, from seed FROM on, and check the error bound in each
+	@$(BIN)/ratelimitctl sim -random -from $(FROM) -seeds $(SEEDS) $(ARGS)
 
 ##@ Test
 

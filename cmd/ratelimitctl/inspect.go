@@ -8,10 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
-	"runtime/debug"
-	"slices"
-	"strings"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
@@ -58,24 +56,15 @@ func (c *call) health(ctx context.Context, path, word string) error {
 func version(c *call) action { return func(context.Context) error { return c.version() } }
 
 func (c *call) version() error {
+	b := build.Read()
 	v := struct {
 		Version  string `json:"version"`
-		Revision string `json:"revision,omitempty"`
+		Revision string `json:"revision"`
 		Go       string `json:"go"`
 		Platform string `json:"platform"`
-	}{"unknown", "", runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		v.Version = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v.Revision = s.Value
-			}
-		}
-	}
+	}{b.Version, b.Revision, b.Go, runtime.GOOS + "/" + runtime.GOARCH}
 	return c.format.Print(c.stdout, v, func(w io.Writer) error {
-		words := []string{"ratelimitctl", v.Version, v.Revision, v.Go, v.Platform}
-		words = slices.DeleteFunc(words, func(s string) bool { return s == "" })
-		_, err := fmt.Fprintln(w, strings.Join(words, " "))
+		_, err := fmt.Fprintln(w, "ratelimitctl", v.Version, v.Revision, v.Go, v.Platform)
 		return err
 	})
 }

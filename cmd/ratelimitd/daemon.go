@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/embednats"
 )
@@ -183,7 +184,7 @@ func (d *daemon) stop() error {
 // announce says what runs here.
 func (d *daemon) announce() {
 	p, s := d.plan, d.face.Node.Stats()
-	attrs := []any{"version", buildInfo().version, "node", s.Name, "cluster", s.Cluster, "limits", len(s.Limits), "network", p.link.describe(d.embedded)}
+	attrs := []any{"version", build.Read().Version, "node", s.Name, "cluster", s.Cluster, "limits", len(s.Limits), "network", p.link.describe(d.embedded)}
 	for _, door := range d.doors {
 		attrs = append(attrs, door.name, door.url())
 	}

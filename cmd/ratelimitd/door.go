@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
@@ -100,7 +101,7 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 
 // handler is the API, and the metrics beside it.
 func (d *daemon) handler(local bool) http.Handler {
-	b := buildInfo()
+	b := build.Read()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		metrics.New(d.face), buildMetric(b),
@@ -110,16 +111,16 @@ func (d *daemon) handler(local bool) http.Handler {
 		registry.MustRegister(append(d.reloader.collectors(), d.state.saved)...)
 	}
 	return httpapi.New(httpapi.Config{
-		Node: d.face, Version: b.version, AdminToken: d.plan.adminToken, Loopback: local,
+		Node: d.face, Version: b.Version, AdminToken: d.plan.adminToken, Loopback: local,
 		RedactClients: d.plan.settings.RedactClients, Logger: d.plan.log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 	})
 }
 
-func buildMetric(b build) prometheus.Collector {
+func buildMetric(b build.Info) prometheus.Collector {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "ratelimiter_build_info", Help: "Always 1. The labels say from which version the program was built.",
-		ConstLabels: prometheus.Labels{"version": b.version, "revision": b.revision, "goversion": b.goVersion},
+		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "goversion": b.Go},
 	})
 	g.Set(1)
 	return g

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
 )
 
 // run is the whole program: it serves until ctx is done, and then stops in order. An
@@ -18,8 +20,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		_, err := io.WriteString(stdout, usage())
 		return err
 	case o.version:
-		b := buildInfo()
-		_, err := fmt.Fprintf(stdout, "ratelimitd %s (%s, %s/%s)\n", b.version, b.goVersion, runtime.GOOS, runtime.GOARCH)
+		b := build.Read()
+		_, err := fmt.Fprintf(stdout, "ratelimitd %s (%s, %s/%s)\n", b.Version, b.Go, runtime.GOOS, runtime.GOARCH)
 		return err
 	}
 	log, err := newLogger(&o.settings, stderr)
