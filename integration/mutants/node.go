@@ -3,7 +3,7 @@ package main
 // nodeMistakes are those in deciding, and in the state that decisions stand on.
 var nodeMistakes = []mistake{
 	{name: "leave origins out of repair: of rows and of digests", edits: []edit{
-		{"node/internal/table/collect.go", "		r.Key = e.key\n", "		r.Key, r.Cur.Origin, r.Prev.Origin = e.key, crdt.Never, crdt.Never\n"},
+		{"node/internal/table/export.go", "		r.Key = e.key\n", "		r.Key, r.Cur.Origin, r.Prev.Origin = e.key, crdt.Never, crdt.Never\n"},
 		{"node/internal/table/digest.go", "					d.Origin(e.key, e.Stamp(), w.Start, o)\n", "			_ = o\n"},
 	}},
 	{name: "forget a client that has drained in a live window", edits: []edit{
@@ -34,7 +34,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/entry.go", "	e.setMore(old.reset, old, rest)\n	e.carry()\n", "	e.setMore(old.reset, old, rest)\n	e.rule.Carry(e.States(), old.rule, old.states(), max(e.rule.Revision.At, now))\n"},
 	}},
 	{name: "leave the counters of the dead out of snapshots", edits: []edit{
-		{"node/internal/table/collect.go", "			if fits && (q.Of == 0 || of == q.Of) {\n", "			if fits && of == self {\n"},
+		{"node/internal/table/export.go", "			if fits && (q.Of == 0 || of == q.Of) {\n", "			if fits && of == self {\n"},
 	}},
 	{name: "keep a reset client under the revision that it was reset under", edits: []edit{
 		{"node/internal/table/merge.go", "		e.renew(r, now)\n	case c > 0:\n		return //", "		return\n	case c > 0:\n		return //"},

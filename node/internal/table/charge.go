@@ -14,8 +14,8 @@ type Charge struct {
 
 	key   crdt.Key
 	stamp crdt.Stamp // the life that was charged
-	slot  int
-	start int64 // the window that was charged
+	slot  int        // which of the client's states
+	start int64      // the window that was charged
 	// tat is the TAT that the decision left behind. By a TAT that others have raised since,
 	// drained cost could be given back.
 	tat int64

@@ -51,6 +51,9 @@ func (t *Table) plausible(now int64, r *limit.Rule, start int64, row *crdt.Row) 
 	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/nodes <= r.GCRA.Depth()+2*r.Frame.Width)
 }
 
+// mergeRow takes one row over. It holds the lock of one shard. Of two lives of a client the
+// one with the higher stamp stays: a row of a later one begins it here, and a row of an
+// earlier one only adds to what the entry carries over.
 func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d *crdt.Delta, row *crdt.Row) {
 	if !t.plausible(now, r, d.Start, row) {
 		t.cfg.Dropped.Add(tally.DropFuture, 1)

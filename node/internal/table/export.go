@@ -1,0 +1,89 @@
+package table
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// Export implements deltasync.Rows. The cursor's index counts slots, and its row the rows of
+// a client's two lives: one client's may be more than a message takes.
+func (t *Table) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next deltasync.Cursor, done bool) {
+	at := q.Cursor
+	for ; at.Partition < crdt.Partitions; at = (deltasync.Cursor{Partition: at.Partition + 1}) {
+		if q.Differ != nil && !q.Differ[at.Partition] {
+			continue
+		}
+		s := &t.shards[at.Partition]
+		for more := true; more; {
+			s.Lock()
+			end := min(at.Index+holdSlots, s.slots())
+			for ; at.Index < end; at.Index, at.Row = at.Index+1, 0 {
+				if e := s.at(at.Index); e != nil && e.used && !t.exportEntry(now, q, e, b, &at) {
+					s.Unlock()
+					return at, false
+				}
+			}
+			more = end < s.slots()
+			s.Unlock()
+		}
+	}
+	return at, true
+}
+
+// exportEntry adds the entry's rows that q asks for, from at.Row on, and reports whether
+// they fitted. Rows that move while their client's are under way are found again by digests.
+func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasync.Batch, at *deltasync.Cursor) bool {
+	if q.Of == t.cfg.Self && e.sentSeq <= q.Since {
+		return true
+	}
+	row := uint16(0)
+	add := func(head *crdt.Delta, r crdt.Row) bool {
+		if row++; row <= at.Row {
+			return true // passed already
+		}
+		r.Key = e.key
+		if !b.Add(head, r) {
+			return false
+		}
+		at.Row++
+		return true
+	}
+	e.rule.Roll(e.States(), now)
+	if !t.exportLife(q, e.rule, e.Reset(), e.States(), add) {
+		return false
+	}
+	if old := e.old(); old != nil && !t.exportLife(q, old.rule, old.reset, old.states(), add) {
+		return false
+	}
+	if row > 0 || e.Reset() == (crdt.Stamp{}) || e.rule.Silent {
+		return true
+	}
+	// Nothing but that the client was reset: who holds what was used before has to learn it.
+	return add(head(e.rule, e.Reset(), t.cfg.Self, 0, e.state.Start()), e.state.Own())
+}
+
+// exportLife adds the rows of one life that q asks for, and reports whether they fitted.
+func (t *Table) exportLife(q *deltasync.Query, r *limit.Rule, reset crdt.Stamp, of limit.States, add func(*crdt.Delta, crdt.Row) bool) bool {
+	if r.Silent {
+		return true
+	}
+	self, fits := t.cfg.Self, true
+	for slot, st := range of.All {
+		if q.Of != 0 && q.Of != self {
+			if row, ok := st.RowOf(q.Of); ok && !add(head(r, reset, q.Of, slot, st.Start()), row) {
+				return false
+			}
+			continue
+		}
+		st.Rows(self, func(of crdt.Replica, row crdt.Row) {
+			if fits && (q.Of == 0 || of == q.Of) {
+				fits = add(head(r, reset, of, slot, st.Start()), row)
+			}
+		})
+		if !fits {
+			return false
+		}
+	}
+	return true
+}
