@@ -116,6 +116,7 @@ func (g *group) backfill(row crdt.Row) int {
 	return g.nparts
 }
 
+// bytes is what the group's columns hold; its fixed part was counted when it began.
 func (g *group) bytes() int {
 	return len(g.keys) + len(g.mask) + len(g.p) + len(g.n2) + len(g.origins)
 }
@@ -155,6 +156,7 @@ func (g *group) part(p crdt.Part, start int64) {
 	g.nparts++
 }
 
+// encode writes the groups in the order in which they began.
 func (b *Batch) encode(e *msgpack.Encoder) {
 	_ = e.EncodeArrayLen(b.used)
 	for i := range b.groups[:b.used] {

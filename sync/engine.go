@@ -101,7 +101,8 @@ func NewEngine(cfg Config, store Store, now int64, inbox string) *Engine {
 	return e
 }
 
-// Subjects lists what a transport has to deliver to this engine, besides its inbox.
+// Subjects lists what a transport has to deliver to this engine, besides its inbox. They
+// depend on the configuration only, so a transport may subscribe before the first step.
 func (e *Engine) Subjects() []string {
 	var out []string
 	for _, k := range []Kind{KindDelta, KindBeat, KindLimits, KindReset, KindBye} {

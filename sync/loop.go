@@ -100,7 +100,8 @@ func (l *Loop) Urgent() {
 	}
 }
 
-// Receive implements Handler.
+// Receive implements Handler. It blocks the transport for one step, which is how the
+// engine pushes back.
 func (l *Loop) Receive(p Packet) { l.step(Input{Kind: InputPacket, Packet: p}) }
 
 // Connected implements Handler.
@@ -152,6 +153,7 @@ func (l *Loop) Ready() bool {
 func (l *Loop) Close() error {
 	var err error
 	l.closed.Do(func() {
+		// The timer ends first: no flush may come between the bye and the transport's end.
 		close(l.stop)
 		l.done.Wait()
 		l.step(Input{Kind: InputClose})

@@ -32,6 +32,7 @@ func (n *Memory) Transport() Transport {
 	}
 }
 
+// errMemoryClosed is what publishing returns after Close.
 var errMemoryClosed = errors.New("sync: publish on a closed transport")
 
 type memoryEnd struct {
@@ -100,6 +101,8 @@ func (t *memoryEnd) Dropped() uint64 {
 	return t.dropped
 }
 
+// Close leaves the network first, so that nobody fills the queue of an end without a
+// reader.
 func (t *memoryEnd) Close() error {
 	t.once.Do(func() {
 		t.net.mu.Lock()

@@ -35,6 +35,8 @@ func newNATS(conn *nats.Conn) *natsTransport {
 	return &natsTransport{conn: conn, queue: make(chan *nats.Msg, natsQueue), stop: make(chan struct{})}
 }
 
+// natsTransport moves packets over one connection. up and dropped are atomic because Dropped
+// and the dialling transport read them beside run.
 type natsTransport struct {
 	conn  *nats.Conn
 	inbox string
@@ -78,6 +80,8 @@ func (t *natsTransport) subscribe(subjects []string) error {
 	return nil
 }
 
+// start begins delivery. The status channel is asked for before the first look, so no
+// change is missed between the two.
 func (t *natsTransport) start(h Handler) {
 	t.status = t.conn.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	t.done.Add(1)

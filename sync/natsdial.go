@@ -75,6 +75,7 @@ func newInbox(o *nats.Options) string {
 	return o.InboxPrefix + "." + strings.TrimPrefix(inbox, nats.InboxPrefix)
 }
 
+// Open begins to dial. It returns no error: the network may be away for as long as it likes.
 func (t *dialledNATS) Open(subjects []string, h Handler) error {
 	t.done.Go(func() {
 		for t.alive.Err() == nil && !t.dial(subjects, h) {

@@ -80,6 +80,7 @@ func (r *reader) uint() uint64 {
 	return v
 }
 
+// int reads an integer of either sign, in any of the integers' encodings.
 func (r *reader) int() int64 {
 	c, ok := r.code()
 	if !ok {
@@ -94,6 +95,7 @@ func (r *reader) int() int64 {
 	return v
 }
 
+// bool reads a truth value. Nil is false, as the library has it.
 func (r *reader) bool() bool {
 	if _, ok := r.code(); !ok {
 		return false

@@ -63,6 +63,7 @@ func (e *Engine) onSettle(now int64, m *Message, reply string) {
 	e.send(now, reply, "", answer, nil)
 }
 
+// onSettled passes answers on, asked for or not: the store knows what it waits for.
 func (e *Engine) onSettled(now int64, m *Message) {
 	for _, s := range m.Settled {
 		e.store.SettlementAnswered(now, m.Replica, s)
