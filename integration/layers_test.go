@@ -77,6 +77,7 @@ var parts = map[string][]string{
 	"node/internal/tally":     {"node/internal/top"},
 	"node/internal/escrow":    {"crdt", "sync"},
 	"node/internal/isolation": {"gcra", "crdt"},
+	"node/internal/limits":    {"gcra", "crdt", "sync", "node/limit", "node/internal/tally"},
 	"node/internal/table": {
 		"gcra", "crdt", "sync", "node/limit", "node/internal/isolation", "node/internal/tally", "node/internal/top",
 	},

@@ -173,7 +173,7 @@ func TestClusterNeedsTheDocumentedPermissions(t *testing.T) {
 	if admitted != 70 {
 		t.Errorf("admitted %d of 70", admitted)
 	}
-	if err := late.SetLimit("login", node.Policy{Limit: 5, Window: time.Minute}); err != nil {
+	if _, err := late.SetLimit("login", node.Policy{Limit: 5, Window: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	c.await("all agree, and know the new limit", func() bool {

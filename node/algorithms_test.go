@@ -303,7 +303,7 @@ func TestWhatIsOverIsNoExcess(t *testing.T) {
 func TestALimitThatBecomesLocalIsNotSentAnyMore(t *testing.T) {
 	l := newLab(t, 2, hourly(1000))
 	l.run(25 * time.Millisecond) // between two flushes
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 1000, Window: 100 * time.Hour, Consistency: node.Local}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 1000, Window: 100 * time.Hour, Consistency: node.Local})))
 	for range 400 {
 		l.nodes[0].take("", "alice", 1)
 		l.run(time.Millisecond)

@@ -34,7 +34,7 @@ func TestAChangeOfAlgorithmKeepsWhatWasUsed(t *testing.T) {
 						l.nodes[i].take("", "alice", n)
 					}
 					l.run(time.Second)
-					must(t, l.nodes[1].Node.SetLimit("default", kinds(limit)[to]))
+					must(t, errorOf(l.nodes[1].Node.SetLimit("default", kinds(limit)[to])))
 					l.run(soonAfter)
 					left := l.left("", "alice")
 					// Of GCRA a part of a unit has drained; units are rounded up.
@@ -71,7 +71,7 @@ func TestChangesDuringTrafficAgreeInBothOrders(t *testing.T) {
 			}
 		}
 		traffic(20)
-		must(t, l.nodes[rnd.IntN(3)].Node.SetLimit("default", kinds(limit)[to]))
+		must(t, errorOf(l.nodes[rnd.IntN(3)].Node.SetLimit("default", kinds(limit)[to])))
 		traffic(30)
 		l.run(soonAfter)
 		l.release(func(m []mail) { rnd.Shuffle(len(m), func(i, j int) { m[i], m[j] = m[j], m[i] }) })

@@ -21,7 +21,7 @@ const soonAfter = 400 * time.Millisecond
 
 func TestAChangedLimitTakesEffectEverywhereAtOneInstant(t *testing.T) {
 	l := newLab(t, 3, hourly(10))
-	must(t, l.nodes[1].Node.SetLimit("default", node.Policy{Limit: 20, Window: 100 * time.Hour}))
+	must(t, errorOf(l.nodes[1].Node.SetLimit("default", node.Policy{Limit: 20, Window: 100 * time.Hour})))
 	l.run(changeLead - time.Millisecond)
 	for _, m := range l.nodes {
 		if got := m.Node.Limits()["default"].Limit; got != 10 {
@@ -62,7 +62,7 @@ func TestAChangedLimitKeepsWhatWasUsed(t *testing.T) {
 					t.Fatalf("n%d allowed %d of %d", i, got, n)
 				}
 			}
-			must(t, l.nodes[0].Node.SetLimit("default", c.to))
+			must(t, errorOf(l.nodes[0].Node.SetLimit("default", c.to)))
 			l.run(soonAfter)
 			l.agree("", "alice", c.left)
 			l.agree("", "bob", max(c.to.Burst, c.to.Limit*int64(min(1, 1-min(1, c.to.Burst)))))
@@ -78,7 +78,7 @@ func TestAChangedLimitKeepsWhatWasUsed(t *testing.T) {
 func TestALoweredLimitLocksNobodyOutForLong(t *testing.T) {
 	l := newLab(t, 3, node.Config{Limit: 6000, Window: time.Minute})
 	l.nodes[0].take("", "alice", 6000)
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 6, Window: time.Minute}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 6, Window: time.Minute})))
 	l.run(soonAfter)
 	for _, m := range l.nodes {
 		d := m.Node.Take("alice", 1)
@@ -108,7 +108,7 @@ func TestCostsFromBeforeAChangeCountWhenTheyArriveAfterIt(t *testing.T) {
 				used += l.nodes[1].take("", "alice", 1)
 				l.run(soonAfter)
 			}
-			must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 200, Window: 100 * time.Hour}))
+			must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 200, Window: 100 * time.Hour})))
 			l.run(changeLead - 5*time.Millisecond)
 			l.hold = func(m mail) bool { return m.from == 0 }
 			used += l.nodes[0].take("", "alice", 70)
@@ -132,7 +132,7 @@ func TestCostsUnsentAtAChangeAreSentAfterIt(t *testing.T) {
 		Flush:  200 * time.Millisecond,
 	}
 	l := newLab(t, 3, cfg)
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 200, Window: 100 * time.Hour}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 200, Window: 100 * time.Hour})))
 	l.run(changeLead - time.Millisecond)
 	used := 0
 	for _, m := range l.nodes {
@@ -157,7 +157,7 @@ func TestDeltasAroundAChangeMergeInAnyOrder(t *testing.T) {
 			used += l.nodes[rnd.IntN(3)].take("", "alice", 1+rnd.IntN(20))
 			l.run(time.Duration(rnd.IntN(60)) * time.Millisecond)
 		}
-		must(t, l.nodes[rnd.IntN(3)].Node.SetLimit("default", node.Policy{Limit: 700, Window: 100 * time.Hour}))
+		must(t, errorOf(l.nodes[rnd.IntN(3)].Node.SetLimit("default", node.Policy{Limit: 700, Window: 100 * time.Hour})))
 		for range 10 {
 			used += l.nodes[rnd.IntN(3)].take("", "alice", 1+rnd.IntN(20))
 			l.run(time.Duration(rnd.IntN(60)) * time.Millisecond)
@@ -175,8 +175,8 @@ func TestDeltasAroundAChangeMergeInAnyOrder(t *testing.T) {
 
 func TestALateJoinerDecidesByTheChangedLimit(t *testing.T) {
 	l := newLab(t, 2, hourly(10))
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 20, Window: 100 * time.Hour}))
-	must(t, l.nodes[0].Node.SetLimit("extra", node.Policy{Limit: 5, Window: 100 * time.Hour}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 20, Window: 100 * time.Hour})))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("extra", node.Policy{Limit: 5, Window: 100 * time.Hour})))
 	l.run(soonAfter)
 	l.nodes[0].take("", "alice", 12)
 	l.nodes[1].take("extra", "alice", 4)
@@ -201,11 +201,11 @@ func TestALateJoinerDecidesByTheChangedLimit(t *testing.T) {
 
 func TestADeletedLimitIsTheConfiguredOneAgain(t *testing.T) {
 	l := newLab(t, 3, hourly(10))
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour})))
 	l.run(soonAfter)
 	l.nodes[1].take("", "alice", 3)
 	l.run(soonAfter)
-	must(t, l.nodes[2].Node.DeleteLimit("default"))
+	must(t, errorOf(l.nodes[2].Node.DeleteLimit("default")))
 	l.run(soonAfter)
 	for _, m := range l.nodes {
 		if got := m.Node.Limits()["default"].Limit; got != 10 {
@@ -219,7 +219,7 @@ func TestADeletedLimitIsTheConfiguredOneAgain(t *testing.T) {
 func TestChangesAtTheSameTimeEndWithOne(t *testing.T) {
 	l := newLab(t, 3, hourly(10))
 	for i, m := range l.nodes {
-		must(t, m.Node.SetLimit("default", node.Policy{Limit: int64(100 * (i + 1)), Window: 100 * time.Hour}))
+		must(t, errorOf(m.Node.SetLimit("default", node.Policy{Limit: int64(100 * (i + 1)), Window: 100 * time.Hour})))
 	}
 	l.run(2 * time.Second)
 	first := l.nodes[0].Node.Limits()["default"]
@@ -230,7 +230,7 @@ func TestChangesAtTheSameTimeEndWithOne(t *testing.T) {
 	}
 	// On one node, the last one counts, even within one instant.
 	for limit := range int64(3) {
-		must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 7 + limit, Window: 100 * time.Hour}))
+		must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 7 + limit, Window: 100 * time.Hour})))
 	}
 	l.run(2 * time.Second)
 	for _, m := range l.nodes {
@@ -249,7 +249,7 @@ func TestManyChangesAtOnceAreRefusedAndNoneTakesEffectEarly(t *testing.T) {
 	defer n.Close()
 	refused := 0
 	for i := range 20 {
-		if err := n.SetLimit("default", node.Policy{Limit: int64(1000 + i), Window: time.Minute}); errors.Is(err, node.ErrTooManyChanges) {
+		if _, err := n.SetLimit("default", node.Policy{Limit: int64(1000 + i), Window: time.Minute}); errors.Is(err, node.ErrTooManyChanges) {
 			refused++
 		} else if err != nil {
 			t.Fatal(err)

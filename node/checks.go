@@ -8,6 +8,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
@@ -15,9 +16,9 @@ import (
 // check is one limit's part of a request.
 type check struct {
 	client  string
-	name    string      // of the limit, as asked for
-	limit   *namedLimit // nil if no limit has this name
-	policy  *Policy     // the inline policy, nil where the limit is asked for by its name
+	name    string        // of the limit, as asked for
+	limit   *limits.Limit // nil if no limit has this name
+	policy  *Policy       // the inline policy, nil where the limit is asked for by its name
 	cost    int64
 	ownCost bool // the cost is the check's own, not the request's
 	place   int  // i+1 for Request.Also[i], 0 for the request's own part
@@ -83,11 +84,28 @@ func (n *Node) list(q *Request, into []check) []check {
 		c.name = cmp.Or(c.name, DefaultLimit)
 		if c.policy == nil {
 			c.limit = n.find(c.name)
-		} else if c.limit, c.why = n.limits.called(c.name, c.policy, n.now()); c.why != ReasonOK {
+			continue
+		}
+		l, err := n.limits.Inline(n.now(), c.name, c.policy)
+		if err != nil {
+			c.why = inlineFault(err)
 			return into[:i+1]
 		}
+		c.limit = l
 	}
 	return into
+}
+
+// inlineFault is the reason why an inline policy decides nothing.
+func inlineFault(err error) Reason {
+	switch err { //nolint:errorlint // Inline returns these as they are, on the way of a decision
+	case limits.ErrBadName:
+		return ReasonUnknownLimit
+	case limits.ErrTooManyInline:
+		return ReasonTooManyPolicies
+	default:
+		return ReasonBadPolicy
+	}
 }
 
 // decideAll decides by all checks under the locks of all their shards, so that it is one
@@ -133,12 +151,12 @@ func (n *Node) prepare(c *check, atMost bool, net *limit.Buffer, now int64) (gro
 	if atMost && !c.ownCost && cost > 1 {
 		cost = 1
 	}
-	c.rule, group, c.why = n.ruleFor(c.limit.known(now), c.client, cost, net)
+	c.rule, group, c.why = n.ruleFor(c.limit.Known(now), c.client, cost, net)
 	switch {
 	case c.why != ReasonOK:
 		return group
 	case c.policy != nil:
-		c.key = n.calledKey(c.limit, c.name, c.client)
+		c.key = n.inlineKey(c.limit, c.name, c.client)
 	default:
 		c.key = n.key(c.limit, c.client, group)
 	}
@@ -279,7 +297,7 @@ func (n *Node) conclude(c *check, iso *isolation.Group, by terms, allowed bool, 
 		return
 	}
 	if c.share = c.shard.Sampler.Pick(now); allowed == c.d.Allowed {
-		c.shard.Counts.Count(c.limit.account, c.cost, allowed, c.d.Reason == ReasonShadow)
+		c.shard.Counts.Count(c.limit.Account, c.cost, allowed, c.d.Reason == ReasonShadow)
 	}
 }
 
@@ -292,7 +310,7 @@ func (n *Node) count(c *check, peek, allowed bool) {
 	case c.shard == nil:
 		n.countOutright(c.limit, c.client, c.cost, &c.d)
 	case c.share > 0:
-		offer(c.limit.account, c.client, c.cost, c.share, &c.d)
+		offer(c.limit.Account, c.client, c.cost, c.share, &c.d)
 	}
 }
 

@@ -230,11 +230,11 @@ func TestALimitMayComeWithTheRequest(t *testing.T) {
 		}
 	}
 	s := n.Stats()
-	if called := s.Limits[0]; called.Name != node.CalledLimit || called.Allowed != 9 {
+	if called := s.Limits[0]; called.Name != node.InlineLimit || called.Allowed != 9 {
 		t.Errorf("%+v", called)
 	}
 	var refused int
-	for i := range int64(node.MaxCalledPolicies) + 100 {
+	for i := range int64(node.MaxInlinePolicies) + 100 {
 		if d := ask("many", "alice", 10+i); d.Reason == node.ReasonTooManyPolicies {
 			refused++
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -224,7 +225,7 @@ func validLimits(all map[string]Policy) error {
 func validEach(all map[string]Policy) error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if err := errors.Join(validLimitName(name), all[name].Validate()); err != nil {
+		if err := errors.Join(limits.ValidName(name), all[name].Validate()); err != nil {
 			faults = append(faults, fmt.Errorf("limit %q: %w", name, err))
 		}
 	}

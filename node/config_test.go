@@ -143,13 +143,13 @@ func TestConfigurationIsCopied(t *testing.T) {
 func TestBadChangesOfALimitAreRefusedByField(t *testing.T) {
 	n, clock := still(t, node.Config{Limit: 5, Window: time.Second})
 	var field *node.FieldError
-	if err := n.SetLimit("default", node.Policy{Limit: -1, Window: time.Second}); !errors.As(err, &field) || field.Field != "limit" {
+	if _, err := n.SetLimit("default", node.Policy{Limit: -1, Window: time.Second}); !errors.As(err, &field) || field.Field != "limit" {
 		t.Error(err)
 	}
-	if err := n.SetLimit("a b", node.Policy{Limit: 1, Window: time.Second}); !errors.As(err, &field) || field.Field != "name" {
+	if _, err := n.SetLimit("a b", node.Policy{Limit: 1, Window: time.Second}); !errors.As(err, &field) || field.Field != "name" {
 		t.Error(err)
 	}
-	if err := n.DeleteLimit("nope"); !errors.Is(err, node.ErrUnknownLimit) {
+	if _, err := n.DeleteLimit("nope"); !errors.Is(err, node.ErrUnknownLimit) {
 		t.Error(err)
 	}
 	clock.at = clock.at.Add(time.Minute)

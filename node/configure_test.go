@@ -35,7 +35,7 @@ func TestAReloadedConfigurationChangesAllNodesOnce(t *testing.T) {
 	l.nodes[0].take("", "alice", 4)
 	l.run(time.Second)
 	next := file(map[string]int64{"default": 20, "new": 5})
-	must(t, l.nodes[1].Node.Configure(next))
+	must(t, errorOf(l.nodes[1].Node.Configure(next)))
 	l.run(soonAfter)
 	l.inForce("default", 20)
 	l.inForce("new", 5)
@@ -43,7 +43,7 @@ func TestAReloadedConfigurationChangesAllNodesOnce(t *testing.T) {
 	l.agree("", "alice", 16)
 	since := l.nodes[0].Node.Stats().Limits[0].Revision
 	for _, i := range []int{0, 2} {
-		must(t, l.nodes[i].Node.Configure(next))
+		must(t, errorOf(l.nodes[i].Node.Configure(next)))
 		l.run(soonAfter)
 	}
 	if got := l.nodes[0].Node.Stats().Limits[0]; !got.Revision.Equal(since) || got.Set || got.Configured.Limit != 20 {
@@ -69,15 +69,15 @@ func TestAReloadedConfigurationChangesAllNodesOnce(t *testing.T) {
 
 func TestWhatIsSetShadowsWhatIsConfigured(t *testing.T) {
 	l := newLab(t, 3, node.Config{Limits: file(map[string]int64{"default": 10})})
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour})))
 	l.run(soonAfter)
-	must(t, l.nodes[1].Node.Configure(file(map[string]int64{"default": 20})))
+	must(t, errorOf(l.nodes[1].Node.Configure(file(map[string]int64{"default": 20}))))
 	l.run(soonAfter)
 	l.inForce("default", 50)
 	if s := l.nodes[1].Node.Stats().Limits[0]; !s.Set || s.Configured.Limit != 20 {
 		t.Errorf("%+v", s)
 	}
-	must(t, l.nodes[2].Node.DeleteLimit("default"))
+	must(t, errorOf(l.nodes[2].Node.DeleteLimit("default")))
 	l.run(soonAfter)
 	l.inForce("default", 20)
 }
@@ -88,8 +88,10 @@ func TestAFileThatChangesInAPartitionOverridesNothing(t *testing.T) {
 	for _, setFirst := range []bool{true, false} {
 		l := newLab(t, 3, node.Config{Limits: file(map[string]int64{"default": 10})})
 		l.lose = func(m mail) bool { return (m.from == 2) != (m.to == 2) }
-		set := func() { must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour})) }
-		reload := func() { must(t, l.nodes[2].Node.Configure(file(map[string]int64{"default": 20}))) }
+		set := func() {
+			must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour})))
+		}
+		reload := func() { must(t, errorOf(l.nodes[2].Node.Configure(file(map[string]int64{"default": 20})))) }
 		if setFirst {
 			set()
 			l.run(2 * time.Second)
@@ -107,7 +109,7 @@ func TestAFileThatChangesInAPartitionOverridesNothing(t *testing.T) {
 		l.inForce("default", 50)
 		l.run(150 * time.Second) // until origins were compared
 		l.agree("", "alice", 43) // what was used is rounded up with each change
-		must(t, l.nodes[1].Node.DeleteLimit("default"))
+		must(t, errorOf(l.nodes[1].Node.DeleteLimit("default")))
 		l.run(soonAfter)
 		l.inForce("default", 20)
 	}
@@ -125,14 +127,14 @@ func TestALargeConfigurationTakesEffectNodeByNode(t *testing.T) {
 	l.nodes[0].take("", "tenant-7", 5)
 	l.run(time.Second)
 	for _, m := range l.nodes {
-		must(t, m.Node.Configure(large))
+		must(t, errorOf(m.Node.Configure(large)))
 		l.run(soonAfter)
 	}
 	l.agree("", "tenant-7", 102)
 	l.nodes[1].take("", "tenant-7", 2)
 	l.run(time.Second)
 	l.agree("", "tenant-7", 100)
-	err := l.nodes[0].Node.SetLimit("default", p)
+	_, err := l.nodes[0].Node.SetLimit("default", p)
 	if f, ok := errors.AsType[*node.FieldError](err); !ok || f.Field != "overrides" {
 		t.Errorf("set by message: %v", err)
 	}
@@ -141,9 +143,9 @@ func TestALargeConfigurationTakesEffectNodeByNode(t *testing.T) {
 func TestABadConfigurationChangesNothing(t *testing.T) {
 	l := newLab(t, 1, node.Config{Limits: file(map[string]int64{"default": 10})})
 	for _, bad := range []map[string]node.Policy{
-		file(map[string]int64{"default": 20, "other": -1}), file(map[string]int64{"a b": 1}), file(map[string]int64{strings.Repeat("x", 65): 1}), file(map[string]int64{node.CalledLimit: 1}),
+		file(map[string]int64{"default": 20, "other": -1}), file(map[string]int64{"a b": 1}), file(map[string]int64{strings.Repeat("x", 65): 1}), file(map[string]int64{node.InlineLimit: 1}),
 	} {
-		if err := l.nodes[0].Node.Configure(bad); err == nil {
+		if _, err := l.nodes[0].Node.Configure(bad); err == nil {
 			t.Errorf("%v was accepted", bad)
 		}
 		l.run(soonAfter)
@@ -154,8 +156,8 @@ func TestABadConfigurationChangesNothing(t *testing.T) {
 func TestSavedLimitsOutliveTheCluster(t *testing.T) {
 	l := newLab(t, 2, node.Config{Limits: file(map[string]int64{"default": 10})})
 	version := l.nodes[0].Node.LimitsVersion()
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour}))
-	must(t, l.nodes[0].Node.SetLimit("extra", node.Policy{Algorithm: node.SlidingWindow, Limit: 7, Window: time.Minute, Resolution: 6}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour})))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("extra", node.Policy{Algorithm: node.SlidingWindow, Limit: 7, Window: time.Minute, Resolution: 6})))
 	l.run(soonAfter)
 	if l.nodes[1].Node.LimitsVersion() == version || l.nodes[1].Node.LimitsVersion() != l.nodes[0].Node.LimitsVersion() {
 		t.Error("the version does not tell that there is something to save")
@@ -184,8 +186,8 @@ func TestWhatManyNodesSayAgainChangesThemAtOneInstant(t *testing.T) {
 	l := newLab(t, nodes, node.Config{Limits: file(map[string]int64{"default": 10})})
 	side := func(i int) bool { return i < nodes/2 }
 	l.lose = func(m mail) bool { return side(m.from) != side(m.to) }
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour}))
-	must(t, l.nodes[nodes-1].Node.Configure(file(map[string]int64{"default": 20})))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: 100 * time.Hour})))
+	must(t, errorOf(l.nodes[nodes-1].Node.Configure(file(map[string]int64{"default": 20}))))
 	l.run(2 * time.Second)
 	l.lose = nil
 	var said, changed time.Time
@@ -214,7 +216,7 @@ func TestWhatManyNodesSayAgainChangesThemAtOneInstant(t *testing.T) {
 // set after it.
 func TestLimitsSavedByAClockThatWasAheadAreSetAnew(t *testing.T) {
 	l := newLab(t, 1, hourly(10))
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: time.Hour}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 50, Window: time.Hour})))
 	l.run(soonAfter)
 	cfg := hourly(10)
 	cfg.SavedLimits = l.nodes[0].Node.SaveLimits()
@@ -222,7 +224,7 @@ func TestLimitsSavedByAClockThatWasAheadAreSetAnew(t *testing.T) {
 	l.join(cfg)
 	l.run(3 * time.Second)
 	l.inForce("default", 50)
-	must(t, l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 70, Window: time.Hour}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("default", node.Policy{Limit: 70, Window: time.Hour})))
 	l.run(soonAfter)
 	l.inForce("default", 70)
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
@@ -12,9 +13,9 @@ import (
 // decide answers for one limit. It holds one shard's lock, does no I/O and waits for
 // nobody. If d is not nil it fills in what a client is told, if hold is not nil what
 // settling a reservation needs to know.
-func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
+func (n *Node) decide(l *limits.Limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
 	now := n.now()
-	r := l.known(now)
+	r := l.Known(now)
 	var net limit.Buffer
 	rule, group, why := n.ruleFor(r, client, cost, &net)
 	if why != ReasonOK {
@@ -49,12 +50,12 @@ func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hol
 			*d = n.outright(rule, why, cost)
 		}
 	}
-	s.Counts.Count(l.account, cost, allowed, why == ReasonShadow)
+	s.Counts.Count(l.Account, cost, allowed, why == ReasonShadow)
 	share := s.Sampler.Pick(now)
 	timed := s.Sampler.One(latencyEvery)
 	s.Unlock()
 	if share > 0 {
-		l.account.Top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
+		l.Account.Top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
 	}
 	if timed {
 		n.latency.observe(n.now() - now)
@@ -64,16 +65,16 @@ func (n *Node) decide(l *namedLimit, client string, cost int64, d *Decision, hol
 
 // ruleFor finds the client's rule, and judges what can be judged without its state: why
 // is ReasonOK if that is to be looked at. r is nil if there is no such limit.
-func (n *Node) ruleFor(r *revision, client string, cost int64, net *limit.Buffer) (rule *limit.Rule, group []byte, why Reason) {
+func (n *Node) ruleFor(r *limits.Revision, client string, cost int64, net *limit.Buffer) (rule *limit.Rule, group []byte, why Reason) {
 	switch {
 	case r == nil:
 		return nil, nil, ReasonUnknownLimit
 	case client == "":
-		return &r.rules[0], nil, ReasonNoClient
+		return &r.Rules[0], nil, ReasonNoClient
 	case len(client) > MaxClientID:
-		return &r.rules[0], nil, ReasonClientTooLong
+		return &r.Rules[0], nil, ReasonClientTooLong
 	}
-	rule, group = r.rule(client, net)
+	rule, group = r.Rule(client, net)
 	switch {
 	case cost < 1:
 		return rule, group, ReasonBadCost
@@ -116,22 +117,22 @@ func (n *Node) outright(r *limit.Rule, why Reason, cost int64) Decision {
 
 // countOutright counts an answer that took no look at the client's state: by its reason if
 // no limit decided, otherwise under the limit. l is nil if nothing has that name.
-func (n *Node) countOutright(l *namedLimit, client string, cost int64, d *Decision) {
+func (n *Node) countOutright(l *limits.Limit, client string, cost int64, d *Decision) {
 	if d.Reason.refused() {
 		n.refusals[d.Reason].Add(1)
 		if d.Reason == ReasonUnknownLimit && l != nil { // there was one, before it was deleted
-			n.unknown.warn(n.log, l.name)
+			n.unknown.warn(n.log, l.Name)
 		}
 		return
 	}
 	anywhere := crdt.Key{Hi: uint64(uint8(len(client))^client[len(client)-1]) << 56} //nolint:gosec // shards share the work
 	s := n.table.Shard(anywhere)
 	s.Lock()
-	s.Counts.Count(l.account, cost, d.Allowed, d.Reason == ReasonShadow)
+	s.Counts.Count(l.Account, cost, d.Allowed, d.Reason == ReasonShadow)
 	share := s.Sampler.Pick(n.now())
 	s.Unlock()
 	if share > 0 {
-		offer(l.account, client, cost, share, d)
+		offer(l.Account, client, cost, share, d)
 	}
 }
 
@@ -193,7 +194,7 @@ func (n *Node) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now, c
 // overflow is the entry of an unknown client while the table is full: an ordinary,
 // replicated one that the unknown clients of a rule and a partition share. That converges,
 // and can only deny too much. It is nil if unknown clients are let pass. s is locked.
-func (n *Node) overflow(s *table.Shard, l *namedLimit, r *limit.Rule, k crdt.Key, now int64) *table.Entry {
+func (n *Node) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crdt.Key, now int64) *table.Entry {
 	n.overflowed.Add(1)
 	if n.cfg.OnFull == FullOpen {
 		return nil

@@ -32,7 +32,7 @@ func (l *lab) nowhere(when string) {
 			l.t.Errorf("%s, n%d: it is listed", when, m.index)
 		}
 		_, top := m.Node.Top("extra")
-		for _, err := range []error{top, m.Node.Reset("extra", "bob"), m.Node.DeleteLimit("extra")} {
+		for _, err := range []error{top, m.Node.Reset("extra", "bob"), errorOf(m.Node.DeleteLimit("extra"))} {
 			if !errors.Is(err, node.ErrUnknownLimit) {
 				l.t.Errorf("%s, n%d: got %v", when, m.index, err)
 			}
@@ -42,7 +42,7 @@ func (l *lab) nowhere(when string) {
 
 func TestALimitThatWasOnlyEverSetIsDeletedEverywhereAtOneInstant(t *testing.T) {
 	l := newLab(t, 3, hourly(100))
-	must(t, l.nodes[0].Node.SetLimit("extra", extra))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("extra", extra)))
 	l.run(soonAfter)
 	var handles []*node.Limiter
 	for _, m := range l.nodes {
@@ -52,7 +52,7 @@ func TestALimitThatWasOnlyEverSetIsDeletedEverywhereAtOneInstant(t *testing.T) {
 		}
 	}
 	l.run(soonAfter)
-	must(t, l.nodes[2].Node.DeleteLimit("extra"))
+	must(t, errorOf(l.nodes[2].Node.DeleteLimit("extra")))
 	l.run(changeLead - time.Millisecond)
 	for i, h := range handles {
 		if !h.Peek("alice", 1).Allowed {
@@ -72,7 +72,7 @@ func TestALimitThatWasOnlyEverSetIsDeletedEverywhereAtOneInstant(t *testing.T) {
 	l.run(30 * time.Second)
 	l.nowhere("later")
 	// It can be set again. What was used just before is still used.
-	must(t, l.nodes[1].Node.SetLimit("extra", node.Policy{Limit: 20, Window: 100 * time.Hour}))
+	must(t, errorOf(l.nodes[1].Node.SetLimit("extra", node.Policy{Limit: 20, Window: 100 * time.Hour})))
 	l.run(soonAfter)
 	l.agree("extra", "alice", 14)
 	for i, h := range handles {
@@ -87,17 +87,17 @@ func TestALimitThatWasOnlyEverSetIsDeletedEverywhereAtOneInstant(t *testing.T) {
 // Costs that arrive after the end count if the limit is made anew.
 func TestCostsThatArriveAfterTheEndOfALimitAreKept(t *testing.T) {
 	l := newLab(t, 3, hourly(100))
-	must(t, l.nodes[0].Node.SetLimit("extra", extra))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("extra", extra)))
 	l.run(soonAfter)
 	l.hold = func(m mail) bool { return m.from == 0 && m.kind == "delta" }
 	l.nodes[0].take("extra", "alice", 4)
 	l.run(20 * time.Millisecond)
-	must(t, l.nodes[1].Node.DeleteLimit("extra"))
+	must(t, errorOf(l.nodes[1].Node.DeleteLimit("extra")))
 	l.run(soonAfter)
 	l.release(nil)
 	l.run(soonAfter)
 	l.nowhere("after late costs")
-	must(t, l.nodes[2].Node.SetLimit("extra", extra))
+	must(t, errorOf(l.nodes[2].Node.SetLimit("extra", extra)))
 	l.run(soonAfter)
 	l.agree("extra", "alice", 6)
 }
@@ -106,9 +106,9 @@ func TestWhoJoinsAfterTheEndOfALimitDoesNotHaveItEither(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"soon": soonAfter, "when nothing else is known of it": 4 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, 2, hourly(100))
-			must(t, l.nodes[0].Node.SetLimit("extra", extra))
+			must(t, errorOf(l.nodes[0].Node.SetLimit("extra", extra)))
 			l.run(wait)
-			must(t, l.nodes[1].Node.DeleteLimit("extra"))
+			must(t, errorOf(l.nodes[1].Node.DeleteLimit("extra")))
 			l.run(wait)
 			l.join(hourly(100))
 			l.run(3 * time.Second)
@@ -124,10 +124,10 @@ func TestWhoJoinsAfterTheEndOfALimitDoesNotHaveItEither(t *testing.T) {
 
 func TestANodeThatWasCutOffDoesNotBringADeletedLimitBack(t *testing.T) {
 	l := newLab(t, 3, hourly(100))
-	must(t, l.nodes[0].Node.SetLimit("extra", extra))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("extra", extra)))
 	l.run(soonAfter)
 	l.lose = func(m mail) bool { return m.from == 2 || m.to == 2 }
-	must(t, l.nodes[0].Node.DeleteLimit("extra"))
+	must(t, errorOf(l.nodes[0].Node.DeleteLimit("extra")))
 	l.run(time.Minute)
 	if !l.nodes[2].Node.Limiter("extra").Allow("alice") {
 		t.Error("it does not decide by what it knows")
@@ -143,12 +143,12 @@ func TestALimitThatSomeNodesHaveConfiguredIsDeletedOnTheOthers(t *testing.T) {
 	with.Limits = map[string]node.Policy{"extra": extra}
 	m := l.join(with)
 	l.run(3 * time.Second)
-	must(t, m.Node.SetLimit("extra", node.Policy{Limit: 50, Window: 100 * time.Hour}))
+	must(t, errorOf(m.Node.SetLimit("extra", node.Policy{Limit: 50, Window: 100 * time.Hour})))
 	l.run(soonAfter)
 	if p := l.nodes[0].Node.Limits()["extra"]; p.Limit != 50 {
 		t.Fatalf("got %+v", p)
 	}
-	must(t, m.Node.DeleteLimit("extra"))
+	must(t, errorOf(m.Node.DeleteLimit("extra")))
 	l.run(soonAfter)
 	if p := m.Node.Limits()["extra"]; p.Limit != 10 {
 		t.Errorf("the configured one is %+v", p)
@@ -162,18 +162,18 @@ func TestLimitsThatComeAndGoDoNotFillTheRegistry(t *testing.T) {
 	first := n.Limiter("limit0")
 	for i := range 2 * node.MaxLimits {
 		name := fmt.Sprintf("limit%d", i)
-		must(t, n.SetLimit(name, extra))
+		must(t, errorOf(n.SetLimit(name, extra)))
 		if !n.Limiter(name).Allow("alice") {
 			t.Fatalf("%s denies", name)
 		}
-		must(t, n.DeleteLimit(name))
+		must(t, errorOf(n.DeleteLimit(name)))
 		clock.at = clock.at.Add(time.Second)
 	}
 	if first.Allow("alice") {
 		t.Error("the first one is still there")
 	}
 	// What is new has counters of its own, and old handles find it.
-	must(t, n.SetLimit("limit0", extra))
+	must(t, errorOf(n.SetLimit("limit0", extra)))
 	if !first.Allow("bob") {
 		t.Error("a handle from before does not find the limit made anew")
 	}
@@ -182,9 +182,9 @@ func TestLimitsThatComeAndGoDoNotFillTheRegistry(t *testing.T) {
 		t.Errorf("got %+v", s.Limits)
 	}
 	for i := range node.MaxLimits - 2 {
-		must(t, n.SetLimit(fmt.Sprintf("full%d", i), extra))
+		must(t, errorOf(n.SetLimit(fmt.Sprintf("full%d", i), extra)))
 	}
-	if err := n.SetLimit("more", extra); !errors.Is(err, node.ErrTooManyLimits) {
+	if _, err := n.SetLimit("more", extra); !errors.Is(err, node.ErrTooManyLimits) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -196,8 +196,8 @@ func TestNodesForgetTheSameDeletedLimits(t *testing.T) {
 	for i := range node.MaxLimits * 3 / 4 {
 		for _, m := range l.nodes {
 			name := fmt.Sprintf("limit%d-of-%d", i, m.index)
-			must(t, m.Node.SetLimit(name, extra))
-			must(t, m.Node.DeleteLimit(name))
+			must(t, errorOf(m.Node.SetLimit(name, extra)))
+			must(t, errorOf(m.Node.DeleteLimit(name)))
 		}
 		l.now = l.now.Add(time.Millisecond)
 	}

@@ -97,7 +97,7 @@ func TestLookupTellsWhetherThereIsALimit(t *testing.T) {
 	if n.Allow("alice") {
 		t.Error("there is no default limit, and it let one pass")
 	}
-	must(t, n.SetLimit("late", node.Policy{Limit: 1, Window: time.Minute}))
+	must(t, errorOf(n.SetLimit("late", node.Policy{Limit: 1, Window: time.Minute})))
 	if !late.Allow("alice") {
 		t.Error("a limiter does not follow a limit that was made after it")
 	}
@@ -120,7 +120,7 @@ func TestManyLimitsCountApart(t *testing.T) {
 	if d := n.Take("alice", 7); !d.Allowed {
 		t.Errorf("the default limit was charged for another: %+v", d)
 	}
-	if err := n.SetLimit("one-more", node.Policy{Limit: 1, Window: time.Hour}); !errors.Is(err, node.ErrTooManyLimits) {
+	if _, err := n.SetLimit("one-more", node.Policy{Limit: 1, Window: time.Hour}); !errors.Is(err, node.ErrTooManyLimits) {
 		t.Errorf("limit %d: %v", node.MaxLimits+1, err)
 	}
 	// Names and ids are kept apart: "a" + "bc" is not "ab" + "c".

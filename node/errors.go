@@ -1,17 +1,24 @@
 package node
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
+)
 
 // Errors to branch on. A denial is never one of them.
 var (
-	ErrUnknownLimit  = errors.New("node: unknown limit")
-	ErrTooManyLimits = errors.New("node: too many limits")
+	// ErrUnknownLimit says that there is no limit of this name.
+	ErrUnknownLimit = limits.ErrUnknownLimit
+	// ErrTooManyLimits is SetLimit's answer at a node that has its fill, MaxLimits.
+	ErrTooManyLimits = limits.ErrTooManyLimits
 	// ErrTooManyPolicies is the fault of a request with a policy of its own at a node that has
-	// its fill, MaxCalledPolicies, of them.
-	ErrTooManyPolicies = errors.New("node: too many different policies come with requests; try again in a minute")
+	// its fill, MaxInlinePolicies, of them.
+	ErrTooManyPolicies = limits.ErrTooManyInline
 	// ErrTooManyChanges is SetLimit's answer to several changes of one limit at once.
-	ErrTooManyChanges = errors.New("node: too many changes within a quarter of a second; try again")
-	ErrTooManyResets  = errors.New("node: too many resets within three windows; wait a minute")
+	ErrTooManyChanges = limits.ErrTooManyChanges
+	// ErrTooManyResets is Reset's answer at a node that repeats as many resets as it can.
+	ErrTooManyResets = limits.ErrTooManyResets
 	// ErrUnknownReservation is Commit's answer to a token under which no node holds a
 	// reservation, or not any more: its time is over, or the node that made it is gone. What
 	// the reservation took stays charged.

@@ -37,7 +37,7 @@ func TestAnExplanationTellsWhoAdmittedWhat(t *testing.T) {
 	if w := x.Windows; len(w) != 1 || w[0].End.Sub(w[0].Start) != 15*time.Second || len(w[0].Shares) != 3 || x.Remaining != 4 || x.Override != -1 {
 		t.Errorf("%+v", x)
 	}
-	must(t, l.nodes[0].Node.SetLimit("sliding", node.Policy{Algorithm: node.SlidingWindow, Limit: 20, Window: time.Minute}))
+	must(t, errorOf(l.nodes[0].Node.SetLimit("sliding", node.Policy{Algorithm: node.SlidingWindow, Limit: 20, Window: time.Minute})))
 	l.run(soonAfter)
 	x, err = l.nodes[1].Node.Explain("sliding", "alice")
 	must(t, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -14,7 +15,7 @@ func (c *check) fault() error {
 	case ReasonUnknownLimit:
 		name := cmp.Or(c.name, DefaultLimit)
 		if c.policy != nil {
-			return under(c.field("limit"), "name", validLimitName(name))
+			return under(c.field("limit"), "name", limits.ValidName(name))
 		}
 		return fmt.Errorf("%w: %w", ErrUnknownLimit, &FieldError{Field: c.field("limit"), Value: name, Reason: "must be the name of a limit"})
 	case ReasonNoClient, ReasonClientTooLong:

@@ -117,7 +117,7 @@ func TestTooManyPoliciesAreTold(t *testing.T) {
 	ask := func(i int64) node.Detail {
 		return n.DoDetailed(node.Request{Client: "a", Limit: "day", Also: []node.Check{{Policy: &node.Policy{Limit: i, Window: time.Minute}}}})
 	}
-	for i := range int64(node.MaxCalledPolicies) {
+	for i := range int64(node.MaxInlinePolicies) {
 		if d := ask(i + 1); d.Fault != nil {
 			t.Fatal(d)
 		}

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -17,52 +16,6 @@ func stillNode(t testing.TB) *Node {
 		t.Fatal(err)
 	}
 	return n
-}
-
-func TestACalledPolicyIsItsName(t *testing.T) {
-	for _, p := range []Policy{
-		{Limit: 1, Window: time.Millisecond},
-		{Limit: 1 << 52, Window: 366 * 24 * time.Hour, Burst: 1 << 50},
-		{Algorithm: FixedWindow, Limit: 1 << 50, Calendar: 7, Consistency: Local, Shadow: true, OnIsolation: IsolationClosed},
-		{Algorithm: SlidingWindow, Limit: 1 << 50, Window: 366*24*time.Hour - 1, Resolution: 60},
-		{Access: Blocked},
-	} {
-		if err := p.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		c, ok := calledOf(&p)
-		if !ok {
-			t.Fatalf("%+v", p)
-		}
-		name := c.name()
-		if len(name) > 64 {
-			t.Errorf("%s is too long for a message", name)
-		}
-		if back, err := parseCalled(name); err != nil || back != c {
-			t.Errorf("%s: %+v, %v, want %+v", name, back, err, c)
-		}
-	}
-}
-
-// A name from a peer makes one limit of a valid policy, or none.
-func FuzzCalledName(f *testing.F) {
-	c, _ := calledOf(&Policy{Limit: 100, Window: time.Minute, Burst: 7})
-	for _, seed := range []string{c.name(), "~", "~.........", "~1.4.....2s..", "~zzzzzzzzzzzzzzzzzzzzz.........", "~0.........", "~-1.........", "~......-..."} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		n := stillNode(t)
-		l := n.limits.calledByName(calledMark+strings.TrimPrefix(name, calledMark), n.now())
-		if l == nil {
-			return
-		}
-		if l.name != calledMark+strings.TrimPrefix(name, calledMark) {
-			t.Errorf("%q made the limit %q", name, l.name)
-		}
-		if err := l.newest().policy.Validate(); err != nil {
-			t.Errorf("%q: %v", name, err)
-		}
-	})
 }
 
 // What a peer says of a limit is taken over whole, or not at all; and the node decides
@@ -81,15 +34,14 @@ func FuzzRegister(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, at int64, by uint64, value []byte) {
 		n := stillNode(t)
 		before := n.LimitsVersion()
-		s := store{n}
-		s.MergeRegisters(n.now(), []deltasync.Register{{Name: name, Stamp: crdt.Stamp{At: at, By: crdt.Replica(by)}, Value: value}})
+		n.limits.MergeRegisters(n.now(), []deltasync.Register{{Name: name, Stamp: crdt.Stamp{At: at, By: crdt.Replica(by)}, Value: value}})
 		for limit, p := range n.Limits() {
 			if err := p.Validate(); err != nil {
 				t.Errorf("limit %q: %v", limit, err)
 			}
 			n.Limiter(limit).Take("alice", 1)
 		}
-		if n.LimitsVersion() != before && len(s.Registers()) == 0 {
+		if n.LimitsVersion() != before && len(n.limits.Registers()) == 0 {
 			t.Error("something was taken over, and nothing is there")
 		}
 		if _, err := build(Config{Name: "n", Limit: 10, Window: time.Minute, SavedLimits: n.SaveLimits(), Now: time.Now}, 2); err != nil {

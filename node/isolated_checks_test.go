@@ -28,7 +28,7 @@ func TestAPartitionNoticedWithinADecisionIsNotHalfHeeded(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				(store{n}).View(deltasync.View{Members: 2, Visible: 2, Isolated: cut})
+				(viewer{n}).View(deltasync.View{Members: 2, Visible: 2, Isolated: cut})
 			}
 		}
 	}()

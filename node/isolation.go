@@ -8,8 +8,11 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
+// viewer is the node as it hears what the cluster looks like.
+type viewer struct{ *Node }
+
 // View implements deltasync.Viewer.
-func (n store) View(v deltasync.View) {
+func (n viewer) View(v deltasync.View) {
 	n.table.SetView(v.Peers, v.Delay)
 	members := max(v.Members, n.cfg.Nodes)
 	n.isolation.Set(n.now(), !n.offline && (v.Isolated || v.Visible < members), v.Visible, members)

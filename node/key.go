@@ -4,17 +4,18 @@ import (
 	"bytes"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // key hashes a client's id under the limit. group is what the id counts as, nil for
 // itself. The buffer stays on the stack, and is small because clearing it costs time.
-func (n *Node) key(l *namedLimit, client string, group []byte) crdt.Key {
+func (n *Node) key(l *limits.Limit, client string, group []byte) crdt.Key {
 	var buf [128]byte
-	if group != nil || len(l.prefix)+len(client) > len(buf) {
+	if group != nil || len(l.Prefix)+len(client) > len(buf) {
 		return n.longKey(l, client, group)
 	}
-	hi, lo := n.hash.Hash128(append(append(buf[:0], l.prefix...), client...))
+	hi, lo := n.hash.Hash128(append(append(buf[:0], l.Prefix...), client...))
 	return crdt.Key{Hi: hi, Lo: lo}
 }
 
@@ -22,9 +23,9 @@ func (n *Node) key(l *namedLimit, client string, group []byte) crdt.Key {
 // it by the last byte of the limit's prefix.
 //
 //go:noinline
-func (n *Node) longKey(l *namedLimit, client string, group []byte) crdt.Key {
+func (n *Node) longKey(l *limits.Limit, client string, group []byte) crdt.Key {
 	var buf [256 + MaxClientID]byte
-	b := append(buf[:0], l.prefix...)
+	b := append(buf[:0], l.Prefix...)
 	switch {
 	case group == nil:
 		b = append(b, client...)
@@ -40,9 +41,9 @@ func (n *Node) longKey(l *namedLimit, client string, group []byte) crdt.Key {
 
 // overflowKey is the key that the unknown clients of a partition share. No client
 // id can be hashed to it but by accident.
-func (n *Node) overflowKey(l *namedLimit, r *limit.Rule, k crdt.Key) crdt.Key {
+func (n *Node) overflowKey(l *limits.Limit, r *limit.Rule, k crdt.Key) crdt.Key {
 	var buf [192]byte
-	b := append(append(buf[:0], "overflow\x00"...), l.prefix...)
+	b := append(append(buf[:0], "overflow\x00"...), l.Prefix...)
 	b = append(b, byte(k.Partition()))
 	if r.Index > 0 {
 		b = append(b, byte(r.Index>>8), byte(r.Index))
@@ -50,4 +51,16 @@ func (n *Node) overflowKey(l *namedLimit, r *limit.Rule, k crdt.Key) crdt.Key {
 	hi, lo := n.hash.Hash128(b)
 	const low = 1<<56 - 1
 	return crdt.Key{Hi: k.Hi&^low | hi&low, Lo: lo}
+}
+
+// inlineKey is a client's key under a limit that came with a request. Its prefix names the
+// policy, and name is the request's: clients of another name count apart.
+//
+//go:noinline
+func (n *Node) inlineKey(l *limits.Limit, name, client string) crdt.Key {
+	var buf [256 + MaxClientID]byte
+	b := append(append(buf[:0], l.Prefix...), name...)
+	b = append(append(b, 0), client...)
+	hi, lo := n.hash.Hash128(b)
+	return crdt.Key{Hi: hi, Lo: lo}
 }

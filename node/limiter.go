@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 )
 
 // Limiter is one named limit of a node. It follows changes of the limit's policy, and
@@ -13,7 +15,7 @@ import (
 type Limiter struct {
 	node  *Node
 	name  string
-	limit *namedLimit // nil: there was none when it was looked up
+	limit *limits.Limit // nil: there was none when it was looked up
 }
 
 // MustLimiter returns the limiter of that name ("" is "default") and panics if the node
@@ -33,19 +35,19 @@ func (n *Node) MustLimiter(name string) *Limiter {
 // such a limit now.
 func (n *Node) Lookup(name string) (*Limiter, bool) {
 	l := n.Limiter(name)
-	return l, l.limit.known(n.now()) != nil
+	return l, l.limit.Known(n.now()) != nil
 }
 
 // Limiter returns the limiter of that name ("" is "default"), for a limit that may come
 // and go while the program runs. While there is none it denies everything, and the first
 // request is a warning in the log.
 func (n *Node) Limiter(name string) *Limiter {
-	return &Limiter{node: n, name: name, limit: n.limits.get(name)}
+	return &Limiter{node: n, name: name, limit: n.limits.Get(name)}
 }
 
 // find is the limit, nil if there still is none of that name.
-func (l *Limiter) find() *namedLimit {
-	if l.limit == nil || l.limit.removed.Load() {
+func (l *Limiter) find() *limits.Limit {
+	if l.limit == nil || l.limit.Removed() {
 		return l.node.find(l.name)
 	}
 	return l.limit
@@ -70,8 +72,8 @@ func (l *Limiter) Peek(clientID string, cost int64) Decision {
 }
 
 // find is the limit of that name, nil if there is none.
-func (n *Node) find(name string) *namedLimit {
-	l := n.limits.get(name)
+func (n *Node) find(name string) *limits.Limit {
+	l := n.limits.Get(name)
 	if l == nil {
 		n.unknown.warn(n.log, name)
 	}

@@ -47,15 +47,15 @@ func filled(b *testing.B, clients, replicas int) *Node {
 	if err != nil {
 		b.Fatal(err)
 	}
-	n, l := s.Node, s.Node.limits.get("")
+	n, l := s.Node, s.Node.limits.Get("")
 	for i := range clients {
 		n.Allow(fmt.Sprintf("client-%013d", i))
 	}
 	now := n.now()
-	r := &l.at(now).rules[0]
+	r := &l.At(now).Rules[0]
 	start := r.Frame.Start(now)
 	for of := 2; of <= replicas; of++ {
-		d := &crdt.Delta{Limit: l.name, Revision: r.Revision, Replica: crdt.Replica(of), Width: r.Frame.Width, Start: start, Rows: make([]crdt.Row, 1)} //nolint:gosec // small
+		d := &crdt.Delta{Limit: l.Name, Revision: r.Revision, Replica: crdt.Replica(of), Width: r.Frame.Width, Start: start, Rows: make([]crdt.Row, 1)} //nolint:gosec // small
 		for i := range clients {
 			d.Rows[0] = crdt.Row{
 				Key:  n.key(l, fmt.Sprintf("client-%013d", i), nil),

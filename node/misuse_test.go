@@ -55,10 +55,10 @@ func TestAClosedNodeTakesNoChange(t *testing.T) {
 	}
 	p := node.Policy{Limit: 5, Window: time.Minute}
 	for name, call := range map[string]func() error{
-		"SetLimit":    func() error { return n.SetLimit("default", p) },
-		"a new one":   func() error { return n.SetLimit("other", p) },
-		"DeleteLimit": func() error { return n.DeleteLimit("default") },
-		"Configure":   func() error { return n.Configure(map[string]node.Policy{"default": p}) },
+		"SetLimit":    func() error { return errorOf(n.SetLimit("default", p)) },
+		"a new one":   func() error { return errorOf(n.SetLimit("other", p)) },
+		"DeleteLimit": func() error { return errorOf(n.DeleteLimit("default")) },
+		"Configure":   func() error { return errorOf(n.Configure(map[string]node.Policy{"default": p})) },
 		"Reset":       func() error { return n.Reset("default", "a") },
 	} {
 		if err := call(); !errors.Is(err, node.ErrClosed) {

@@ -17,6 +17,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/escrow"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
@@ -43,20 +44,14 @@ type Node struct {
 	log     *slog.Logger
 	offline bool // there is no transport
 
-	limits *registry
-	def    *Limiter // the limit "default"
-	table  *table.Table
-	// baseDigest tells nodes with other limits in their configuration apart.
-	baseDigest atomic.Uint64
-	degraded   atomic.Bool
-	isolation  isolation.Watch
-	ahead      atomic.Int64
+	limits    *limits.Registry
+	def       *Limiter // the limit "default"
+	table     *table.Table
+	degraded  atomic.Bool
+	isolation isolation.Watch
+	ahead     atomic.Int64
 
-	resets struct {
-		mu    sync.Mutex
-		list  []clientReset
-		fresh bool
-	}
+	resets limits.Resets
 
 	escrow  *escrow.Escrow // reservations under tokens
 	unknown unknownLimits
@@ -138,14 +133,17 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	if !cfg.ConfiguredAt.IsZero() {
 		configuredAt = cfg.ConfiguredAt.UnixNano()
 	}
-	if n.limits, err = newRegistry(cfg.Limits, configuredAt); err != nil {
+	n.limits, err = limits.New(limits.Config{
+		Replica: replica, Hash: n.hash.Hash128, Tolerance: cfg.ClockTolerance,
+		Configured: cfg.Limits, ConfiguredAt: configuredAt, Dropped: &n.dropped, Observer: limitsObserver{n},
+	})
+	if err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
-	n.baseDigest.Store(uint64(n.digestBase(cfg.Limits)))
 	n.escrow = escrow.New(replica, n.hash)
 	n.table = table.New(table.Config{
 		Self: replica, Size: cfg.MaxClients, Tolerance: int64(cfg.ClockTolerance),
-		Limits: limitsOf{n}, Isolation: &n.isolation, Dropped: &n.dropped, Urgent: n.loopUrgent,
+		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Urgent: n.loopUrgent,
 	})
 	n.def = n.Limiter(DefaultLimit)
 	if cfg.Now != nil {
@@ -209,7 +207,7 @@ func (n *Node) housekeep() {
 	}
 	n.table.Sweep(n.now())
 	n.escrow.Expire(n.now())
-	n.sayAgain()
+	n.limits.ProposePending(n.now())
 	status := n.protocol.Status()
 	if bad := n.impaired(&status); bad != n.degraded.Swap(bad) {
 		if bad {
@@ -229,25 +227,6 @@ func (n *Node) Allow(clientID string) bool { return n.def.Allow(clientID) }
 
 // Take asks the limit "default" for cost units.
 func (n *Node) Take(clientID string, cost int64) Decision { return n.def.Take(clientID, cost) }
-
-func (n *Node) known(name string) (*namedLimit, error) {
-	if l := n.limits.get(name); l.known(n.now()) != nil {
-		return l, nil
-	}
-	return nil, fmt.Errorf("%w: %q", ErrUnknownLimit, name)
-}
-
-// Limits returns the policies in force, by name, with their defaults filled in.
-func (n *Node) Limits() map[string]Policy {
-	now := n.now()
-	out := map[string]Policy{}
-	for _, l := range n.limits.all() {
-		if r := l.known(now); r != nil {
-			out[l.name] = r.policy
-		}
-	}
-	return out
-}
 
 // Ready returns nil once the node has joined its cluster, ErrJoining before that
 // and ErrClosed after Close. Decisions are made all the while.

@@ -160,7 +160,7 @@ func TestChangedOverridesKeepWhatWasUsed(t *testing.T) {
 	l.agree("", "bob", 2)
 	p := tenants()
 	p.Overrides = append([]node.Override{{Clients: []string{"bob"}, Limit: 10}}, p.Overrides[1:]...)
-	must(t, l.nodes[2].Node.SetLimit("default", p))
+	must(t, errorOf(l.nodes[2].Node.SetLimit("default", p)))
 	l.run(soonAfter)
 	l.agree("", "acme", 2)
 	l.agree("", "bob", 7)

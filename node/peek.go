@@ -2,12 +2,13 @@ package node
 
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // peek tells what a decision would say, and takes nothing.
-func (n *Node) peek(l *namedLimit, client string, cost int64) Decision {
+func (n *Node) peek(l *limits.Limit, client string, cost int64) Decision {
 	one := [1]check{{client: client, limit: l, cost: cost}}
 	n.decideAll(one[:], terms{peek: true})
 	d := one[0].d
@@ -19,7 +20,7 @@ func (n *Node) peek(l *namedLimit, client string, cost int64) Decision {
 }
 
 // look makes look what a decision at now would find and leave alone. s is locked.
-func (n *Node) look(look *table.Entry, s *table.Shard, l *namedLimit, r *limit.Rule, k crdt.Key, now int64) {
+func (n *Node) look(look *table.Entry, s *table.Shard, l *limits.Limit, r *limit.Rule, k crdt.Key, now int64) {
 	e := s.Find(k)
 	if e == nil && s.Full() && n.cfg.OnFull != FullOpen {
 		e = s.Find(n.overflowKey(l, r, k))

@@ -33,7 +33,7 @@ func TestAnswersWithoutAStateAgreeWithTheTableOfReasons(t *testing.T) {
 			t.Errorf("%s: %+v", limit, d)
 		}
 	}
-	r := &n.limits.get("free").newest().rules[0]
+	r := &n.limits.Get("free").Newest().Rules[0]
 	for why := range reasonEnd {
 		d := n.outright(r, why, 1)
 		if d.Allowed != why.passes() || d.Reason != why {

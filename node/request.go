@@ -13,8 +13,8 @@ type Request struct {
 	// Policy comes with the request, as gateways do it. Limit is a name for it then, which
 	// no limit needs to have. Clients are counted by name and policy: under another policy
 	// they start anew. Such a policy has no Overrides, and no TimeZone other than UTC. Stats
-	// counts all limits that come with requests as one, under the name CalledLimit. A node
-	// knows at most MaxCalledPolicies different policies at once.
+	// counts all limits that come with requests as one, under the name InlineLimit. A node
+	// knows at most MaxInlinePolicies different policies at once.
 	Policy *Policy
 	// Timeout is how long a reservation can be settled. 0 means 60 s, at most MaxTimeout.
 	// Less can be given back as time goes on: what has drained is free again already, and
@@ -41,12 +41,6 @@ const MaxChecks = 15
 // MaxTimeout caps Request.Timeout. Raising it keeps reservations for longer of which little
 // can be given back any more; lowering it leaves longer work charged in full.
 const MaxTimeout = 10 * time.Minute
-
-// CalledLimit is the name under which limits that come with requests are counted.
-const CalledLimit = "called"
-
-// DefaultLimit is the name of the limit that is meant where none is named.
-const DefaultLimit = "default"
 
 // Detail is a decision with all that there is to say of it.
 type Detail struct {

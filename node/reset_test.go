@@ -102,7 +102,7 @@ func TestAResetBeforeAChangeOfTheLimitStays(t *testing.T) {
 	l := newLab(t, 3, hourly(10))
 	l.nodes[0].take("", "alice", 10)
 	l.run(soonAfter)
-	must(t, l.nodes[1].Node.SetLimit("default", node.Policy{Limit: 20, Window: 100 * time.Hour}))
+	must(t, errorOf(l.nodes[1].Node.SetLimit("default", node.Policy{Limit: 20, Window: 100 * time.Hour})))
 	must(t, l.nodes[1].Node.Reset("", "alice"))
 	l.run(soonAfter)
 	l.agree("", "alice", 20)

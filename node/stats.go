@@ -4,8 +4,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -69,7 +69,7 @@ func (n *Node) Top(limitName string) ([]TopClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	heaviest := l.account.Top.List()
+	heaviest := l.Account.Top.List()
 	out := make([]TopClient, len(heaviest))
 	for i, c := range heaviest {
 		out[i] = TopClient{Client: c.Name, Allowed: c.Allowed, Denied: c.Denied}
@@ -141,81 +141,46 @@ func (n *Node) Stats() Stats {
 			s.Staleness = max(s.Staleness, p.StaleFor)
 		}
 	}
-	s.Limits = n.calledStats(&status)
-	for _, l := range n.limits.all() {
-		if r := l.known(now); r != nil {
+	s.Limits = n.inlineStats(&status)
+	for _, l := range n.limits.All() {
+		if r := l.Known(now); r != nil {
 			s.Limits = append(s.Limits, n.limitStats(r, &status))
 		}
 	}
 	return s
 }
 
-// calledStats are one limit's for all that came with requests, if some did. Its policy is
+// inlineStats are one limit's for all that came with requests, if some did. Its policy is
 // the zero one, its bound that of the widest.
-func (n *Node) calledStats(sync *deltasync.Status) []LimitStats {
+func (n *Node) inlineStats(sync *deltasync.Status) []LimitStats {
 	var all []LimitStats
-	for _, l := range n.limits.calls.Load().byName {
-		r := l.newest()
+	for _, l := range n.limits.AllInline() {
+		r := l.Newest()
 		if len(all) == 0 {
 			all = append(all, n.limitStats(r, sync))
 			all[0].Policy = Policy{}
 		}
-		all[0].OvershootBound = max(all[0].OvershootBound, r.bound(sync, n.cfg.Flush))
+		all[0].OvershootBound = max(all[0].OvershootBound, r.Bound(sync, n.cfg.Flush))
 	}
 	return all
 }
 
-func (n *Node) limitStats(r *revision, sync *deltasync.Status) LimitStats {
-	a := r.limit.account
+func (n *Node) limitStats(r *limits.Revision, sync *deltasync.Status) LimitStats {
+	a := r.Limit.Account
 	seen, peak := a.Overshoot.Seen()
 	of := n.table.Decisions(a)
 	s := LimitStats{
-		Name: a.Name, Policy: r.policy,
+		Name: a.Name, Policy: r.Policy,
 		Allowed: of.Allowed, AllowedUnits: of.AllowedUnits,
 		Denied: of.Denied, DeniedUnits: of.DeniedUnits,
 		Shadowed: of.Shadowed, ShadowedUnits: of.ShadowedUnits,
-		OvershootBound: r.bound(sync, n.cfg.Flush), OvershootSeen: seen, OvershootPeak: peak,
+		OvershootBound: r.Bound(sync, n.cfg.Flush), OvershootSeen: seen, OvershootPeak: peak,
 	}
-	s.Set, s.Configured = r.source == sourceSet, n.limits.configured(r.limit.name)
-	if r.stamp.At != 0 {
-		s.Revision = time.Unix(0, r.stamp.At)
+	s.Set, s.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)
+	if r.Stamp.At != 0 {
+		s.Revision = time.Unix(0, r.Stamp.At)
 	}
 	return s
-}
-
-// bound is the worst case now, for the clients of whichever of the rules has the widest.
-func (r *revision) bound(s *deltasync.Status, flush time.Duration) float64 {
-	worst := 0.0
-	for i := range r.rules {
-		worst = max(worst, bound(&r.rules[i], s, flush))
-	}
-	return worst
-}
-
-// bound is the worst case now: each peer that can have admitted may have spent the
-// whole burst, and what drained since everything of its is known here, unseen; and
-// clocks that differ shift origins by as much. A window algorithm's peer never admits
-// more than the limit within a window by itself, or by the estimate of one twice as much
-// less a unit, however little it knows. See
-// docs/error-bound.md. Where everybody passes, or each node counts for itself, there is
-// nothing to exceed.
-func bound(r *limit.Rule, s *deltasync.Status, flush time.Duration) float64 {
-	if r.Silent || r.Policy.Access != Limited {
-		return 0
-	}
-	rate := float64(r.Policy.Limit) / float64(r.Policy.Window)
-	units, skew := 0.0, int64(0)
-	for _, p := range s.Peers {
-		if !p.Admits {
-			continue
-		}
-		units += r.MostAlone()
-		if r.Policy.Algorithm == GCRA {
-			units += rate * (float64(p.StaleFor) + float64(flush))
-			skew = max(skew, p.Skew, -p.Skew)
-		}
-	}
-	return units + rate*float64(skew)
 }
 
 // deafness is how long a peer that is heard may not hear this node: a beat or two,

@@ -11,7 +11,7 @@ import (
 // Counters are exact, for each limit, and only of what a limit decided.
 func TestCountersAreExact(t *testing.T) {
 	n, clock := still(t, node.Config{Limit: 8, Window: time.Second, Limits: map[string]node.Policy{"login": {Limit: 5, Window: time.Minute}}})
-	must(t, n.SetLimit("late", node.Policy{Limit: 7, Window: time.Second}))
+	must(t, errorOf(n.SetLimit("late", node.Policy{Limit: 7, Window: time.Second})))
 	rnd := rand.New(rand.NewPCG(1, 1))
 	want := map[string]*node.LimitStats{"default": {}, "login": {}, "late": {}}
 	names, clients := []string{"default", "login", "late"}, ids(10)

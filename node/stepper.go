@@ -58,9 +58,9 @@ func (s *Stepper) Fresh(replica uint64) (at int64, known bool) {
 // Standing is the stamp of a client's state under a limit, and the policy that it was
 // last decided by; zero and false if the node holds none.
 func (s *Stepper) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, held bool) {
-	l := s.Node.limits.get(limitName)
+	l := s.Node.limits.Get(limitName)
 	var net limit.Buffer
-	_, group := l.newest().rule(client, &net)
+	_, group := l.Newest().Rule(client, &net)
 	k := s.Node.key(l, client, group)
 	if e := s.Node.table.Shard(k).Find(k); e != nil {
 		return e.Stamp(), e.Rule().Policy, true
@@ -102,11 +102,11 @@ func (s *Stepper) Held(at int64) []Held {
 // client of an override is taken for one of the override of that number.
 func (s *Stepper) held(e *table.Entry, at int64) []Held {
 	rule := e.Rule()
-	if l := s.Node.limits.get(rule.Limit); l != nil {
-		if r := l.at(at); rule.Revision.Compare(r.stamp) < 0 {
-			next := r.numbered(rule.Index)
+	if l := s.Node.limits.Get(rule.Limit); l != nil {
+		if r := l.At(at); rule.Revision.Compare(r.Stamp) < 0 {
+			next := r.Numbered(rule.Index)
 			if next == nil {
-				next = &r.rules[0]
+				next = &r.Rules[0]
 			}
 			rule = next
 		}

@@ -61,8 +61,8 @@ func TestChangesUnderTrafficAdmitWhatOneNodeWould(t *testing.T) {
 				}
 				traffic(20 * time.Second)
 				for i, p := range c.changes {
-					must(t, nodes[i%3].SetLimit("default", p))
-					must(t, central.SetLimit("default", p))
+					must(t, errorOf(nodes[i%3].SetLimit("default", p)))
+					must(t, errorOf(central.SetLimit("default", p)))
 					traffic(20 * time.Second)
 				}
 				// At 200 requests a second, 50 ms of staleness are 10 of them; each

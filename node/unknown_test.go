@@ -57,10 +57,10 @@ func TestALimitThatWasDeletedIsToldToTheLogOnce(t *testing.T) {
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	l := newLab(t, 1, cfg)
 	n := l.nodes[0].Node
-	must(t, n.SetLimit("extra", node.Policy{Limit: 1, Window: time.Minute}))
+	must(t, errorOf(n.SetLimit("extra", node.Policy{Limit: 1, Window: time.Minute})))
 	l.run(time.Second)
 	extra := n.MustLimiter("extra")
-	must(t, n.DeleteLimit("extra"))
+	must(t, errorOf(n.DeleteLimit("extra")))
 	l.run(time.Second)
 	log.Reset()
 	for range 3 {

@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // Peers compare digests by window: thousands of overrides with one calendar are one window.
@@ -16,4 +17,16 @@ func TestOverridesShareTheirLimitsWindows(t *testing.T) {
 	if got := len(n.table.Windows(n.now())); got != 4 {
 		t.Errorf("%d windows, want 4", got)
 	}
+}
+
+// fixed is a node whose time stands still.
+func fixed(t *testing.T, cfg Config) *Node {
+	t.Helper()
+	now := time.Unix(1_700_000_040, 0)
+	cfg.Name, cfg.Now = "a", func() time.Time { return now }
+	n, err := build(cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

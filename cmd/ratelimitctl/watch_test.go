@@ -45,7 +45,7 @@ func changing(t *testing.T, changes ...func(n *node.Node) error) {
 
 func TestWatchPrintsEachChangeAsItTakesEffect(t *testing.T) {
 	set := func(name string, p node.Policy) func(n *node.Node) error {
-		return func(n *node.Node) error { return n.SetLimit(name, p) }
+		return func(n *node.Node) error { _, err := n.SetLimit(name, p); return err }
 	}
 	changing(t, set("default", node.Policy{Limit: 10, Window: time.Hour}))
 	code, out, errs := ctl("limits", "watch", "-interval", "5ms", "-n", "1")

@@ -21,7 +21,7 @@ import (
 
 // configurable is what a reload changes.
 type configurable interface {
-	Configure(limits map[string]node.Policy) error
+	Configure(limits map[string]node.Policy) (from time.Time, err error)
 }
 
 // reloader reads the settings anew, and gives the node the limits that they say. It is
@@ -132,7 +132,7 @@ func (r *reloader) take() (changed []string, err error) {
 	}
 	// A node that has nothing new to say must not have the last word.
 	if len(changed) > 0 {
-		if err := r.node.Configure(limits); err != nil {
+		if _, err := r.node.Configure(limits); err != nil {
 			return nil, err
 		}
 	}

@@ -13,9 +13,9 @@ import (
 // told counts what it is configured with.
 type told []map[string]node.Policy
 
-func (c *told) Configure(limits map[string]node.Policy) error {
+func (c *told) Configure(limits map[string]node.Policy) (time.Time, error) {
 	*c = append(*c, limits)
-	return nil
+	return time.Time{}, nil
 }
 
 func TestAReloadSaysOnlyWhatIsNewAndRight(t *testing.T) {

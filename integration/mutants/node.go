@@ -17,10 +17,10 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/merge.go", "	if !t.plausible(now, r, d.Start, row) {\n", "	if false {\n"},
 	}},
 	{name: "leave silent nodes out of the exported bound", edits: []edit{
-		{"node/stats.go", "		if !p.Admits {\n", "		if p.State != deltasync.PeerAlive {\n"},
+		{"node/internal/limits/bound.go", "		if !p.Admits {\n", "		if p.State != deltasync.PeerAlive {\n"},
 	}},
 	{name: "leave staleness out of the exported bound", edits: []edit{
-		{"node/stats.go", "rate * (float64(p.StaleFor) + float64(flush))", "rate * float64(flush)"},
+		{"node/internal/limits/bound.go", "rate * (float64(p.StaleFor) + float64(flush))", "rate * float64(flush)"},
 	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
 		{"node/decide.go", "		if conforms, origin = r.GCRA.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
@@ -88,6 +88,6 @@ var nodeMistakes = []mistake{
 		{"node/reserve.go", "	for i := range r.holds {\n", "	for i := range r.holds[:1] {\n"},
 	}},
 	{name: "leave out of the exported bound what windows admit alone", edits: []edit{
-		{"node/stats.go", "		units += r.MostAlone()\n", "		if r.Policy.Algorithm == GCRA {\n			units += r.MostAlone()\n		}\n"},
+		{"node/internal/limits/bound.go", "		units += r.MostAlone()\n", "		if r.Policy.Algorithm == limit.GCRA {\n			units += r.MostAlone()\n		}\n"},
 	}},
 }

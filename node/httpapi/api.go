@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
@@ -25,8 +26,9 @@ type Reserver interface {
 // Admin changes what is decided. Errors are node.ErrUnknownLimit, node.ErrTooManyLimits,
 // node.ErrTooManyResets, node.ErrTooManyChanges or a *node.FieldError, wrapped or joined.
 type Admin interface {
-	SetLimit(name string, p node.Policy) error
-	DeleteLimit(name string) error
+	// SetLimit and DeleteLimit return the instant from which the change holds.
+	SetLimit(name string, p node.Policy) (from time.Time, err error)
+	DeleteLimit(name string) (from time.Time, err error)
 	Reset(limit, client string) error
 	// Forget takes a node that will not come back off the list of members, and
 	// reports whether it was on it.

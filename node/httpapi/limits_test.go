@@ -19,16 +19,16 @@ type leaper struct {
 	ahead *atomic.Int64
 }
 
-func (l leaper) SetLimit(name string, p node.Policy) error {
-	err := l.Node.SetLimit(name, p)
+func (l leaper) SetLimit(name string, p node.Policy) (time.Time, error) {
+	from, err := l.Node.SetLimit(name, p)
 	l.ahead.Add(int64(250 * time.Millisecond))
-	return err
+	return from, err
 }
 
-func (l leaper) DeleteLimit(name string) error {
-	err := l.Node.DeleteLimit(name)
+func (l leaper) DeleteLimit(name string) (time.Time, error) {
+	from, err := l.Node.DeleteLimit(name)
 	l.ahead.Add(int64(250 * time.Millisecond))
-	return err
+	return from, err
 }
 
 func leaping(t *testing.T, cfg node.Config) leaper {
@@ -178,4 +178,6 @@ func TestChangesThatComeTooFastAreToldToWait(t *testing.T) {
 // quick is a node whose limits were changed a moment ago, often.
 type quick struct{ *node.Node }
 
-func (quick) SetLimit(string, node.Policy) error { return node.ErrTooManyChanges }
+func (quick) SetLimit(string, node.Policy) (time.Time, error) {
+	return time.Time{}, node.ErrTooManyChanges
+}

@@ -237,10 +237,10 @@ type stubborn struct {
 	err error
 }
 
-func (s stubborn) SetLimit(string, node.Policy) error { return s.err }
-func (s stubborn) DeleteLimit(string) error           { return s.err }
-func (s stubborn) Reset(string, string) error         { return s.err }
-func (s stubborn) Ready() error                       { return s.err }
+func (s stubborn) SetLimit(string, node.Policy) (time.Time, error) { return time.Time{}, s.err }
+func (s stubborn) DeleteLimit(string) (time.Time, error)           { return time.Time{}, s.err }
+func (s stubborn) Reset(string, string) error                      { return s.err }
+func (s stubborn) Ready() error                                    { return s.err }
 
 func (s stubborn) DoDetailed(node.Request) node.Detail {
 	return node.Detail{Decision: node.Decision{Reason: node.ReasonTooManyPolicies}, Fault: node.ErrTooManyPolicies}

@@ -191,7 +191,7 @@ func TestBadRequestsOnSeveralLimitsNameTheirFieldAndTakeNothing(t *testing.T) {
 
 func TestTooManyPoliciesAreToldToWait(t *testing.T) {
 	h := still(t, several())
-	for i := range node.MaxCalledPolicies {
+	for i := range node.MaxInlinePolicies {
 		if w := ask(t, h, "POST", "/v1/take", fmt.Sprintf(`{"client":"a","policy":{"limit":%d,"window":60}}`, i+1)); w.Code != http.StatusOK {
 			t.Fatalf("got %d %s", w.Code, w.Body)
 		}

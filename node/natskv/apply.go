@@ -117,7 +117,7 @@ func (w *Watcher) takesBack(e *entry, name string, held *standing, there bool) b
 }
 
 func (w *Watcher) set(name string, e *entry, p node.Policy) {
-	err := w.cfg.Node.SetLimit(name, p)
+	_, err := w.cfg.Node.SetLimit(name, p)
 	if err == nil {
 		w.count(func(s *Stats) { s.Set++ })
 		w.log.Info("limit set as the NATS bucket says", "limit", name, "revision", e.revision)
@@ -127,7 +127,7 @@ func (w *Watcher) set(name string, e *entry, p node.Policy) {
 }
 
 func (w *Watcher) delete(name string, e *entry) {
-	err := w.cfg.Node.DeleteLimit(name)
+	_, err := w.cfg.Node.DeleteLimit(name)
 	switch {
 	case err == nil:
 		w.count(func(s *Stats) { s.Deleted++ })

@@ -137,24 +137,24 @@ type counted struct {
 	sets, erases int
 }
 
-func (c *counted) SetLimit(name string, p node.Policy) error {
-	err := c.Node.SetLimit(name, p)
+func (c *counted) SetLimit(name string, p node.Policy) (time.Time, error) {
+	from, err := c.Node.SetLimit(name, p)
 	if err == nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.sets++
 	}
-	return err
+	return from, err
 }
 
-func (c *counted) DeleteLimit(name string) error {
-	err := c.Node.DeleteLimit(name)
+func (c *counted) DeleteLimit(name string) (time.Time, error) {
+	from, err := c.Node.DeleteLimit(name)
 	if err == nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.erases++
 	}
-	return err
+	return from, err
 }
 
 // told is how often it was told to set and to delete.
@@ -257,3 +257,6 @@ func (m *member) settled(t *testing.T) {
 	before := m.stats().Checks
 	eventually(t, "all is well", func() bool { return m.stats().Checks >= before+3 })
 }
+
+// errorOf is the error of a change whose instant does not matter.
+func errorOf(_ time.Time, err error) error { return err }

@@ -13,8 +13,8 @@ import (
 
 // Node is the node whose limits follow the bucket; *node.Node is one. No method may block.
 type Node interface {
-	SetLimit(name string, p node.Policy) error
-	DeleteLimit(name string) error
+	SetLimit(name string, p node.Policy) (from time.Time, err error)
+	DeleteLimit(name string) (from time.Time, err error)
 	// Limits returns the limits in force. Changes returns those that take effect in a
 	// moment.
 	Limits() map[string]node.Policy

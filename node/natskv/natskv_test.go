@@ -202,7 +202,7 @@ func TestANameThatNoLimitMayHaveIsRefused(t *testing.T) {
 	w := newWorld(t)
 	b := w.create()
 	m := w.alone()
-	for _, name := range []string{"a/b", "a=b", strings.Repeat("x", 65), node.CalledLimit} {
+	for _, name := range []string{"a/b", "a=b", strings.Repeat("x", 65), node.InlineLimit} {
 		b.put(name, `{"limit":5,"window":60}`)
 		eventually(t, name, func() bool {
 			return len(m.log.lines("refused", "key=\"limit."+name+"\"", "name")) == 1 || len(m.log.lines("refused", "key=limit."+name+" ", "name")) == 1
@@ -219,7 +219,7 @@ func TestOtherKeysAndOtherLimitsAreLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	b := w.create()
 	m := w.alone()
-	must(t, m.node.SetLimit("put", node.Policy{Limit: 9, Window: time.Minute}))
+	must(t, errorOf(m.node.SetLimit("put", node.Policy{Limit: 9, Window: time.Minute})))
 	for _, key := range []string{"limits.api", "limit", "other.limit.api", "Limit.api"} {
 		_, err := b.kv.PutString(t.Context(), key, `{"limit":5,"window":60}`)
 		must(t, err)
@@ -227,7 +227,7 @@ func TestOtherKeysAndOtherLimitsAreLeftAlone(t *testing.T) {
 	eventually(t, "in force", func() bool { return m.limit("put") == 9 && len(m.node.Changes()) == 0 })
 	b.del("put") // of what never was a key, but it takes back what was set before
 	eventually(t, "deleted", m.is("put", 0))
-	must(t, m.node.SetLimit("put", node.Policy{Limit: 10, Window: time.Minute}))
+	must(t, errorOf(m.node.SetLimit("put", node.Policy{Limit: 10, Window: time.Minute})))
 	m.settled(t)
 	if s := m.stats(); m.limit("put") != 10 || len(m.node.Limits()) != 2 || s.Limits != 0 || s.Set != 0 {
 		t.Errorf("got %v, %+v", m.node.Limits(), s)
@@ -247,9 +247,9 @@ func TestTheBucketHasTheLastWord(t *testing.T) {
 	b.put("api", `{"limit":5,"window":60}`)
 	m := w.alone()
 	eventually(t, "as in the bucket", m.is("api", 5))
-	must(t, m.node.SetLimit("api", node.Policy{Limit: 9, Window: time.Minute}))
+	must(t, errorOf(m.node.SetLimit("api", node.Policy{Limit: 9, Window: time.Minute})))
 	eventually(t, "changed otherwise, and changed back", func() bool { return m.stats().Set == 2 && m.limit("api") == 5 })
-	must(t, m.node.DeleteLimit("api"))
+	must(t, errorOf(m.node.DeleteLimit("api")))
 	eventually(t, "deleted otherwise, and back", func() bool { return m.stats().Set == 3 && m.limit("api") == 5 })
 }
 
@@ -271,7 +271,7 @@ func TestLimitsOfTheBucketMayUseEachOther(t *testing.T) {
 	// A change of what is used follows, in the bucket and elsewhere.
 	b.put("standard", `{"use":"default","window":40}`)
 	eventually(t, "a change in the bucket follows", func() bool { return window("api") == 40*time.Second && window("late") == 40*time.Second })
-	must(t, m.node.Configure(map[string]node.Policy{node.DefaultLimit: {Limit: 111, Window: time.Minute}}))
+	must(t, errorOf(m.node.Configure(map[string]node.Policy{node.DefaultLimit: {Limit: 111, Window: time.Minute}})))
 	eventually(t, "a change elsewhere follows", m.is("standard", 111))
 	if len(m.log.lines("refused", "goes in a circle")) == 0 || len(m.node.Limits()) != 4 {
 		t.Errorf("got %v, %q", m.node.Limits(), m.log.lines())
@@ -333,7 +333,7 @@ func TestAServerThatRestartsChangesNothing(t *testing.T) {
 	m := w.alone()
 	eventually(t, "as in the bucket", m.is("web", 5))
 	w.stop()
-	must(t, m.node.SetLimit("put", node.Policy{Limit: 9, Window: time.Minute}))
+	must(t, errorOf(m.node.SetLimit("put", node.Policy{Limit: 9, Window: time.Minute})))
 	eventually(t, "the node goes on", m.is("put", 9))
 	w.start(true)
 	b.put("web", `{"limit":6,"window":60}`)

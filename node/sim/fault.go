@@ -120,7 +120,7 @@ func (w *world) cut(f *Fault) (run, undo func(), err error) {
 // setLimit changes the default limit through one node. The oracle changes at the instant
 // that the new revision names.
 func (w *world) setLimit(m *member, f *Fault) {
-	if err := m.step.Node.SetLimit("default", *f.Policy); err != nil {
+	if _, err := m.step.Node.SetLimit("default", *f.Policy); err != nil {
 		w.violate("set limit: %v", err)
 		return
 	}

@@ -107,7 +107,7 @@ func (s *script) report() {
 }
 
 func (s *script) change(m *member) {
-	if err := m.node().SetLimit(node.DefaultLimit, after); err != nil {
+	if _, err := m.node().SetLimit(node.DefaultLimit, after); err != nil {
 		s.fault(err)
 		return
 	}

@@ -1,4 +1,4 @@
-package node
+package limits
 
 import (
 	"math"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -15,7 +16,7 @@ func TestTheBoundIsTheFormula(t *testing.T) {
 	const ms = int64(time.Millisecond)
 	flush := 50 * time.Millisecond
 	// 120 per minute are 2 per second: 100 ms are 0.2 units.
-	policy := Policy{Limit: 120, Window: time.Minute, Burst: 20}
+	policy := limit.Policy{Limit: 120, Window: time.Minute, Burst: 20}
 	for _, c := range []struct {
 		name  string
 		peers []deltasync.Peer
@@ -36,7 +37,7 @@ func TestTheBoundIsTheFormula(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := r.bound(&deltasync.Status{Peers: c.peers}, flush); math.Abs(got-c.want) > 1e-9 {
+			if got := r.Bound(&deltasync.Status{Peers: c.peers}, flush); math.Abs(got-c.want) > 1e-9 {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 		})

@@ -1,0 +1,217 @@
+package limits
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// The register of limits as it travels: entries merge by stamp, so that all nodes that heard
+// the same entries hold the same limits, in whatever order the entries came.
+
+var (
+	_ deltasync.Registry   = (*Registry)(nil)
+	_ deltasync.Configured = (*Registry)(nil)
+)
+
+// Registers implements deltasync.Registry.
+func (g *Registry) Registers() []deltasync.Register {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := slices.Collect(maps.Values(g.set))
+	slices.SortFunc(out, func(a, b deltasync.Register) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// RegistersDigest implements deltasync.Registry. Nodes that agree have the same.
+func (g *Registry) RegistersDigest() crdt.Digest {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var d crdt.Digest
+	for name, r := range g.set {
+		hi, lo := g.cfg.Hash([]byte(name))
+		d.Grow(crdt.Key{Hi: hi, Lo: lo}, r.Stamp, 0, crdt.Count{P: 1})
+	}
+	return d
+}
+
+// BaseDigest implements deltasync.Configured.
+func (g *Registry) BaseDigest() crdt.Digest { return crdt.Digest(g.baseDigest.Load()) }
+
+// MergeRegisters implements deltasync.Registry.
+func (g *Registry) MergeRegisters(now int64, regs []deltasync.Register) {
+	for _, r := range regs {
+		if r.Stamp.At > g.latest(now) {
+			g.cfg.Dropped.Add(tally.DropFuture, 1)
+			continue
+		}
+		switch changed, err := g.merge(now, r); {
+		case err != nil:
+			g.cfg.Dropped.Add(tally.DropLimit, 1)
+			g.cfg.Observer.LimitRefused(r, err)
+		case changed:
+			g.cfg.Observer.LimitChanged(r)
+		}
+	}
+	g.ProposePending(now)
+}
+
+// ChangedRegisters implements deltasync.Registry: it lists the entries that this node made.
+func (g *Registry) ChangedRegisters() []deltasync.Register {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []deltasync.Register
+	for _, name := range g.changed {
+		if r := g.set[name]; r.Stamp.By == g.cfg.Replica {
+			out = append(out, r)
+		}
+	}
+	g.changed = nil
+	return out
+}
+
+// latest is the latest instant at which an entry may come into force that somebody made by
+// now, by a clock that is within the tolerance.
+func (g *Registry) latest(now int64) int64 {
+	return now + int64(changeLead) + int64(g.cfg.Tolerance)
+}
+
+// merge takes an entry over if its stamp is higher than that of the one held, and reports
+// whether it did. Of an entry with a lower stamp it takes over the revisions that are not
+// known here, because clients may be counted under them.
+func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err error) {
+	if err := ValidName(r.Name); err != nil {
+		return false, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	held, some := g.set[r.Name]
+	if some && held.Stamp == r.Stamp {
+		return false, nil
+	}
+	list, err := readEntry(r)
+	if err != nil {
+		return false, err
+	}
+	late := some && held.Stamp.Compare(r.Stamp) > 0
+	limits := *g.byName.Load()
+	l, ousted := limits[r.Name], (*Limit)(nil)
+	if l == nil {
+		index := 1 + len(limits)
+		if index > MaxLimits {
+			switch ousted = longestGone(limits); {
+			case ousted == nil:
+				return false, ErrTooManyLimits
+			case list[0].ends() && r.Stamp.Compare(ousted.Newest().Stamp) < 0:
+				return false, nil // it would be the next to be ousted itself
+			}
+			index = ousted.Account.Index
+		}
+		l = newLimit(r.Name, index)
+	}
+	for _, s := range slices.Backward(list) {
+		if err := g.advance(now, l, &s); err != nil {
+			return false, err
+		}
+	}
+	g.reconcile(r.Name, &list[0])
+	g.history[r.Name] = united(now, g.history[r.Name], list)
+	if late {
+		return false, nil
+	}
+	if limits[r.Name] == nil {
+		g.publish(l, ousted)
+	}
+	g.set[r.Name] = r
+	if !slices.Contains(g.changed, r.Name) {
+		g.changed = append(g.changed, r.Name)
+	}
+	return true, nil
+}
+
+// publish adds a limit to those that readers find, in the place of ousted if that is not
+// nil. mu is held.
+func (g *Registry) publish(l, ousted *Limit) {
+	next := maps.Clone(*g.byName.Load())
+	next[l.Name] = l
+	if ousted != nil {
+		delete(next, ousted.Name)
+		delete(g.set, ousted.Name)
+		delete(g.history, ousted.Name)
+		delete(g.pending, ousted.Name)
+	}
+	g.byName.Store(&next)
+	if ousted != nil {
+		ousted.removed.Store(true)
+	}
+}
+
+// unknownPolicy stands in for the policy of a limit of which only its end is known.
+var unknownPolicy = limit.Policy{Limit: 1, Window: time.Minute}
+
+// advance puts a revision into the limit's chain, if it is not there yet. One that is older
+// than the newest known here, as after a partition, is in force nowhere any more, but
+// clients may have been counted under it. A limit that is deleted and not configured keeps
+// its last policy, for what is counted under it, and decides nothing. mu is held.
+func (g *Registry) advance(now int64, l *Limit, s *statement) error {
+	if l.Find(s.stamp()) != nil {
+		return nil
+	}
+	policy, source, there := g.inForce(l.Name, s)
+	if !there {
+		policy = unknownPolicy
+		for _, r := range l.Revisions() {
+			if r.Stamp.Compare(s.stamp()) < 0 {
+				policy = r.Policy
+				break
+			}
+		}
+	}
+	r, err := l.newRevision(policy, s.stamp())
+	if err != nil {
+		return err
+	}
+	r.Gone, r.Source = !there, source
+	l.insert(now, r)
+	return nil
+}
+
+// inForce is the policy that a statement comes to on this node, its source, and whether
+// there is one. mu is held.
+func (g *Registry) inForce(name string, s *statement) (p limit.Policy, source string, there bool) {
+	own, configured := g.base[name]
+	switch {
+	case s.Policy != nil:
+		return *s.Policy, SourceSet, true
+	case s.Base != nil:
+		return *s.Base, SourceConfigured, true
+	case s.None:
+		return own, SourceConfigured, false
+	}
+	return own, SourceConfigured, configured
+}
+
+// reconcile notes the statement to propose once more when in comes in, if two nodes or this
+// one's configuration say more together than the winner does. mu is held.
+func (g *Registry) reconcile(name string, in *statement) {
+	winner, other := in, &statement{}
+	if h := g.history[name]; len(h) > 0 {
+		if other = &h[0]; other.stamp().Compare(in.stamp()) > 0 {
+			winner, other = other, in
+		}
+	}
+	both, more := winner.joined(other)
+	// This node's own configuration counts as well, if it is newer than the last.
+	if own, some := g.base[name]; both.BaseAt > 0 && g.baseAt > both.BaseAt && !both.Own && !samePolicy(both.Base, own, some) {
+		both, more = both.configured(own, some, g.baseAt), true
+	}
+	if more {
+		g.pending[name] = both
+	}
+}

@@ -1,0 +1,130 @@
+package limits
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// now is the instant of these tests.
+const now = int64(1_700_000_040e9)
+
+// ignore is an Observer that takes no notice.
+type ignore struct{}
+
+func (ignore) LimitChanged(deltasync.Register)        {}
+func (ignore) LimitRefused(deltasync.Register, error) {}
+func (ignore) LimitProposed()                         {}
+
+// newRegistry is that of replica 1, configured at an instant.
+func newRegistry(t testing.TB, configured map[string]limit.Policy, at int64) *Registry {
+	t.Helper()
+	hash := deltasync.NewSecret([]byte("test"), "limits").Hash128
+	g, err := New(Config{Replica: 1, Hash: hash, Tolerance: time.Second, Configured: configured, ConfiguredAt: at, Dropped: new(tally.Drops), Observer: ignore{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// defaults configures the limit "default" alone.
+func defaults(p limit.Policy) map[string]limit.Policy { return map[string]limit.Policy{Default: p} }
+
+func errorOf(_ int64, err error) error { return err }
+
+func entryOf(t *testing.T, name string, list ...statement) deltasync.Register {
+	t.Helper()
+	value, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return deltasync.Register{Name: name, Stamp: list[0].stamp(), Value: value}
+}
+
+func TestEntriesThatWouldStopTheRegisterAreRefused(t *testing.T) {
+	g := newRegistry(t, defaults(limit.Policy{Limit: 10, Window: time.Hour}), 0)
+	at, p := now, &limit.Policy{Limit: 5, Window: time.Hour}
+	for name, list := range map[string][]statement{
+		"an epoch that cannot be counted on": {{At: at, By: 2, Policy: p, Epoch: math.MaxUint64}},
+		"a later revision behind":            {{At: at, By: 2, Policy: p, Epoch: 1}, {At: math.MaxInt64, By: 2, Policy: p}},
+		"one revision twice":                 {{At: at, By: 2, Policy: p, Epoch: 1}, {At: at, By: 2, Policy: p, Epoch: 1}},
+	} {
+		if changed, err := g.merge(now, entryOf(t, "default", list...)); changed || err == nil {
+			t.Errorf("%s: %v, %v", name, changed, err)
+		}
+	}
+	if _, err := g.Set(now, "default", limit.Policy{Limit: 7, Window: time.Hour}); err != nil || g.Get("").Newest().Policy.Limit != 7 {
+		t.Errorf("%v", err)
+	}
+}
+
+// A refused entry leaves nothing that would be proposed again.
+func TestRefusedEntriesLeaveNothingPending(t *testing.T) {
+	all := map[string]limit.Policy{}
+	for i := range MaxLimits {
+		all[fmt.Sprintf("l%d", i)] = limit.Policy{Limit: 10, Window: time.Hour}
+	}
+	g := newRegistry(t, all, now-int64(10*time.Second))
+	for i := range 100 {
+		e := statement{At: now, By: 2, Base: &limit.Policy{Limit: 5, Window: time.Hour}, BaseAt: now - int64(time.Hour)}
+		if _, err := g.merge(now, entryOf(t, fmt.Sprintf("m%d", i), e)); err == nil {
+			t.Fatal("accepted beyond the cap")
+		}
+	}
+	if got := len(g.pending); got != 0 {
+		t.Errorf("%d entries are pending", got)
+	}
+}
+
+// Two changes at one instant on both layers of a limit both have their effect.
+func TestChangesAtOnceAreNotLost(t *testing.T) {
+	for range 200 {
+		g := newRegistry(t, defaults(limit.Policy{Limit: 10, Window: time.Hour}), 0)
+		var wg sync.WaitGroup
+		for _, change := range []func() error{
+			func() error { return errorOf(g.Set(now, "default", limit.Policy{Limit: 50, Window: time.Hour})) },
+			func() error {
+				return errorOf(g.Configure(now, map[string]limit.Policy{"default": {Limit: 20, Window: time.Hour}}))
+			},
+		} {
+			wg.Go(func() {
+				if err := change(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		g.ProposePending(now)
+		if last := g.history["default"][0]; last.Policy == nil || last.Policy.Limit != 50 || last.Base == nil || last.Base.Limit != 20 {
+			t.Fatalf("%+v", last)
+		}
+	}
+}
+
+// All nodes oust the same limit.
+func TestOfLimitsDeletedAtOnceTheFirstByNameGoes(t *testing.T) {
+	all := map[string]*Limit{}
+	for _, name := range []string{"d", "b", "c", "a", "e"} {
+		l := newLimit(name, 0)
+		r, err := l.newRevision(unknownPolicy, crdt.Stamp{At: 5, By: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Gone = true
+		l.insert(10, r)
+		all[name] = l
+	}
+	for range 50 {
+		if got := longestGone(all).Name; got != "a" {
+			t.Fatalf("%s goes", got)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package limits
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
+
+// Sources of a revision's policy.
+const (
+	SourceConfigured = "configuration"
+	SourceSet        = "set"
+)
+
+// Revision is what a limit says from its stamp's time on. Immutable once it is in a chain.
+type Revision struct {
+	Limit  *Limit
+	Stamp  crdt.Stamp   // zero for what a node is configured with from its start
+	Policy limit.Policy // with its overrides
+	// Gone says that the limit is deleted from the stamp on and decides nothing. Policy is
+	// the last one then, because clients may still be counted under it.
+	Gone   bool
+	Source string // SourceConfigured or SourceSet
+	// Rules has the limit's own rule first, then those of the overrides. It is never empty.
+	Rules []limit.Rule
+	// Frames are the window layouts of Rules, each once.
+	Frames []crdt.Frame
+
+	match *limit.Match // nil: see limit.Compiled
+}
+
+// newRevision makes a revision of a policy. The error is that of Policy.Validate.
+func (l *Limit) newRevision(p limit.Policy, stamp crdt.Stamp) (*Revision, error) {
+	c, err := limit.Compile(p)
+	if err != nil {
+		return nil, err
+	}
+	r := &Revision{Limit: l, Stamp: stamp, Policy: c.Policy, match: c.Match, Frames: c.Frames, Rules: c.Rules}
+	for i := range r.Rules {
+		r.Rules[i].Limit, r.Rules[i].Revision = l.Name, stamp
+	}
+	return r, nil
+}
+
+// Rule is the client's rule, and the text in buf that its id counts as; nil if the id counts
+// as itself. It allocates nothing.
+func (r *Revision) Rule(client string, buf *limit.Buffer) (*limit.Rule, []byte) {
+	if r.match == nil {
+		return &r.Rules[0], nil
+	}
+	index, group := r.match.Find(client, buf)
+	return &r.Rules[index], group
+}
+
+// Numbered is the rule that a peer names by its index, nil if there is none here: nodes may
+// be configured with other overrides.
+func (r *Revision) Numbered(index uint16) *limit.Rule {
+	if int(index) >= len(r.Rules) {
+		return nil
+	}
+	return &r.Rules[index]
+}

@@ -1,0 +1,50 @@
+package limits
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// RuleOf is the rule by which a delta's rows were counted, and its limit's account. r is nil
+// if there is no such rule here; the rows are counted as dropped then. known is false if the
+// delta is of a newer revision than was heard of here, so that it is worth asking for again.
+// It implements the table's view of limits.
+func (g *Registry) RuleOf(now int64, d *crdt.Delta) (r *limit.Rule, a *tally.Account, known bool) {
+	l := g.OnWire(now, d.Limit)
+	if l == nil {
+		g.cfg.Dropped.Add(tally.DropLimit, len(d.Rows))
+		// No message will bring a limit that is configured elsewhere. One may bring a limit
+		// that was set.
+		return nil, nil, d.Revision == crdt.Stamp{}
+	}
+	rev := l.Find(d.Revision)
+	if rev == nil {
+		g.cfg.Dropped.Add(tally.DropRevision, len(d.Rows))
+		return nil, nil, d.Revision.Compare(l.Newest().Stamp) < 0
+	}
+	if r = rev.Numbered(d.Rule); r == nil {
+		g.cfg.Dropped.Add(tally.DropRevision, len(d.Rows))
+	}
+	return r, l.Account, true
+}
+
+// Windows lists the current and the previous window of each layout that some revision has,
+// each once. It implements the table's view of limits.
+func (g *Registry) Windows(now int64) []deltasync.Window {
+	var out []deltasync.Window
+	seen := map[deltasync.Window]bool{}
+	for l := range g.Each {
+		for _, r := range l.Revisions() {
+			for _, f := range r.Frames {
+				current := deltasync.Window{Width: f.Width, Start: f.Start(now)}
+				if !seen[current] {
+					seen[current] = true
+					out = append(out, current, deltasync.Window{Width: f.Width, Start: f.Before(current.Start)})
+				}
+			}
+		}
+	}
+	return out
+}
