@@ -20,7 +20,7 @@ var natsSchemes = []string{"nats", "tls", "ws", "wss"}
 // is no way to others, has none.
 func (n NATS) Validate() error {
 	if n.Conn != nil && n.URL != "" {
-		return n.fault(withoutPasswords(n.URL), "give a URL or a connection, not both")
+		return n.fault(n.String(), "give a URL or a connection, not both")
 	}
 	if n.Conn != nil {
 		return n.validConn()
@@ -30,7 +30,7 @@ func (n NATS) Validate() error {
 	for _, text := range urls {
 		u, reason := natsURL(text)
 		if reason != "" {
-			faults = append(faults, n.fault(withoutPasswords(text), reason))
+			faults = append(faults, n.fault(NATS{URL: text}.String(), reason))
 		} else if strings.HasPrefix(u.Scheme, "ws") {
 			webSockets++
 		}
@@ -40,7 +40,7 @@ func (n NATS) Validate() error {
 	case n.URL != "" && len(urls) == 0:
 		return n.fault(strconv.Quote(n.URL), "names no server")
 	case webSockets > 0 && webSockets < len(urls):
-		return n.fault(withoutPasswords(n.URL), "must all be WebSockets, or none")
+		return n.fault(n.String(), "must all be WebSockets, or none")
 	}
 	return errors.Join(faults...)
 }
@@ -93,4 +93,22 @@ func natsURL(text string) (u *url.URL, reason string) {
 		return nil, "must be a host and a port, with nothing after them"
 	}
 	return u, ""
+}
+
+// String is the URLs without their passwords, for logs and messages.
+func (n NATS) String() string {
+	all := strings.Split(n.URL, ",")
+	for i, text := range all {
+		text = strings.TrimSpace(text)
+		if !strings.Contains(text, "://") {
+			text = "nats://" + text
+		}
+		switch u, err := url.Parse(text); {
+		case err != nil:
+			all[i] = "(not a URL)" // what cannot be parsed may hold one as well
+		case u.User != nil:
+			all[i] = u.Redacted()
+		}
+	}
+	return strings.Join(all, ",")
 }

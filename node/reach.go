@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -21,7 +20,7 @@ func (n *Node) overNATS() (Transport, error) {
 	if conn := n.cfg.NATS.Conn; conn != nil {
 		return deltasync.NATS(conn), nil
 	}
-	r := reach{log: n.log, url: withoutPasswords(n.cfg.NATS.URL)}
+	r := reach{log: n.log, url: n.cfg.NATS.String()}
 	o := nats.GetDefaultOptions()
 	o.Servers = n.cfg.NATS.urls()
 	for _, set := range append(r.options(n.cfg.Name), n.cfg.NATS.Options...) {
@@ -135,22 +134,4 @@ func reason(err error) string {
 		return "must be URLs such as nats://127.0.0.1:4222, separated by commas"
 	}
 	return err.Error()
-}
-
-// withoutPasswords is a list of URLs as logs may have it.
-func withoutPasswords(urls string) string {
-	all := strings.Split(urls, ",")
-	for i, text := range all {
-		text = strings.TrimSpace(text)
-		if !strings.Contains(text, "://") {
-			text = "nats://" + text
-		}
-		switch u, err := url.Parse(text); {
-		case err != nil:
-			all[i] = "(not a URL)" // what cannot be parsed may hold one as well
-		case u.User != nil:
-			all[i] = u.Redacted()
-		}
-	}
-	return strings.Join(all, ",")
 }

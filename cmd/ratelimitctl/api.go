@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
 const (
@@ -31,6 +34,7 @@ type api struct {
 	addr    string
 	timeout time.Duration
 	token   string
+	limit   *string // that the call is about, nil for none
 }
 
 // daemon adds the flags that say which daemon to ask. Open makes their values valid.
@@ -113,7 +117,27 @@ func (a *api) call(ctx context.Context, method, path string, body any, also ...i
 	if resp.StatusCode < 300 || slices.Contains(also, resp.StatusCode) {
 		return answer{resp.StatusCode, b}, nil
 	}
-	return answer{}, &statusError{resp.StatusCode, problem(b, resp.Status)}
+	e := &statusError{resp.StatusCode, problem(b, resp.Status)}
+	if e.status == http.StatusNotFound && a.limit != nil {
+		e.text += a.suggest(ctx)
+	}
+	return answer{}, e
+}
+
+// suggest asks whether an unknown limit was meant to be one that the daemon has.
+func (a *api) suggest(ctx context.Context) string {
+	name := *a.limit
+	a.limit = nil // one question is enough
+	got, err := a.call(ctx, http.MethodGet, "/v1/limits", nil)
+	var all struct{ Limits map[string]json.RawMessage }
+	if err != nil || json.Unmarshal(got.body, &all) != nil || all.Limits[name] != nil {
+		return ""
+	}
+	near := config.Nearest(name, slices.Sorted(maps.Keys(all.Limits)))
+	if near == "" {
+		return ""
+	}
+	return "; did you mean " + near + "?"
 }
 
 // problem returns the text of an application/problem+json body, or the body itself.

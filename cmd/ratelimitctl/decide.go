@@ -26,6 +26,7 @@ func take(c *call) action {
 func (c *call) limitFlag() *string {
 	limit := node.DefaultLimit
 	c.Add(&limit, "limit", "`NAME` of the limit")
+	c.api.limit = &limit
 	return &limit
 }
 

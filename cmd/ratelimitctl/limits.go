@@ -15,6 +15,7 @@ func (c *call) askLimit(ctx context.Context, method string, body any) error {
 	if c.args[0] == "" {
 		return usagef("NAME must not be empty")
 	}
+	c.api.limit = &c.args[0]
 	return c.ask(ctx, method, "/v1/limits/"+url.PathEscape(c.args[0]), body)
 }
 

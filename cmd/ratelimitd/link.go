@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -208,7 +207,7 @@ func (l *link) start(log *slog.Logger) (*embednats.Server, node.NATS, error) {
 func (l *link) describe(server *embednats.Server) string {
 	switch {
 	case server == nil:
-		return "external NATS at " + redact(l.url)
+		return "external NATS at " + node.NATS{URL: l.url}.String()
 	case server.ClusterAddr() == "" && server.ClientURL() == "":
 		return "alone: embedded NATS, no connections from outside"
 	}
@@ -216,7 +215,7 @@ func (l *link) describe(server *embednats.Server) string {
 	if addr := server.ClusterAddr(); addr != "" {
 		mesh := "mesh of embedded NATS at " + addr
 		if routes := l.embedded.Routes; len(routes) > 0 {
-			mesh += ", routes to " + redact(strings.Join(routes, ","))
+			mesh += ", routes to " + node.NATS{URL: strings.Join(routes, ",")}.String()
 		}
 		parts = append(parts, mesh)
 	}
@@ -224,20 +223,6 @@ func (l *link) describe(server *embednats.Server) string {
 		parts = append(parts, "embedded NATS for clients at "+u)
 	}
 	return strings.Join(parts, "; ")
-}
-
-// redact hides what URLs have of passwords.
-func redact(urls string) string {
-	all := split(urls)
-	for i, text := range all {
-		if !strings.Contains(text, "://") {
-			text = "nats://" + text
-		}
-		if u, err := url.Parse(text); err == nil && u.User != nil {
-			all[i] = u.Redacted()
-		}
-	}
-	return strings.Join(all, ",")
 }
 
 // split takes a list apart at its commas; nil for an empty one.

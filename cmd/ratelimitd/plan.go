@@ -12,6 +12,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // plan is what the settings come to, with all files read: everything that can be
@@ -80,26 +81,21 @@ func (p *plan) check(ctx context.Context) error {
 	return n.Close()
 }
 
-// located puts before each faulty field where it was set.
+// located puts before each faulty field the place where it was set. An error without such
+// fields stays as it is.
 func (p *plan) located(err error) error {
-	if fault := new(node.FieldError); !errors.As(err, &fault) {
+	var all []error
+	for _, f := range limit.FieldErrors(err) {
+		if origin := p.settings.Origin(f.Field); origin != "" {
+			all = append(all, fmt.Errorf("%s: %w", origin, f))
+		} else {
+			all = append(all, f)
+		}
+	}
+	if len(all) == 0 {
 		return err
 	}
-	switch e := err.(type) { //nolint:errorlint // it walks the tree itself, to find all and not just the first
-	case *node.FieldError:
-		if origin := p.settings.Origin(e.Field); origin != "" {
-			return fmt.Errorf("%s: %w", origin, e)
-		}
-	case interface{ Unwrap() error }:
-		return p.located(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		var all []error
-		for _, inner := range e.Unwrap() {
-			all = append(all, p.located(inner))
-		}
-		return errors.Join(all...)
-	}
-	return err
+	return errors.Join(all...)
 }
 
 // judgeSaved says what is wrong with saved limits.

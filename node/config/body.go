@@ -44,11 +44,11 @@ func LimitBody(name string, text []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// words are the fields whose values are words, whatever they look like.
+// words are the fields whose values are words, even if they look like numbers.
 var words = []string{"use", "algorithm", "time_zone", "on_isolation", "consistency", "client", "prefix", "cidr"}
 
-// encode writes a value that was read without a fault as JSON. field is the name of
-// the member that it belongs to: a plain scalar is what that field takes.
+// encode writes a value without faults as JSON. field is the member that it belongs to: a
+// plain scalar has the type that this field takes.
 func encode(b *bytes.Buffer, field string, v spec.Value) {
 	switch v.Kind {
 	case spec.Mapping:
@@ -78,8 +78,8 @@ func encode(b *bytes.Buffer, field string, v spec.Value) {
 	}
 }
 
-// scalar writes a number, true or false, or else a text. Numbers may be written in ways
-// that JSON has not, such as 05 and .5.
+// scalar writes a number, true or false, or else a text. A document may have numbers in
+// forms that JSON lacks, such as 05 and .5.
 func scalar(b *bytes.Buffer, text string) {
 	if json.Valid([]byte(text)) {
 		b.WriteString(text)

@@ -62,7 +62,7 @@ func document(name string, text []byte) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// malformed is what the YAML reader says, with the line as in all other faults.
+// malformed is the YAML reader's error, with its line in the form of all other faults.
 func malformed(err error) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if rest, found := strings.CutPrefix(text, "line "); found {
@@ -76,7 +76,7 @@ func malformed(err error) string {
 	return text
 }
 
-// located puts a file's name and the line before what was wrong in it.
+// located puts a file's name and the line before each fault in it.
 func located(name string, r *spec.Reader) []error {
 	told, more := r.Faults()
 	var all []error
@@ -89,7 +89,7 @@ func located(name string, r *spec.Reader) []error {
 	return all
 }
 
-// file is one being read.
+// file is a configuration file that Parse reads.
 type file struct {
 	name     string
 	settings *Settings
@@ -121,8 +121,8 @@ func (f *file) read(root spec.Value) {
 
 var limitName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// limits takes limits over as they are written: what they come to is clear once all of
-// them are known, and for the default limit also environment and flags.
+// limits keeps the limits as written. Their values are clear only once all limits are
+// read, and for the default limit also environment and flags.
 func (f *file) limits(r *spec.Reader, path string, v spec.Value) {
 	r.Mapping(path, v, `{"login": `+spec.Example+`}`, func(path string, m spec.Member) {
 		if !limitName.MatchString(m.Name) {
@@ -143,8 +143,8 @@ func (f *file) limits(r *spec.Reader, path string, v spec.Value) {
 	})
 }
 
-// set notes where a key was set. The default limit has two spellings: both are one
-// too many.
+// set notes where a key was set. A file may have the default limit in one of its two
+// spellings, not in both.
 func (f *file) set(key string, line int) {
 	if other := f.settings.origins[key]; strings.HasPrefix(other, f.name+":") {
 		f.reader.Refuse(line, key, "is given more than once", "it is at "+other+" already")

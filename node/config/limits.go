@@ -9,15 +9,16 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// written is a limit as a file has it. The value's line is that of the limit's name.
+// written is a limit as a file has it. The value has the line of the limit's name.
 type written struct {
 	file  string
 	value spec.Value
 }
 
-// origin says where a field stands, or the limit if it has none of that path.
+// origin is the place of a field, or of the limit if it has no such field.
 func (w *written) origin(path string) string {
 	return fmt.Sprintf("%s:%d", w.file, w.value.LineOf(path))
 }
@@ -33,14 +34,14 @@ func (s *Settings) Policies() (map[string]node.Policy, error) {
 	for _, name := range slices.Sorted(maps.Keys(limits)) {
 		l := limits[name]
 		out[name] = l.Policy()
-		for _, f := range spec.Faults(out[name].Validate()) {
+		for _, f := range limit.FieldErrors(out[name].Validate()) {
 			faults = append(faults, s.at(name, f))
 		}
 	}
 	return out, errors.Join(faults...)
 }
 
-// at says where the faulty field of a limit stands.
+// at adds to a limit's faulty field the place where it stands.
 func (s *Settings) at(name string, f *node.FieldError) error {
 	w, found := s.limits[name]
 	if name == node.DefaultLimit && slices.Contains(defaultKeys, f.Field) {
@@ -59,12 +60,12 @@ func (s *Settings) at(name string, f *node.FieldError) error {
 type resolver struct {
 	settings *Settings
 	known    []string
-	done     map[string]*spec.Limit // nil: it is at fault
-	stack    []string               // being read, each used by the one before
+	done     map[string]*spec.Limit // nil for a limit with faults
+	stack    []string               // limits being read; each uses the next
 	faults   []error
 }
 
-// resolve reads the limits as they are written.
+// resolve turns the written limits into limits.
 func (s *Settings) resolve() (map[string]*spec.Limit, []error) {
 	v := &resolver{settings: s, done: map[string]*spec.Limit{}}
 	v.known = slices.Collect(maps.Keys(s.limits))
@@ -79,7 +80,7 @@ func (s *Settings) resolve() (map[string]*spec.Limit, []error) {
 	return v.done, v.faults
 }
 
-// limit reads one, and those that it uses before.
+// limit reads a limit, after those that it uses.
 func (v *resolver) limit(name string) *spec.Limit {
 	if l, done := v.done[name]; done {
 		return l
@@ -104,14 +105,14 @@ func (v *resolver) limit(name string) *spec.Limit {
 	return &l
 }
 
-// overlay puts what keys, environment and flags say over the default limit of a file.
+// overlay puts keys, environment and flags over the default limit of a file.
 func (v *resolver) overlay(l *spec.Limit) {
 	s := v.settings
 	w := s.limits[node.DefaultLimit]
 	for _, key := range defaultKeys {
 		origin := s.origins[key]
 		if origin == "" || (w.value.Has(key) && origin == w.origin(key)) {
-			continue // what the file says
+			continue // the file's own value holds
 		}
 		switch key {
 		case "limit":
@@ -143,7 +144,7 @@ func (v *resolver) base(name string) (spec.Limit, error) {
 	return *l, nil
 }
 
-// which goes on with a sentence about who uses whom.
+// which continues a sentence about limits that use each other.
 func which(names []string) string {
 	var out strings.Builder
 	for _, name := range names {

@@ -16,12 +16,11 @@ const mostRepeated = 100_000
 // refuses everything else that JSON does not have.
 type planter struct {
 	reader   *spec.Reader
-	aliases  int // around what is being read
+	aliases  int // around the value at hand
 	repeated int
 }
 
-// value makes the value of what path names; false if there is none, and it is told
-// why.
+// value makes the value at path. It reports false after it has refused the value.
 func (p *planter) value(path string, n *yaml.Node, depth int) (spec.Value, bool) {
 	v := spec.Value{Line: n.Line}
 	switch {
@@ -82,7 +81,7 @@ func (p *planter) mapping(path string, n *yaml.Node, depth int) (spec.Value, boo
 	return v, true
 }
 
-// kind is that of a scalar. Plain ones may be whatever their field takes.
+// kind is the kind of a scalar. A plain one has the type that its field takes.
 func kind(n *yaml.Node) spec.Kind {
 	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	switch {
@@ -95,7 +94,7 @@ func kind(n *yaml.Node) spec.Kind {
 	}
 }
 
-// subject is what a message calls the part of the file that path names.
+// subject is a message's name for the part of the file at path.
 func subject(path string) string {
 	if path == "" {
 		return "the file"

@@ -78,7 +78,8 @@ func (w *watcher) look(changed func(text []byte, modified time.Time)) {
 	changed(text, modified)
 }
 
-// read reads the whole file; false if it is not fit to be one.
+// read reads the whole file. ok is false if it is no regular file with a content, or
+// changes meanwhile.
 func (w *watcher) read() (text []byte, modified time.Time, ok bool) {
 	before, err := os.Stat(w.path)
 	if err != nil || !before.Mode().IsRegular() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // problem is an error in the form that clients get (RFC 9457).
@@ -51,7 +52,7 @@ func problemOf(err error, limitField string) *problem {
 	case errors.Is(err, node.ErrUnknownReservation):
 		p.Status, p.Field = http.StatusNotFound, "reservation"
 	default:
-		if faults := spec.Faults(err); len(faults) > 0 {
+		if faults := limit.FieldErrors(err); len(faults) > 0 {
 			p.Status, p.Field = http.StatusBadRequest, faults[0].Field
 		}
 	}

@@ -73,3 +73,15 @@ func TestPoliciesThatContradictThemselvesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestFieldErrorsFindsAllOfThem(t *testing.T) {
+	a, b, c := &limit.FieldError{Field: "a"}, &limit.FieldError{Field: "b"}, &limit.FieldError{Field: "c"}
+	err := fmt.Errorf("outer: %w", errors.Join(errors.New("another"), a, fmt.Errorf("inner: %w", errors.Join(b, c))))
+	got := limit.FieldErrors(err)
+	if len(got) != 3 || got[0] != a || got[1] != b || got[2] != c {
+		t.Errorf("got %v", got)
+	}
+	if got := limit.FieldErrors(errors.New("none")); got != nil {
+		t.Errorf("got %v", got)
+	}
+}

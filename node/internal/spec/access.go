@@ -25,7 +25,7 @@ func (a *access) note(m Member) {
 	}
 }
 
-// access lays what is given over what was used.
+// access lays the given fields over those of the limit that the document uses.
 func (r *Reader) access(path string, given access, block, unlimited bool) (nobody, everybody bool) {
 	isTrue := func(v *Value) bool { return v != nil && v.Text == "true" }
 	switch {

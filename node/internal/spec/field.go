@@ -43,7 +43,7 @@ func (f Field) Set(kind Kind, text string) error {
 	return nil
 }
 
-// set reads a value into the field. What it returns is "" or what would be right.
+// set reads a value into the field. It returns "", or which value would be right.
 func (f Field) set(v Value) (want string) {
 	text, single := v.Text, v.Kind <= Bool
 	typed := v.Kind == String || v.Kind == Bool // and so no number
@@ -87,12 +87,12 @@ func (f Field) set(v Value) (want string) {
 			return err.Error()
 		}
 	default:
-		panic(fmt.Sprintf("spec: field %s has the type %T", f.Name, f.Into)) // a programming error, found by any test
+		panic(fmt.Sprintf("spec: field %s has the type %T", f.Name, f.Into)) // a programming error, which any test finds
 	}
 	return ""
 }
 
-// number is want, and what else to say where somebody wrote a number in quotes.
+// number is want, with a hint if the document has the number in quotes.
 func number(want string, v Value, err error) string {
 	if v.Kind == String && err == nil {
 		return want + ", without quotes"
@@ -102,7 +102,7 @@ func number(want string, v Value, err error) string {
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
 
-// plain makes a name of unknown origin fit for a path.
+// plain makes a name from outside fit for a path.
 func plain(name string) string {
 	if plainName.MatchString(name) {
 		return name
@@ -110,7 +110,7 @@ func plain(name string) string {
 	return Quote(name)
 }
 
-// Quote makes text of unknown origin fit for a message: short, on one line.
+// Quote makes text from outside fit for a message: short, on one line.
 func Quote(text string) string {
 	const most = 40
 	if len(text) > most {

@@ -26,7 +26,7 @@ type Limit struct {
 	Overrides    Overrides        `json:"overrides,omitempty"`
 }
 
-// How defaults are written that a policy leaves empty.
+// The written forms of defaults that a policy leaves empty.
 const (
 	defaultResolution = 1
 	defaultTimeZone   = "UTC"
@@ -41,7 +41,7 @@ func LimitOf(p node.Policy) Limit {
 		IPv6Prefix: p.IPv6Prefix, Overrides: p.Overrides,
 	}
 	if l.Algorithm != node.GCRA && l.Burst == 0 {
-		l.Burst = l.Limit // what may pass at once
+		l.Burst = l.Limit // a window lets all of it pass at once
 	}
 	if l.Resolution == 0 {
 		l.Resolution = defaultResolution
@@ -75,7 +75,7 @@ func (l *Limit) Policy() node.Policy {
 // Example is a limit as messages show it.
 const Example = `{"limit": 100, "window": 60}`
 
-// Limit reads a limit. base finds what it uses.
+// Limit reads a limit. base finds the limit that it uses.
 func (r *Reader) Limit(path string, v Value, base Base) Limit {
 	var l Limit
 	if m, found := v.member("use"); found {
@@ -85,7 +85,7 @@ func (r *Reader) Limit(path string, v Value, base Base) Limit {
 	fields := append(l.fields(), Field{"use", ignore}, Field{"overrides", func(_ *Reader, _ string, v Value) { overrides = &v }})
 	r.rate(path, v, &l, func(at string, m Member) bool { return r.Member(at, m, fields) })
 	if overrides != nil {
-		// Last: what they use is judged by the limit's algorithm, wherever that is written.
+		// Last, because the limit's algorithm decides what they may use, wherever it stands.
 		l.Overrides = r.overrides(Join(path, "overrides"), *overrides, l.Algorithm, base)
 	}
 	return l
@@ -118,7 +118,7 @@ func (r *Reader) Called(path string, v Value) Limit {
 	return l
 }
 
-// rate reads a mapping by member, and judges whom it limits at all.
+// rate reads the members of a mapping, and decides whether it limits anybody.
 func (r *Reader) rate(path string, v Value, l *Limit, member func(at string, m Member) bool) {
 	var given access
 	r.Mapping(path, v, Example, func(at string, m Member) {

@@ -14,6 +14,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 var drawUnit = rapid.SampledFrom([]node.Calendar{gcra.Second, gcra.Minute, gcra.Hour, gcra.Day, gcra.Week, gcra.Month, gcra.Year})
@@ -255,7 +256,7 @@ func TestFaultsAreToldTogetherAndUpToACap(t *testing.T) {
 	var r spec.Reader
 	r.Limit("limits.a", parse(t, `{"limit":"x","widnow":1,"overrides":[{"client":1,"limit":0},7]}`), noBase)
 	var fields []string
-	for _, f := range spec.Faults(r.Err()) {
+	for _, f := range limit.FieldErrors(r.Err()) {
 		fields = append(fields, f.Field)
 	}
 	if got, want := strings.Join(fields, " "), "limits.a.limit limits.a.widnow limits.a.overrides[0].client limits.a.overrides[0].limit limits.a.overrides[1]"; got != want {

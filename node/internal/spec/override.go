@@ -8,7 +8,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Overrides are written as a list of mappings.
+// Overrides are the overrides of a limit, written as a list of mappings.
 type Overrides []node.Override
 
 // override is one override as a document writes it.
@@ -23,7 +23,7 @@ type override struct {
 	Burst     int64  `json:"burst,omitempty"`
 }
 
-// names are written as a string if there is one, else as a list.
+// names are written as a string if there is only one, else as a list.
 type names []string
 
 // MarshalJSON implements json.Marshaler.
@@ -46,8 +46,8 @@ func (o Overrides) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// windowOf writes a policy's window down. A calendar window has both lengths: what it
-// is called, and how long it can be.
+// windowOf is the written form of a policy's window. A window of the calendar has a name
+// and also the greatest length that it can have; only the name is written.
 func windowOf(d time.Duration, unit node.Calendar) Window {
 	if unit != 0 {
 		return Window{Calendar: unit}
@@ -120,7 +120,7 @@ func (r *Reader) override(path string, v Value, algorithm node.Algorithm, base B
 	case given.zero != nil:
 		r.refuseZero(path, given)
 	case !limits:
-		o.Limit, o.Window, o.Burst = 0, Window{}, 0 // what was used
+		o.Limit, o.Window, o.Burst = 0, Window{}, 0 // those of the limit that it uses
 	case given.rate == "" && !used && r.count() == before:
 		r.Refuse(v.Line, path, "changes nothing", "must have block, unlimited, limit, window, burst or use")
 	}

@@ -8,24 +8,24 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// mostFaults is how many faults of one document are told; the rest is counted.
+// mostFaults is the most faults of one document that a message lists; it counts the others.
+// More make messages that nobody reads, fewer make an operator start more often.
 const mostFaults = 20
 
-// Reader reads fields from documents and collects what is wrong with them. The zero
-// value is ready. It is for one goroutine.
+// Reader reads fields from documents and collects their faults. The zero value is ready.
+// It is for one goroutine.
 type Reader struct {
 	faults []Fault
 	more   int
 }
 
-// Fault is one thing that is wrong, and its line in the document, 0 where lines are
-// unknown.
+// Fault is one fault and its line in the document, 0 where lines are unknown.
 type Fault struct {
 	Line int
 	Err  *node.FieldError
 }
 
-// Refuse notes a fault; field is the path of what is to blame.
+// Refuse notes a fault; field is the path of the value at fault.
 func (r *Reader) Refuse(line int, field string, value any, reason string) {
 	if len(r.faults) == mostFaults {
 		r.more++
@@ -36,7 +36,7 @@ func (r *Reader) Refuse(line int, field string, value any, reason string) {
 
 func (r *Reader) count() int { return len(r.faults) + r.more }
 
-// Faults is what was wrong so far, and how much more was than is listed.
+// Faults lists the faults so far, and counts those beyond the cap.
 func (r *Reader) Faults() (faults []Fault, more int) { return r.faults, r.more }
 
 // Err joins the faults, nil if there are none.
@@ -51,11 +51,11 @@ func (r *Reader) Err() error {
 	return errors.Join(all...)
 }
 
-// More says that there were faults that are not told.
+// More counts the faults that a message leaves out.
 func More(n int) error { return fmt.Errorf("and %d more", n) }
 
-// Mapping calls each for every member of a mapping once, with its path. example is
-// what would be one.
+// Mapping calls each once for every member of a mapping, with its path. A value that is no
+// mapping is a fault, whose message shows the example.
 func (r *Reader) Mapping(path string, v Value, example string, each func(path string, m Member)) {
 	if v.Kind != Mapping {
 		r.Refuse(v.Line, path, v.shown(), "must be a mapping, such as "+example)
@@ -83,8 +83,8 @@ func (r *Reader) Fields(path string, v Value, example string, fields []Field) {
 	r.Mapping(path, v, example, func(at string, m Member) { r.Member(at, m, fields) })
 }
 
-// Member reads one member into the field of its name, and reports whether there was
-// nothing to refuse.
+// Member reads one member into the field of its name, and reports whether it is without
+// a fault.
 func (r *Reader) Member(path string, m Member, fields []Field) bool {
 	before := r.count()
 	f, err := Find(fields, m.Name)
@@ -133,29 +133,11 @@ func Join(path, name string) string {
 	return path + "." + plain(name)
 }
 
-// Under is the path of what rest leads to below path.
+// Under is the path rest below path.
 func Under(path, rest string) string { return path + "." + rest }
 
 // Index is the path of an item of a list.
 func Index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
-
-// Faults takes joined and wrapped errors apart: every *node.FieldError in err, in
-// order.
-func Faults(err error) []*node.FieldError {
-	switch e := err.(type) { //nolint:errorlint // it walks the tree itself, to find all and not just the first
-	case *node.FieldError:
-		return []*node.FieldError{e}
-	case interface{ Unwrap() error }:
-		return Faults(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		var all []*node.FieldError
-		for _, inner := range e.Unwrap() {
-			all = append(all, Faults(inner)...)
-		}
-		return all
-	}
-	return nil
-}
 
 // OneLine returns an error's text on one line: joined errors come on several.
 func OneLine(err error) string {

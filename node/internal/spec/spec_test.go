@@ -160,15 +160,3 @@ func show(into any) string {
 	}
 	return "?"
 }
-
-func TestFaultsFindsAllOfThem(t *testing.T) {
-	a, b, c := &node.FieldError{Field: "a"}, &node.FieldError{Field: "b"}, &node.FieldError{Field: "c"}
-	err := fmt.Errorf("outer: %w", errors.Join(errors.New("another"), a, fmt.Errorf("inner: %w", errors.Join(b, c))))
-	got := spec.Faults(err)
-	if len(got) != 3 || got[0] != a || got[1] != b || got[2] != c {
-		t.Errorf("got %v", got)
-	}
-	if got := spec.Faults(errors.New("none")); got != nil {
-		t.Errorf("got %v", got)
-	}
-}

@@ -35,10 +35,10 @@ func NoLimit(name string, known []string) error {
 	return errors.New("is no limit: there are " + Among(name, known))
 }
 
-// use reads the name of another limit and finds it; false if that cannot be used.
-func (r *Reader) use(path string, v Value, base Base) (Limit, bool) {
+// use reads the name of another limit and finds it. ok is false if it cannot be used.
+func (r *Reader) use(path string, v Value, base Base) (l Limit, ok bool) {
 	if v.Kind != Text && v.Kind != String {
-		if v.Kind != Null { // which is refused like any
+		if v.Kind != Null { // Mapping has refused that
 			r.Refuse(v.Line, path, v.shown(), "must be the name of a limit")
 		}
 		return Limit{}, false
@@ -51,7 +51,7 @@ func (r *Reader) use(path string, v Value, base Base) (Limit, bool) {
 		return Limit{}, false
 	}
 	if l.Burst == l.Limit {
-		l.Burst = 0 // it was not given, or might as well not be: it follows the limit
+		l.Burst = 0 // as if not given: it follows the limit
 	}
 	return l, true
 }

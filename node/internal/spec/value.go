@@ -25,8 +25,8 @@ type Member struct {
 // Kind is the kind of a value as the document writes it.
 type Kind uint8
 
-// The kinds. Text is untyped, as in flags, environment variables and YAML's plain
-// scalars: it may be whatever the field takes.
+// The kinds. Text is untyped, as in flags, environment variables and YAML's plain scalars:
+// the field that takes it decides its type.
 const (
 	Text Kind = iota
 	String

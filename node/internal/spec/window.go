@@ -22,19 +22,19 @@ const windowForms = "must be a number of seconds, a duration such as 90s, 500ms 
 
 var (
 	errWindow = errors.New(windowForms)
-	// A day is no duration: it has 23 hours or 25 where clocks are changed, and it is
-	// unclear when it begins.
+	// A day is no duration: it has 23 or 25 hours where clocks change, and a duration does
+	// not say when it begins.
 	errDays = errors.New("has a unit that is none of a duration: write 24h for a length of time, or day, week, month or year for one of the calendar")
 
 	inDays  = regexp.MustCompile(`^[0-9.]+ ?(d|w|mo|M|y|days?|weeks?|months?|years?)$`)
 	decimal = regexp.MustCompile(`^(-?)([0-9]{1,10})(?:\.([0-9]{1,9}))?$`)
 )
 
-// mostSeconds is where a conversion to nanoseconds would begin to overflow, silently.
+// mostSeconds is the most seconds that fit into a Duration. More would overflow silently.
 const mostSeconds = math.MaxInt64/int64(time.Second) - 1
 
-// ParseWindow reads one. Its range is for the policy to judge. The error is what would
-// be right.
+// ParseWindow reads a window of any length: the policy judges the range. The error says
+// what would be right.
 func ParseWindow(text string) (Window, error) {
 	var unit node.Calendar
 	if text != "" && unit.UnmarshalText([]byte(text)) == nil {
@@ -61,8 +61,8 @@ func ParseWindow(text string) (Window, error) {
 	}
 }
 
-// exactSeconds reads what MarshalJSON writes: a float has too few digits for months in
-// nanoseconds.
+// exactSeconds reads the numbers that MarshalJSON writes. A float has too few digits for
+// months in nanoseconds.
 func exactSeconds(text string) (time.Duration, bool) {
 	m := decimal.FindStringSubmatch(text)
 	if m == nil {
