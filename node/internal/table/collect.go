@@ -33,7 +33,7 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 	for i, slot := range s.dirty {
 		e := s.at(slot)
 		if e == nil {
-			continue // forgotten, and its chunk given back: trim strikes such slots off
+			continue // forgotten, and its chunk given back
 		}
 		if e.used && e.dirty {
 			// What was admitted just before a change of the limit is still to be told.
