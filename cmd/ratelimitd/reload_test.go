@@ -187,7 +187,7 @@ func TestWhatWasSetOutlivesTheCluster(t *testing.T) {
 	p.ask("PUT", "/v1/limits/default", `{"limit":50,"window":"1h"}`)
 	eventually(t, "a saved limit", func() bool {
 		text, err := os.ReadFile(filepath.Join(dir, "made", "here", limitsFile))
-		return err == nil && strings.Contains(string(text), `"Limit": 50`)
+		return err == nil && strings.Contains(string(text), `"Limit":50`)
 	})
 	if code, _, stderr := finish(t, nil, append(args, "-http", "127.0.0.1:0")...); code != exitUsage || !strings.Contains(stderr, "in use by another ratelimitd") {
 		t.Errorf("a second one: code %d, %s", code, stderr)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
 // saver is what is saved.
@@ -35,7 +37,8 @@ const (
 	lockFile   = "lock"
 	// mostBad is how many files are kept that could not be read.
 	mostBad = 3
-	// mostState is the largest file of saved limits that is read.
+	// mostState is the largest file of saved limits, in bytes. A lower one would not hold all
+	// limits that a node can have; a higher one takes memory at the start.
 	mostState = 64 << 20
 )
 
@@ -76,17 +79,19 @@ func (s *state) load(judge func(text []byte) error) []byte {
 		return nil
 	}
 	path := filepath.Join(s.dir, limitsFile)
-	text, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	text, err := config.ReadRegular(path, mostState)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	case err == nil && len(text) > mostState:
-		err = fmt.Errorf("it is larger than %d bytes", mostState)
-	case err == nil:
-		err = judge(text)
+	}
+	var saved []byte
+	if err == nil {
+		saved, err = unseal(text)
 	}
 	if err == nil {
-		return text
+		err = judge(saved)
+	}
+	if err == nil {
+		return saved
 	}
 	aside := fmt.Sprintf("%s.bad-%d", path, time.Now().Unix())
 	if moved := os.Rename(path, aside); moved != nil {
@@ -116,7 +121,11 @@ func (s *state) save(n saver) {
 	if s.dir == "" || version == s.version {
 		return
 	}
-	if err := s.write(limitsFile, n.SaveLimits()); err != nil {
+	text, err := seal(n.SaveLimits())
+	if err == nil {
+		err = s.write(limitsFile, text)
+	}
+	if err != nil {
 		s.saved.Set(0)
 		if text := err.Error(); text != s.failed {
 			s.failed = text
