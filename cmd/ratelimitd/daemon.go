@@ -17,7 +17,6 @@ import (
 )
 
 const (
-	drainWithin = 10 * time.Second
 	// joined is when a node is ready at the latest, and knows whether it is alone.
 	joined     = 6 * time.Second
 	joinedPoll = 50 * time.Millisecond
@@ -131,12 +130,17 @@ func (d *daemon) serve(ctx context.Context) error {
 	look := time.NewTicker(joinedPoll)
 	defer look.Stop()
 	settled := time.Now().Add(joined)
+	// Whatever the loop is at, nobody is to send more requests.
+	defer context.AfterFunc(ctx, func() { d.face.stopping.Store(true) })()
 	for {
 		select {
 		case <-ctx.Done():
-			return d.stop()
+			if terminated(ctx) {
+				return d.stop(time.Duration(d.plan.settings.DrainDelay))
+			}
+			return d.stop(0)
 		case err := <-d.failed:
-			return errors.Join(err, d.stop())
+			return errors.Join(err, d.stop(0))
 		case <-hup:
 			d.reloader.reload("SIGHUP")
 		case <-changed:
@@ -150,35 +154,6 @@ func (d *daemon) serve(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// stop is the way out: not ready, no new requests, those under way answered, the
-// peers told what they do not know and bid farewell.
-func (d *daemon) stop() error {
-	log := d.plan.log
-	log.Info("stopping")
-	d.face.stopping.Store(true)
-	ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
-	defer cancel()
-	for _, door := range d.doors {
-		if err := door.server.Shutdown(ctx); err != nil {
-			log.Warn("requests were cut off", "door", door.name, "error", err)
-			_ = door.server.Close()
-		}
-	}
-	d.follower.stop()
-	if err := d.face.Close(); err != nil {
-		log.Warn("the node did not close in order", "error", err)
-	}
-	if d.embedded != nil {
-		if err := d.embedded.Close(); err != nil {
-			log.Warn("the embedded NATS server did not close in order", "error", err)
-		}
-	}
-	d.state.save(d.face.Node)
-	d.state.close()
-	log.Info("stopped")
-	return nil
 }
 
 // announce says what runs here.

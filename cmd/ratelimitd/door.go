@@ -110,11 +110,11 @@ func (d *daemon) handler(local bool) http.Handler {
 	if d.reloader != nil { // a demonstration has none
 		registry.MustRegister(append(d.reloader.collectors(), d.state.saved)...)
 	}
-	return httpapi.New(httpapi.Config{
+	return d.face.leaving(httpapi.New(httpapi.Config{
 		Node: d.face, Version: b.Version, AdminToken: d.plan.adminToken, Loopback: local,
 		RedactClients: d.plan.settings.RedactClients, Logger: d.plan.log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
-	})
+	}))
 }
 
 func buildMetric(b build.Info) prometheus.Collector {

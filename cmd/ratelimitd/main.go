@@ -3,12 +3,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	_ "time/tzdata" // static binaries know all zones
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
@@ -22,11 +19,8 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	// A second signal ends the process at once.
-	context.AfterFunc(ctx, stop)
+	ctx := untilSignal()
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
-	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ratelimitd: "+oneLine(err))
 		os.Exit(exitCode(err))

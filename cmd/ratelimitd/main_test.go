@@ -63,7 +63,7 @@ type process struct {
 func runDaemon(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, done: make(chan struct{})}
-	args = append([]string{"-log-format", "json", "-http", "127.0.0.1:0", "-name", "n1"}, args...)
+	args = append([]string{"-log-format", "json", "-http", "127.0.0.1:0", "-name", "n1", "-drain-delay", "0"}, args...)
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
 	p.cmd.Env = append(os.Environ(), env...)
 	stderr, err := p.cmd.StderrPipe()

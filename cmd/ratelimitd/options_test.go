@@ -200,7 +200,7 @@ func TestASignalDuringTheStartIsNoFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d, err := start(ctx, p, newReloader(nil, nil, &options{}, p)); err == nil {
-		t.Fatalf("it started: %v", d.stop())
+		t.Fatalf("it started: %v", d.stop(0))
 	}
 	if err := run(ctx, []string{"-http", "127.0.0.1:0"}, nil, &out, &out); err != nil {
 		t.Errorf("got %v", err)

@@ -18,6 +18,7 @@ type Settings struct {
 
 	HTTP, GRPC, EnvoyConfig string
 	AdminTokenFile, Admin   string
+	DrainDelay              Delay // between SIGTERM and the end of serving
 	RedactClients           bool
 
 	NATS                               string // URLs, separated by commas
@@ -43,6 +44,7 @@ type Settings struct {
 func Default() Settings {
 	s := Settings{
 		Cluster: "default", HTTP: "127.0.0.1:8080", SubjectPrefix: "ratelimit",
+		DrainDelay: Delay(4 * time.Second),
 		MaxClients: node.DefaultMaxClients, LogFormat: "text", LogLevel: "info",
 		limits: map[string]written{}, origins: map[string]string{},
 	}
@@ -89,6 +91,7 @@ func (s *Settings) All() []Setting {
 		{Key: "envoy_config", Arg: "DIR", Usage: "rules of Envoy's rate limit service (not supported yet)", into: &s.EnvoyConfig},
 		{Key: "admin_token_file", Arg: "FILE", Usage: "token that changes of limits and resets must present", into: &s.AdminTokenFile},
 		{Key: "admin", Arg: "ADDR", Usage: "pprof (default: off)", into: &s.Admin},
+		{Key: "drain_delay", Arg: "SECONDS|DURATION", Usage: "how long to serve on after SIGTERM, not ready, while clients go elsewhere", into: &s.DrainDelay},
 		{Key: "redact_clients", Usage: "show clients in /v1/top under made-up names", into: &s.RedactClients},
 		{Key: "nats", Arg: "URL[,URL]", Usage: "use an external NATS server", into: &s.NATS, list: true},
 		{Key: "nats_creds", Arg: "FILE", Usage: "credentials file for NATS", into: &s.NATSCreds},
@@ -130,6 +133,8 @@ func (s Setting) Text() string {
 	case *float64:
 		return fmt.Sprint(*v)
 	case *spec.Window:
+		return v.String()
+	case *Delay:
 		return v.String()
 	}
 	return ""

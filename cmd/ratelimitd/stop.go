@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// stopWithin is how long a stop takes at most once it has drained. With the default drain
+	// delay that makes 9 s, since container engines kill after 10 s. A higher one needs their
+	// consent; a lower one cuts off slow requests, and the bye where NATS is slow.
+	stopWithin = 5 * time.Second
+	// answersWithin is the part of stopWithin that requests under way have. The node needs the
+	// rest to tell its peers what they do not know.
+	answersWithin = 2 * time.Second
+)
+
+// stop ends the daemon. It serves on for the delay and says that it is not ready, so that
+// clients go elsewhere before nobody listens any more. Then it answers the requests under
+// way, tells the peers what they do not know, and says bye.
+func (d *daemon) stop(delay time.Duration) error {
+	log := d.plan.log
+	log.Info("stopping", "drain_delay", delay)
+	d.face.stopping.Store(true)
+	d.drain(delay)
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	d.shut(ctx)
+	d.state.save(d.face.Node) // now, should the rest take too long
+	if err := within(ctx, d.face.Close); err != nil {
+		log.Warn("the node did not close in order", "error", err)
+	}
+	if d.embedded != nil {
+		if err := within(ctx, d.embedded.Close); err != nil {
+			log.Warn("the embedded NATS server did not close in order", "error", err)
+		}
+	}
+	d.state.save(d.face.Node) // a peer may have changed a limit meanwhile
+	d.state.close()
+	log.Info("stopped")
+	return nil
+}
+
+// drain serves on.
+func (d *daemon) drain(delay time.Duration) {
+	over := time.NewTimer(delay)
+	defer over.Stop()
+	saves := time.NewTicker(saveEvery)
+	defer saves.Stop()
+	for {
+		select {
+		case <-over.C:
+			return
+		case err := <-d.failed:
+			d.plan.log.Error("a server broke while it drained", "error", err)
+		case <-saves.C:
+			d.state.save(d.face.Node)
+		}
+	}
+}
+
+// shut closes the doors, and waits for the answers to requests under way.
+func (d *daemon) shut(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, door := range d.doors {
+		all.Go(func() {
+			if err := door.server.Shutdown(ctx); err != nil {
+				d.plan.log.Warn("requests were cut off", "door", door.name, "error", err)
+				_ = door.server.Close()
+			}
+		})
+	}
+	all.Go(d.follower.stop)
+	all.Wait()
+}
+
+// within waits for f until ctx is done. What f does then goes on, and ends with the process.
+func within(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// leaving makes each answer of a daemon that stops the last of its connection, so that the
+// client's next request finds another node. It cuts no idle connection: the client could
+// be sending on it.
+func (f *face) leaving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
