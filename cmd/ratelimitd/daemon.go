@@ -70,13 +70,13 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	if err != nil {
 		return d, err
 	}
-	d.doors = append(d.doors, &door{name: "http", listener: api})
+	d.doors = append(d.doors, newDoor("http", api))
 	if addr := p.settings.Admin; addr != "" {
 		admin, err := listen(ctx, p.settings, "admin", addr)
 		if err != nil {
 			return d, err
 		}
-		d.doors = append(d.doors, &door{name: "admin", listener: admin})
+		d.doors = append(d.doors, newDoor("admin", admin))
 	}
 	if d.state, err = openState(p.settings.StateDir, p.log); err != nil {
 		return d, at(p.settings, "state_dir", "%w", err)

@@ -39,7 +39,7 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 	if err != nil {
 		return err
 	}
-	api := &door{name: "http", listener: listener}
+	api := newDoor("http", listener)
 	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: log}, doors: []*door{api}}
 	cfg := demo.Config{Out: stdout, Serve: func(n *node.Node) func() {
 		d.face = &face{Node: n}

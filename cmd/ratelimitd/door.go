@@ -27,16 +27,42 @@ type door struct {
 	name     string
 	listener net.Listener
 	server   *http.Server
+	served   chan struct{} // closed once nothing is accepted any more
 }
 
 func (d *door) url() string { return "http://" + d.listener.Addr().String() }
 
-// serve returns when the server was shut down, or with what broke it.
+// newDoor is a door without a server yet.
+func newDoor(name string, l net.Listener) *door {
+	return &door{name: name, listener: l, served: make(chan struct{})}
+}
+
+// serve returns when the door was shut, or with what broke it.
 func (d *door) serve() error {
-	if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve %s: %w", d.url(), err)
+	defer close(d.served)
+	err := d.server.Serve(d.listener)
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("serve %s: %w", d.url(), err)
+}
+
+// firstRequest is how long a connection may take from being accepted to its first request,
+// when the door shuts. Raising it holds up every stop. Lowering it loses requests of clients
+// that are far away: their first one is on its way when they are accepted.
+const firstRequest = 200 * time.Millisecond
+
+// shut accepts nobody any more, and returns when the requests under way are answered or ctx
+// is done. http.Server.Shutdown alone drops a request that it reads after its call, so the
+// listener closes first, and clients that got in are served.
+func (d *door) shut(ctx context.Context) error {
+	_ = d.listener.Close()
+	<-d.served
+	select {
+	case <-ctx.Done():
+	case <-time.After(firstRequest):
+	}
+	return d.server.Shutdown(ctx)
 }
 
 // judgeAddress says what is wrong with the form of an address, if one is given.

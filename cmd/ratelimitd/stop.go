@@ -68,7 +68,7 @@ func (d *daemon) shut(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, door := range d.doors {
 		all.Go(func() {
-			if err := door.server.Shutdown(ctx); err != nil {
+			if err := door.shut(ctx); err != nil {
 				d.plan.log.Warn("requests were cut off", "door", door.name, "error", err)
 				_ = door.server.Close()
 			}

@@ -39,6 +39,7 @@ grpc: :9001
 envoy_config: /e
 admin_token_file: /t
 admin: 127.0.0.1:6060
+drain_delay: 10s
 redact_clients: true
 nats: [nats://a:4222, "nats://b:4222"]
 nats_creds: /c
