@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -98,10 +99,10 @@ func (n *Node) list(q *Request, into []check) []check {
 
 // inlineFault is the reason why an inline policy decides nothing.
 func inlineFault(err error) Reason {
-	switch err { //nolint:errorlint // Inline returns these as they are, on the way of a decision
-	case limits.ErrBadName:
+	switch {
+	case errors.Is(err, limits.ErrBadName):
 		return ReasonUnknownLimit
-	case limits.ErrTooManyInline:
+	case errors.Is(err, limits.ErrTooManyInline):
 		return ReasonTooManyPolicies
 	default:
 		return ReasonBadPolicy
@@ -281,7 +282,7 @@ func (n *Node) conclude(c *check, iso *isolation.Group, by terms, allowed bool, 
 		if allowed && !by.peek {
 			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, iso, now, c.cost)
 			if by.into != nil && c.d.Reason == ReasonOK {
-				by.into.keep(hold{Charge: c.entry.Charged(now, c.cost), apart: c.ownCost, also: c.place > 0})
+				by.into.add(hold{Charge: c.entry.Charged(now, c.cost), apart: c.ownCost, also: c.place > 0})
 			}
 		}
 		n.explain(c.shard, &c.d, c.entry, now, c.asked)

@@ -63,12 +63,12 @@ type Node struct {
 	dropped    tally.Drops
 	latency    latency
 
-	protocol protocol
-	clock    *clock.Clock // nil if Config.Now is used
-	stop     chan struct{}
-	keeper   sync.WaitGroup
-	closing  sync.Once
-	closed   atomic.Bool
+	protocol     protocol
+	clock        *clock.Clock // nil if Config.Now is used
+	stop         chan struct{}
+	housekeeping sync.WaitGroup
+	closing      sync.Once
+	closed       atomic.Bool
 }
 
 // protocol is the running sync engine: a Loop in a real node, a Stepper in
@@ -109,8 +109,8 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("node: %w", err)
 	}
 	n.protocol = loop
-	n.keeper.Add(1)
-	go n.keep()
+	n.housekeeping.Add(1)
+	go n.runHousekeeping()
 	return n, nil
 }
 
@@ -182,9 +182,9 @@ func randomReplica() crdt.Replica {
 	return crdt.Replica(binary.LittleEndian.Uint64(b[:]) | 1)
 }
 
-// keep does the housekeeping, once a second.
-func (n *Node) keep() {
-	defer n.keeper.Done()
+// runHousekeeping does the housekeeping once a second, until the node stops.
+func (n *Node) runHousekeeping() {
+	defer n.housekeeping.Done()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -197,6 +197,8 @@ func (n *Node) keep() {
 	}
 }
 
+// housekeep does what time alone calls for: it steers the clock, forgets clients, proposes
+// what is pending, and says when the node becomes degraded or recovers.
 func (n *Node) housekeep() {
 	if n.clock != nil {
 		ahead := n.clock.Steer()
@@ -247,7 +249,7 @@ func (n *Node) Close() error {
 	n.closing.Do(func() {
 		n.closed.Store(true)
 		close(n.stop)
-		n.keeper.Wait()
+		n.housekeeping.Wait()
 		err = n.protocol.Close()
 	})
 	if errors.Is(err, nats.ErrTimeout) {

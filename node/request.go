@@ -112,7 +112,7 @@ func (n *Node) do(q *Request, t *told) Decision {
 	default:
 		var h hold
 		n.decide(l, q.Client, q.Cost, &d, &h)
-		t.into.keep(h)
+		t.into.add(h)
 	}
 	if t != nil {
 		one := [1]check{{client: q.Client, name: q.Limit, limit: l, cost: q.Cost, why: d.Reason, d: d}}

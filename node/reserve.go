@@ -59,7 +59,7 @@ func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
 	r := &Reservation{node: l.node, timeout: int64(settleWithin)}
 	var h hold
 	l.node.decide(l.find(), clientID, cost, &r.Decision, &h)
-	if r.keep(h); r.Reason.refused() {
+	if r.add(h); r.Reason.refused() {
 		c := check{client: clientID, name: l.name, cost: cost, why: r.Reason, d: r.Decision}
 		r.Fault = c.fault()
 	}
@@ -77,7 +77,8 @@ func (n *Node) Reserve(q Request) *Reservation {
 	return r
 }
 
-func (r *Reservation) keep(h hold) {
+// add takes over what a limit was charged. A hold without a cost is none.
+func (r *Reservation) add(h hold) {
 	if h.Cost > 0 {
 		r.holds = append(r.holds, h)
 		r.until = h.At + r.timeout

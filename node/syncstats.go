@@ -52,8 +52,8 @@ type PeerStats struct {
 	Delay    time.Duration // of a message from it, one way, estimated
 	// LimitsVersion is that of its limits; Stats.LimitsVersion where the two nodes agree.
 	LimitsVersion uint64
-	// Otherwise says that other limits than this node's are in its configuration.
-	Otherwise bool
+	// OtherLimits says that it is configured with other limits than this node.
+	OtherLimits bool
 }
 
 // PeerState says how long a peer has been silent. The zero value is PeerAlive.
@@ -94,7 +94,7 @@ func peerStats(p *deltasync.Peer) PeerStats {
 		HearsUs: p.HearsUs, Hears: len(p.Hears), Admits: p.Admits, Behind: p.Behind,
 		HeardAgo: time.Duration(p.HeardAgo), StaleFor: time.Duration(p.StaleFor),
 		Skew: time.Duration(p.Skew), Delay: time.Duration(p.Delay),
-		LimitsVersion: uint64(p.Limits), Otherwise: p.OtherLimits,
+		LimitsVersion: uint64(p.Limits), OtherLimits: p.OtherLimits,
 	}
 }
 

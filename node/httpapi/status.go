@@ -55,8 +55,8 @@ type peerStatus struct {
 	Delay       float64  `json:"delay_ms"` // one way, estimated
 	// Fingerprint is equal on nodes that know the same set limits.
 	Fingerprint string `json:"limits_fingerprint"`
-	// Otherwise is true if the peer is configured with other limits than this node.
-	Otherwise bool `json:"configured_otherwise"`
+	// OtherLimits is true if the peer is configured with other limits than this node.
+	OtherLimits bool `json:"configured_otherwise"`
 }
 
 type syncStatus struct {
@@ -139,7 +139,7 @@ func (a *api) statusNow() status {
 			Node: p.Node, Incarnation: incarnation(p.Replica), State: p.State.String(), Joining: p.Joining,
 			HearsUs: p.HearsUs, Hears: p.Hears, Behind: p.Behind, HeardAgo: ms(p.HeardAgo), Stale: known(p.StaleFor),
 			Skew: ms(p.Skew), Delay: ms(p.Delay), Fingerprint: strconv.FormatUint(p.LimitsVersion, 16),
-			Otherwise: p.Otherwise,
+			OtherLimits: p.OtherLimits,
 		})
 	}
 	slices.SortFunc(out.Peers, func(x, y peerStatus) int {

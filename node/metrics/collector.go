@@ -76,7 +76,7 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 	isolated.send(ch, oneIf(s.Isolated))
 	others, differ := 0.0, 0.0
 	for _, p := range s.Sync.Peers {
-		others += oneIf(p.Otherwise)
+		others += oneIf(p.OtherLimits)
 		differ += oneIf(p.State == node.PeerAlive && p.LimitsVersion != s.LimitsVersion)
 	}
 	otherwise.send(ch, others)

@@ -71,7 +71,7 @@ func (s *Shares) share(g *Group, c Client) share {
 	return share{spell: g.spell, fraction: g.fraction(), limit: c.GCRA, slow: s.slowed(c.GCRA, g), level: sh.level}
 }
 
-func (s *Shares) keep(k crdt.Key, sh share) {
+func (s *Shares) put(k crdt.Key, sh share) {
 	if s.of == nil {
 		s.of = map[crdt.Key]share{}
 	}
@@ -100,13 +100,13 @@ func (s *Shares) Admit(g *Group, c Client, now, cost int64, charge bool) bool {
 		sh.level = gcra.Level{Base: now}
 	}
 	sh.level.Count += uint64(cost) //nolint:gosec // positive
-	s.keep(c.Key, sh)
+	s.put(c.Key, sh)
 	return true
 }
 
 // Begin begins the client's share before a merge, if it has not begun: what it used by then
 // drains at the share's rate, and what the merge adds is for Charge.
-func (s *Shares) Begin(g *Group, c Client) { s.keep(c.Key, s.share(g, c)) }
+func (s *Shares) Begin(g *Group, c Client) { s.put(c.Key, s.share(g, c)) }
 
 // Charge charges units that a peer of the group admitted, or that were merged late.
 func (s *Shares) Charge(g *Group, c Client, now int64, units uint64) {
@@ -115,7 +115,7 @@ func (s *Shares) Charge(g *Group, c Client, now int64, units uint64) {
 		sh.level = gcra.Level{Base: now}
 	}
 	sh.level.Count = min(sh.level.Count+units, crdt.MaxTotal)
-	s.keep(c.Key, sh)
+	s.put(c.Key, sh)
 }
 
 // Explain tells the client's standing by its share, after a decision on cost units.

@@ -24,8 +24,8 @@ func TestPeersWithOtherLimitsInTheirConfigurationAreSeen(t *testing.T) {
 		open("c", 20)
 		time.Sleep(3 * time.Second)
 		for _, p := range a.Stats().Sync.Peers {
-			if want := p.Node == "c"; p.Otherwise != want {
-				t.Errorf("%s: configured otherwise: %v, want %v", p.Node, p.Otherwise, want)
+			if want := p.Node == "c"; p.OtherLimits != want {
+				t.Errorf("%s: configured otherwise: %v, want %v", p.Node, p.OtherLimits, want)
 			}
 		}
 	})
