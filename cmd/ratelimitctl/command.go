@@ -36,7 +36,8 @@ func commands() []command {
 		{"peek", "CLIENT", "show a client's standing, and take nothing", [2]string{"alice", "alice -limit login -o json"}, peek},
 		{
 			"reserve", "CLIENT", "take for work whose cost is known only after it, and print a token",
-			[2]string{"alice -cost 500", "alice -limit tokens -cost 500 -for 5m"}, reserve,
+			[2]string{"alice -cost 500", "alice -limit tokens -cost 500 -for 5m"},
+			reserve,
 		},
 		{"commit", "TOKEN N", "settle a reservation for N units: the client gets the rest back", [2]string{`"$token" 120`, `"$token" 0 -o json`}, commit},
 		{"cancel", "TOKEN", "settle a reservation: the client gets all of it back", [2]string{`"$token"`, `"$token" -o json`}, cancel},
@@ -55,7 +56,8 @@ func commands() []command {
 		{"replay", "", "replay an access log against a limit, without a daemon", [2]string{"-log access.log -limit 60", "-nodes 5 -o json"}, replayLog},
 		{
 			"sim", "", "simulate a cluster with faults, and check the error bound",
-			[2]string{"-duration 60s -partition 5s+10s:1", "-sweep flush=1ms,20ms,200ms -svg sweep.svg"}, simulation,
+			[2]string{"-duration 60s -partition 5s+10s:1", "-sweep flush=1ms,20ms,200ms -svg sweep.svg"},
+			simulation,
 		},
 		{"version", "", "print the version", [2]string{"", "-o json"}, version},
 	}

@@ -240,7 +240,7 @@ func TestARefusalIsToldInTheDaemonsWords(t *testing.T) {
 		{[]string{"take", ""}, []string{"400", "client"}},
 		{[]string{"limits", "get", "no/pe"}, []string{"404"}},
 		{[]string{"take", "alice", "-limit", "lgoin"}, []string{"404", "lgoin", "; did you mean login?"}},
-		{[]string{"limits", "get", "defualt"}, []string{"404", "; did you mean default?"}},
+		{[]string{"limits", "get", "logni"}, []string{"404", "; did you mean login?"}},
 		{[]string{"top", "-limit", "logn"}, []string{"; did you mean login?"}},
 		{[]string{"reset", "alice"}, []string{"403", envToken}},
 		{[]string{"limits", "set", "x", "-limit", "5", "-window", "60"}, []string{"403", envToken}},

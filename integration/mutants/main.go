@@ -47,7 +47,7 @@ func run(ctx context.Context, out io.Writer, only string, quick bool, workers in
 	var chosen []*mistake
 	healthy := mistake{name: "none"}
 	for i := range mistakes {
-		if m := &mistakes[i]; wanted.MatchString(m.name) && !(quick && m.slow) {
+		if m := &mistakes[i]; wanted.MatchString(m.name) && (!quick || !m.slow) {
 			chosen = append(chosen, m)
 			for _, e := range m.edits { // the same files, unchanged
 				healthy.edits = append(healthy.edits, edit{file: e.file})
