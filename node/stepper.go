@@ -68,12 +68,28 @@ func (s *Stepper) Standing(limitName, client string) (stamp crdt.Stamp, p Policy
 	return crdt.Stamp{}, Policy{}, false
 }
 
+// Exported is what the node exports of a limit now: its live bound, in units, and whether
+// the node is degraded. A limit that the node does not have has no bound.
+func (s *Stepper) Exported(name string) (bound float64, degraded bool) {
+	status := s.engine.Status(s.Node.now())
+	if l := s.Node.limits.Get(name); l != nil {
+		if r := l.Known(s.Node.now()); r != nil {
+			bound = r.Bound(&status, s.Node.cfg.Flush)
+		}
+	}
+	return bound, s.Node.impaired(&status)
+}
+
+// Isolated reports whether OnIsolation applies now.
+func (s *Stepper) Isolated() bool { return s.Node.isolation.Group() != nil }
+
 // Held is one client's state as a node holds it, in a form that can be compared.
 type Held struct {
 	Key    crdt.Key
 	Limit  string
 	Stamp  crdt.Stamp
-	Starts [2]int64 // of the current and the previous window
+	Life   [2]crdt.Stamp // the revision and the reset: counters begin at 0 in each life
+	Starts [2]int64      // of the current and the previous window
 	Origin [2]int64
 	TAT    int64
 	Cells  []Cell // of all replicas, by their numbers
@@ -116,7 +132,10 @@ func (s *Stepper) held(e *table.Entry, at int64) []Held {
 	var out []Held
 	f := &look.Rule().Frame
 	for slot, st := range look.States().All {
-		h := Held{Key: e.Key().Slot(slot), Limit: look.Rule().Limit, Stamp: look.Stamp(), Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f)}
+		h := Held{
+			Key: e.Key().Slot(slot), Limit: look.Rule().Limit, Stamp: look.Stamp(), Life: [2]crdt.Stamp{look.Rule().Revision, look.Reset()},
+			Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f),
+		}
 		st.Rows(s.Node.replica, func(r crdt.Replica, row crdt.Row) {
 			if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
 				h.Cells = append(h.Cells, Cell{r, [2]crdt.Count{row.Cur.Count, row.Prev.Count}})

@@ -25,7 +25,7 @@ import (
 type simCall struct {
 	*call
 	simulate.Options
-	random                        bool
+	random, strict                bool
 	from, seeds                   uint64
 	workers                       int
 	sweep, svg, html, trace, file string
@@ -36,9 +36,9 @@ type simCall struct {
 // A call of sim has one of these modes. It refuses flags that its mode does not use,
 // instead of ignoring them.
 var (
-	simFileFlags     = []string{"scenario", "seed", "trace", "o"}
-	simSeedFlags     = []string{"random", "seed", "trace", "o"}
-	simCampaignFlags = []string{"random", "from", "seeds", "workers", "o"}
+	simFileFlags     = []string{"scenario", "strict", "seed", "trace", "o"}
+	simSeedFlags     = []string{"random", "strict", "seed", "trace", "o"}
+	simCampaignFlags = []string{"random", "strict", "from", "seeds", "workers", "o"}
 	simSweepOnly     = []string{"svg", "html", "seeds", "workers", "from"}
 )
 
@@ -55,6 +55,7 @@ func simulation(c *call) action {
 	s := &simCall{call: c, Options: *simulate.NewOptions(), from: 1, workers: runtime.GOMAXPROCS(0), progress: output.NewProgress(c.stderr)}
 	s.Register(c.Set)
 	c.Add(&s.random, "random", "run random clusters, loads and faults: -seeds of them, or the one of -seed")
+	c.Add(&s.strict, "strict", "judge also what nodes do not keep in every run yet: see docs/simulator.md")
 	c.Add(&s.from, "from", "with -random: the first seed")
 	c.Add(&s.seeds, "seeds", fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
 	c.Add(&s.workers, "workers", "with -random and -sweep: runs at the same time")
@@ -96,7 +97,7 @@ func (c *simCall) run(ctx context.Context) error {
 func (c *simCall) scenario() (sim.Scenario, error) {
 	switch {
 	case c.random:
-		return sim.Random(c.Seed), c.refuse("-random -seed", except(simSeedFlags))
+		return c.drawn(c.Seed), c.refuse("-random -seed", except(simSeedFlags))
 	case c.file != "":
 		if err := c.refuse("-scenario", except(simFileFlags)); err != nil {
 			return sim.Scenario{}, err
@@ -106,7 +107,16 @@ func (c *simCall) scenario() (sim.Scenario, error) {
 	if err := c.refuse("neither -sweep nor -random", func(name string) bool { return slices.Contains(simSweepOnly, name) }); err != nil {
 		return sim.Scenario{}, err
 	}
-	return c.Scenario()
+	sc, err := c.Scenario()
+	sc.Strict = c.strict
+	return sc, err
+}
+
+// drawn is the random scenario of a seed.
+func (c *simCall) drawn(seed uint64) sim.Scenario {
+	sc := sim.Random(seed)
+	sc.Strict = c.strict
+	return sc
 }
 
 // refuse returns a usage error if the call sets a flag that its mode does not use.
@@ -149,6 +159,7 @@ func (c *simCall) read() (sim.Scenario, error) {
 	if c.gives("seed") {
 		sc.Seed = c.Seed
 	}
+	sc.Strict = sc.Strict || c.strict
 	return sc, nil
 }
 
@@ -180,7 +191,10 @@ func (c *simCall) runOne(ctx context.Context, sc sim.Scenario) error {
 
 // again is the command that repeats a run, with its trace.
 func (c *simCall) again(seed uint64) string {
-	const program = "go run ./cmd/ratelimitctl sim"
+	program := "go run ./cmd/ratelimitctl sim"
+	if c.strict {
+		program += " -strict"
+	}
 	switch {
 	case c.random:
 		return fmt.Sprintf("%s -random -seed %d -trace -", program, seed)
@@ -196,7 +210,7 @@ func (c *simCall) runCampaign(ctx context.Context) error {
 		return err
 	}
 	seeds := cmp.Or(c.seeds, campaignSeeds)
-	sum := sim.Campaign(ctx, c.from, seeds, c.workers, func(total sim.Row) {
+	sum := sim.Campaign(ctx, c.drawn, c.from, seeds, c.workers, func(total sim.Row) {
 		c.progress.Showf("%d of %d seeds, %d decisions, %d violations", total.Seeds, seeds, total.Decisions, total.Violations)
 	})
 	c.progress.Done()
@@ -223,7 +237,7 @@ func (c *simCall) verdict(sum *sim.Summary, interrupted bool) error {
 
 func (c *simCall) runSweep(ctx context.Context) error {
 	if err := c.refuse("-sweep", func(name string) bool {
-		return name == "random" || name == "scenario" || name == "trace" || name == "from"
+		return name == "random" || name == "scenario" || name == "trace" || name == "from" || name == "strict"
 	}); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -39,7 +40,8 @@ type account struct {
 	// excused is what no bound speaks of until then: what a change may have carried over less.
 	excused   int64
 	until     int64
-	converted int64 // when the limit last went over to another way to count
+	converted int64      // when the limit last went over to another way to count
+	former    *yardstick // by which it counted before that
 
 	most    int64             // the highest burst so far
 	narrow  int64             // the narrowest window so far
@@ -66,6 +68,7 @@ type charge struct {
 	phase      int
 	life       int  // of the account
 	void       bool // of a life or a policy that was over already
+	late       bool // by a policy that was over already, but counts
 }
 
 func (c *charge) net() int64 { return c.cost - c.back }
@@ -89,6 +92,12 @@ func (a *account) add(c *charge) {
 	}
 	a.level.Count += uint64(c.cost) //nolint:gosec // positive
 	c.tat = g.TAT(a.level)
+}
+
+// pruneRefunds drops the refunds that matter no more at t.
+func (a *account) pruneRefunds(t int64) {
+	old := t - a.yard.lasts()
+	a.refunds = slices.DeleteFunc(a.refunds, func(c *charge) bool { return max(c.at, c.backAt) <= old })
 }
 
 // forget begins another life at t.

@@ -22,8 +22,9 @@ func (w *world) disagreement() string {
 	var first []node.Held
 	for i, m := range living {
 		held := m.step.Held(at)
-		if w.sc.changesTwice() {
-			for k := range held {
+		for k := range held {
+			held[k].Life = [2]crdt.Stamp{} // nodes may have taken different ways to one stamp
+			if w.sc.changesTwice() {
 				held[k].Origin, held[k].TAT = [2]int64{}, 0
 			}
 		}

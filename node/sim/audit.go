@@ -28,6 +28,9 @@ func (sc *Scenario) auditable() bool {
 		}
 	}
 	for p := range sc.policies() {
+		if p.OnIsolation == node.IsolationOpen {
+			return false // what passes without being counted
+		}
 		for _, o := range p.Overrides {
 			if o.Window != 0 {
 				return false

@@ -54,11 +54,11 @@ type Failure struct {
 	Violations []string `json:"violations"`
 }
 
-// Campaign runs the random scenarios of seeds seeds from from on, on workers goroutines (at
+// Campaign runs the scenarios that draw makes of seeds seeds from from on, on workers goroutines (at
 // least one), until all are done or ctx ends. It finishes every run that it began, so
 // another campaign can go on at Summary.Next. progress, if not nil, gets the total after
 // every run, one call at a time.
-func Campaign(ctx context.Context, from, seeds uint64, workers int, progress func(Row)) Summary {
+func Campaign(ctx context.Context, draw func(seed uint64) Scenario, from, seeds uint64, workers int, progress func(Row)) Summary {
 	c := campaign{next: from, end: from + seeds, faults: map[string]*Row{}, progress: progress}
 	c.sum.From = from
 	var all sync.WaitGroup
@@ -69,7 +69,7 @@ func Campaign(ctx context.Context, from, seeds uint64, workers int, progress fun
 				if !more {
 					return
 				}
-				c.done(seed, attempt(seed))
+				c.done(seed, attempt(draw(seed)))
 			}
 		})
 	}
@@ -98,8 +98,7 @@ func (c *campaign) take() (seed uint64, more bool) {
 
 // attempt runs one seed. A run that panics is a violation, and not the end of the
 // others.
-func attempt(seed uint64) (r Result) {
-	sc := Random(seed)
+func attempt(sc Scenario) (r Result) {
 	defer func() {
 		if p := recover(); p != nil {
 			r = Result{Scenario: sc, Violations: []string{fmt.Sprintf("panic: %v\n%s", p, debug.Stack())}}

@@ -11,9 +11,9 @@ import (
 func TestACampaignDependsOnItsSeedsAlone(t *testing.T) {
 	t.Parallel()
 	const from, seeds = 100, 12
-	one := sim.Campaign(t.Context(), from, seeds, 1, nil)
+	one := sim.Campaign(t.Context(), sim.Random, from, seeds, 1, nil)
 	calls := uint64(0)
-	three := sim.Campaign(t.Context(), from, seeds, 3, func(sim.Row) { calls++ })
+	three := sim.Campaign(t.Context(), sim.Random, from, seeds, 3, func(sim.Row) { calls++ })
 	if calls != seeds {
 		t.Errorf("progress was told %d times, want %d", calls, seeds)
 	}
@@ -29,7 +29,7 @@ func TestACampaignThatIsStoppedSaysWhereToGoOn(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	s := sim.Campaign(ctx, 1, 1<<40, 2, func(r sim.Row) {
+	s := sim.Campaign(ctx, sim.Random, 1, 1<<40, 2, func(r sim.Row) {
 		if r.Seeds == 3 {
 			stop()
 		}

@@ -67,7 +67,7 @@ func (o *oracle) turn(a *account, phase int, at int64) {
 		a.level = gcra.Level{Base: t, Count: units}
 		clear(a.charges)
 		if !stays {
-			a.converted = t
+			a.converted, a.former = t, old
 		}
 	}
 	a.yard, a.phase, a.most, a.narrow, a.until = y, phase, max(a.most, y.policy.Burst), min(a.narrow, y.width), t+y.lasts()
@@ -133,15 +133,21 @@ func (o *oracle) reset(m *member, client string) {
 		return
 	}
 	a.forget(o.w.now)
-	a.unheard = o.unheard()
+	a.unheard = o.unheardFrom(o.w.now)
 	a.reset, _, _ = m.step.Standing(node.DefaultLimit, client)
 }
 
-// unheard is until when a node may not have heard of a reset now: it does not get across
-// a cut before that heals.
-func (o *oracle) unheard() int64 {
+// unheardFrom is until when a node may not have heard of a reset at t, or, born at t, of
+// an earlier one: it does not get across a cut before that heals.
+func (o *oracle) unheardFrom(t int64) int64 {
+	if o.w.sc.Strict {
+		return o.mayNotHear(t)
+	}
 	const heard = 5 * time.Second
-	until := o.w.now + int64(heard)
+	if t < o.w.now {
+		return t
+	}
+	until := t + int64(heard)
 	for _, f := range o.w.sc.Faults {
 		if f.Kind == FaultPartition || f.Kind == FaultOneWay || f.Kind == FaultLoss || f.Kind == FaultSlow {
 			until = max(until, o.w.start+int64(f.At+f.For+heard))

@@ -55,11 +55,19 @@ func (w *world) fault(f *Fault) (run, undo func(), err error) {
 				died = append(died, m)
 			}), func() {
 				for _, m := range died {
-					w.rejoin(m)
+					w.rejoin(m, "")
 				}
 			}, nil
 	case FaultJoin:
-		return func() { w.rejoin(nil) }, nil, nil
+		return func() {
+			name := ""
+			if len(f.Nodes) > 0 {
+				if m := w.numbered()[f.Nodes[0]]; m != nil {
+					name = m.name
+				}
+			}
+			w.rejoin(nil, name)
+		}, nil, nil
 	case FaultClock:
 		return each(func(m *member) { m.clock.step(w.now, int64(f.By)) }), nil, nil
 	case FaultLimit:
@@ -76,18 +84,15 @@ func (w *world) fault(f *Fault) (run, undo func(), err error) {
 	return nil, nil, fmt.Errorf("sim: no fault is called %q", f.Kind)
 }
 
-func (w *world) rejoin(m *member) {
-	if err := w.join(m); err != nil {
+func (w *world) rejoin(m *member, name string) {
+	if err := w.join(m, name); err != nil {
 		w.violate("start: %v", err)
 	}
 }
 
 // cut splits the network for a while.
 func (w *world) cut(f *Fault) (run, undo func(), err error) {
-	side := map[int]bool{}
-	for _, n := range f.Nodes {
-		side[n] = true
-	}
+	side, rest := sideOf(f.Nodes), sideOf(f.Against)
 	var ids []int
 	add := func(from, to map[int]bool) {
 		w.count++
@@ -96,9 +101,9 @@ func (w *world) cut(f *Fault) (run, undo func(), err error) {
 		w.network.cuts = append(w.network.cuts, cut{from: from, to: to, id: id})
 	}
 	run = func() {
-		add(side, nil)
+		add(side, rest)
 		if f.Kind == FaultPartition {
-			add(nil, side)
+			add(rest, side)
 		}
 	}
 	undo = func() {
@@ -115,6 +120,18 @@ func (w *world) cut(f *Fault) (run, undo func(), err error) {
 		w.network.cuts = kept
 	}
 	return run, undo, nil
+}
+
+// sideOf is one side of a cut, nil for the rest.
+func sideOf(nodes []int) map[int]bool {
+	if len(nodes) == 0 {
+		return nil
+	}
+	side := map[int]bool{}
+	for _, n := range nodes {
+		side[n] = true
+	}
+	return side
 }
 
 // setLimit changes the default limit through one node. The oracle changes at the instant

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
 // judge compares an admission with the bound of its moment.
@@ -40,9 +42,15 @@ func (o *oracle) judge(a *account, c *charge) {
 		return
 	}
 	e.bound += e.edge
+	if o.w.sc.Strict {
+		o.judgeLive(a, c, e.over-e.edge)
+	}
 	if e.over > a.worst {
 		a.worst, a.bound = e.over, e.bound
 		o.judgeExported(a, c.by, e.over-e.edge)
+	}
+	if o.w.sc.OpenWhenFull || a.yard.policy.OnIsolation == node.IsolationOpen && c.by.step.Isolated() {
+		return // the node lets pass what it cannot count
 	}
 	if e.over > e.bound+epsilon {
 		o.w.violate("n%d admitted %d to %s under %s: E is %.3f, the bound %.3f%s", c.by.number, c.cost, a.of.client, a.of.limit, e.over, e.bound, o.why(a, c.by, e))
@@ -79,7 +87,7 @@ func (o *oracle) drained(a *account, now *charge) excess {
 		bound: float64(o.unseenOfOthers(a, now.by)) + rate*float64(o.sigma()),
 	}
 	old := now.at - a.yard.lasts()
-	a.refunds = slices.DeleteFunc(a.refunds, func(c *charge) bool { return max(c.at, c.backAt) <= old })
+	a.pruneRefunds(now.at)
 	for _, c := range a.refunds {
 		if c.by != now.by && c.backAt > o.known(a, now.by, c.by) {
 			c.missed, now.blind = true, true

@@ -106,6 +106,9 @@ func (w *world) request(m *member, s *Stream, cost int64) {
 		}
 	} else {
 		w.result.Denied++
+		if w.sc.Strict {
+			w.oracle.denied(m, s.limits(), s.Client, cost)
+		}
 	}
 	if s.Conforming {
 		w.result.Conforming++

@@ -137,7 +137,7 @@ func (o *oracle) admitted(m *member, limits []string, client string, cost int64)
 			}
 		}
 		c := o.charge(a, m, cost)
-		if a.counts(c) {
+		if a.counts(c) && !c.late {
 			o.judge(a, c)
 		}
 		of = append(of, c)
@@ -149,6 +149,7 @@ func (o *oracle) admitted(m *member, limits []string, client string, cost int64)
 func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 	t := o.w.now
 	c := &charge{by: m, at: t, stamp: m.clock.read(t), cost: cost, phase: a.phase, life: a.life}
+	unheard := false
 	if o.altered {
 		stamp, p, held := m.step.Standing(a.of.limit, a.of.client)
 		if !held { // it shares an overflow entry, or everybody passes there
@@ -158,11 +159,14 @@ func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 			c.phase = o.phaseOf(a, p)
 		}
 		// Of the life before, which ends wherever the reset is heard of.
-		unheard := t < max(a.unheard, m.bornAt+int64(joinTime)) && stamp.Compare(a.reset) < 0
+		unheard = stamp.Compare(a.reset) < 0 && t < max(a.unheard, o.unheardFrom(m.bornAt)+int64(joinTime))
 		c.void = c.phase < a.phase || unheard
 	}
 	o.total(a, c, crdt.Count{P: uint64(cost)}) //nolint:gosec // positive
 	switch {
+	case c.phase < a.phase && !unheard && o.w.sc.Strict:
+		c.void, c.late = false, true
+		o.outdated(a, c)
 	case c.void:
 	case c.phase > a.phase:
 		a.ahead = append(a.ahead, c)

@@ -66,8 +66,12 @@ func (o *oracle) settled(m *member, s *Stream, of []*charge, unused, back int64)
 func (o *oracle) giveBack(a *account, c *charge, back int64) {
 	c.back, c.backAt = back, o.w.now
 	o.total(a, c, crdt.Count{N: uint64(back)}) //nolint:gosec // positive
+	if !a.counts(c) {
+		return
+	}
+	a.refunds = append(a.refunds, c)
 	g := a.yard.gcra
-	if g == nil || !a.counts(c) {
+	if g == nil {
 		return
 	}
 	// Rounded up: the node rounds down, but its clock may be on the other side of a
@@ -77,5 +81,4 @@ func (o *oracle) giveBack(a *account, c *charge, back int64) {
 	if c.blind {
 		c.minted = max(0, back-int64(left)) //nolint:gosec // at most the burst
 	}
-	a.refunds = append(a.refunds, c)
 }

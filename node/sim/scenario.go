@@ -32,6 +32,11 @@ type Scenario struct {
 	// shows what urgent flushes are good for.
 	FixedFlush bool `json:"fixed_flush"`
 	MaxClients int  `json:"max_clients"`
+	// OpenWhenFull lets unknown clients pass at a full table, as node.FullOpen does.
+	OpenWhenFull bool `json:"open_when_full"`
+	// Strict turns on the judgements that nodes do not satisfy in every run yet: see
+	// strict.go.
+	Strict bool `json:"strict"`
 	// Limits are the limits besides the default one, which has Policy: see Stream.Also.
 	Limits  []Limit  `json:"limits"`
 	Streams []Stream `json:"streams"`
@@ -128,7 +133,7 @@ const (
 	FaultSlow      FaultKind = "slow"       // Nodes take Value messages a second
 	FaultCrash     FaultKind = "crash"      // Nodes stop without a bye, and start anew after For (0: never)
 	FaultLeave     FaultKind = "leave"      // Nodes say bye, and start anew after For (0: never)
-	FaultJoin      FaultKind = "join"       // one more node starts
+	FaultJoin      FaultKind = "join"       // one more node starts: under the name of the first of Nodes, if given, which lives on
 	FaultClock     FaultKind = "clock_step" // Nodes' clocks jump by By
 	FaultLimit     FaultKind = "limit"      // the policy becomes Policy, told to the first of Nodes
 	FaultReset     FaultKind = "reset"      // Client is reset at the first of Nodes
@@ -136,14 +141,17 @@ const (
 
 // Fault is one thing that happens, At some time after the load began.
 type Fault struct {
-	At     time.Duration `json:"at"`
-	Kind   FaultKind     `json:"kind"`
-	Nodes  []int         `json:"nodes"` // from 1
-	For    time.Duration `json:"for"`
-	Value  float64       `json:"value"`
-	By     time.Duration `json:"by"`
-	Policy *node.Policy  `json:"policy,omitempty"`
-	Client string        `json:"client,omitempty"`
+	At    time.Duration `json:"at"`
+	Kind  FaultKind     `json:"kind"`
+	Nodes []int         `json:"nodes"` // from 1
+	// Against names the other side of a cut; empty is the rest. Nodes on neither side hear
+	// everybody.
+	Against []int         `json:"against"`
+	For     time.Duration `json:"for"`
+	Value   float64       `json:"value"`
+	By      time.Duration `json:"by"`
+	Policy  *node.Policy  `json:"policy,omitempty"`
+	Client  string        `json:"client,omitempty"`
 }
 
 // Result is the outcome of a run.
@@ -186,6 +194,10 @@ type Result struct {
 	Audited    uint64 `json:"audited"`
 	Conforming uint64 `json:"conforming"` // requests of conforming clients
 	WrongDeny  uint64 `json:"wrongly_denied"`
+	// Overdenied counts denials though what the nodes had admitted left room, and
+	// WorstOverdenied is the most units for which there was room then.
+	Overdenied      uint64  `json:"overdenied"`
+	WorstOverdenied float64 `json:"worst_overdenied"`
 	// Limited and CentralLimited count clients, each under each of its limits, of which
 	// some request was denied: by a node, and by the central limiter.
 	Limited        int `json:"limited"`

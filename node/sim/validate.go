@@ -107,6 +107,9 @@ func (c *checks) fault(at string, f *Fault) {
 		// Nodes that join are numbered on.
 		c.that(n >= 1 && n <= MaxNodes, at+"nodes", n, "must be a node's number, counted from 1")
 	}
+	for _, n := range f.Against {
+		c.that(n >= 1 && n <= MaxNodes && !slices.Contains(f.Nodes, n), at+"against", n, "must be a node's number, and on one side only")
+	}
 	c.that(f.Kind == FaultJoin || f.Kind == FaultLoss || len(f.Nodes) > 0, at+"nodes", f.Nodes, "must name a node")
 	switch f.Kind {
 	case FaultLoss:

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash"
@@ -96,8 +97,8 @@ func newWorld(sc Scenario, now int64, trace io.Writer) (*world, error) {
 	w.oracle = newOracle(w)
 	for range sc.Nodes {
 		if sc.Stagger > 0 {
-			w.after(time.Duration(w.random.Int64N(int64(sc.Stagger))), func() { w.rejoin(nil) })
-		} else if err := w.join(nil); err != nil {
+			w.after(time.Duration(w.random.Int64N(int64(sc.Stagger))), func() { w.rejoin(nil, "") })
+		} else if err := w.join(nil, ""); err != nil {
 			return nil, err
 		}
 	}
@@ -187,14 +188,16 @@ type member struct {
 	claims   map[[2]*member]int64 // what the others claimed to know of each other when it was born
 	ready    bool
 	totals   map[cellKey]crdt.Count
+	counters map[lifeKey]counter // of a strict run
 }
 
-// join starts a node: a new one, or the next incarnation of one that died.
-func (w *world) join(again *member) error {
+// join starts a node: the next incarnation of one that died, or a new one, which may bear
+// the name of another.
+func (w *world) join(again *member, name string) error {
 	m := &member{w: w, alive: true, bornAt: w.now, floors: map[*member]int64{}}
 	if again == nil {
 		m.number = len(w.numbered()) + 1
-		m.name = fmt.Sprintf("n%d", m.number)
+		m.name = cmp.Or(name, fmt.Sprintf("n%d", m.number))
 		skew := int64(0)
 		if w.sc.Skew > 0 {
 			skew = w.random.Int64N(2*int64(w.sc.Skew)+1) - int64(w.sc.Skew)
@@ -212,9 +215,13 @@ func (w *world) join(again *member) error {
 	for _, l := range w.sc.Limits {
 		limits[l.Name] = l.Policy
 	}
+	full := node.FullShare
+	if w.sc.OpenWhenFull {
+		full = node.FullOpen
+	}
 	step, err := node.NewStepper(node.Config{
 		Name: m.name, Limits: limits,
-		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients,
+		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients, OnFull: full,
 		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) },
 	}, m.replica, m.inbox)
 	if err != nil {
@@ -264,6 +271,9 @@ func (w *world) housekeep(m *member) {
 		if m.alive {
 			m.step.Housekeep()
 			m.totals = w.watch(m, m.totals)
+			if w.sc.Strict {
+				w.watchLives(m)
+			}
 			w.housekeep(m)
 		}
 	})
