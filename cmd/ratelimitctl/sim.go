@@ -25,7 +25,7 @@ import (
 type simCall struct {
 	*call
 	simulate.Options
-	random, strict                bool
+	random, strict, correlated    bool
 	from, seeds                   uint64
 	workers                       int
 	sweep, svg, html, trace, file string
@@ -37,8 +37,8 @@ type simCall struct {
 // instead of ignoring them.
 var (
 	simFileFlags     = []string{"scenario", "strict", "seed", "trace", "o"}
-	simSeedFlags     = []string{"random", "strict", "seed", "trace", "o"}
-	simCampaignFlags = []string{"random", "strict", "from", "seeds", "workers", "o"}
+	simSeedFlags     = []string{"random", "correlated", "strict", "seed", "trace", "o"}
+	simCampaignFlags = []string{"random", "correlated", "strict", "from", "seeds", "workers", "o"}
 	simSweepOnly     = []string{"svg", "html", "seeds", "workers", "from"}
 )
 
@@ -56,6 +56,7 @@ func simulation(c *call) action {
 	s.Register(c.Set)
 	c.Add(&s.random, "random", "run random clusters, loads and faults: -seeds of them, or the one of -seed")
 	c.Add(&s.strict, "strict", "judge also what nodes do not keep in every run yet: see docs/simulator.md")
+	c.Add(&s.correlated, "correlated", "with -random: draw faults that come together, in and around long cuts")
 	c.Add(&s.from, "from", "with -random: the first seed")
 	c.Add(&s.seeds, "seeds", fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
 	c.Add(&s.workers, "workers", "with -random and -sweep: runs at the same time")
@@ -104,7 +105,7 @@ func (c *simCall) scenario() (sim.Scenario, error) {
 		}
 		return c.read()
 	}
-	if err := c.refuse("neither -sweep nor -random", func(name string) bool { return slices.Contains(simSweepOnly, name) }); err != nil {
+	if err := c.refuse("neither -sweep nor -random", func(name string) bool { return slices.Contains(simSweepOnly, name) || name == "correlated" }); err != nil {
 		return sim.Scenario{}, err
 	}
 	sc, err := c.Scenario()
@@ -115,6 +116,9 @@ func (c *simCall) scenario() (sim.Scenario, error) {
 // drawn is the random scenario of a seed.
 func (c *simCall) drawn(seed uint64) sim.Scenario {
 	sc := sim.Random(seed)
+	if c.correlated {
+		sc = sim.Correlated(seed)
+	}
 	sc.Strict = c.strict
 	return sc
 }
@@ -196,6 +200,8 @@ func (c *simCall) again(seed uint64) string {
 		program += " -strict"
 	}
 	switch {
+	case c.correlated:
+		return fmt.Sprintf("%s -random -correlated -seed %d -trace -", program, seed)
 	case c.random:
 		return fmt.Sprintf("%s -random -seed %d -trace -", program, seed)
 	case c.file != "":
@@ -237,7 +243,7 @@ func (c *simCall) verdict(sum *sim.Summary, interrupted bool) error {
 
 func (c *simCall) runSweep(ctx context.Context) error {
 	if err := c.refuse("-sweep", func(name string) bool {
-		return name == "random" || name == "scenario" || name == "trace" || name == "from" || name == "strict"
+		return name == "random" || name == "scenario" || name == "trace" || name == "from" || name == "strict" || name == "correlated"
 	}); err != nil {
 		return err
 	}

@@ -56,9 +56,6 @@ func perSecond(rate, burst int64) node.Policy {
 	return node.Policy{Limit: rate, Window: time.Second, Burst: burst}
 }
 
-// victim is the client that all adversaries use.
-const victim = "victim"
-
 // hit sends n requests to a node at once, or to each node.
 func hit(at time.Duration, nodeNumber, n int) Stream {
 	return Stream{Client: victim, Node: nodeNumber, Burst: n, Start: at}

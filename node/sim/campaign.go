@@ -34,6 +34,7 @@ type Row struct {
 	Seeds      uint64        `json:"seeds"`
 	Simulated  time.Duration `json:"simulated"`
 	NodeTime   time.Duration `json:"node_time"` // simulated, times nodes
+	Degraded   time.Duration `json:"degraded"`  // how long nodes said so
 	Decisions  uint64        `json:"decisions"`
 	Admitted   uint64        `json:"admitted"`
 	Conforming uint64        `json:"conforming"` // requests that had to be admitted
@@ -179,6 +180,7 @@ func (row *Row) add(seed uint64, r *Result) {
 	row.Seeds++
 	row.Simulated += r.Simulated
 	row.NodeTime += r.Simulated * time.Duration(r.Scenario.Nodes)
+	row.Degraded += r.Degraded
 	row.Decisions += r.Decisions
 	row.Admitted += r.Admitted
 	row.Conforming += r.Conforming

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
@@ -133,24 +134,50 @@ func (o *oracle) reset(m *member, client string) {
 		return
 	}
 	a.forget(o.w.now)
-	a.unheard = o.unheardFrom(o.w.now)
+	a.unheard = o.mayNotHear(o.w.now)
 	a.reset, _, _ = m.step.Standing(node.DefaultLimit, client)
 }
 
-// unheardFrom is until when a node may not have heard of a reset at t, or, born at t, of
-// an earlier one: it does not get across a cut before that heals.
-func (o *oracle) unheardFrom(t int64) int64 {
-	if o.w.sc.Strict {
-		return o.mayNotHear(t)
+// outdated counts a charge under a policy that is over. Documented is that a node goes on
+// under the old policy until it hears of the change, so what E grows by here is excused. A
+// limit that goes over to another way to count loses, besides, what was used after the
+// window of the change.
+func (o *oracle) outdated(a *account, c *charge) {
+	before := o.over(a, c)
+	c.phase = a.phase
+	a.add(c)
+	grown := max(0, o.over(a, c)) - max(0, before)
+	elsewhere := func(y *yardstick) bool { return y.part(c.at) != y.part(a.converted) }
+	if a.converted != 0 && (elsewhere(a.yard) || elsewhere(a.former)) {
+		grown = float64(c.cost)
 	}
-	const heard = 5 * time.Second
-	if t < o.w.now {
-		return t
+	if grown > 0 {
+		a.excused += int64(math.Ceil(grown))
+		a.until = max(a.until, c.at+a.yard.lasts())
 	}
-	until := t + int64(heard)
-	for _, f := range o.w.sc.Faults {
-		if f.Kind == FaultPartition || f.Kind == FaultOneWay || f.Kind == FaultLoss || f.Kind == FaultSlow {
-			until = max(until, o.w.start+int64(f.At+f.For+heard))
+}
+
+// over is E at c.
+func (o *oracle) over(a *account, c *charge) float64 {
+	if a.yard.gcra == nil {
+		e, _ := o.counted(a, c)
+		return e.over
+	}
+	return float64(max(0, a.yard.gcra.TAT(a.level)-c.at))*a.yard.rate() - float64(a.yard.policy.Burst)
+}
+
+// mayNotHear is until when a node may not have heard of something told at t: as long as one
+// fault after the other keeps it from hearing.
+func (o *oracle) mayNotHear(t int64) int64 {
+	const heard = int64(5 * time.Second)
+	until := t + heard
+	faults := slices.Clone(o.w.sc.Faults)
+	slices.SortStableFunc(faults, func(a, b Fault) int { return int(a.At - b.At) })
+	for i := range faults {
+		f := &faults[i]
+		s, some := f.trouble(&o.w.sc, o.w.start)
+		if some && s.from <= until && f.Kind != FaultLimit && f.Kind != FaultReset {
+			until = max(until, s.to+heard)
 		}
 	}
 	return until

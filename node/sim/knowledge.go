@@ -77,6 +77,8 @@ func (o *oracle) joined(m *member, giver uint64) {
 			continue
 		}
 		for _, other := range o.w.members {
+			// What the giver learnt too late is not in the snapshot either.
+			o.late[[2]*member{m, other}] = append(o.late[[2]*member{m, other}], o.late[[2]*member{g, other}]...)
 			switch other {
 			case m:
 			case g:

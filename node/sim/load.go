@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -82,8 +83,18 @@ func (w *world) burst(s *Stream, g *gate) {
 	}
 }
 
+// client is the client of the stream's next request.
+func (w *world) client(s *Stream) string {
+	if s.Clients < 2 {
+		return s.Client
+	}
+	w.sent[s]++
+	return fmt.Sprintf("%s-%d", s.Client, w.sent[s]%s.Clients)
+}
+
 func (w *world) request(m *member, s *Stream, cost int64) {
-	q := node.Request{Client: s.Client, Cost: cost}
+	client := w.client(s)
+	q := node.Request{Client: client, Cost: cost}
 	for _, limit := range s.Also {
 		q.Also = append(q.Also, node.Check{Limit: limit})
 	}
@@ -96,25 +107,25 @@ func (w *world) request(m *member, s *Stream, cost int64) {
 		d = m.step.Node.Do(q)
 	}
 	w.result.Decisions++
-	w.oracle.asked(m, s.limits(), s.Client, cost, d.Allowed)
+	w.oracle.asked(m, s.limits(), client, cost, d.Allowed)
 	if d.Allowed {
 		w.result.Admitted++
 		w.result.Units += uint64(cost) //nolint:gosec // positive
-		of := w.oracle.admitted(m, s.limits(), s.Client, cost)
+		of := w.oracle.admitted(m, s.limits(), client, cost)
 		if hold != nil {
-			w.settle(m, s, hold, of)
+			w.settle(m, s, client, hold, of)
 		}
 	} else {
 		w.result.Denied++
 		if w.sc.Strict {
-			w.oracle.denied(m, s.limits(), s.Client, cost)
+			w.oracle.denied(m, s.limits(), client, cost)
 		}
 	}
 	if s.Conforming {
 		w.result.Conforming++
 		if !d.Allowed {
 			w.result.WrongDeny++
-			w.violate("n%d denied %s, which conforms with %v to spare: %+v", m.number, s.Client, s.Slack, d)
+			w.violate("n%d denied %s, which conforms with %v to spare: %+v", m.number, client, s.Slack, d)
 		}
 	}
 	if w.log != nil || w.result.Decisions%64 == 0 {

@@ -159,12 +159,12 @@ func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 			c.phase = o.phaseOf(a, p)
 		}
 		// Of the life before, which ends wherever the reset is heard of.
-		unheard = stamp.Compare(a.reset) < 0 && t < max(a.unheard, o.unheardFrom(m.bornAt)+int64(joinTime))
+		unheard = stamp.Compare(a.reset) < 0 && t < max(a.unheard, o.mayNotHear(m.bornAt)+int64(joinTime))
 		c.void = c.phase < a.phase || unheard
 	}
 	o.total(a, c, crdt.Count{P: uint64(cost)}) //nolint:gosec // positive
 	switch {
-	case c.phase < a.phase && !unheard && o.w.sc.Strict:
+	case c.phase < a.phase && !unheard:
 		c.void, c.late = false, true
 		o.outdated(a, c)
 	case c.void:

@@ -9,7 +9,7 @@ import (
 
 // settle settles a reservation after a while, and then tries to settle it again. It commits
 // up to what was reserved; if only one limit was charged, sometimes more.
-func (w *world) settle(m *member, s *Stream, hold *node.Reservation, of []*charge) {
+func (w *world) settle(m *member, s *Stream, client string, hold *node.Reservation, of []*charge) {
 	const longest = 20 * time.Second
 	w.after(time.Duration(w.random.Int64N(int64(min(longest, w.sc.Duration)))), func() {
 		if !m.alive || !w.loading {
@@ -24,11 +24,11 @@ func (w *world) settle(m *member, s *Stream, hold *node.Reservation, of []*charg
 		back := hold.Commit(actual)
 		w.note("settle", int64(m.number), back)
 		if again := hold.Cancel(); again != 0 {
-			w.violate("n%d gave %d back to %s in settling a second time", m.number, again, s.Client)
+			w.violate("n%d gave %d back to %s in settling a second time", m.number, again, client)
 		}
 		w.result.Reserved += uint64(cost)         //nolint:gosec // positive
 		w.result.Returned += uint64(max(back, 0)) //nolint:gosec // not negative
-		w.oracle.settled(m, s, of, cost-actual, back)
+		w.oracle.settled(m, s.limits(), client, of, cost-actual, back)
 		if m.step.TakeUrgent() && !w.sc.FixedFlush {
 			m.urge()
 		}
@@ -39,16 +39,16 @@ func (w *world) settle(m *member, s *Stream, hold *node.Reservation, of []*charg
 // says, under the others, of which it says nothing, all that was not used. The account
 // believes the node no more than what has not drained in true time. Whatever a node gives
 // back beyond that is minted, and shows as over-admission.
-func (o *oracle) settled(m *member, s *Stream, of []*charge, unused, back int64) {
-	for i, limit := range s.limits() {
-		c, a := of[i], o.account(limit, s.Client)
+func (o *oracle) settled(m *member, limits []string, client string, of []*charge, unused, back int64) {
+	for i, limit := range limits {
+		c, a := of[i], o.account(limit, client)
 		if c == nil || a == nil {
 			continue
 		}
 		given := max(0, unused)
 		if i == 0 {
 			if back > max(0, unused) || -back > max(0, -unused) {
-				o.w.violate("n%d gave %d back to %s, of which %d were unused", m.number, back, s.Client, unused)
+				o.w.violate("n%d gave %d back to %s, of which %d were unused", m.number, back, client, unused)
 			}
 			if back < 0 {
 				a.debts[m] -= back

@@ -65,9 +65,12 @@ type Link struct {
 
 // Stream is one client's load.
 type Stream struct {
-	Client string  `json:"client"`
-	Rate   float64 `json:"rate"` // requests per second over all nodes
-	Cost   int64   `json:"cost"` // of each request, default 1; if MaxCost is set, random up to that
+	Client string `json:"client"`
+	// Clients, if above 1, spreads the stream over that many clients, in turn: Client-0,
+	// Client-1 and so on.
+	Clients int     `json:"clients"`
+	Rate    float64 `json:"rate"` // requests per second over all nodes
+	Cost    int64   `json:"cost"` // of each request, default 1; if MaxCost is set, random up to that
 	// MaxCost makes costs random from Cost to MaxCost.
 	MaxCost int64 `json:"max_cost"`
 	// Node pins the stream to one node (numbered from 1); 0 spreads it at random.
@@ -202,6 +205,9 @@ type Result struct {
 	// some request was denied: by a node, and by the central limiter.
 	Limited        int `json:"limited"`
 	CentralLimited int `json:"central_limited"`
+	// Degraded is how long nodes said that they were degraded, all nodes together, to the
+	// second.
+	Degraded time.Duration `json:"degraded"`
 	// Messages and Bytes count what all nodes together published while the load ran.
 	Messages  uint64        `json:"messages"`
 	Bytes     uint64        `json:"bytes"`

@@ -16,6 +16,9 @@ import (
 func TestAScenarioSurvivesJSON(t *testing.T) {
 	for seed := uint64(1); seed <= 200; seed++ {
 		sc := sim.Random(seed)
+		if seed%2 == 0 {
+			sc = sim.Correlated(seed)
+		}
 		text, err := json.Marshal(sc)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)

@@ -15,14 +15,24 @@ var (
 )
 
 func TestRandomClustersStayWithinTheBound(t *testing.T) {
+	campaign(t, sim.Random, *seeds, "")
+}
+
+func TestCorrelatedFaultsStayWithinTheBound(t *testing.T) {
+	const share = 20 // they take longer
+	campaign(t, sim.Correlated, (*seeds+share-1)/share, " -correlated")
+}
+
+// campaign runs the scenarios that draw makes of count seeds.
+func campaign(t *testing.T, draw func(seed uint64) sim.Scenario, count int, flags string) {
 	var decisions, conforming, failed atomic.Uint64
 	const enough = 10 // failing seeds: more tell nothing new
 	const workers = 8
 	for k := range workers {
 		t.Run(fmt.Sprint("part", k), func(t *testing.T) {
 			t.Parallel()
-			for seed := *from + uint64(k); seed < *from+uint64(*seeds) && failed.Load() < enough; seed += workers {
-				r, err := sim.Run(sim.Random(seed), nil)
+			for seed := *from + uint64(k); seed < *from+uint64(count) && failed.Load() < enough; seed += workers {
+				r, err := sim.Run(draw(seed), nil)
 				if err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
@@ -32,12 +42,12 @@ func TestRandomClustersStayWithinTheBound(t *testing.T) {
 					failed.Add(1)
 				}
 				for _, v := range r.Violations {
-					t.Errorf("seed %d: %s\nrepeat with: go run ./cmd/ratelimitctl sim -random -seed %d -trace -", seed, v, seed)
+					t.Errorf("seed %d: %s\nrepeat with: go run ./cmd/ratelimitctl sim -random%s -seed %d -trace -", seed, v, flags, seed)
 				}
 			}
 		})
 	}
 	t.Cleanup(func() {
-		t.Logf("%d seeds, %d decisions, %d of conforming clients", *seeds, decisions.Load(), conforming.Load())
+		t.Logf("%d seeds, %d decisions, %d of conforming clients", count, decisions.Load(), conforming.Load())
 	})
 }

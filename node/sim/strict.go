@@ -2,10 +2,8 @@ package sim
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -16,9 +14,6 @@ import (
 //   - at every admission E is at most the largest number that a living node exports which
 //     admitted to that client, or one of these nodes says that it is degraded;
 //   - totals never run backwards within a life, and vanish with their window only;
-//   - what a node admits under an outdated policy counts, and only the excess that it
-//     makes itself is excused;
-//   - a node may not have heard of a reset only while something keeps it from hearing;
 //   - a denial, though what the nodes had admitted left room, is within theorem 2's slack.
 
 // judgeLive compares E at an admission with what nodes export at this moment. What commits
@@ -45,51 +40,6 @@ func (o *oracle) judgeLive(a *account, c *charge, e float64) {
 		}
 	}
 	o.w.violate("%s under %s: E is %.3f, but nobody is degraded, and exported is%s", a.of.client, a.of.limit, e, told.String())
-}
-
-// outdated counts a charge under a policy that is over. Documented is that a node goes on
-// under the old policy until it hears of the change, so what E grows by here is excused. A
-// limit that goes over to another way to count loses, besides, what was used after the
-// window of the change.
-func (o *oracle) outdated(a *account, c *charge) {
-	before := o.over(a, c)
-	c.phase = a.phase
-	a.add(c)
-	grown := max(0, o.over(a, c)) - max(0, before)
-	elsewhere := func(y *yardstick) bool { return y.part(c.at) != y.part(a.converted) }
-	if a.converted != 0 && (elsewhere(a.yard) || elsewhere(a.former)) {
-		grown = float64(c.cost)
-	}
-	if grown > 0 {
-		a.excused += int64(math.Ceil(grown))
-		a.until = max(a.until, c.at+a.yard.lasts())
-	}
-}
-
-// over is E at c.
-func (o *oracle) over(a *account, c *charge) float64 {
-	if a.yard.gcra == nil {
-		e, _ := o.counted(a, c)
-		return e.over
-	}
-	return float64(max(0, a.yard.gcra.TAT(a.level)-c.at))*a.yard.rate() - float64(a.yard.policy.Burst)
-}
-
-// mayNotHear is until when a node may not have heard of something told at t: as long as one
-// fault after the other keeps it from hearing.
-func (o *oracle) mayNotHear(t int64) int64 {
-	const heard = int64(5 * time.Second)
-	until := t + heard
-	faults := slices.Clone(o.w.sc.Faults)
-	slices.SortStableFunc(faults, func(a, b Fault) int { return int(a.At - b.At) })
-	for i := range faults {
-		f := &faults[i]
-		s, some := f.trouble(&o.w.sc, o.w.start)
-		if some && s.from <= until && f.Kind != FaultLimit && f.Kind != FaultReset {
-			until = max(until, s.to+heard)
-		}
-	}
-	return until
 }
 
 // denied judges a denial under one limit: whether what the nodes had admitted by then left

@@ -87,6 +87,7 @@ func (c *checks) stream(at string, s *Stream) {
 	c.that(s.Cost >= 0, at+"cost", s.Cost, "must be at least 1, or 0 for 1")
 	c.that(s.MaxCost >= 0, at+"max_cost", s.MaxCost, "must not be negative")
 	c.that(s.Node >= 0 && s.Node <= c.nodes, at+"node", s.Node, "must be a node's number, or 0 for all")
+	c.that(s.Clients >= 0 && s.Clients <= maxPerNode, at+"clients", s.Clients, fmt.Sprintf("must be from 0 to %d", maxPerNode))
 	c.that(s.Burst >= 0 && s.Burst <= maxPerNode, at+"burst", s.Burst, fmt.Sprintf("must be from 0 to %d", maxPerNode))
 	if s.Burst == 0 {
 		c.that(s.Rate > 0 && s.Rate <= maxRate, at+"rate", s.Rate, fmt.Sprintf("must be above 0 and at most %.0f requests per second", maxRate))

@@ -44,6 +44,7 @@ type world struct {
 	trace   hash.Hash64
 	log     io.Writer // nil: no trace text
 	loading bool
+	sent    map[*Stream]int // requests, of streams of several clients
 }
 
 // at schedules run for true time t.
@@ -89,7 +90,7 @@ func (w *world) violate(format string, args ...any) {
 // newWorld makes a cluster whose load begins warmup after now.
 func newWorld(sc Scenario, now int64, trace io.Writer) (*world, error) {
 	w := &world{
-		sc: sc, now: now, begun: now, start: now + int64(warmup), trace: fnv.New64a(), log: trace,
+		sc: sc, now: now, begun: now, start: now + int64(warmup), trace: fnv.New64a(), log: trace, sent: map[*Stream]int{},
 		random:  rand.New(rand.NewPCG(sc.Seed, 1)), //nolint:gosec // repeatable on purpose
 		weather: rand.New(rand.NewPCG(sc.Seed, 2)), //nolint:gosec // repeatable on purpose
 	}
@@ -273,6 +274,9 @@ func (w *world) housekeep(m *member) {
 			m.totals = w.watch(m, m.totals)
 			if w.sc.Strict {
 				w.watchLives(m)
+			}
+			if _, degraded := m.step.Exported(node.DefaultLimit); degraded && w.loading {
+				w.result.Degraded += time.Second
 			}
 			w.housekeep(m)
 		}
