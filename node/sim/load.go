@@ -92,34 +92,38 @@ func (w *world) client(s *Stream) string {
 	return fmt.Sprintf("%s-%d", s.Client, w.sent[s]%s.Clients)
 }
 
-func (w *world) request(m *member, s *Stream, cost int64) {
-	client := w.client(s)
+// decide has a node decide one request, and the oracle judge that. hold is nil unless the
+// request reserves; of is what it was charged, nil if it was denied.
+func (w *world) decide(m *member, limits []string, client string, cost int64, reserve bool) (d node.Decision, hold *node.Reservation, of []*charge) {
 	q := node.Request{Client: client, Cost: cost}
-	for _, limit := range s.Also {
+	for _, limit := range limits[1:] {
 		q.Also = append(q.Also, node.Check{Limit: limit})
 	}
-	var d node.Decision
-	var hold *node.Reservation
-	if s.Cancel > 0 && w.random.Float64() < s.Cancel {
+	if reserve {
 		hold = m.step.Node.Reserve(q)
 		d = hold.Decision
 	} else {
 		d = m.step.Node.Do(q)
 	}
 	w.result.Decisions++
-	w.oracle.asked(m, s.limits(), client, cost, d.Allowed)
+	w.oracle.asked(m, limits, client, cost, d.Allowed)
 	if d.Allowed {
 		w.result.Admitted++
 		w.result.Units += uint64(cost) //nolint:gosec // positive
-		of := w.oracle.admitted(m, s.limits(), client, cost)
-		if hold != nil {
-			w.settle(m, s, client, hold, of)
-		}
-	} else {
-		w.result.Denied++
-		if w.sc.Strict {
-			w.oracle.denied(m, s.limits(), client, cost)
-		}
+		return d, hold, w.oracle.admitted(m, limits, client, cost)
+	}
+	w.result.Denied++
+	if w.sc.Strict {
+		w.oracle.denied(m, limits, client, cost)
+	}
+	return d, hold, nil
+}
+
+func (w *world) request(m *member, s *Stream, cost int64) {
+	client := w.client(s)
+	d, hold, of := w.decide(m, s.limits(), client, cost, s.Cancel > 0 && w.random.Float64() < s.Cancel)
+	if d.Allowed && hold != nil {
+		w.settleLater(m, s, client, hold, of)
 	}
 	if s.Conforming {
 		w.result.Conforming++

@@ -12,8 +12,9 @@ type network struct {
 	cuts     []cut
 	loss     float64
 	lossy    bool
-	free     map[[2]*member]int64 // when a capped link is free again
-	last     map[[2]*member]int64 // the latest arrival, for order
+	free     map[[2]*member]int64                       // when a capped link is free again
+	last     map[[2]*member]int64                       // the latest arrival, for order
+	held     func(from, to *member, p deltasync.Packet) // takes messages instead of delivering them; nil: nobody does
 	messages uint64
 	bytes    uint64
 }
@@ -70,6 +71,10 @@ func (n *network) send(from *member, p deltasync.Packet) {
 			n.w.note("lost", int64(from.number), int64(to.number), int64(len(p.Data)))
 			continue
 		}
+		if n.held != nil {
+			n.held(from, to, p)
+			continue
+		}
 		n.deliver(from, to, p)
 		if n.w.weather.Float64() < n.w.sc.Link.Duplicate {
 			n.deliver(from, to, p)
@@ -115,11 +120,13 @@ func (n *network) deliver(from, to *member, p deltasync.Packet) {
 		}
 		at = to.inQueue
 	}
-	n.w.at(at, func() {
-		if to.alive {
-			n.w.note("take", int64(from.number), int64(to.number), int64(len(p.Data)))
-			to.do(deltasync.Input{Kind: deltasync.InputPacket, Packet: p})
-			n.w.oracle.progress(to, from)
-		}
-	})
+	n.w.at(at, func() { n.arrive(from, to, p) })
+}
+
+func (n *network) arrive(from, to *member, p deltasync.Packet) {
+	if to.alive {
+		n.w.note("take", int64(from.number), int64(to.number), int64(len(p.Data)))
+		to.do(deltasync.Input{Kind: deltasync.InputPacket, Packet: p})
+		n.w.oracle.progress(to, from)
+	}
 }

@@ -7,32 +7,35 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// settle settles a reservation after a while, and then tries to settle it again. It commits
-// up to what was reserved; if only one limit was charged, sometimes more.
-func (w *world) settle(m *member, s *Stream, client string, hold *node.Reservation, of []*charge) {
+// settleLater settles a reservation after a while: for up to what was reserved, or if only
+// one limit was charged, sometimes for more.
+func (w *world) settleLater(m *member, s *Stream, client string, hold *node.Reservation, of []*charge) {
 	const longest = 20 * time.Second
 	w.after(time.Duration(w.random.Int64N(int64(min(longest, w.sc.Duration)))), func() {
 		if !m.alive || !w.loading {
 			return
 		}
-		cost := hold.Cost
-		most := cost
+		most := hold.Cost
 		if len(of) == 1 {
-			most += cost / 2
+			most += hold.Cost / 2
 		}
-		actual := w.random.Int64N(most + 1)
-		back := hold.Commit(actual)
-		w.note("settle", int64(m.number), back)
-		if again := hold.Cancel(); again != 0 {
-			w.violate("n%d gave %d back to %s in settling a second time", m.number, again, client)
-		}
-		w.result.Reserved += uint64(cost)         //nolint:gosec // positive
-		w.result.Returned += uint64(max(back, 0)) //nolint:gosec // not negative
-		w.oracle.settled(m, s.limits(), client, of, cost-actual, back)
-		if m.step.TakeUrgent() && !w.sc.FixedFlush {
-			m.urge()
-		}
+		w.settle(m, s.limits(), client, hold, of, w.random.Int64N(most+1))
 	})
+}
+
+// settle settles a reservation, and then tries to settle it again.
+func (w *world) settle(m *member, limits []string, client string, hold *node.Reservation, of []*charge, actual int64) {
+	back := hold.Commit(actual)
+	w.note("settle", int64(m.number), back)
+	if again := hold.Cancel(); again != 0 {
+		w.violate("n%d gave %d back to %s in settling a second time", m.number, again, client)
+	}
+	w.result.Reserved += uint64(hold.Cost)    //nolint:gosec // positive
+	w.result.Returned += uint64(max(back, 0)) //nolint:gosec // not negative
+	w.oracle.settled(m, limits, client, of, hold.Cost-actual, back)
+	if m.step.TakeUrgent() && !w.sc.FixedFlush {
+		m.urge()
+	}
 }
 
 // settled takes off the accounts what was given back: under the first limit what the node
