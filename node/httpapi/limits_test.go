@@ -181,3 +181,24 @@ type quick struct{ *node.Node }
 func (quick) SetLimit(string, node.Policy) (time.Time, error) {
 	return time.Time{}, node.ErrTooManyChanges
 }
+
+// An entry that counts as far as there are numbers is no reason to refuse an operator.
+func TestALimitAtTheEndOfItsEpochsCanBeSet(t *testing.T) {
+	at := start.Add(-time.Hour).UnixNano()
+	const entry = `{"at":%d,"by":7,"policy":{"Limit":5,"Window":60000000000},"epoch":9007199254740992}`
+	saved := fmt.Sprintf(`{"version":1,"limits":[{"name":"default","at":%d,"by":7,"revisions":[`+entry+`]}]}`, at, at)
+	l := leaping(t, node.Config{SavedLimits: []byte(saved)})
+	h := httpapi.New(httpapi.Config{Node: l, Loopback: true})
+	if w := ask(t, h, http.MethodGet, "/v1/limits/default", ""); !strings.Contains(w.Body.String(), `"limit":5,`) {
+		t.Fatalf("the entry was not taken over: %s", w.Body)
+	}
+	for _, limit := range []int{7, 8} {
+		w := ask(t, h, http.MethodPut, "/v1/limits/default", fmt.Sprintf(`{"limit":%d,"window":60}`, limit))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), fmt.Sprintf(`"limit":%d,`, limit)) {
+			t.Errorf("PUT: %d %s", w.Code, w.Body)
+		}
+	}
+	if w := ask(t, h, http.MethodDelete, "/v1/limits/default", ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"limit":100,`) {
+		t.Errorf("DELETE: %d %s", w.Code, w.Body)
+	}
+}

@@ -43,9 +43,7 @@ func (g *Registry) Delete(now int64, name string) (at int64, err error) {
 // setOrDelete proposes the next word on the layer of limits that are set.
 func (g *Registry) setOrDelete(now int64, name string, p *limit.Policy) (at int64, err error) {
 	return g.propose(now, name, func(last statement) (statement, bool) {
-		last.Policy = p
-		last.Epoch++
-		return last, true
+		return last.with(p, now), true
 	})
 }
 

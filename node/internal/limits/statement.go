@@ -24,9 +24,11 @@ type statement struct {
 	By crdt.Replica `json:"by"`
 
 	// Policy is what was set; without one the configured layer holds. Epoch counts how often
-	// the limit was set or deleted.
+	// the limit was set or deleted. At maxEpoch it counts no further: SetAt, when it was,
+	// decides among those.
 	Policy *limit.Policy `json:"policy,omitempty"`
 	Epoch  uint64        `json:"epoch,omitempty"`
+	SetAt  int64         `json:"set_at,omitempty"`
 
 	// Base is the policy of a configuration that changed while its node ran, so that all
 	// nodes change at one instant. BaseAt is how new that configuration is. It is 0 if there
@@ -50,13 +52,24 @@ func (s *statement) ends() bool { return s.Policy == nil && s.Base == nil }
 // the higher stamp is in force until some node proposes both together.
 func (s *statement) joined(o *statement) (both statement, more bool) {
 	both = *s
-	if o.Epoch > s.Epoch {
-		both.Policy, both.Epoch, more = o.Policy, o.Epoch, true
+	if o.Epoch > s.Epoch || o.Epoch == s.Epoch && o.SetAt > s.SetAt {
+		both.Policy, both.Epoch, both.SetAt, more = o.Policy, o.Epoch, o.SetAt, true
 	}
 	if o.BaseAt > s.BaseAt {
 		both.Base, both.BaseAt, both.Own, both.None, more = o.Base, o.BaseAt, o.Own, o.None, true
 	}
 	return both, more
+}
+
+// with is s with the next word on what is set: nil takes it back.
+func (s statement) with(p *limit.Policy, now int64) statement {
+	s.Policy = p
+	if s.Epoch < maxEpoch {
+		s.Epoch++
+	} else {
+		s.SetAt = max(now, s.SetAt+1)
+	}
+	return s
 }
 
 // configured is s with the word of a configuration of instant at in its second layer: base,
@@ -94,8 +107,8 @@ const (
 	// beside others: raising the cap needs larger messages, lowering it makes limits with
 	// fewer overrides too large to be set.
 	maxEntry = 32 << 10
-	// maxEpoch is more than anybody can count to. A peer that states a higher one would win
-	// for ever: raising it to the end of uint64 would leave no epoch to count on with.
+	// maxEpoch is more than anybody can count to. A higher one than a peer can state would
+	// not fit into the numbers of other JSON readers; a lower one can be reached.
 	maxEpoch = 1 << 53
 )
 
@@ -123,7 +136,7 @@ func readEntry(r deltasync.Register) ([]statement, error) {
 			return nil, fmt.Errorf("node: limit %s: %w", r.Name, errOrder)
 		case s.Epoch > maxEpoch:
 			return nil, fmt.Errorf("node: limit %s: was set %d times, at most %d", r.Name, s.Epoch, uint64(maxEpoch))
-		case s.BaseAt > s.At:
+		case s.BaseAt > s.At || s.SetAt > s.At:
 			return nil, fmt.Errorf("node: limit %s: its configuration is newer than the revision that states it", r.Name)
 		}
 		for _, p := range []*limit.Policy{s.Policy, s.Base} {
