@@ -25,7 +25,7 @@ import (
 // door is one HTTP server and its listener.
 type door struct {
 	name     string
-	listener net.Listener
+	listener *gate
 	server   *http.Server
 	served   chan struct{} // closed once nothing is accepted any more
 }
@@ -33,7 +33,7 @@ type door struct {
 func (d *door) url() string { return "http://" + d.listener.Addr().String() }
 
 // newDoor is a door without a server yet.
-func newDoor(name string, l net.Listener) *door {
+func newDoor(name string, l *gate) *door {
 	return &door{name: name, listener: l, served: make(chan struct{})}
 }
 
@@ -56,7 +56,7 @@ const firstRequest = 200 * time.Millisecond
 // is done. http.Server.Shutdown alone drops a request that it reads after its call, so the
 // listener closes first, and clients that got in are served.
 func (d *door) shut(ctx context.Context) error {
-	_ = d.listener.Close()
+	d.listener.finish()
 	<-d.served
 	select {
 	case <-ctx.Done():
@@ -100,18 +100,18 @@ func judgeAddresses(s *config.Settings) error {
 }
 
 // listen opens the address of one setting.
-func listen(ctx context.Context, s *config.Settings, key, addr string) (net.Listener, error) {
+func listen(ctx context.Context, s *config.Settings, key, addr string) (*gate, error) {
 	if err := judgeAddress(s, key, addr); err != nil {
 		return nil, err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	g, err := openGate(ctx, addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, at(s, key, "%s is in use by another program: stop it, or choose another address with -%s", addr, key)
 	}
 	if err != nil {
 		return nil, at(s, key, "%w", err)
 	}
-	return l, nil
+	return g, nil
 }
 
 // httpServer is a server that no client can hold up. A decision takes no time, so
