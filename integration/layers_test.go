@@ -74,6 +74,7 @@ func within(folder, top string) bool {
 var parts = map[string][]string{
 	"node/internal/clock":     nil,
 	"node/internal/top":       nil,
+	"node/internal/inside":    {"crdt", "node/limit"},
 	"node/internal/tally":     {"node/internal/top"},
 	"node/internal/escrow":    {"crdt", "sync"},
 	"node/internal/isolation": {"gcra", "crdt"},
@@ -128,7 +129,7 @@ func mayImport(layer string) []string {
 	case "node":
 		return slices.AppendSeq([]string{"gcra", "crdt", "sync", "node/limit"}, maps.Keys(parts))
 	case "node/sim":
-		return []string{"gcra", "crdt", "sync", "node/limit", "node"}
+		return []string{"gcra", "crdt", "sync", "node/limit", "node", "node/internal/inside"}
 	default: // any other adapter
 		return []string{"node/limit", "node"}
 	}

@@ -2,10 +2,8 @@ package node
 
 import (
 	"cmp"
-	"errors"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
@@ -41,77 +39,9 @@ type terms struct {
 	into   *Reservation // gets what was charged, if it is not nil
 }
 
-// doAll decides a request by all its limits.
-func (n *Node) doAll(q *Request, t *told) Decision {
-	var room [4]check
-	checks := n.list(q, room[:0])
-	if c := &checks[len(checks)-1]; c.why != ReasonOK {
-		return n.refuse(c, t)
-	}
-	by := terms{peek: q.Peek, atMost: q.AtMost}
-	if t != nil {
-		by.into = t.into
-	}
-	allowed := n.decideAll(checks, by)
-	best := binding(checks, allowed)
-	d := best.d
-	if allowed {
-		d.Cost = checks[0].cost
-	}
-	if q.Peek && d.Reason == ReasonOK {
-		d.Reason = ReasonPeek
-	}
-	if t != nil {
-		t.note(checks, best)
-	}
-	return d
-}
-
-// list lists the limits that a request asks for. If one of them cannot even be looked up,
-// it ends the list and says why.
-func (n *Node) list(q *Request, into []check) []check {
-	into = append(into, check{client: q.Client, name: q.Limit, cost: q.Cost, policy: q.Policy})
-	for i, also := range q.Also {
-		if also.Limit == "" && also.Policy == nil {
-			also.Limit, also.Policy = q.Limit, q.Policy
-		}
-		into = append(into, check{
-			client: cmp.Or(also.Client, q.Client), name: also.Limit, policy: also.Policy,
-			cost: cmp.Or(also.Cost, q.Cost), ownCost: also.Cost != 0, place: i + 1,
-		})
-	}
-	for i := range into {
-		c := &into[i]
-		c.name = cmp.Or(c.name, DefaultLimit)
-		if c.policy == nil {
-			c.limit = n.find(c.name)
-			continue
-		}
-		l, err := n.limits.Inline(n.now(), c.name, c.policy)
-		if err != nil {
-			c.why = inlineFault(err)
-			return into[:i+1]
-		}
-		c.limit = l
-	}
-	return into
-}
-
-// inlineFault is the reason why an inline policy decides nothing.
-func inlineFault(err error) Reason {
-	switch {
-	case errors.Is(err, limits.ErrBadName):
-		return ReasonUnknownLimit
-	case errors.Is(err, limits.ErrTooManyInline):
-		return ReasonTooManyPolicies
-	default:
-		return ReasonBadPolicy
-	}
-}
-
 // decideAll decides by all checks under the locks of all their shards, so that it is one
 // decision, and reports whether all of them admit the request. It does no I/O.
-func (n *Node) decideAll(checks []check, by terms) (allowed bool) {
+func (n *decider) decideAll(checks []check, by terms) (allowed bool) {
 	now := n.now()
 	var net limit.Buffer
 	for i := range checks {
@@ -147,7 +77,7 @@ func (n *Node) decideAll(checks []check, by terms) (allowed bool) {
 // prepare finds the client's rule, and the shard that holds the client. With atMost the
 // cost may be above the burst, because part of it may be taken. It returns what the client
 // counts as, in net, or nil for its id.
-func (n *Node) prepare(c *check, atMost bool, net *limit.Buffer, now int64) (group []byte) {
+func (n *decider) prepare(c *check, atMost bool, net *limit.Buffer, now int64) (group []byte) {
 	cost := c.cost
 	if atMost && !c.ownCost && cost > 1 {
 		cost = 1
@@ -189,7 +119,7 @@ func unlockAll(locked *[MaxChecks + 1]*table.Shard) {
 
 // open finds the client's entry, or for a peek makes a copy of it, which drop drops. All
 // shards are locked.
-func (n *Node) open(c *check, peek bool, now int64) {
+func (n *decider) open(c *check, peek bool, now int64) {
 	switch {
 	case c.why != ReasonOK:
 	case peek:
@@ -207,6 +137,15 @@ func (n *Node) open(c *check, peek bool, now int64) {
 	}
 }
 
+// look makes look what a decision at now would find and leave alone. s is locked.
+func (n *decider) look(look *table.Entry, s *table.Shard, l *limits.Limit, r *limit.Rule, k crdt.Key, now int64) {
+	e := s.Find(k)
+	if e == nil && s.Full() && n.onFull != FullOpen {
+		e = s.Find(n.overflowKey(l, r, k))
+	}
+	look.Imitate(e, k, r, now)
+}
+
 // drop drops the copy that a peek made. All shards are locked.
 func (c *check) drop() {
 	if c.entry != nil && c.entry == c.shard.Scratch() {
@@ -220,7 +159,7 @@ func (c *check) same(o *check) bool {
 }
 
 // fit lowers the request's cost to what all its limits let pass, but not below 1.
-func (n *Node) fit(checks []check, now int64) {
+func (n *decider) fit(checks []check, now int64) {
 	fits := checks[0].cost
 	for i := range checks {
 		c := &checks[i]
@@ -250,7 +189,7 @@ func (n *Node) fit(checks []check, now int64) {
 }
 
 // judgeAll reports whether all checks admit the request. It charges nothing.
-func (n *Node) judgeAll(checks []check, iso *isolation.Group, now int64) bool {
+func (n *decider) judgeAll(checks []check, iso *isolation.Group, now int64) bool {
 	all := true
 	for i := range checks {
 		c := &checks[i]
@@ -261,7 +200,7 @@ func (n *Node) judgeAll(checks []check, iso *isolation.Group, now int64) bool {
 }
 
 // judge decides the check, after those before it.
-func (n *Node) judge(c *check, before []check, iso *isolation.Group, now int64) {
+func (n *decider) judge(c *check, before []check, iso *isolation.Group, now int64) {
 	if c.why != ReasonOK {
 		c.d = n.outright(c.rule, c.why, c.cost)
 		return
@@ -277,7 +216,7 @@ func (n *Node) judge(c *check, before []check, iso *isolation.Group, now int64) 
 
 // conclude charges the check's part if all checks admit the request, completes the check's
 // decision, and counts it under the limit.
-func (n *Node) conclude(c *check, iso *isolation.Group, by terms, allowed bool, now int64) {
+func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed bool, now int64) {
 	if c.why == ReasonOK {
 		if allowed && !by.peek {
 			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, iso, now, c.cost)
@@ -305,7 +244,7 @@ func (n *Node) conclude(c *check, iso *isolation.Group, by terms, allowed bool, 
 // count counts what conclude did not: a check that its rule alone decided, and the client
 // among the heaviest. Of a request that was denied it counts those checks that denied it,
 // of a peek the faults. No shard is locked.
-func (n *Node) count(c *check, peek, allowed bool) {
+func (n *decider) count(c *check, peek, allowed bool) {
 	switch {
 	case allowed != c.d.Allowed || peek && !c.why.refused():
 	case c.shard == nil:
@@ -338,17 +277,4 @@ func tighter(a, b *check, allowed bool) bool {
 		return y
 	}
 	return cmp.Or(cmp.Compare(a.d.Remaining/a.cost, b.d.Remaining/b.cost), cmp.Compare(b.d.ResetAfter, a.d.ResetAfter)) < 0
-}
-
-// refuse denies a request that no limit decides, because of one of its checks.
-func (n *Node) refuse(c *check, t *told) Decision {
-	n.refusals[c.why].Add(1)
-	c.d = Decision{Reason: c.why, Degraded: n.degraded.Load()}
-	if reasons[c.why].waits {
-		c.d.RetryAfter = time.Second // some room may be free again by then
-	}
-	if t != nil {
-		t.note([]check{*c}, c)
-	}
-	return c.d
 }

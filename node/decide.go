@@ -1,6 +1,9 @@
 package node
 
 import (
+	"log/slog"
+	"sync/atomic"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
@@ -8,12 +11,36 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
+
+// decider is the part of a Node that decides: all that a decision reads, and the counters
+// that it writes. It needs no network. Its methods are safe for concurrent use.
+type decider struct {
+	now     func() int64 // unix time in nanoseconds, never less than an earlier reading
+	log     *slog.Logger
+	hash    deltasync.Secret // hides client ids
+	limits  *limits.Registry
+	table   *table.Table
+	onFull  OnFull
+	offline bool // nobody is to be told of what is charged
+	// degraded says that not all peers can be heard. isolation is the group that this node
+	// counts with meanwhile.
+	degraded  atomic.Bool
+	isolation isolation.Watch
+	unknown   unknownLimits
+
+	_ [64]byte // keeps the counters below, which many write, off the cache lines of what decisions read
+
+	overflowed atomic.Uint64            // decisions on unknown clients while the table was full
+	refusals   [reasonEnd]atomic.Uint64 // requests that no limit decided
+	latency    latency
+}
 
 // decide answers for one limit. It holds one shard's lock, does no I/O and waits for
 // nobody. If d is not nil it fills in what a client is told, if hold is not nil what
 // settling a reservation needs to know.
-func (n *Node) decide(l *limits.Limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
+func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
 	now := n.now()
 	r := l.Known(now)
 	var net limit.Buffer
@@ -65,7 +92,7 @@ func (n *Node) decide(l *limits.Limit, client string, cost int64, d *Decision, h
 
 // ruleFor finds the client's rule, and judges what can be judged without its state: why
 // is ReasonOK if that is to be looked at. r is nil if there is no such limit.
-func (n *Node) ruleFor(r *limits.Revision, client string, cost int64, net *limit.Buffer) (rule *limit.Rule, group []byte, why Reason) {
+func (n *decider) ruleFor(r *limits.Revision, client string, cost int64, net *limit.Buffer) (rule *limit.Rule, group []byte, why Reason) {
 	switch {
 	case r == nil:
 		return nil, nil, ReasonUnknownLimit
@@ -90,7 +117,7 @@ func (n *Node) ruleFor(r *limits.Revision, client string, cost int64, net *limit
 
 // outright is the answer that takes no look at the client's state: for a reason of
 // ruleFor's, or ReasonFull. The rule is nil where there is no such limit.
-func (n *Node) outright(r *limit.Rule, why Reason, cost int64) Decision {
+func (n *decider) outright(r *limit.Rule, why Reason, cost int64) Decision {
 	d := Decision{Reason: why, Degraded: n.degraded.Load()}
 	if r == nil {
 		return d
@@ -117,7 +144,7 @@ func (n *Node) outright(r *limit.Rule, why Reason, cost int64) Decision {
 
 // countOutright counts an answer that took no look at the client's state: by its reason if
 // no limit decided, otherwise under the limit. l is nil if nothing has that name.
-func (n *Node) countOutright(l *limits.Limit, client string, cost int64, d *Decision) {
+func (n *decider) countOutright(l *limits.Limit, client string, cost int64, d *Decision) {
 	if d.Reason.refused() {
 		n.refusals[d.Reason].Add(1)
 		if d.Reason == ReasonUnknownLimit && l != nil { // there was one, before it was deleted
@@ -145,7 +172,7 @@ func offer(a *tally.Account, client string, cost int64, share uint64, d *Decisio
 // weigh decides cost on the entry's state, and by what the limit says of isolation, and
 // charges nothing. iso is read once for a decision: it changes without the shard's lock.
 // s is locked.
-func (n *Node) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (allowed bool, why Reason, origin int64) {
+func (n *decider) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (allowed bool, why Reason, origin int64) {
 	r := e.Rule()
 	allowed, origin = r.Admits(e.States(), now, cost)
 	if !allowed {
@@ -164,7 +191,7 @@ func (n *Node) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, now, 
 
 // take admits and charges cost, if the entry's state allows it, and so does what the
 // limit says of isolation. s is locked.
-func (n *Node) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (bool, Reason) {
+func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (bool, Reason) {
 	r, st, origin := e.Rule(), e.First(), int64(0)
 	if r.Plain && iso == nil {
 		var conforms bool
@@ -194,16 +221,16 @@ func (n *Node) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now, c
 // overflow is the entry of an unknown client while the table is full: an ordinary,
 // replicated one that the unknown clients of a rule and a partition share. That converges,
 // and can only deny too much. It is nil if unknown clients are let pass. s is locked.
-func (n *Node) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crdt.Key, now int64) *table.Entry {
+func (n *decider) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crdt.Key, now int64) *table.Entry {
 	n.overflowed.Add(1)
-	if n.cfg.OnFull == FullOpen {
+	if n.onFull == FullOpen {
 		return nil
 	}
 	return s.OpenShared(n.overflowKey(l, r, k), r, now)
 }
 
 // explain fills in what is told of the client's standing, after the decision.
-func (n *Node) explain(s *table.Shard, d *Decision, e *table.Entry, now, cost int64) {
+func (n *decider) explain(s *table.Shard, d *Decision, e *table.Entry, now, cost int64) {
 	r := e.Rule()
 	d.Limit = r.Limit
 	g := r.Explain(e.States(), now, cost, d.Allowed)

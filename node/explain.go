@@ -70,7 +70,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 		s.Lock()
 		defer s.Unlock()
 		x.Held = s.Find(c.key) != nil
-		x.Shared = !x.Held && s.Full() && n.cfg.OnFull != FullOpen
+		x.Shared = !x.Held && s.Full() && n.onFull != FullOpen
 		n.open(&c, true, now)
 		defer c.drop()
 	}

@@ -10,7 +10,7 @@ import (
 
 // key hashes a client's id under the limit. group is what the id counts as, nil for
 // itself. The buffer stays on the stack, and is small because clearing it costs time.
-func (n *Node) key(l *limits.Limit, client string, group []byte) crdt.Key {
+func (n *decider) key(l *limits.Limit, client string, group []byte) crdt.Key {
 	var buf [128]byte
 	if group != nil || len(l.Prefix)+len(client) > len(buf) {
 		return n.longKey(l, client, group)
@@ -23,7 +23,7 @@ func (n *Node) key(l *limits.Limit, client string, group []byte) crdt.Key {
 // it by the last byte of the limit's prefix.
 //
 //go:noinline
-func (n *Node) longKey(l *limits.Limit, client string, group []byte) crdt.Key {
+func (n *decider) longKey(l *limits.Limit, client string, group []byte) crdt.Key {
 	var buf [256 + MaxClientID]byte
 	b := append(buf[:0], l.Prefix...)
 	switch {
@@ -41,7 +41,7 @@ func (n *Node) longKey(l *limits.Limit, client string, group []byte) crdt.Key {
 
 // overflowKey is the key that the unknown clients of a partition share. No client
 // id can be hashed to it but by accident.
-func (n *Node) overflowKey(l *limits.Limit, r *limit.Rule, k crdt.Key) crdt.Key {
+func (n *decider) overflowKey(l *limits.Limit, r *limit.Rule, k crdt.Key) crdt.Key {
 	var buf [192]byte
 	b := append(append(buf[:0], "overflow\x00"...), l.Prefix...)
 	b = append(b, byte(k.Partition()))
@@ -57,7 +57,7 @@ func (n *Node) overflowKey(l *limits.Limit, r *limit.Rule, k crdt.Key) crdt.Key 
 // policy, and name is the request's: clients of another name count apart.
 //
 //go:noinline
-func (n *Node) inlineKey(l *limits.Limit, name, client string) crdt.Key {
+func (n *decider) inlineKey(l *limits.Limit, name, client string) crdt.Key {
 	var buf [256 + MaxClientID]byte
 	b := append(append(buf[:0], l.Prefix...), name...)
 	b = append(append(b, 0), client...)

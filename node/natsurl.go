@@ -95,6 +95,15 @@ func natsURL(text string) (u *url.URL, reason string) {
 	return u, ""
 }
 
+// reason is what is wrong with the options. It leaves out what the parser of URLs quotes,
+// which may be a password.
+func reason(err error) string {
+	if errors.As(err, new(*url.Error)) {
+		return "must be URLs such as nats://127.0.0.1:4222, separated by commas"
+	}
+	return err.Error()
+}
+
 // String is the URLs without their passwords, for logs and messages.
 func (n NATS) String() string {
 	all := strings.Split(n.URL, ",")
@@ -105,7 +114,7 @@ func (n NATS) String() string {
 		}
 		switch u, err := url.Parse(text); {
 		case err != nil:
-			all[i] = "(not a URL)" // what cannot be parsed may hold one as well
+			all[i] = "(not a URL)" // a malformed URL may hold one as well
 		case u.User != nil:
 			all[i] = u.Redacted()
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/escrow"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
@@ -37,36 +35,20 @@ var (
 // Node is one member of a cluster of rate limiters. Make one with Open. All methods
 // are safe for concurrent use.
 type Node struct {
+	decider
 	cfg     Config
 	replica crdt.Replica
-	hash    deltasync.Secret
-	now     func() int64
-	log     *slog.Logger
-	offline bool // there is no transport
-
-	limits    *limits.Registry
-	def       *Limiter // the limit "default"
-	table     *table.Table
-	degraded  atomic.Bool
-	isolation isolation.Watch
-	ahead     atomic.Int64
+	def     *Limiter     // of the limit "default"
+	ahead   atomic.Int64 // nanoseconds that the clock is ahead of the wall clock, at the last look
 
 	resets limits.Resets
 
-	escrow  *escrow.Escrow // reservations under tokens
-	unknown unknownLimits
-
-	_ [64]byte // counters below are written by many; what decisions read is above
-
-	overflowed atomic.Uint64
-	refusals   [reasonEnd]atomic.Uint64
-	dropped    tally.Drops
-	latency    latency
-
+	escrow       *escrow.Escrow // reservations under tokens
+	dropped      tally.Drops
 	protocol     protocol
-	clock        *clock.Clock // nil if Config.Now is used
-	stop         chan struct{}
-	housekeeping sync.WaitGroup
+	clock        *clock.Clock   // nil if Config.Now is used
+	stop         chan struct{}  // closed by Close
+	housekeeping sync.WaitGroup // waits for the end of the housekeeping
 	closing      sync.Once
 	closed       atomic.Bool
 }
@@ -125,9 +107,8 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		key = []byte(deltasync.DefaultClusterKey)
 	}
 	n := &Node{
-		cfg: cfg, replica: replica, log: cfg.Logger, stop: make(chan struct{}),
-		hash:     deltasync.NewSecret(key, "client hash"),
-		protocol: unborn{},
+		decider: decider{log: cfg.Logger, hash: deltasync.NewSecret(key, "client hash"), onFull: cfg.OnFull},
+		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{},
 	}
 	configuredAt := int64(0)
 	if !cfg.ConfiguredAt.IsZero() {
@@ -172,6 +153,13 @@ func (n *Node) engineConfig() deltasync.Config {
 	return deltasync.Config{
 		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
 		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Seed: uint64(n.replica),
+	}
+}
+
+// store lists who plays which role of the replicated state.
+func (n *Node) store() deltasync.Store {
+	return deltasync.Store{
+		Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n},
 	}
 }
 

@@ -1,6 +1,12 @@
 package node
 
-import "time"
+import (
+	"cmp"
+	"errors"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
+)
 
 // Request asks for one decision. The zero Cost is 1, the zero Limit "default".
 type Request struct {
@@ -88,7 +94,7 @@ func (n *Node) DoDetailed(r Request) Detail {
 }
 
 // do decides a request. t is nil if nothing but the decision is wanted.
-func (n *Node) do(q *Request, t *told) Decision {
+func (n *decider) do(q *Request, t *told) Decision {
 	if q.Cost == 0 {
 		q.Cost = 1
 	}
@@ -117,6 +123,98 @@ func (n *Node) do(q *Request, t *told) Decision {
 	if t != nil {
 		one := [1]check{{client: q.Client, name: q.Limit, limit: l, cost: q.Cost, why: d.Reason, d: d}}
 		t.note(one[:], &one[0])
+	}
+	return d
+}
+
+// doAll decides a request by all its limits.
+func (n *decider) doAll(q *Request, t *told) Decision {
+	var room [4]check
+	checks := n.list(q, room[:0])
+	if c := &checks[len(checks)-1]; c.why != ReasonOK {
+		return n.refuse(c, t)
+	}
+	by := terms{peek: q.Peek, atMost: q.AtMost}
+	if t != nil {
+		by.into = t.into
+	}
+	allowed := n.decideAll(checks, by)
+	best := binding(checks, allowed)
+	d := best.d
+	if allowed {
+		d.Cost = checks[0].cost
+	}
+	if q.Peek && d.Reason == ReasonOK {
+		d.Reason = ReasonPeek
+	}
+	if t != nil {
+		t.note(checks, best)
+	}
+	return d
+}
+
+// list lists the limits that a request asks for. If one of them cannot even be looked up,
+// it ends the list and says why.
+func (n *decider) list(q *Request, into []check) []check {
+	into = append(into, check{client: q.Client, name: q.Limit, cost: q.Cost, policy: q.Policy})
+	for i, also := range q.Also {
+		if also.Limit == "" && also.Policy == nil {
+			also.Limit, also.Policy = q.Limit, q.Policy
+		}
+		into = append(into, check{
+			client: cmp.Or(also.Client, q.Client), name: also.Limit, policy: also.Policy,
+			cost: cmp.Or(also.Cost, q.Cost), ownCost: also.Cost != 0, place: i + 1,
+		})
+	}
+	for i := range into {
+		c := &into[i]
+		c.name = cmp.Or(c.name, DefaultLimit)
+		if c.policy == nil {
+			c.limit = n.find(c.name)
+			continue
+		}
+		var err error
+		if c.limit, err = n.limits.Inline(n.now(), c.name, c.policy); err != nil {
+			c.why = inlineFault(err)
+			return into[:i+1]
+		}
+	}
+	return into
+}
+
+// inlineFault is the reason why an inline policy decides nothing.
+func inlineFault(err error) Reason {
+	switch {
+	case errors.Is(err, limits.ErrBadName):
+		return ReasonUnknownLimit
+	case errors.Is(err, limits.ErrTooManyInline):
+		return ReasonTooManyPolicies
+	default:
+		return ReasonBadPolicy
+	}
+}
+
+// refuse denies a request that no limit decides, because of one of its checks.
+func (n *decider) refuse(c *check, t *told) Decision {
+	n.refusals[c.why].Add(1)
+	c.d = Decision{Reason: c.why, Degraded: n.degraded.Load()}
+	if reasons[c.why].waits {
+		c.d.RetryAfter = time.Second // some room may be free again by then
+	}
+	if t != nil {
+		t.note([]check{*c}, c)
+	}
+	return c.d
+}
+
+// peek tells what a decision would say, and takes nothing.
+func (n *decider) peek(l *limits.Limit, client string, cost int64) Decision {
+	one := [1]check{{client: client, limit: l, cost: cost}}
+	n.decideAll(one[:], terms{peek: true})
+	d := one[0].d
+	d.Cost = 0
+	if one[0].why == ReasonOK && d.Reason != ReasonShadow {
+		d.Reason = ReasonPeek
 	}
 	return d
 }

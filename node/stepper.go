@@ -1,12 +1,8 @@
 package node
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/inside"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -49,106 +45,9 @@ func (s *Stepper) TakeUrgent() bool {
 	return was
 }
 
-// Fresh is the instant, by the clock of the node with the given incarnation, up to
-// which everything that it had sent is merged here; false if it is not known.
-func (s *Stepper) Fresh(replica uint64) (at int64, known bool) {
-	return s.engine.Fresh(crdt.Replica(replica))
-}
-
-// Standing is the stamp of a client's state under a limit, and the policy that it was
-// last decided by; zero and false if the node holds none.
-func (s *Stepper) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, held bool) {
-	l := s.Node.limits.Get(limitName)
-	var net limit.Buffer
-	_, group := l.Newest().Rule(client, &net)
-	k := s.Node.key(l, client, group)
-	if e := s.Node.table.Shard(k).Find(k); e != nil {
-		return e.Stamp(), e.Rule().Policy, true
-	}
-	return crdt.Stamp{}, Policy{}, false
-}
-
-// Exported is what the node exports of a limit now: its live bound, in units, and whether
-// the node is degraded. A limit that the node does not have has no bound.
-func (s *Stepper) Exported(name string) (bound float64, degraded bool) {
-	status := s.engine.Status(s.Node.now())
-	if l := s.Node.limits.Get(name); l != nil {
-		if r := l.Known(s.Node.now()); r != nil {
-			bound = r.Bound(&status, s.Node.cfg.Flush)
-		}
-	}
-	return bound, s.Node.impaired(&status)
-}
-
-// Isolated reports whether OnIsolation applies now.
-func (s *Stepper) Isolated() bool { return s.Node.isolation.Group() != nil }
-
-// Held is one client's state as a node holds it, in a form that can be compared.
-type Held struct {
-	Key    crdt.Key
-	Limit  string
-	Stamp  crdt.Stamp
-	Life   [2]crdt.Stamp // the revision and the reset: counters begin at 0 in each life
-	Starts [2]int64      // of the current and the previous window
-	Origin [2]int64
-	TAT    int64
-	Cells  []Cell // of all replicas, by their numbers
-}
-
-// Cell is one replica's counters in the current and the previous window.
-type Cell struct {
-	Replica crdt.Replica
-	Count   [2]crdt.Count
-}
-
-// Held lists the state of all clients that matter at instant at, rolled to its
-// window, in the order of their keys. Nodes that merged the same hold the same.
-func (s *Stepper) Held(at int64) []Held {
-	var out []Held
-	for e := range s.Node.table.All {
-		out = append(out, s.held(e, at)...)
-	}
-	slices.SortFunc(out, func(a, b Held) int {
-		return cmp.Or(cmp.Compare(a.Key.Hi, b.Key.Hi), cmp.Compare(a.Key.Lo, b.Key.Lo))
-	})
-	return out
-}
-
-// held is what an entry holds, by slot. Whoever asks by name is not known here, so a
-// client of an override is taken for one of the override of that number.
-func (s *Stepper) held(e *table.Entry, at int64) []Held {
-	rule := e.Rule()
-	if l := s.Node.limits.Get(rule.Limit); l != nil {
-		if r := l.At(at); rule.Revision.Compare(r.Stamp) < 0 {
-			next := r.Numbered(rule.Index)
-			if next == nil {
-				next = &r.Rules[0]
-			}
-			rule = next
-		}
-	}
-	var look table.Entry
-	look.Imitate(e, e.Key(), rule, at)
-	var out []Held
-	f := &look.Rule().Frame
-	for slot, st := range look.States().All {
-		h := Held{
-			Key: e.Key().Slot(slot), Limit: look.Rule().Limit, Stamp: look.Stamp(), Life: [2]crdt.Stamp{look.Rule().Revision, look.Reset()},
-			Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f),
-		}
-		st.Rows(s.Node.replica, func(r crdt.Replica, row crdt.Row) {
-			if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
-				h.Cells = append(h.Cells, Cell{r, [2]crdt.Count{row.Cur.Count, row.Prev.Count}})
-			}
-		})
-		if len(h.Cells) == 0 && h.TAT <= at {
-			continue // as good as forgotten
-		}
-		slices.SortFunc(h.Cells, func(a, b Cell) int { return cmp.Compare(a.Replica, b.Replica) })
-		out = append(out, h)
-	}
-	return out
-}
+// Inside looks into the node's state. It is for package sim, which judges nodes by what they
+// hold; its result is of an internal package.
+func (s *Stepper) Inside() inside.View { return view{s} }
 
 // stepped is a Stepper as its node sees it.
 type stepped Stepper

@@ -129,7 +129,7 @@ func TestAWrongPasswordIsSaidAndNotTheEnd(t *testing.T) {
 	if resp, _ := p.ask("POST", "/v1/take?client=a", ""); resp.StatusCode != http.StatusOK {
 		t.Errorf("got %d", resp.StatusCode)
 	}
-	if why, _ := p.await("connecting to NATS fails")["error"].(string); !strings.Contains(why, "Authorization") {
+	if why, _ := p.await("NATS refuses the connection")["error"].(string); !strings.Contains(why, "Authorization") {
 		t.Errorf("got %q", why)
 	}
 	// The client gives up at the second refusal in a row, unless told not to.
@@ -153,7 +153,7 @@ func TestAWrongPasswordIsSaidAndNotTheEnd(t *testing.T) {
 func TestPasswordsInURLsAreNotShown(t *testing.T) {
 	for _, url := range []string{"nats://me:s3cret@127.0.0.1:1", "me:s3cret@127.0.0.1:1", "nats://127.0.0.1:1,nats://me:s3cret@127.0.0.1:2"} {
 		p := runDaemon(t, nil, "-nats", url)
-		p.await("NATS cannot be reached")
+		p.await("cannot connect to NATS")
 		for _, entry := range p.lines() {
 			if strings.Contains(fmt.Sprint(entry), "s3cret") {
 				t.Errorf("got %v", entry)
@@ -190,12 +190,12 @@ func TestWithoutNATSItServesAlone(t *testing.T) {
 	})
 	said := 0
 	for _, entry := range p.lines() {
-		if text, _ := entry["msg"].(string); strings.Contains(text, "cannot be reached") {
+		if text, _ := entry["msg"].(string); strings.Contains(text, "cannot connect") {
 			said++
 		}
 	}
 	if said != 1 {
-		t.Errorf("%d lines say that NATS cannot be reached: %v", said, p.lines())
+		t.Errorf("%d lines say that the node cannot connect to NATS: %v", said, p.lines())
 	}
 	// It never gave up: when a server comes, it is found.
 	hub := runDaemon(t, nil, "-name", "n2", "-limit", "10", "-nats-listen", addr)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/inside"
 )
 
 // disagreement says how the states of two living nodes differ, "" if no two differ. Nodes
@@ -19,9 +20,9 @@ func (w *world) disagreement() string {
 	for _, m := range living {
 		at = max(at, m.clock.read(w.now))
 	}
-	var first []node.Held
+	var first []inside.Held
 	for i, m := range living {
-		held := m.step.Held(at)
+		held := m.step.Inside().Held(at)
 		for k := range held {
 			held[k].Life = [2]crdt.Stamp{} // nodes may have taken different ways to one stamp
 			if w.sc.changesTwice() {
@@ -55,9 +56,9 @@ func (sc *Scenario) changesTwice() bool {
 	return changes > 1 && sc.windowed()
 }
 
-func firstDifference(a, b []node.Held) (x, y node.Held) {
+func firstDifference(a, b []inside.Held) (x, y inside.Held) {
 	for i := range max(len(a), len(b)) {
-		x, y = node.Held{}, node.Held{}
+		x, y = inside.Held{}, inside.Held{}
 		if i < len(a) {
 			x = a[i]
 		}
@@ -83,7 +84,7 @@ type cellKey struct {
 // cap. It returns what to compare with the next time.
 func (w *world) watch(m *member, before map[cellKey]crdt.Count) map[cellKey]crdt.Count {
 	now := map[cellKey]crdt.Count{}
-	for _, h := range m.step.Held(m.clock.read(w.now)) {
+	for _, h := range m.step.Inside().Held(m.clock.read(w.now)) {
 		for _, c := range h.Cells {
 			for i, count := range c.Count {
 				if count == (crdt.Count{}) {

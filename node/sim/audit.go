@@ -60,7 +60,7 @@ func (o *oracle) audit() {
 	for _, m := range o.w.living() {
 		at := m.clock.read(o.w.now)
 		held := map[entryKey]crdt.Count{}
-		for _, h := range m.step.Held(at) {
+		for _, h := range m.step.Inside().Held(at) {
 			for _, cell := range h.Cells {
 				for i, c := range cell.Count {
 					k := entryKey{h.Limit, cell.Replica, h.Starts[i]}

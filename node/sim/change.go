@@ -135,7 +135,7 @@ func (o *oracle) reset(m *member, client string) {
 	}
 	a.forget(o.w.now)
 	a.unheard = o.mayNotHear(o.w.now)
-	a.reset, _, _ = m.step.Standing(node.DefaultLimit, client)
+	a.reset, _, _ = m.step.Inside().Standing(node.DefaultLimit, client)
 }
 
 // outdated counts a charge under a policy that is over. Documented is that a node goes on

@@ -113,16 +113,16 @@ func (e *explorer) describeMember(b io.Writer, m *member, members []*member, nam
 	if !m.alive {
 		return
 	}
-	bound, degraded := m.step.Exported(node.DefaultLimit)
-	_, _ = fmt.Fprintf(b, " ready %t unsent %d open %d bound %.0f %t isolated %t", m.ready, e.unsent[m], len(e.held[int8(m.number)]), bound, degraded, m.step.Isolated()) //nolint:gosec // at most 3 nodes
+	bound, degraded := m.step.Inside().Exported(node.DefaultLimit)
+	_, _ = fmt.Fprintf(b, " ready %t unsent %d open %d bound %.0f %t isolated %t", m.ready, e.unsent[m], len(e.held[int8(m.number)]), bound, degraded, m.step.Inside().Isolated()) //nolint:gosec // at most 3 nodes
 	for _, other := range members {
-		at, known := m.step.Fresh(other.replica)
+		at, known := m.step.Inside().Fresh(other.replica)
 		if known {
 			at = e.since(at)
 		}
 		_, _ = fmt.Fprintf(b, " %t %d", known, at)
 	}
-	for _, h := range m.step.Held(m.clock.read(e.w.now)) {
+	for _, h := range m.step.Inside().Held(m.clock.read(e.w.now)) {
 		_, _ = fmt.Fprintf(b, " held %d %d origin %d %d tat %d life", (h.Starts[0]-e.w.now)/int64(5*time.Second), e.since(h.Starts[1]), e.since(h.Origin[0]), e.since(h.Origin[1]), e.since(h.TAT))
 		for _, stamp := range h.Life {
 			_, _ = fmt.Fprintf(b, " %d %s", e.since(stamp.At), names[stamp.By])

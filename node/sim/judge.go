@@ -49,7 +49,7 @@ func (o *oracle) judge(a *account, c *charge) {
 		a.worst, a.bound = e.over, e.bound
 		o.judgeExported(a, c.by, e.over-e.edge)
 	}
-	if o.w.sc.OpenWhenFull || a.yard.policy.OnIsolation == node.IsolationOpen && c.by.step.Isolated() {
+	if o.w.sc.OpenWhenFull || a.yard.policy.OnIsolation == node.IsolationOpen && c.by.step.Inside().Isolated() {
 		return // the node lets pass what it cannot count
 	}
 	if e.over > e.bound+epsilon {

@@ -38,14 +38,14 @@ func (o *oracle) known(a *account, m, other *member) int64 {
 }
 
 func (o *oracle) held(a *account, m *member) bool {
-	_, _, held := m.step.Standing(a.of.limit, a.of.client)
+	_, _, held := m.step.Inside().Standing(a.of.limit, a.of.client)
 	return held
 }
 
 // claimed is the true time up to which m claims to know what other admitted.
 func (o *oracle) claimed(m, other *member) int64 {
 	known := m.floors[other]
-	if at, ok := m.step.Fresh(other.replica); ok {
+	if at, ok := m.step.Inside().Fresh(other.replica); ok {
 		// What was sent by then had waited for a flush at most; a clock that stands
 		// still after a step back holds the flush up, too.
 		known = max(known, other.clock.earliest(at)-o.lag())

@@ -151,7 +151,7 @@ func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 	c := &charge{by: m, at: t, stamp: m.clock.read(t), cost: cost, phase: a.phase, life: a.life}
 	unheard := false
 	if o.altered {
-		stamp, p, held := m.step.Standing(a.of.limit, a.of.client)
+		stamp, p, held := m.step.Inside().Standing(a.of.limit, a.of.client)
 		if !held { // it shares an overflow entry, or everybody passes there
 			p = policyOf(m.step.Node.Limits()[a.of.limit], a.of.client)
 		}

@@ -27,7 +27,7 @@ func (o *oracle) judgeLive(a *account, c *charge, e float64) {
 	}
 	var told strings.Builder
 	exports := func(m *member) bool {
-		bound, degraded := m.step.Exported(a.of.limit)
+		bound, degraded := m.step.Inside().Exported(a.of.limit)
 		_, _ = fmt.Fprintf(&told, " %.3f by n%d", bound, m.number)
 		return degraded || e <= bound+epsilon
 	}
@@ -52,7 +52,7 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 	if a == nil || a.yard.policy.OnIsolation == node.IsolationClosed || a.yard.policy.OnIsolation == node.IsolationShare {
 		return
 	}
-	stamp, p, held := m.step.Standing(a.of.limit, client)
+	stamp, p, held := m.step.Inside().Standing(a.of.limit, client)
 	if !held || !a.yard.same(p) || stamp.Compare(a.reset) < 0 {
 		return // it denies by another policy, or for another life
 	}
@@ -138,7 +138,7 @@ func (w *world) watchLives(m *member) {
 	lives := map[crdt.Key][2]crdt.Stamp{}
 	starts := map[crdt.Key]int64{}
 	seen := map[lifeKey]bool{}
-	for _, h := range m.step.Held(local) {
+	for _, h := range m.step.Inside().Held(local) {
 		lives[h.Key], starts[h.Key] = h.Life, h.Starts[1]
 		for _, c := range h.Cells {
 			for i, count := range c.Count {

@@ -275,7 +275,7 @@ func (w *world) housekeep(m *member) {
 			if w.sc.Strict {
 				w.watchLives(m)
 			}
-			if _, degraded := m.step.Exported(node.DefaultLimit); degraded && w.loading {
+			if _, degraded := m.step.Inside().Exported(node.DefaultLimit); degraded && w.loading {
 				w.result.Degraded += time.Second
 			}
 			w.housekeep(m)

@@ -119,10 +119,10 @@ func TestANodeFindsItsServerWhenItComes(t *testing.T) {
 	})
 	must(t, err)
 	defer closeInTime(t, n)
-	eventually(t, "it says that nobody is there", func() bool { return strings.Contains(log.String(), "NATS cannot be reached") })
+	eventually(t, "it says that nobody is there", func() bool { return strings.Contains(log.String(), "cannot connect to NATS") })
 	serverAt(t, addr.Port)
 	eventually(t, "connected", func() bool { return n.Stats().Sync.Connected })
-	if text := log.String(); strings.Count(text, "cannot be reached") != 1 || strings.Contains(text, "s3cret") {
+	if text := log.String(); strings.Count(text, "cannot connect to NATS") != 1 || strings.Contains(text, "s3cret") {
 		t.Error(text)
 	}
 }

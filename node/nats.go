@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"sync"
 	"syscall"
 	"time"
@@ -14,13 +13,13 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// overNATS makes the transport over NATS. What can be wrong without a network is an
-// error.
+// overNATS makes the transport over NATS. It returns the faults that show without a
+// network, and waits for nobody.
 func (n *Node) overNATS() (Transport, error) {
 	if conn := n.cfg.NATS.Conn; conn != nil {
 		return deltasync.NATS(conn), nil
 	}
-	r := reach{log: n.log, url: n.cfg.NATS.String()}
+	r := natsLog{log: n.log, url: n.cfg.NATS.String()}
 	o := nats.GetDefaultOptions()
 	o.Servers = n.cfg.NATS.urls()
 	for _, set := range append(r.options(n.cfg.Name), n.cfg.NATS.Options...) {
@@ -38,33 +37,33 @@ func (n *Node) overNATS() (Transport, error) {
 	return t, nil
 }
 
-// reach tells the log how it goes with reaching NATS.
-type reach struct {
+// natsLog tells the log how the connection to NATS is doing. Safe for concurrent use.
+type natsLog struct {
 	log *slog.Logger
 	url string // without passwords
 
 	mu     sync.Mutex
-	absent bool   // it was said that there is no server
-	last   string // what else was wrong last
+	absent bool   // the log has said that no server answers
+	last   string // why a server last refused the node, as the log has it
 
-	complained time.Time
-	unsaid     int // complaints since then that were not logged
+	complained time.Time // of the last complaint in the log
+	dropped    int       // complaints since then, which the log did not get
 }
 
 // complain logs what a server reports beside the connection's state, at most once a
-// second: a permission that is missing would be reported with each message.
-func (r *reach) complain(err error, subject string) {
+// second: a server reports a missing permission with each message.
+func (r *natsLog) complain(err error, subject string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := time.Now(); now.Sub(r.complained) >= time.Second {
-		r.log.Warn("NATS", "error", err, "subject", subject, "unsaid", r.unsaid)
-		r.complained, r.unsaid = now, 0
+		r.log.Warn("NATS", "error", err, "subject", subject, "unsaid", r.dropped)
+		r.complained, r.dropped = now, 0
 		return
 	}
-	r.unsaid++
+	r.dropped++
 }
 
-func (r *reach) options(name string) []nats.Option {
+func (r *natsLog) options(name string) []nats.Option {
 	return []nats.Option{
 		nats.Name("ratelimiter " + name),
 		// Be patient for ever, and look again every second: being away is normal.
@@ -95,8 +94,8 @@ func (r *reach) options(name string) []nats.Option {
 	}
 }
 
-// failed is told of each attempt at the first connection that fails.
-func (r *reach) failed(err error) {
+// failed logs the first attempt of many to connect that fails.
+func (r *natsLog) failed(err error) {
 	if !isAbsence(err) {
 		r.refused(err)
 		return
@@ -105,18 +104,18 @@ func (r *reach) failed(err error) {
 	defer r.mu.Unlock()
 	if !r.absent {
 		r.absent = true
-		r.log.Warn("NATS cannot be reached: deciding alone until it can", "url", r.url, "error", err)
+		r.log.Warn("cannot connect to NATS; deciding alone until it answers", "url", r.url, "error", err)
 	}
 }
 
-// refused logs what keeps a server that is there from letting us in, such as wrong
-// credentials: once for each cause, since it is tried every second.
-func (r *reach) refused(err error) {
+// refused logs why a server that is there lets nobody in, such as wrong credentials. It
+// logs each cause once, since the node tries again every second.
+func (r *natsLog) refused(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if text := err.Error(); text != r.last {
 		r.last = text
-		r.log.Warn("connecting to NATS fails: deciding alone until it does not", "error", err)
+		r.log.Warn("NATS refuses the connection; deciding alone until it accepts", "error", err)
 	}
 }
 
@@ -125,13 +124,4 @@ func isAbsence(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return err == nil || errors.Is(err, nats.ErrNoServers) || errors.Is(err, syscall.ECONNREFUSED) ||
 		errors.As(err, &timeout) && timeout.Timeout()
-}
-
-// reason is what is wrong with the options. The parser of URLs quotes them, and they
-// may hold a password.
-func reason(err error) string {
-	if errors.As(err, new(*url.Error)) {
-		return "must be URLs such as nats://127.0.0.1:4222, separated by commas"
-	}
-	return err.Error()
 }

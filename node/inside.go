@@ -1,0 +1,93 @@
+package node
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/inside"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
+
+// view is a Stepper as the simulator looks into it.
+type view struct{ *Stepper }
+
+// Fresh implements inside.View.
+func (v view) Fresh(replica uint64) (at int64, known bool) {
+	return v.engine.Fresh(crdt.Replica(replica))
+}
+
+// Standing implements inside.View.
+func (v view) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, held bool) {
+	l := v.Node.limits.Get(limitName)
+	var net limit.Buffer
+	_, group := l.Newest().Rule(client, &net)
+	k := v.Node.key(l, client, group)
+	if e := v.Node.table.Shard(k).Find(k); e != nil {
+		return e.Stamp(), e.Rule().Policy, true
+	}
+	return crdt.Stamp{}, Policy{}, false
+}
+
+// Exported implements inside.View.
+func (v view) Exported(name string) (bound float64, degraded bool) {
+	status := v.engine.Status(v.Node.now())
+	if l := v.Node.limits.Get(name); l != nil {
+		if r := l.Known(v.Node.now()); r != nil {
+			bound = r.Bound(&status, v.Node.cfg.Flush)
+		}
+	}
+	return bound, v.Node.impaired(&status)
+}
+
+// Isolated implements inside.View.
+func (v view) Isolated() bool { return v.Node.isolation.Group() != nil }
+
+// Held implements inside.View.
+func (v view) Held(at int64) []inside.Held {
+	var out []inside.Held
+	for e := range v.Node.table.All {
+		out = append(out, v.held(e, at)...)
+	}
+	slices.SortFunc(out, func(a, b inside.Held) int {
+		return cmp.Or(cmp.Compare(a.Key.Hi, b.Key.Hi), cmp.Compare(a.Key.Lo, b.Key.Lo))
+	})
+	return out
+}
+
+// held is what an entry holds, by slot. Whoever asks by name is not known here, so a
+// client of an override is taken for one of the override of that number.
+func (v view) held(e *table.Entry, at int64) []inside.Held {
+	rule := e.Rule()
+	if l := v.Node.limits.Get(rule.Limit); l != nil {
+		if r := l.At(at); rule.Revision.Compare(r.Stamp) < 0 {
+			next := r.Numbered(rule.Index)
+			if next == nil {
+				next = &r.Rules[0]
+			}
+			rule = next
+		}
+	}
+	var look table.Entry
+	look.Imitate(e, e.Key(), rule, at)
+	var out []inside.Held
+	f := &look.Rule().Frame
+	for slot, st := range look.States().All {
+		h := inside.Held{
+			Key: e.Key().Slot(slot), Limit: look.Rule().Limit, Stamp: look.Stamp(), Life: [2]crdt.Stamp{look.Rule().Revision, look.Reset()},
+			Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f),
+		}
+		st.Rows(v.Node.replica, func(r crdt.Replica, row crdt.Row) {
+			if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
+				h.Cells = append(h.Cells, inside.Cell{Replica: r, Count: [2]crdt.Count{row.Cur.Count, row.Prev.Count}})
+			}
+		})
+		if len(h.Cells) == 0 && h.TAT <= at {
+			continue // as good as forgotten
+		}
+		slices.SortFunc(h.Cells, func(a, b inside.Cell) int { return cmp.Compare(a.Replica, b.Replica) })
+		out = append(out, h)
+	}
+	return out
+}

@@ -1,0 +1,44 @@
+// Package inside says what the simulator sees of a node's state. It is internal because no
+// other program is to depend on how a node counts.
+package inside
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
+
+// View looks into a node that a Stepper drives. Not safe for concurrent use.
+type View interface {
+	// Fresh is the instant, by the clock of the given incarnation, up to which everything
+	// that it had sent is merged here; false if that is not known.
+	Fresh(replica uint64) (at int64, known bool)
+	// Standing is the stamp of a client's state under a limit, and the policy that last
+	// decided on it; zero and false if the node holds no such state.
+	Standing(limit, client string) (stamp crdt.Stamp, p limit.Policy, held bool)
+	// Exported is what the node's statistics say of a limit now: its live bound, in units, and
+	// whether the node is degraded. A limit that the node does not have has no bound.
+	Exported(limit string) (bound float64, degraded bool)
+	// Isolated reports whether OnIsolation applies now.
+	Isolated() bool
+	// Held lists the state of all clients that matter at an instant, rolled to its window, in
+	// the order of their keys. Nodes that merged the same hold the same.
+	Held(at int64) []Held
+}
+
+// Held is one client's state as a node holds it, in a form that can be compared.
+type Held struct {
+	Key    crdt.Key
+	Limit  string
+	Stamp  crdt.Stamp
+	Life   [2]crdt.Stamp // the revision and the reset: counters begin at 0 in each life
+	Starts [2]int64      // of the current and the previous window
+	Origin [2]int64
+	TAT    int64
+	Cells  []Cell // of all replicas, by their numbers
+}
+
+// Cell is one replica's counters in the current and the previous window.
+type Cell struct {
+	Replica crdt.Replica
+	Count   [2]crdt.Count
+}
