@@ -12,7 +12,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// check is one limit's part of a request.
+// check is one limit's part of a request. The first fields are what the request asks; the
+// steps of decideAll fill in the others, in their order.
 type check struct {
 	client  string
 	name    string        // of the limit, as asked for
@@ -95,7 +96,8 @@ func (n *decider) prepare(c *check, atMost bool, net *limit.Buffer, now int64) (
 	return group
 }
 
-// lockAll locks the shards of all checks, in one order everywhere.
+// lockAll locks the shards of all checks, each once. Every decision locks in the same order,
+// so that two of them never wait for each other in a ring.
 func lockAll(checks []check, locked *[MaxChecks + 1]*table.Shard) {
 	shards := locked[:0]
 	for i := range checks {
@@ -158,7 +160,8 @@ func (c *check) same(o *check) bool {
 	return c.entry != nil && o.entry != nil && (c.entry == o.entry || c.key == o.key)
 }
 
-// fit lowers the request's cost to what all its limits let pass, but not below 1.
+// fit lowers the request's cost to what all its limits let pass, but not below 1. Checks that
+// come to one entry share what is left there. All shards are locked.
 func (n *decider) fit(checks []check, now int64) {
 	fits := checks[0].cost
 	for i := range checks {
@@ -188,7 +191,8 @@ func (n *decider) fit(checks []check, now int64) {
 	}
 }
 
-// judgeAll reports whether all checks admit the request. It charges nothing.
+// judgeAll reports whether all checks admit the request. It charges nothing, so that a
+// request is charged to no limit if one denies it. All shards are locked.
 func (n *decider) judgeAll(checks []check, iso *isolation.Group, now int64) bool {
 	all := true
 	for i := range checks {
@@ -199,7 +203,7 @@ func (n *decider) judgeAll(checks []check, iso *isolation.Group, now int64) bool
 	return all
 }
 
-// judge decides the check, after those before it.
+// judge decides the check, as if those before it that come to the same entry were charged.
 func (n *decider) judge(c *check, before []check, iso *isolation.Group, now int64) {
 	if c.why != ReasonOK {
 		c.d = n.outright(c.rule, c.why, c.cost)
@@ -215,13 +219,13 @@ func (n *decider) judge(c *check, before []check, iso *isolation.Group, now int6
 }
 
 // conclude charges the check's part if all checks admit the request, completes the check's
-// decision, and counts it under the limit.
+// decision, and counts it under the limit. All shards are locked.
 func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed bool, now int64) {
 	if c.why == ReasonOK {
 		if allowed && !by.peek {
 			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, iso, now, c.cost)
 			if by.into != nil && c.d.Reason == ReasonOK {
-				by.into.add(hold{Charge: c.entry.Charged(now, c.cost), apart: c.ownCost, also: c.place > 0})
+				by.into.add(hold{Charge: c.entry.Charged(now, c.cost), ownCost: c.ownCost, also: c.place > 0})
 			}
 		}
 		n.explain(c.shard, &c.d, c.entry, now, c.asked)

@@ -37,9 +37,10 @@ type decider struct {
 	latency    latency
 }
 
-// decide answers for one limit. It holds one shard's lock, does no I/O and waits for
-// nobody. If d is not nil it fills in what a client is told, if hold is not nil what
-// settling a reservation needs to know.
+// decide answers for one limit: it is the straight path, which nearly all requests take. It
+// holds one shard's lock, does no I/O, waits for nobody, and allocates nothing for a client
+// that the table holds. If d is not nil, it fills in the answer for the client. If hold is
+// not nil, it fills in what the settlement of a reservation needs.
 func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
 	now := n.now()
 	r := l.Known(now)
@@ -90,8 +91,9 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 	return allowed
 }
 
-// ruleFor finds the client's rule, and judges what can be judged without its state: why
-// is ReasonOK if that is to be looked at. r is nil if there is no such limit.
+// ruleFor finds the client's rule and the group that the client counts as. why is ReasonOK if
+// the client's state decides; every other reason is the whole answer. r is nil if there is no
+// such limit.
 func (n *decider) ruleFor(r *limits.Revision, client string, cost int64, net *limit.Buffer) (rule *limit.Rule, group []byte, why Reason) {
 	switch {
 	case r == nil:
@@ -169,9 +171,9 @@ func offer(a *tally.Account, client string, cost int64, share uint64, d *Decisio
 	a.Top.Offer(client, uint64(cost)*share, d.Allowed && d.Reason != ReasonShadow) //nolint:gosec // at least 1
 }
 
-// weigh decides cost on the entry's state, and by what the limit says of isolation, and
-// charges nothing. iso is read once for a decision: it changes without the shard's lock.
-// s is locked.
+// weigh decides cost by the entry's state and by the limit's OnIsolation. It charges nothing.
+// Its caller reads iso once for a whole decision, because iso changes without the shard's
+// lock. s is locked.
 func (n *decider) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (allowed bool, why Reason, origin int64) {
 	r := e.Rule()
 	allowed, origin = r.Admits(e.States(), now, cost)
@@ -189,8 +191,7 @@ func (n *decider) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, no
 	return allowed, why, origin
 }
 
-// take admits and charges cost, if the entry's state allows it, and so does what the
-// limit says of isolation. s is locked.
+// take charges cost if the entry's state and the limit's OnIsolation admit it. s is locked.
 func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (bool, Reason) {
 	r, st, origin := e.Rule(), e.First(), int64(0)
 	if r.Plain && iso == nil {
@@ -229,7 +230,8 @@ func (n *decider) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crd
 	return s.OpenShared(n.overflowKey(l, r, k), r, now)
 }
 
-// explain fills in what is told of the client's standing, after the decision.
+// explain fills in the numbers that a client is told, as they are after the decision. s is
+// locked.
 func (n *decider) explain(s *table.Shard, d *Decision, e *table.Entry, now, cost int64) {
 	r := e.Rule()
 	d.Limit = r.Limit

@@ -9,23 +9,22 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// Explanation is why a client of a limit stands where it stands, as far as this node
-// knows.
+// Explanation says why a client gets the decisions that it gets under a limit, as far as
+// this node knows.
 type Explanation struct {
-	// Decision is what one unit more would be told; it took nothing.
+	// Decision is the answer to a request for one unit more. It took nothing.
 	Decision
-	// Policy is the client's: the limit's, or that of an override.
+	// Policy decides on the client: the limit's own, or that of an override.
 	Policy Policy
-	// Override is the number of the override that holds for the client, from 0; -1 for
-	// none.
+	// Override is the index of the override that matches the client, -1 for none.
 	Override int
-	// CountsAs is what the client's id counts as, where that is a network.
+	// CountsAs is the network that the client counts as, empty if it counts for itself.
 	CountsAs string
-	// Held says that the client is known here; Shared that it is not, and shares an entry
-	// with others because the table is full.
+	// Held says that this node holds the client's state. Shared says that it does not, and
+	// that the client shares an entry with others because the table is full.
 	Held, Shared bool
-	// Since is when the policy took effect, Reset when the client was last reset: zero for
-	// as configured, and for never.
+	// Since is when the policy took effect; zero for a policy as configured. Reset is when
+	// somebody last reset the client; zero for never.
 	Since, Reset time.Time
 	// FullAt is when the client has all of its burst again if nothing else arrives.
 	FullAt time.Time
@@ -33,11 +32,11 @@ type Explanation struct {
 	Windows []ExplainedWindow
 }
 
-// ExplainedWindow is what was counted in one window, and by whom.
+// ExplainedWindow is what the nodes counted in one window.
 type ExplainedWindow struct {
 	Start, End time.Time
-	// Before is how many units count in it that were used before the limit was changed.
-	// GCRA keeps these, and what earlier windows left, as time: see FullAt.
+	// Before is how many of its units the client used before the limit changed. GCRA keeps
+	// those units, and what earlier windows left, as time: see FullAt.
 	Before uint64
 	Shares []ExplainedShare
 }
@@ -50,8 +49,9 @@ type ExplainedShare struct {
 	GivenBack uint64 // units
 }
 
-// Explain tells why a client of a limit ("" is "default") stands where it stands. The
-// error is ErrUnknownLimit, or a *FieldError about the client.
+// Explain tells why a client gets the decisions that it gets under a limit ("" is
+// "default"). It takes nothing. The error is ErrUnknownLimit, or a *FieldError about the
+// client.
 func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	l, err := n.known(limitName)
 	if err != nil {
@@ -83,7 +83,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	return x, nil
 }
 
-// names are the nodes of the incarnations that are known.
+// names maps the incarnations that this node knows to the names of their nodes.
 func (n *Node) names() map[crdt.Replica]string {
 	names := map[crdt.Replica]string{n.replica: n.cfg.Name}
 	status := n.protocol.Status()

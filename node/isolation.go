@@ -18,9 +18,9 @@ func (n viewer) View(v deltasync.View) {
 	n.isolation.Set(n.now(), !n.offline && (v.Isolated || v.Visible < members), v.Visible, members)
 }
 
-// isolated is what the limit's choice makes of a request while iso lasts, after its own test
-// said allowed. With charge, a request that passes is charged to the client's share. s is
-// locked.
+// isolated applies the limit's OnIsolation to a request while iso lasts. allowed is what the
+// limit's own test said. With charge, it charges a request that passes to the client's share.
+// s is locked.
 func isolated(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64, allowed, charge bool) (bool, Reason) {
 	switch e.Rule().Policy.OnIsolation {
 	case IsolationOpen:
@@ -38,9 +38,10 @@ func isolated(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost in
 	return allowed, ReasonOK
 }
 
-// explainIsolated narrows what a client is told to what its share allows. s is locked.
+// explainIsolated adapts what a client is told to the limit's OnIsolation. s is locked.
 func explainIsolated(s *table.Shard, d *Decision, e *table.Entry, iso *isolation.Group, now, cost int64) {
-	// Nobody knows how long it lasts.
+	// again is when to try again, since nobody knows how long the isolation lasts. Raising it
+	// keeps clients away for longer than needed; lowering it lets them ask more often in vain.
 	const again = time.Second
 	switch e.Rule().Policy.OnIsolation {
 	case IsolationOpen:
@@ -57,7 +58,7 @@ func explainIsolated(s *table.Shard, d *Decision, e *table.Entry, iso *isolation
 	}
 }
 
-// Forget takes a node that will not come back off the list of members, so that its
-// silence no longer counts as a partition: to be called on every node. It reports
-// whether there was such a node.
+// Forget takes a node that will not come back off the list of members. Its silence then no
+// longer counts as a partition. Call it on every node. It reports whether this node knew the
+// name.
 func (n *Node) Forget(name string) bool { return n.protocol.Forget(name) }

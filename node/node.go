@@ -208,6 +208,7 @@ func (n *Node) housekeep() {
 	}
 }
 
+// loopUrgent asks the protocol to flush soon. It never blocks.
 func (n *Node) loopUrgent() { n.protocol.Urgent() }
 
 // Allow takes one unit for the client from the limit "default" and reports whether

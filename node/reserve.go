@@ -50,8 +50,8 @@ type Reservation struct {
 // hold is what one limit was charged.
 type hold struct {
 	table.Charge
-	apart bool // a cost of its own, not the request's
-	also  bool // of a limit in Request.Also
+	ownCost bool // a cost of its own, not the request's
+	also    bool // of a limit in Request.Also
 }
 
 // Reserve takes an estimated cost for the client, like Take, to be settled later.
@@ -183,7 +183,7 @@ func (r *Reservation) settle(actual int64) int64 {
 	for i := range r.holds {
 		h := &r.holds[i]
 		used := actual
-		if used > 0 && h.apart {
+		if used > 0 && h.ownCost {
 			continue
 		}
 		if b := r.node.table.Settle(&h.Charge, used, now, !r.node.offline); !h.also {

@@ -7,10 +7,11 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// Reset gives a client its whole burst back under a limit ("" is "default"), on
-// every node: a new life for its state, which replaces the old one wherever it
-// arrives, and which messages from before cannot bring back. It reaches peers that
-// are cut off for up to three windows.
+// Reset gives a client its whole burst back under a limit ("" is "default"), on every node.
+// The client's state begins a new life, which replaces the old one wherever the reset
+// arrives. Messages from before the reset cannot bring the old life back. The node repeats a
+// reset for three windows, for peers that are cut off. The error is ErrUnknownLimit,
+// ErrTooManyResets, ErrClosed, or a *FieldError about the client.
 func (n *Node) Reset(limitName, client string) error {
 	if n.closed.Load() {
 		return ErrClosed

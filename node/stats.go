@@ -9,10 +9,13 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// latencyEvery: one decision in so many is timed.
+// latencyEvery says how many decisions there are to one whose time is measured; a power of
+// two. Lowering it reads the clock twice for more decisions, which costs each of them as much
+// as half a decision. Raising it needs more traffic until the histogram says something.
 const latencyEvery = 64
 
-// latencyBounds are the upper bounds of the latency histogram, nanoseconds.
+// latencyBounds are the upper bounds of the latency histogram, in nanoseconds. More bounds
+// make finer percentiles and more Prometheus series.
 var latencyBounds = [...]int64{100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 102400, 409600, 1638400, 6553600}
 
 // latency is a histogram of decision times. Safe for concurrent use.
@@ -108,8 +111,8 @@ type Stats struct {
 	LatencyEvery  int
 }
 
-// Stats describes the node now. It takes all locks in turn: fit for a scrape, not
-// for a hot path.
+// Stats describes the node now. It takes all locks in turn, so it is fit for a scrape, not for
+// a hot path.
 func (n *Node) Stats() Stats {
 	now, status := n.now(), n.protocol.Status()
 	s := Stats{
@@ -183,8 +186,9 @@ func (n *Node) limitStats(r *limits.Revision, sync *deltasync.Status) LimitStats
 	return s
 }
 
-// deafness is how long a peer that is heard may not hear this node: a beat or two,
-// as when one of them has just come.
+// deafness is how long a peer that this node hears may fail to hear it. A node that has just
+// come needs a beat or two. Raising it notices one-way partitions later; lowering it calls
+// every start of a node a degradation.
 const deafness = int64(2500 * time.Millisecond)
 
 // impaired reports whether the node is degraded: cut off from the network, or from a

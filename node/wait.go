@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// LimitedError is Wait's answer where waiting is of no use: the request would not pass
-// before the deadline, or never.
+// LimitedError is Wait's answer if waiting is of no use: the request would pass after the
+// deadline, or never.
 type LimitedError struct{ Decision Decision }
 
 // Error reads "node: limit login: over_limit: passes in 12s, after the deadline".
@@ -20,17 +20,19 @@ func (e *LimitedError) Error() string {
 	return text
 }
 
-// waitAtLeast and waitAtMost bound a pause: peers may use up meanwhile what was to
-// drain, and a limit may be raised or a client reset.
 const (
+	// waitAtLeast is the shortest pause between two tries. Raising it delays requests whose
+	// time has nearly come; lowering it lets Wait spin while peers use up what drains.
 	waitAtLeast = time.Millisecond
-	waitAtMost  = 5 * time.Second
+	// waitAtMost is the longest. Raising it makes Wait notice later that a limit was raised
+	// or a client reset; lowering it tries more often in vain.
+	waitAtMost = 5 * time.Second
 )
 
-// Wait takes one unit for the client from the limit "default" as soon as it may pass,
-// or returns why not: ctx's error, or a *LimitedError at once if the wait would outlast
-// ctx's deadline or have no end. Others who wait are not served in order. It waits by the
-// real clock, whatever Config.Now says.
+// Wait takes one unit for the client from the limit "default" as soon as it may pass. If
+// that would be after ctx's deadline, or never, it returns a *LimitedError at once. If ctx
+// ends meanwhile, it returns ctx's error. Waiting requests are not served in order. It waits
+// by the real clock, whatever Config.Now says.
 func (n *Node) Wait(ctx context.Context, clientID string) error {
 	return n.WaitFor(ctx, Request{Client: clientID})
 }
