@@ -100,7 +100,7 @@ func TestOthersDialTheAdvertisedAddress(t *testing.T) {
 	for _, name := range []string{"n2", "n3"} {
 		runDaemon(t, nil, "-name", name, "-nats-cluster", "127.0.0.1:0", "-nats-routes", route, "-cluster-advertise", l.Addr().String())
 	}
-	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second)); err != nil { //nolint:errcheck,forcetypeassert // what listens on tcp
 		t.Fatal(err)
 	}
 	conn, err := l.Accept()
