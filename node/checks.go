@@ -16,28 +16,28 @@ import (
 // steps of decideAll fill in the others, in their order.
 type check struct {
 	client  string
-	name    string        // of the limit, as asked for
+	name    string        // of the limit, as the request has it
 	limit   *limits.Limit // nil if no limit has this name
-	policy  *Policy       // the inline policy, nil where the limit is asked for by its name
+	policy  *Policy       // the inline policy, nil for a named limit
 	cost    int64
 	ownCost bool // the cost is the check's own, not the request's
 	place   int  // i+1 for Request.Also[i], 0 for the request's own part
 
-	why   Reason      // ReasonOK where the client's state decides
+	why   Reason      // ReasonOK if the client's state decides
 	rule  *limit.Rule // nil if there is no such limit
 	key   crdt.Key
-	shard *table.Shard // nil where the rule alone decides
-	entry *table.Entry // nil where the rule alone decides, or the table has no room for one
-	asked int64        // cost, and what checks before this one ask of the same entry
-	share uint64       // decisions that this one stands for among the heaviest clients, 0 for none
+	shard *table.Shard // nil if the rule alone decides
+	entry *table.Entry // nil if the rule alone decides, or the table has no room
+	asked int64        // cost, with that of earlier checks on the same entry
+	share uint64       // the weight of this decision among the heaviest clients, 0 for none
 	d     Decision
 }
 
-// terms are how a request is to be decided.
+// terms say how to decide a request.
 type terms struct {
 	peek   bool         // charge and count nothing
 	atMost bool         // lower the request's cost to what fits
-	into   *Reservation // gets what was charged, if it is not nil
+	into   *Reservation // gets the charges, if it is not nil
 }
 
 // decideAll decides by all checks under the locks of all their shards, so that it is one
@@ -125,7 +125,7 @@ func (n *decider) open(c *check, peek bool, now int64) {
 	switch {
 	case c.why != ReasonOK:
 	case peek:
-		if c.entry = c.shard.Scratch(); c.entry.Rule() != nil { // another check has its copy there
+		if c.entry = c.shard.Scratch(); c.entry.Rule() != nil { // another check's copy is there
 			c.entry = new(table.Entry)
 		}
 		n.look(c.entry, c.shard, c.limit, c.rule, c.key, now)
@@ -155,7 +155,7 @@ func (c *check) drop() {
 	}
 }
 
-// same reports whether both checks come to one client's states.
+// same reports whether both checks count on the same states.
 func (c *check) same(o *check) bool {
 	return c.entry != nil && o.entry != nil && (c.entry == o.entry || c.key == o.key)
 }
@@ -172,7 +172,7 @@ func (n *decider) fit(checks []check, now int64) {
 		var d Decision
 		d.Allowed = true
 		n.explain(c.shard, &d, c.entry, now, 1)
-		sharing, room := int64(0), d.Remaining // of one entry, if several checks come to it
+		sharing, room := int64(0), d.Remaining // of one entry, if several checks count on it
 		for j := range checks {
 			switch o := &checks[j]; {
 			case !o.same(c):
@@ -258,8 +258,9 @@ func (n *decider) count(c *check, peek, allowed bool) {
 	}
 }
 
-// binding is the check that the request as a whole is told: of those that deny it the one
-// that lets it pass last, else the one of which the fewest such requests are left.
+// binding is the check whose decision answers the whole request. Of checks that deny, it is
+// the one that denies for the longest time. Otherwise it is the one with the fewest such
+// requests left.
 func binding(checks []check, allowed bool) *check {
 	var best *check
 	for i := range checks {

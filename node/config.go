@@ -16,17 +16,17 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// Config is what a node is made from. The zero value of a field means its default;
-// only a limit has none: at least one must be given.
+// Config configures a node. The zero value of a field means its default. Only a limit has
+// none: give at least one.
 type Config struct {
-	// Name is the node's name: 1 to 64 of A-Z, a-z, 0-9, _ and -. Default is the
-	// host's name, dots replaced. Unique in the cluster, or status gets confusing;
-	// counts never do.
+	// Name is the node's name: 1 to 64 of A-Z, a-z, 0-9, _ and -. Default: the host's name,
+	// with dots replaced. Names should be unique in the cluster. Two nodes of one name
+	// confuse the status, but never the counts.
 	Name string
 	// Cluster names the nodes that count together. Default "default".
 	Cluster string
-	// ClusterKey is a secret that all nodes of a cluster share, of 16 bytes at least: it tags messages
-	// and hashes client ids. The default is public, so set one.
+	// ClusterKey is a secret that all nodes of a cluster share. It tags messages and hashes
+	// client ids. The default is public, so set one.
 	ClusterKey []byte
 
 	// Limit, Window and Burst are the limit named "default", see Policy. Limit 0 means
@@ -37,58 +37,59 @@ type Config struct {
 	Burst  int64
 	// Limits are further limits by name.
 	Limits map[string]Policy
-	// ConfiguredAt is how new these limits are, such as the time at which a file with them
-	// was written; see Configure. Zero: not known, and whatever another node was
-	// configured with while it ran is newer.
+	// ConfiguredAt is how new these limits are, such as the modification time of their
+	// file; see Configure. Zero means unknown: whatever another node was configured with
+	// while it ran counts as newer.
 	ConfiguredAt time.Time
-	// SavedLimits are the limits that were set, as SaveLimits returned them in an earlier
-	// run. What peers know that is newer wins.
+	// SavedLimits are set limits that SaveLimits returned in an earlier run. Newer
+	// knowledge of peers wins.
 	SavedLimits []byte
 
-	// Nodes is how many nodes the cluster has, if that is known: a node that is cut
-	// off from its start on cannot tell. It matters to limits whose OnIsolation is not
-	// keep. Default: as many as were heard and did not say bye.
+	// Nodes is the number of nodes in the cluster, if you know it. A node that is cut off
+	// from its start cannot find it out. It matters only to limits whose OnIsolation is not
+	// keep. Default: the number of nodes that were heard and did not say bye.
 	Nodes int
-	// NATS is how to reach the other nodes. The zero value is a node alone.
+	// NATS says how to reach the other nodes. The zero value is a node alone.
 	NATS NATS
 	// Transport replaces NATS, for tests and for many nodes in one process.
 	Transport Transport
-	// Alone says that no other node is expected, so that there is nothing to wait for:
-	// ready at once, and neither isolated nor degraded for want of a network. Others
-	// may come all the same. Without NATS and Transport it goes without saying.
+	// Alone says that no other node is expected. The node is then ready at once, and
+	// neither isolated nor degraded without a network. Others may come all the same. A node
+	// without NATS and Transport is always alone.
 	Alone bool
-	// SubjectPrefix is what all subjects begin with. Default "ratelimit".
+	// SubjectPrefix begins all subjects. Default "ratelimit".
 	SubjectPrefix string
-	// Flush is how long an admission may wait before peers are told, unless its
-	// client is hot. Default 50 ms, at most 200 ms.
+	// Flush is how long an admission may wait until the node sends it, unless its client is
+	// hot. Default 50 ms, at most 200 ms. Raising it saves messages; lowering it lowers the
+	// error bound.
 	Flush time.Duration
 
-	// MaxClients caps the clients held at once, over all limits; about 210 bytes
-	// each, and 40 for each other node that counted it lately. Default 10,000,000.
-	// OnFull says what becomes of unknown ones then.
+	// MaxClients caps the clients in the table, over all limits. A client takes about 210
+	// bytes, and 40 for each other node that counted it lately. Default 10,000,000. OnFull
+	// says what happens to unknown clients at the cap.
 	MaxClients int
 	OnFull     OnFull
-	// ClockTolerance is how far ahead of this node's clock a peer's may be before
-	// what it says is refused. Default 1 s; at most a quarter of a window counts.
+	// ClockTolerance is how far a peer's clock may be ahead of this node's. The node
+	// refuses data from further ahead. Default 1 s; at most a quarter of a window counts.
 	ClockTolerance time.Duration
 
-	// Logger gets changes of state and degradation, never single requests, never a
-	// client's id. Default: nothing is logged.
+	// Logger gets changes of state and degradation. It never gets single requests or a
+	// client's id. Default: no log.
 	Logger *slog.Logger
-	// Now replaces the clock, for tests. It may be called concurrently. Readings
-	// that step back are held.
+	// Now replaces the clock, for tests. Several goroutines may call it at once. If it
+	// steps back, the node's time stands still.
 	Now func() time.Time
 }
 
-// NATS is a way to reach a cluster's other nodes.
+// NATS says how to reach a cluster's other nodes. The zero value is a node alone.
 type NATS struct {
-	// URL is one or more server URLs, separated by commas. The node connects by
-	// itself, never gives up, and closes the connection in Close.
+	// URL is one or more server URLs, separated by commas. The node connects by itself,
+	// never gives up, and closes the connection in Close.
 	URL string
-	// Options are added to the node's own, for credentials and TLS.
+	// Options come on top of the node's own, for credentials and TLS.
 	Options []nats.Option
-	// Conn is a connection of the caller's instead, which may serve other things
-	// too; it stays open. Give it MaxReconnects(-1), or the node is cut off for good
+	// Conn is a connection of the caller's instead of URL. It may serve other purposes too,
+	// and stays open. Give it MaxReconnects(-1); otherwise the node is cut off for good
 	// after a minute without a server.
 	Conn *nats.Conn
 }
@@ -100,16 +101,16 @@ type Transport = deltasync.Transport
 // the same Memory form a cluster.
 type Memory = deltasync.Memory
 
-// OnFull says what becomes of unknown clients when the client table is full.
+// OnFull says what happens to unknown clients when the client table is full.
 type OnFull uint8
 
 // The choices. No client that is held is ever evicted to make room: whoever could
 // make the limiter forget a client would have no limit.
 const (
-	// FullShare lets them share a fixed number of ordinary entries: it can only
-	// deny too much.
+	// FullShare lets them share a fixed number of ordinary entries. It can only deny too
+	// much.
 	FullShare OnFull = iota
-	// FullOpen lets them pass, uncounted by any limit.
+	// FullOpen lets them pass. No limit counts them.
 	FullOpen
 )
 

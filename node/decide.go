@@ -111,7 +111,7 @@ func (n *decider) ruleFor(r *limits.Revision, client string, cost int64, net *li
 		return rule, group, ReasonUnlimited
 	case rule.Policy.Access == Blocked:
 		return rule, group, ReasonBlocked
-	case cost > rule.Policy.Burst && !rule.Policy.Shadow: // a shadow counts it among what it would deny
+	case cost > rule.Policy.Burst && !rule.Policy.Shadow: // a shadow counts it among its would-be denials
 		return rule, group, ReasonCostTooHigh
 	}
 	return rule, group, ReasonOK
@@ -149,7 +149,7 @@ func (n *decider) outright(r *limit.Rule, why Reason, cost int64) Decision {
 func (n *decider) countOutright(l *limits.Limit, client string, cost int64, d *Decision) {
 	if d.Reason.refused() {
 		n.refusals[d.Reason].Add(1)
-		if d.Reason == ReasonUnknownLimit && l != nil { // there was one, before it was deleted
+		if d.Reason == ReasonUnknownLimit && l != nil { // the limit existed, and somebody deleted it
 			n.unknown.warn(n.log, l.Name)
 		}
 		return

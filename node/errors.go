@@ -20,18 +20,19 @@ var (
 	// ErrTooManyResets is Reset's answer at a node that repeats as many resets as it can.
 	ErrTooManyResets = limits.ErrTooManyResets
 	// ErrUnknownReservation is Commit's answer to a token under which no node holds a
-	// reservation, or not any more: its time is over, or the node that made it is gone. What
-	// the reservation took stays charged.
+	// reservation. Perhaps its time is over, or the node that made it is gone. The cost of
+	// such a reservation stays charged.
 	ErrUnknownReservation = errors.New("node: unknown reservation, or its time is over")
 	// ErrUnconfirmed is Commit's answer while the node that made the reservation has not
-	// answered. This node goes on asking it until the reservation's end. Asking again is safe.
-	ErrUnconfirmed = errors.New("node: the node that made the reservation has not answered yet; it is asked on")
-	// ErrTooManyHeld is the answer of Reservation.Token and of Commit at a node that has its
-	// fill, MaxHeld, of reservations.
-	ErrTooManyHeld = errors.New("node: too many reservations are held or being settled at this node")
+	// answered. This node keeps asking until the reservation's end. You can safely ask again.
+	ErrUnconfirmed = errors.New("node: the node that made the reservation has not answered yet; this node keeps asking")
+	// ErrTooManyHeld is the answer of Reservation.Token and of Commit if the node holds
+	// MaxHeld reservations.
+	ErrTooManyHeld = errors.New("node: too many reservations at this node that nobody has settled")
 	// ErrJoining is Ready's answer until the node has joined its cluster.
 	ErrJoining = errors.New("node: joining: no snapshot from a peer yet")
-	// ErrClosed is Ready's answer after Close, and that of what would change other nodes.
+	// ErrClosed is Ready's answer after Close, and the answer of calls that would change
+	// other nodes.
 	ErrClosed = errors.New("node: closed")
 )
 

@@ -26,7 +26,7 @@ type Explanation struct {
 	// Since is when the policy took effect; zero for a policy as configured. Reset is when
 	// somebody last reset the client; zero for never.
 	Since, Reset time.Time
-	// FullAt is when the client has all of its burst again if nothing else arrives.
+	// FullAt is when the client has its whole burst again if nothing else arrives.
 	FullAt time.Time
 	// Windows are the counting windows that matter, newest first.
 	Windows []ExplainedWindow
@@ -41,10 +41,10 @@ type ExplainedWindow struct {
 	Shares []ExplainedShare
 }
 
-// ExplainedShare is one incarnation's part.
+// ExplainedShare is the part of one incarnation in a window.
 type ExplainedShare struct {
 	Replica   uint64
-	Node      string // "" if it is not known any more
+	Node      string // "" if this node no longer knows the name
 	Admitted  uint64 // units
 	GivenBack uint64 // units
 }

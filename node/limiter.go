@@ -11,13 +11,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 )
 
-// Limiter is one named limit of a node. It follows changes of the limit's policy, and
-// may outlive it: while no limit has its name it denies everything, with
+// Limiter is one named limit of a node. It follows changes of the limit's policy. It may
+// outlive the limit: while no limit has its name, it denies everything with
 // ReasonUnknownLimit. Safe for concurrent use.
 type Limiter struct {
 	node  *Node
 	name  string
-	limit *limits.Limit // nil: there was none when it was looked up
+	limit *limits.Limit // nil: the name had no limit at the last look
 }
 
 // MustLimiter returns the limiter of that name ("" is "default") and panics if the node
@@ -40,9 +40,9 @@ func (n *Node) Lookup(name string) (*Limiter, bool) {
 	return l, l.limit.Known(n.now()) != nil
 }
 
-// Limiter returns the limiter of that name ("" is "default"), for a limit that may come
-// and go while the program runs. While there is none it denies everything, and the first
-// request is a warning in the log.
+// Limiter returns the limiter of that name ("" is "default"), for a limit that may come and
+// go while the program runs. While there is none, it denies everything, and the first
+// request makes a warning in the log.
 func (n *Node) Limiter(name string) *Limiter {
 	return &Limiter{node: n, name: name, limit: n.limits.Get(name)}
 }
@@ -68,7 +68,7 @@ func (l *Limiter) Take(clientID string, cost int64) Decision {
 	return d
 }
 
-// Peek tells what Take would say of cost units, and takes nothing.
+// Peek answers as Take would, but takes nothing.
 func (l *Limiter) Peek(clientID string, cost int64) Decision {
 	return l.node.peek(l.find(), clientID, cost)
 }

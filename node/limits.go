@@ -22,8 +22,8 @@ const (
 )
 
 // SetLimit makes or changes a limit on every node of the cluster, without a restart. All
-// nodes change at the instant that it returns, a quarter of a second ahead, and what clients
-// have used stays used. The error is Policy.Validate's, or about the name, or ErrClosed.
+// nodes change at the same instant, shortly after the call, and what clients have used
+// stays used. The error is Policy.Validate's, or about the name.
 func (n *Node) SetLimit(name string, p Policy) (from time.Time, err error) {
 	if err := p.Validate(); err != nil {
 		return time.Time{}, err
@@ -34,15 +34,14 @@ func (n *Node) SetLimit(name string, p Policy) (from time.Time, err error) {
 	return holdsFrom(n.limits.Set(n.now(), name, p))
 }
 
-// DeleteLimit takes back what SetLimit said on any node. All nodes change at the instant that
-// it returns, a quarter of a second ahead. Where the limit is configured, the configuration
-// holds again. Elsewhere there is no limit of that name any more, and requests on it are
-// denied with ReasonUnknownLimit. SetLimit can make it anew, and what clients used just
-// before is still used then. The error is ErrUnknownLimit if there is none to delete, or
-// ErrClosed.
+// DeleteLimit undoes SetLimit, on whichever node it was. All nodes change at the same
+// instant, shortly after the call. The configured limit holds again. Without one, the limit
+// is gone, and requests on it are denied with ReasonUnknownLimit. SetLimit can make it
+// anew; recent use then still counts. The error is ErrUnknownLimit if no limit has the
+// name.
 //
-// Nodes that join later learn of it, and so do nodes that were cut off, as long as deleted
-// limits and others together do not exceed MaxLimits.
+// Nodes that join later learn of it. So do nodes that were cut off, as long as deleted and
+// existing limits together do not exceed MaxLimits.
 func (n *Node) DeleteLimit(name string) (from time.Time, err error) {
 	if n.closed.Load() {
 		return time.Time{}, ErrClosed
@@ -50,19 +49,18 @@ func (n *Node) DeleteLimit(name string) (from time.Time, err error) {
 	return holdsFrom(n.limits.Delete(n.now(), name))
 }
 
-// Configure replaces the limits that the node is configured with, while it runs: what
-// Config.Limits said, and a file says now. Limits that differ change on every node at one
-// instant, as with SetLimit, and what clients have used stays used; what SetLimit said goes
-// on shadowing them. It returns the instant from which the last difference holds: zero if
-// there is none, or if earlier changes of the same limits are not in force yet and this one
-// follows them within a second.
+// Configure replaces the node's configured limits while it runs: Config.Limits, or those of
+// a file that changed. Limits that differ change on every node at one instant, as with
+// SetLimit. What clients have used stays used. Set limits go on shadowing the configured
+// ones.
 //
-// Nodes that are told of one change one after another change once. The last word holds, on
-// nodes as well that are not told, and on those that start with a configuration that is
-// older (Config.ConfiguredAt). The error is as of Open, and changes nothing.
+// If several nodes get the same change one after another, the cluster changes once. The
+// last word also holds on nodes that do not get it, and on nodes that start with an older
+// configuration (Config.ConfiguredAt). The error is as that of Open, and then nothing
+// changes.
 //
-// A limit whose overrides do not fit into a message is not sent: such a change takes effect
-// with each node that is told, as that node has it.
+// The node does not send a limit whose overrides do not fit into a message. Such a change
+// takes effect on each node when that node gets it.
 func (n *Node) Configure(configured map[string]Policy) (from time.Time, err error) {
 	if err := validLimits(configured); err != nil {
 		return time.Time{}, err
@@ -76,14 +74,14 @@ func (n *Node) Configure(configured map[string]Policy) (from time.Time, err erro
 // holdsFrom is the instant of a change, zero for none.
 func holdsFrom(at int64, err error) (time.Time, error) { return instant(at), err }
 
-// LimitChange is a change of a limit that is known but not in force yet.
+// LimitChange is a known change of a limit that has not taken effect yet.
 type LimitChange struct {
 	Name   string
 	Policy Policy    // zero where the limit is deleted
 	At     time.Time // by the node's clock, and every other's
 }
 
-// Changes lists the changes that are not in force yet, by name.
+// Changes lists the changes of limits that have not taken effect yet, by name.
 func (n *Node) Changes() []LimitChange {
 	var out []LimitChange
 	now := n.now()
@@ -99,7 +97,7 @@ func (n *Node) Changes() []LimitChange {
 	return out
 }
 
-// Limits returns the policies in force, by name, with their defaults filled in.
+// Limits returns the policies in force, by name, with their defaults.
 func (n *Node) Limits() map[string]Policy {
 	now := n.now()
 	out := map[string]Policy{}
@@ -119,13 +117,13 @@ func (n *Node) known(name string) (*limits.Limit, error) {
 	return nil, fmt.Errorf("%w: %q", ErrUnknownLimit, name)
 }
 
-// SaveLimits writes down the limits that were set or changed while nodes ran, for a node
-// that starts when no other is there to tell it: see Config.SavedLimits. LimitsVersion tells
-// when there is something new to save.
+// SaveLimits returns the limits that somebody set or changed while nodes ran, in a form for
+// Config.SavedLimits. A node that starts when no other runs needs them. LimitsVersion
+// changes when there is something new to save.
 func (n *Node) SaveLimits() []byte { return n.limits.Save() }
 
-// LimitsVersion is another number whenever SaveLimits has something new, the same on nodes
-// that agree.
+// LimitsVersion changes whenever SaveLimits has something new. Nodes that agree have the
+// same one.
 func (n *Node) LimitsVersion() uint64 { return uint64(n.limits.RegistersDigest()) }
 
 // restoreLimits takes over what SaveLimits wrote.

@@ -21,8 +21,8 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// RateLimiter is the least that a service needs of a limiter. *Node (for the limit
-// "default") and *Limiter satisfy it.
+// RateLimiter is the smallest interface of a limiter for a service. *Node (for the limit
+// "default") and *Limiter implement it.
 type RateLimiter interface {
 	Allow(clientID string) bool
 }
@@ -64,10 +64,9 @@ type protocol interface {
 	Close() error
 }
 
-// Open starts a node. It returns after validation: it neither waits for the network
-// nor fails because NATS is away; see Ready. The error joins every fault of cfg,
-// each a *FieldError where one field is to blame. ctx bounds Open itself, not the
-// node.
+// Open starts a node. It returns after validation. It does not wait for the network, and
+// does not fail because NATS is away; see Ready. The error joins every fault of cfg, each a
+// *FieldError if one field is at fault. ctx bounds Open itself, not the node.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if ctx == nil {
 		return nil, errNilContext
@@ -192,7 +191,7 @@ func (n *Node) housekeep() {
 		ahead := n.clock.Steer()
 		n.ahead.Store(int64(ahead))
 		if ahead > n.cfg.ClockTolerance {
-			n.log.Warn("this node's time is ahead of the wall clock and is being slowed down; peers may refuse what it says: restart the node if the wall clock is right", "ahead", ahead)
+			n.log.Warn("this node's time is ahead of the wall clock, so it is slowing down; peers may refuse its data; if the wall clock is right, restart the node", "ahead", ahead)
 		}
 	}
 	n.table.Sweep(n.now())
@@ -201,7 +200,7 @@ func (n *Node) housekeep() {
 	status := n.protocol.Status()
 	if bad := n.impaired(&status); bad != n.degraded.Swap(bad) {
 		if bad {
-			n.log.Warn("degraded: not all peers can be heard; decisions go on, the error bound is wider")
+			n.log.Warn("degraded: this node does not hear all peers; decisions go on, the error bound is wider")
 		} else {
 			n.log.Info("not degraded any more")
 		}
@@ -211,16 +210,16 @@ func (n *Node) housekeep() {
 // loopUrgent asks the protocol to flush soon. It never blocks.
 func (n *Node) loopUrgent() { n.protocol.Urgent() }
 
-// Allow takes one unit for the client from the limit "default" and reports whether
-// the request may pass. It never blocks, never fails and allocates nothing. An
-// empty client id is denied.
+// Allow takes one unit for the client from the limit "default", and reports whether the
+// request may pass. It never blocks, never fails and allocates nothing. It denies an empty
+// client id.
 func (n *Node) Allow(clientID string) bool { return n.def.Allow(clientID) }
 
 // Take asks the limit "default" for cost units.
 func (n *Node) Take(clientID string, cost int64) Decision { return n.def.Take(clientID, cost) }
 
-// Ready returns nil once the node has joined its cluster, ErrJoining before that
-// and ErrClosed after Close. Decisions are made all the while.
+// Ready returns nil once the node has joined its cluster, ErrJoining before that, and
+// ErrClosed after Close. The node makes decisions all the while.
 func (n *Node) Ready() error {
 	switch {
 	case n.closed.Load():
@@ -232,7 +231,7 @@ func (n *Node) Ready() error {
 }
 
 // Close tells the peers what they do not know yet, says bye and stops, within 5 s.
-// Decisions go on from what is known. It is idempotent.
+// Decisions go on from what the node knows. Close is idempotent.
 func (n *Node) Close() error {
 	var err error
 	n.closing.Do(func() {

@@ -27,7 +27,7 @@ const (
 	reasonEnd
 )
 
-// reasons is the one table of what each reason stands for.
+// reasons is the one table of the reasons.
 var reasons = [reasonEnd]struct {
 	name  string // as written in JSON and metrics
 	class class

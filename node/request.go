@@ -8,13 +8,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 )
 
-// Request asks for one decision. The zero Cost is 1, the zero Limit "default".
+// Request asks for one decision. The zero Cost means 1, and the zero Limit "default".
 type Request struct {
 	Client string // 1 to MaxClientID bytes
 	Limit  string
 	Cost   int64
 	Peek   bool // look, take nothing
-	// AtMost takes as much of Cost as fits, if that is at least 1.
+	// AtMost takes as much of Cost as fits, but at least 1.
 	AtMost bool
 	// Policy comes with the request, as gateways do it. Limit is a name for it then, which
 	// no limit needs to have. Clients are counted by name and policy: under another policy
@@ -22,17 +22,18 @@ type Request struct {
 	// counts all limits that come with requests as one, under the name InlineLimit. A node
 	// knows at most MaxInlinePolicies different policies at once.
 	Policy *Policy
-	// Timeout is how long a reservation can be settled. 0 means 60 s, at most MaxTimeout.
-	// Less can be given back as time goes on: what has drained is free again already, and
-	// cost that was taken more than a window of at least 15 s ago may be out of reach.
+	// Timeout is how long the reservation's token is valid. 0 means 60 s; at most
+	// MaxTimeout. The later a settlement comes, the less it can give back: drained units
+	// are free again already, and cost that the node took more than a window of at least 15
+	// s ago may be out of reach.
 	Timeout time.Duration
-	// Also are further limits that have to admit the request. It passes if all do, and is
-	// charged to none if one does not. At most MaxChecks.
+	// Also are further limits that also have to admit the request. It passes if all do. If
+	// one does not, the node charges none. At most MaxChecks.
 	Also []Check
 }
 
-// Check is one more limit that a request has to pass. The zero Client and Cost are the
-// request's, and so are Limit and Policy where neither is given.
+// Check is one more limit that a request has to pass. The zero Client and Cost mean the
+// request's. Without Limit and Policy, those of the request hold.
 type Check struct {
 	Client string
 	Limit  string
@@ -48,11 +49,11 @@ const MaxChecks = 15
 // can be given back any more; lowering it leaves longer work charged in full.
 const MaxTimeout = 10 * time.Minute
 
-// Detail is a decision with all that there is to say of it.
+// Detail is a decision with everything that the node can say about it.
 type Detail struct {
 	Decision
-	// Each is what every limit says: the request's own first, then those of Also. Where the
-	// request was denied, a limit that would have admitted it says so and charged nothing.
+	// Each has every limit's decision: the request's own first, then those of Also. If the
+	// request was denied, a limit that would have admitted it says so, and charged nothing.
 	Each []Decision
 	// Fault is nil if the limits decided. Otherwise it says what is wrong with the request:
 	// it joins a *FieldError for each field at fault, named as in "also[2].cost", and wraps
@@ -79,12 +80,12 @@ func (t *told) note(checks []check, binding *check) {
 	}
 }
 
-// Do is the one decision that every server's interface uses. It never blocks on the
-// network, and a denial is never an error.
+// Do makes one decision. All servers' interfaces use it. It never waits for the network,
+// and a denial is never an error.
 func (n *Node) Do(r Request) Decision { return n.do(&r, nil) }
 
-// DoDetailed is Do, and says more: what each limit says of the request, and which field is
-// wrong with one that no limit decided.
+// DoDetailed is Do with details: the decision of each limit, and the field at fault if no
+// limit decided.
 func (n *Node) DoDetailed(r Request) Detail {
 	var d Detail
 	t := told{detail: &d}

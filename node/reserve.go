@@ -13,27 +13,29 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// settleWithin is how long a reservation can be settled, unless its request says otherwise:
-// one that nobody settles stays charged. Raising it keeps more reservations under tokens;
-// lowering it charges callers whose work takes longer for all of their estimate.
+// settleWithin is how long a reservation's token is valid by default. A reservation that
+// nobody settles stays charged. Raising it keeps more reservations under tokens. Lowering
+// it charges the whole estimate to callers whose work takes longer.
 const settleWithin = 60 * time.Second
 
-// MaxHeld caps the reservations that a node holds under tokens and that nobody has settled
-// yet. Of those that were settled it remembers the answers until their time is over, up to
-// four times as many reservations in all.
+// MaxHeld caps the reservations under tokens that nobody has settled yet. The node also
+// remembers the answers of settled ones until their time is over, up to four times as many
+// reservations in all. Raising it costs memory; lowering it refuses reservations sooner.
 const MaxHeld = escrow.MaxOpen
 
-// Reservation is cost that is taken before it is known how much it will be. Reserve takes
-// an estimate, and one settlement ends it: Commit or Cancel, within 60 s or the request's
-// Timeout. Whoever cannot keep the Reservation, such as a client of a server, gets its Token
-// and settles by that, on any node of the cluster. All methods are safe for concurrent use;
-// only the first settlement counts. Until its Token is asked for, a reservation holds
-// nothing in the node: one that nobody settles costs nothing but its charge.
+// Reservation is cost that the node takes before anybody knows the real one. Reserve takes
+// an estimate. One settlement ends it: Commit or Cancel, within 60 s or the request's
+// Timeout. A caller that cannot keep the Reservation, such as a client of a server, gets
+// its Token and settles by that, on any node of the cluster.
+//
+// All methods are safe for concurrent use. Only the first settlement counts. Until somebody
+// asks for its Token, a reservation holds nothing in the node. One that nobody settles
+// costs nothing but its charge.
 type Reservation struct {
 	// Decision is the answer to the estimate. A reservation that was denied has
 	// nothing to settle.
 	Decision
-	// Fault is nil if the limits decided, otherwise it says what is wrong with the request:
+	// Fault is nil if the limits decided. Otherwise it says what is wrong with the request:
 	// see Detail.
 	Fault error
 
@@ -47,14 +49,14 @@ type Reservation struct {
 	token escrow.Token // the zero one until it was asked for
 }
 
-// hold is what one limit was charged.
+// hold is the charge of one limit.
 type hold struct {
 	table.Charge
 	ownCost bool // a cost of its own, not the request's
 	also    bool // of a limit in Request.Also
 }
 
-// Reserve takes an estimated cost for the client, like Take, to be settled later.
+// Reserve takes an estimated cost for the client. Settle the reservation later.
 func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
 	r := &Reservation{node: l.node, timeout: int64(settleWithin)}
 	var h hold
@@ -66,9 +68,9 @@ func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
 	return r
 }
 
-// Reserve is Do for a cost that is an estimate, to be settled later under every limit
-// that the request names: a cost that a Check has of its own is taken as it is, and is
-// given back only by Cancel.
+// Reserve is Do for an estimated cost. Settle the reservation later; that settles every
+// limit of the request. If a Check has a cost of its own, Commit leaves it as it is, and
+// only Cancel gives it back.
 func (n *Node) Reserve(q Request) *Reservation {
 	r := &Reservation{node: n, timeout: int64(cmp.Or(q.Timeout, settleWithin))}
 	t := told{into: r}
@@ -86,9 +88,9 @@ func (r *Reservation) add(h hold) {
 }
 
 // Token returns the text by which Node.Commit and Node.Cancel settle the reservation on any
-// node of the cluster, and has this node hold it until its time is over. It is empty if
-// nothing was taken. The error is ErrTooManyHeld: nobody else can settle the reservation
-// then, so cancel it.
+// node of the cluster. The node then holds the reservation until its time is over. Token is
+// empty if the node took nothing. The error is ErrTooManyHeld: nobody else can settle the
+// reservation then, so cancel it.
 func (r *Reservation) Token() (string, error) {
 	if len(r.holds) == 0 {
 		return "", nil
@@ -106,12 +108,14 @@ func (r *Reservation) Token() (string, error) {
 	return r.token.String(), nil
 }
 
-// Commit settles a reservation by its token for what was really used, as
-// Reservation.Commit does; 0 cancels it. A reservation is settled once, by whichever node is
-// asked first. Asked again, every node gives the first answer. For a reservation of another
-// node it waits until that node answers or ctx is done. The error is ErrUnknownReservation,
-// ErrUnconfirmed with ctx's error or ErrClosed, ErrTooManyHeld, or a *FieldError about the
-// arguments; with an error, nothing is known to have been given back.
+// Commit settles a reservation by its token for the real cost, as Reservation.Commit does.
+// 0 cancels it. The first settlement counts, whichever node gets it. Asked again, every
+// node gives the first answer.
+//
+// If another node made the reservation, Commit waits until that node answers or ctx is
+// done. The error is ErrUnknownReservation, ErrUnconfirmed with ctx's error or ErrClosed,
+// ErrTooManyHeld, or a *FieldError about the arguments. After an error, you cannot know
+// whether anything came back.
 func (n *Node) Commit(ctx context.Context, token string, actual int64) (back int64, err error) {
 	if ctx == nil {
 		return 0, errNilContext
@@ -147,8 +151,8 @@ func (n *Node) Commit(ctx context.Context, token string, actual int64) (back int
 	}
 }
 
-// Cancel settles a reservation by its token for nothing, as Reservation.Cancel does. Its
-// answers are Commit's.
+// Cancel settles a reservation by its token and gives everything back, as
+// Reservation.Cancel does. Its answers are Commit's.
 func (n *Node) Cancel(ctx context.Context, token string) (back int64, err error) {
 	return n.Commit(ctx, token, 0)
 }
@@ -160,20 +164,23 @@ func backOf(s deltasync.Settled) (back int64, err error) {
 	return s.Back, nil
 }
 
-// Cancel gives back what has not drained yet, and returns how much that was.
+// Cancel gives back what has not drained yet, and returns how many units that was.
 func (r *Reservation) Cancel() int64 { return r.settle(0) }
 
-// Commit settles for what was really used. Of less than the estimate the difference
-// is given back, as far as it has not drained: what drained is there again already,
-// and giving it back would mint quota. Of more the rest is charged, even beyond the
-// limit: it becomes a debt. It returns what was given back, or the charge as a negative
-// number, of several limits that of the request's own; 0 if the reservation was
-// denied, settled, is too old, or its client was reset or its limit changed since.
+// Commit settles for the real cost. If that is below the estimate, it gives the difference
+// back, as far as it has not drained: drained units are free again already, and giving them
+// back would mint quota. If it is above, it charges the rest, even beyond the limit, as a
+// debt.
+//
+// Commit returns the units that it gave back, or the charge as a negative number. With
+// several limits, the number is of the request's own. It is 0 if the reservation was
+// denied, settled or is too old, or if somebody reset its client or changed its limit
+// since.
 func (r *Reservation) Commit(actual int64) int64 { return r.settle(max(actual, 0)) }
 
 func (r *Reservation) settle(actual int64) int64 {
 	if len(r.holds) == 0 || r.settled.Swap(true) {
-		return 0 // denied, or not charged to the client: nothing to settle
+		return 0 // denied, or free: nothing to settle
 	}
 	now := r.node.now()
 	if now > r.until {

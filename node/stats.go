@@ -37,28 +37,28 @@ func (h *latency) observe(d int64) {
 type LimitStats struct {
 	Name   string
 	Policy Policy
-	// Revision is when the policy took effect: 0 for the one configured at the start.
+	// Revision is when the policy took effect; zero for the limit configured at the start.
 	Revision time.Time
-	// Set says that the policy is one that SetLimit gave, on any node, and shadows what is
-	// configured; Configured is what this node is configured with, nil if it is not.
+	// Set says that SetLimit gave the policy, on some node, and that it shadows the
+	// configured one. Configured is the limit in this node's configuration, nil for none.
 	Set        bool
 	Configured *Policy
 
 	Allowed, Denied           uint64 // decisions
 	AllowedUnits, DeniedUnits uint64 // cost
-	// Shadowed of those allowed would have been denied, were the limit not a shadow.
+	// Shadowed counts the allowed decisions that would be denials without shadow.
 	Shadowed, ShadowedUnits uint64
-	// OvershootBound is the most that the cluster can have over-admitted one client
-	// by right now, in units of cost, from measured staleness and skew.
+	// OvershootBound is the most units that the cluster can have admitted to one client
+	// beyond the limit by now, from measured staleness and skew.
 	OvershootBound float64
-	// OvershootSeen sums what merging revealed of over-admission, OvershootPeak is
-	// the most for one client; units, since the start.
+	// OvershootSeen sums the units beyond the limit that this node found when it merged,
+	// since its start. OvershootPeak is the most that it found for one client.
 	OvershootSeen, OvershootPeak uint64
 }
 
-// TopClient is one of a limit's heaviest clients on this node, since its start. Counts are
-// estimates: a busy node samples its decisions, and a client that came late took over the
-// count of the one that it displaced.
+// TopClient is one of a limit's heaviest clients on this node since its start. Counts are
+// estimates. A busy node samples its decisions, and a late client takes over the count of
+// the client that it displaces.
 type TopClient struct {
 	Client  string
 	Allowed uint64 // units
@@ -80,7 +80,7 @@ func (n *Node) Top(limitName string) ([]TopClient, error) {
 	return out, nil
 }
 
-// Stats describe a node at one moment. Counters count from its start.
+// Stats describe a node at one moment. Counters start with the node.
 type Stats struct {
 	Name       string
 	Cluster    string
@@ -91,22 +91,22 @@ type Stats struct {
 	MaxClients int
 	Overflowed uint64            // decisions on unknown clients at the cap
 	Refused    map[string]uint64 // by Reason: requests that no limit decided
-	// LimitsVersion stands for the limits that were set or changed while nodes run. Nodes
-	// that agree have the same one: compare it with that of each peer in Sync.Peers. See
+	// LimitsVersion stands for the limits that somebody set or changed while nodes run.
+	// Nodes that agree have the same one: compare it with each peer's in Sync.Peers. See
 	// Node.LimitsVersion.
 	LimitsVersion uint64
-	RowsLost      map[string]uint64 // rows of peers that this node did not take over, by reason
-	ClockAhead    time.Duration     // how far the node's clock is ahead of the wall clock; it is being slewed back
+	RowsLost      map[string]uint64 // rows of peers that this node could not merge, by reason
+	ClockAhead    time.Duration     // how far the node's time is ahead of the wall clock; the node slows its time down
 
-	// Degraded says that the node cannot be heard by others, or not hear a peer.
+	// Degraded says that this node does not hear some peer, or some peer does not hear it.
 	Degraded  bool
-	Isolated  bool          // some member of the cluster cannot be heard, or does not hear us: OnIsolation applies
+	Isolated  bool          // this node and some member do not hear each other: OnIsolation applies
 	Staleness time.Duration // age of the oldest data held from any peer that can have admitted; the largest Duration before its first message
-	Skew      time.Duration // largest estimated offset of a peer's clock
+	Skew      time.Duration // largest estimated difference to a peer's clock
 	Sync      SyncStats
 
 	LatencyBounds []time.Duration // upper bounds of LatencyCounts, one less
-	LatencyCounts []uint64        // one decision in LatencyEvery is counted
+	LatencyCounts []uint64        // the node times one decision in LatencyEvery
 	LatencySum    time.Duration
 	LatencyEvery  int
 }
@@ -191,8 +191,8 @@ func (n *Node) limitStats(r *limits.Revision, sync *deltasync.Status) LimitStats
 // every start of a node a degradation.
 const deafness = int64(2500 * time.Millisecond)
 
-// impaired reports whether the node is degraded: cut off from the network, or from a
-// peer in either direction.
+// impaired reports whether the node is degraded: cut off from the network, or from a peer
+// in either direction.
 func (n *Node) impaired(s *deltasync.Status) bool {
 	if n.offline {
 		return false

@@ -6,9 +6,9 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// Stepper is a node without goroutines, timers or a network: whoever holds it
-// drives the protocol, so that equal inputs give equal outputs. It is how the
-// simulator runs the code that real nodes run. Not safe for concurrent use.
+// Stepper is a node without goroutines, timers or a network. Its holder drives the
+// protocol, so equal inputs give equal outputs. The simulator runs the nodes' own code
+// through it. Not safe for concurrent use.
 type Stepper struct {
 	// Node is what decides; its Ready, Stats and the like work as in a real node,
 	// its Close does not: step InputClose instead.
@@ -29,7 +29,7 @@ func NewStepper(cfg Config, replica uint64, inbox string) (*Stepper, error) {
 	return s, nil
 }
 
-// Subjects lists what has to be delivered to the node, besides its inbox.
+// Subjects lists the subjects whose messages the node needs, besides its inbox.
 func (s *Stepper) Subjects() []string { return s.engine.Subjects() }
 
 // Step passes one input to the protocol. The output is valid until the next Step.
@@ -38,7 +38,7 @@ func (s *Stepper) Step(in deltasync.Input) *deltasync.Output { return s.engine.S
 // Housekeep does what a running node does once a second.
 func (s *Stepper) Housekeep() { s.Node.housekeep() }
 
-// TakeUrgent reports whether a flush was called for since it was last asked.
+// TakeUrgent reports whether something called for a flush since the last call.
 func (s *Stepper) TakeUrgent() bool {
 	was := s.urgent
 	s.urgent = false

@@ -6,57 +6,58 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// SyncStats tell how a node is doing with the other nodes of its cluster. Counters count
-// from the node's start.
+// SyncStats say how a node is doing with the other nodes of its cluster. Counters start
+// with the node.
 type SyncStats struct {
 	Connected bool // to the network; never without one
 	Ready     bool // the node has joined its cluster
-	Partial   bool // it is ready without a whole snapshot, though there were peers to ask
+	Partial   bool // ready without a whole snapshot, although there were peers to ask
 	Seq       uint64
-	// Members counts the nodes of the cluster, silent ones included until they say bye.
-	// Visible counts those of them that hear each other with this one.
+	// Members counts the nodes of the cluster, with silent ones that have not said bye.
+	// Visible counts those that hear each other, with this one.
 	Members, Visible int
 	Peers            []PeerStats
 
 	// Sent and Received count messages by their kind, such as "delta" and "beat".
 	Sent, Received         map[string]Traffic
 	RowsSent, RowsReceived uint64            // clients' totals in those messages
-	Dropped                map[string]uint64 // messages thrown away on arrival, by reason
-	Gaps                   uint64            // sequences of a peer's messages with something missing
-	Mismatches             uint64            // digests that differed from a peer's without a gap
+	Dropped                map[string]uint64 // messages dropped on arrival, by reason
+	Gaps                   uint64            // times that numbers were missing between messages of a peer
+	Mismatches             uint64            // digests that differed although no message was missing
 	Repairs                uint64            // requests to peers for missing rows
-	Timeouts               uint64            // requests to peers without an answer in time
+	Timeouts               uint64            // requests that a peer did not answer in time
 	PublishErrors          uint64            // messages that the network refused
 }
 
 // Traffic counts messages and their bytes.
 type Traffic struct{ Messages, Bytes uint64 }
 
-// PeerStats tell what a node knows of one incarnation of another node.
+// PeerStats are what a node knows of one incarnation of another node.
 type PeerStats struct {
 	Node    string
 	Replica uint64 // the incarnation: a node that starts again has another
 	State   PeerState
-	Joining bool // it is not ready yet
-	HearsUs bool // its last beat said so
-	Hears   int  // how many incarnations it hears
-	// Admits says that it can be admitting requests: it did not say bye, and a later
-	// incarnation of its node is not heard in its stead.
+	Joining bool // the peer is not ready yet
+	HearsUs bool // by the peer's last beat
+	Hears   int  // number of incarnations that it hears
+	// Admits says that the peer can be admitting requests: it did not say bye, and no later
+	// incarnation of its node was heard.
 	Admits   bool
-	Behind   bool          // something that it sent is missing here
+	Behind   bool          // this node misses something that the peer sent
 	HeardAgo time.Duration // since its last message
-	// StaleFor is the age of the data held from it: everything that it had sent by then is
-	// merged here. The largest Duration before its first message.
+	// StaleFor is the age of the data held from the peer: this node has merged everything
+	// that the peer had sent by then. It is the largest Duration before the peer's first
+	// message.
 	StaleFor time.Duration
 	Skew     time.Duration // its clock minus ours, estimated
 	Delay    time.Duration // of a message from it, one way, estimated
-	// LimitsVersion is that of its limits; Stats.LimitsVersion where the two nodes agree.
+	// LimitsVersion is the peer's; it equals Stats.LimitsVersion if the two nodes agree.
 	LimitsVersion uint64
 	// OtherLimits says that it is configured with other limits than this node.
 	OtherLimits bool
 }
 
-// PeerState says how long a peer has been silent. The zero value is PeerAlive.
+// PeerState says for how long a peer has been silent. The zero value is PeerAlive.
 type PeerState uint8
 
 // The states of a peer.
@@ -69,7 +70,7 @@ const (
 // String is the state as written in JSON and metrics: alive, suspect or gone.
 func (s PeerState) String() string { return deltasync.PeerState(s).String() }
 
-// syncStats tells the protocol's status in the node's own types.
+// syncStats converts the protocol's status to the node's own types.
 func syncStats(from *deltasync.Status) SyncStats {
 	c := &from.Stats
 	s := SyncStats{

@@ -40,7 +40,7 @@ func (n *Node) Wait(ctx context.Context, clientID string) error {
 // Wait is Node.Wait for cost units of this limit.
 func (l *Limiter) Wait(ctx context.Context, clientID string, cost int64) error {
 	if cost == 0 {
-		cost = -1 // a request's 0 stands for 1
+		cost = -1 // in a request, 0 means 1
 	}
 	return l.node.WaitFor(ctx, Request{Client: clientID, Limit: l.name, Cost: cost})
 }

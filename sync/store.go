@@ -2,10 +2,10 @@ package sync
 
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 
-// Store is the replicated state that the protocol carries, by role: each role's owner in the
-// node implements it. The engine calls all roles from one goroutine at a time, while
-// decisions go on in others, so an owner locks what they share. No method may block for
-// longer than such a lock is held. Every role has to be set.
+// Store is the replicated state that the protocol carries, by role. The owner of each thing
+// in the node implements its role. The engine calls all roles from one goroutine at a time,
+// while decisions go on in others, so an owner locks what they share. No method may block
+// for longer than the owner holds such a lock. Set every role.
 type Store struct {
 	Rows
 	Summaries
@@ -18,16 +18,16 @@ type Store struct {
 
 // Rows are the counters of the clients, as they travel.
 type Rows interface {
-	// Collect adds rows of this replica's that changed since they were last collected to b,
-	// until b is full (more is true then) or none is left, and notes that message seq
-	// carries them. With urgent, only rows of partitions that reached their quantum are due.
+	// Collect adds changed rows of this replica to b, until b is full or none is left, and
+	// notes that message seq carries them. more says that b was full first. With urgent,
+	// only partitions that reached their quantum are due.
 	Collect(now int64, seq uint64, urgent bool, b *Batch) (more bool)
-	// Merge takes over what a delta says. d.Replica is set. The owner drops and counts what
-	// lies beyond its tolerance. known is false if d is of a newer revision of its limit
-	// than the owner has heard of: the engine asks for the delta again.
+	// Merge takes the maximum of the state and a delta. d.Replica is set. The owner drops
+	// and counts rows beyond its tolerance. known is false if d is of a newer revision of
+	// its limit than the owner knows: the engine then asks for the delta again.
 	Merge(now int64, d *crdt.Delta) (known bool)
-	// Export adds the rows that q asks for to b, from q.Cursor on, until b is full or none
-	// is left (done is true then), and says where to go on.
+	// Export adds the rows of q to b, from q.Cursor on, until b is full or none is left.
+	// done says that none is left; next is where to go on.
 	Export(now int64, q *Query, b *Batch) (next Cursor, done bool)
 }
 
@@ -38,10 +38,10 @@ type Summaries interface {
 	// Digests sets out to the digests of one replica's counters in one window, as far as
 	// messages have carried them.
 	Digests(r crdt.Replica, w Window, out *[crdt.Partitions]crdt.Digest)
-	// Origins is a digest of what the clients of one partition carry over out of w, a window
-	// that is closed at now. Clients that have drained by its end are left out.
+	// Origins is a digest of the origins that clients of one partition carry out of w, a
+	// window that is closed at now. It leaves out clients that have drained by its end.
 	Origins(now int64, w Window, partition int) crdt.Digest
-	// Clients is about how many clients a pass over all partitions visits.
+	// Clients is about the number of clients that a pass over all partitions visits.
 	Clients() int
 }
 
@@ -51,21 +51,21 @@ type Registry interface {
 	Registers() []Register
 	// RegistersDigest tells two registers apart cheaply.
 	RegistersDigest() crdt.Digest
-	// MergeRegisters takes over the entries with higher stamps than the owner's.
+	// MergeRegisters takes the entries whose stamps are higher than the owner's.
 	MergeRegisters(now int64, regs []Register)
-	// ChangedRegisters lists the entries that were changed here since the last call.
+	// ChangedRegisters lists the entries that changed here since the last call.
 	ChangedRegisters() []Register
 }
 
-// Configured tells whether two nodes are configured with the same limits.
+// Configured tells two nodes with different configured limits apart.
 type Configured interface {
 	BaseDigest() crdt.Digest
 }
 
 // Resetter keeps the clients' resets.
 type Resetter interface {
-	// Resets lists the resets that are to be repeated. With onlyFresh it lists nothing
-	// unless one of them was not listed yet.
+	// Resets lists the resets to repeat. With onlyFresh, it lists nothing unless one of
+	// them is new.
 	Resets(now int64, onlyFresh bool) []ClientReset
 	MergeResets(now int64, resets []ClientReset)
 }
@@ -84,12 +84,12 @@ type Settler interface {
 	SettlementAnswered(now int64, of crdt.Replica, s Settled)
 }
 
-// Viewer hears what the cluster looks like, whenever that changes.
+// Viewer hears of every change of the cluster's view.
 type Viewer interface {
 	View(v View)
 }
 
-// Query says which rows are asked for.
+// Query says which rows a request wants.
 type Query struct {
 	Of     crdt.Replica           // whose; 0 is everybody's
 	Since  uint64                 // own rows only: those that a message after this one carried

@@ -35,7 +35,7 @@ func (l *logger) Warnf(format string, v ...any) {
 	}
 }
 
-// Errorf reports as a warning: a peer that cannot be reached is no error of ours.
+// Errorf logs a warning: a peer that does not answer is no error of this process.
 func (l *logger) Errorf(format string, v ...any) { l.write(slog.LevelWarn, format, v) }
 
 // Fatalf keeps the first cause. It must not block: the server may hold locks.

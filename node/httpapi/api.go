@@ -14,28 +14,29 @@ type Decider interface {
 	DoDetailed(r node.Request) node.Detail
 }
 
-// Reserver makes decisions that are settled later. Reserve must not block, Commit and Cancel
-// may until ctx is done. Their errors are node.ErrUnknownReservation, node.ErrUnconfirmed,
-// node.ErrTooManyHeld or a *node.FieldError.
+// Reserver makes decisions that somebody settles later. Reserve must not block; Commit and
+// Cancel may block until ctx is done. Their errors are node.ErrUnknownReservation,
+// node.ErrUnconfirmed, node.ErrTooManyHeld or a *node.FieldError.
 type Reserver interface {
 	Reserve(r node.Request) *node.Reservation
 	Commit(ctx context.Context, token string, actual int64) (back int64, err error)
 	Cancel(ctx context.Context, token string) (back int64, err error)
 }
 
-// Admin changes what is decided. Errors are node.ErrUnknownLimit, node.ErrTooManyLimits,
-// node.ErrTooManyResets, node.ErrTooManyChanges or a *node.FieldError, wrapped or joined.
+// Admin changes limits and clients. Its errors are node.ErrUnknownLimit,
+// node.ErrTooManyLimits, node.ErrTooManyResets, node.ErrTooManyChanges or a
+// *node.FieldError, wrapped or joined.
 type Admin interface {
 	// SetLimit and DeleteLimit return the instant from which the change holds.
 	SetLimit(name string, p node.Policy) (from time.Time, err error)
 	DeleteLimit(name string) (from time.Time, err error)
 	Reset(limit, client string) error
-	// Forget takes a node that will not come back off the list of members, and
-	// reports whether it was on it.
+	// Forget removes a node that will not come back from the list of members. It reports
+	// whether the node was on the list.
 	Forget(node string) bool
 }
 
-// Observed tells how the node is doing.
+// Observed says how the node is doing.
 type Observed interface {
 	Limits() map[string]node.Policy
 	Stats() node.Stats
@@ -44,7 +45,8 @@ type Observed interface {
 	Ready() error
 }
 
-// Node is what is served. *node.Node is one; all methods are called concurrently.
+// Node is the node behind the handler; *node.Node is one. The handler calls all methods
+// concurrently.
 type Node interface {
 	Decider
 	Reserver
@@ -52,24 +54,23 @@ type Node interface {
 	Observed
 }
 
-// Config is what a handler is made from. The zero value of a field other than Node is
-// its default.
+// Config configures a handler. The zero value of a field other than Node is its default.
 type Config struct {
 	Node Node
-	// Version is the program's, shown in status. Default "unknown".
+	// Version is the program's version, for the status. Default "unknown".
 	Version string
-	// AdminToken is what writes must present. Without one they are refused, but see
-	// Loopback.
+	// AdminToken is the token that writes must present. Without one, the handler refuses
+	// writes, but see Loopback.
 	AdminToken string
-	// Loopback says that the listener is reachable from this machine alone. Writes
-	// need no token then if none is set.
+	// Loopback says that only this machine can reach the listener. Without an AdminToken,
+	// writes then need no token.
 	Loopback bool
-	// RedactClients shows clients in /v1/top and /v1/shadow under made-up names that stay
-	// the same until the restart. /v1/explain answers those who know the name.
+	// RedactClients shows clients in /v1/top and /v1/shadow under made-up names, which stay
+	// the same until the restart. /v1/explain answers a caller that knows the name.
 	RedactClients bool
-	// Metrics answers GET /metrics. Default: there is none.
+	// Metrics answers GET /metrics. Default: 404.
 	Metrics http.Handler
-	// Logger gets changes of limits and resets. Default: nothing is logged.
+	// Logger gets changes of limits and resets. Default: no log.
 	Logger *slog.Logger
 }
 

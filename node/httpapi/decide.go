@@ -19,16 +19,16 @@ type decision struct {
 	Remaining  int64  `json:"remaining"`
 	RetryAfter int64  `json:"retry_after_ms"`
 	ResetAfter int64  `json:"reset_after_ms"`
-	Reason     string `json:"reason,omitempty"`   // where it is not simply within the limit
-	Degraded   bool   `json:"degraded,omitempty"` // peers could not be heard
-	// Cost is what was taken, where that need not be what was asked for.
+	Reason     string `json:"reason,omitempty"`   // missing if the client is within its limit
+	Degraded   bool   `json:"degraded,omitempty"` // the node does not hear all its peers
+	// Cost is the number of units that the node took, if it may differ from the request's.
 	Cost *int64 `json:"cost,omitempty"`
-	// Limits are the decisions of each limit, where several were asked for.
+	// Limits are the decisions of each limit, if the request has several.
 	Limits []decision `json:"limits,omitempty"`
 }
 
-// never is how long a client is told to wait that can never pass: the largest duration
-// is beyond what clients can reckon with.
+// never is the wait of a request that can never pass. Clients cannot compute with the largest
+// duration, so it is a year.
 const never = 365 * 24 * time.Hour
 
 func wait(d time.Duration) time.Duration {
@@ -50,7 +50,7 @@ func decisionOf(d node.Decision) decision {
 	return out
 }
 
-// ceil is d in units, rounded up: who comes back at that time is not too early.
+// ceil is d in units, rounded up, so a client that waits as long is not too early.
 func ceil(d, unit time.Duration) int64 {
 	n := int64(d / unit)
 	if d%unit > 0 {
@@ -95,7 +95,7 @@ func answer(w http.ResponseWriter, d *node.Decision, out any) {
 	respond(w, http.StatusTooManyRequests, "application/json", out)
 }
 
-// peek tells what a take would say.
+// peek answers as take would, but takes nothing.
 func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
 	if p := readQuery(r, q.fields(), nil); p != nil {

@@ -20,7 +20,7 @@ func (a *api) forget(w http.ResponseWriter, r *http.Request) {
 	}
 	known := a.node.Forget(name)
 	if known {
-		a.log.Warn("node struck off the list of members", "peer", name)
+		a.log.Warn("node removed from the list of members", "peer", name)
 	}
 	ok(w, map[string]any{"forgotten": known, "node": name})
 }

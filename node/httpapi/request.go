@@ -10,7 +10,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// request is the input of take, reserve, peek, reset and explain; each takes a part.
+// request is the input of take, reserve, peek, reset and explain. Each uses a part of it.
 type request struct {
 	client  string
 	limit   string
@@ -33,7 +33,7 @@ func (q *request) atMostField() spec.Field { return spec.Field{Name: "at_most", 
 
 func (q *request) timeoutField() spec.Field { return spec.Field{Name: "timeout", Into: &q.timeout} }
 
-// nested are the fields that only a body has.
+// nested are the fields that only a body may have.
 func (q *request) nested() []spec.Field {
 	return []spec.Field{{Name: "also", Into: q.readAlso}, {Name: "policy", Into: readPolicy(&q.policy)}}
 }
@@ -69,9 +69,9 @@ func readCheck(r *spec.Reader, path string, v spec.Value, c *node.Check) {
 		}
 		switch {
 		case m.Name == "client" && c.Client == "":
-			r.Refuse(m.Value.Line, at, `""`, "must not be empty; left out it is the request's")
+			r.Refuse(m.Value.Line, at, `""`, "must not be empty; leave it out for the request's own")
 		case m.Name == "cost" && c.Cost < 1:
-			r.Refuse(m.Value.Line, at, c.Cost, "must be at least 1; left out it is the request's")
+			r.Refuse(m.Value.Line, at, c.Cost, "must be at least 1; leave it out for the request's own")
 		}
 	})
 	if v.Kind == spec.Mapping && !v.Has("limit") && !v.Has("policy") {
@@ -79,7 +79,7 @@ func readCheck(r *spec.Reader, path string, v spec.Value, c *node.Check) {
 	}
 }
 
-// zeroCost stands for a cost of 0 that a client wrote: a node takes 0 for 1.
+// zeroCost stands for a cost of 0 that a client wrote, because 0 means 1 to a node.
 const zeroCost = math.MinInt64
 
 // request is what a node is asked.
@@ -93,7 +93,7 @@ func (q *request) request() node.Request {
 	}
 }
 
-// timeout is how long a reservation may be settled.
+// timeout is how long a reservation's token is valid.
 type timeout struct{ time.Duration }
 
 // UnmarshalText implements encoding.TextUnmarshaler.

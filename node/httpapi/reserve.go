@@ -11,25 +11,25 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// settledWithin is how long an answer waits for the node that made the reservation. That
-// node is asked on after that.
+// settledWithin is how long an answer waits for the node that made the reservation. The asked
+// node keeps trying after that. Lower answers 202 more often; higher makes clients wait.
 const settledWithin = 2 * time.Second
 
-// reservation is a decision with what settles it: nothing, where nothing was taken.
+// reservation is a decision with its token. It has none if the node took nothing.
 type reservation struct {
 	decision
 	Reservation string `json:"reservation,omitempty"`
 	ExpiresIn   int64  `json:"expires_in_ms,omitempty"`
 }
 
-// settlement is the answer of commit and cancel. One of Returned and Charged is 0.
+// settlement is the answer of commit and cancel. At least one of Returned and Charged is 0.
 type settlement struct {
 	Settled  bool  `json:"settled"`
-	Returned int64 `json:"returned"` // units that the client has again
+	Returned int64 `json:"returned"` // units that the client got back
 	Charged  int64 `json:"charged"`  // units beyond the estimate
 }
 
-// unconfirmed is the answer where the other node has not answered yet.
+// unconfirmed is the answer while the other node has not answered.
 type unconfirmed struct {
 	Settled bool   `json:"settled"`
 	Detail  string `json:"detail"`
@@ -45,7 +45,7 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 	taken := a.node.Reserve(q.request())
 	d, fault := taken.Decision, taken.Fault
 	token, err := taken.Token()
-	if err != nil { // nobody could settle it
+	if err != nil { // without a token, nobody could settle it
 		taken.Cancel()
 		d, fault = node.Decision{Reason: node.ReasonTooManyHeld}, err
 	}
@@ -61,7 +61,7 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 	answer(w, &d, out)
 }
 
-// commit settles a reservation for what was really used.
+// commit settles a reservation for the real cost.
 func (a *api) commit(w http.ResponseWriter, r *http.Request) {
 	token, actual := "", int64(math.MinInt64)
 	if p := readInput(w, r, []spec.Field{{Name: "reservation", Into: &token}, {Name: "actual", Into: &actual}}, nil); p != nil {
@@ -69,13 +69,13 @@ func (a *api) commit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if actual == math.MinInt64 && token != "" {
-		bad("actual", "actual must be given, what was used: POST /v1/cancel gives all back").write(w)
+		bad("actual", "actual is missing: it must be the units that the work cost; POST /v1/cancel gives all back").write(w)
 		return
 	}
 	settle(w, r, func(ctx context.Context) (int64, error) { return a.node.Commit(ctx, token, max(actual, -1)) })
 }
 
-// cancel gives back what a reservation took.
+// cancel gives the whole reservation back.
 func (a *api) cancel(w http.ResponseWriter, r *http.Request) {
 	token := ""
 	if p := readInput(w, r, []spec.Field{{Name: "reservation", Into: &token}}, nil); p != nil {
@@ -85,7 +85,7 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) {
 	settle(w, r, func(ctx context.Context) (int64, error) { return a.node.Cancel(ctx, token) })
 }
 
-// settle answers with what one way of settling says.
+// settle answers a commit or a cancel.
 func settle(w http.ResponseWriter, r *http.Request, by func(context.Context) (back int64, err error)) {
 	ctx, stop := context.WithTimeout(r.Context(), settledWithin)
 	defer stop()
@@ -94,7 +94,7 @@ func settle(w http.ResponseWriter, r *http.Request, by func(context.Context) (ba
 	case errors.Is(err, node.ErrUnconfirmed):
 		w.Header().Set("Retry-After", "1")
 		respond(w, http.StatusAccepted, "application/json", unconfirmed{
-			Detail: "the node that made the reservation has not answered yet; it is asked on, and asking again is safe",
+			Detail: "the node that made the reservation has not answered yet; this node keeps trying, and you can safely ask again",
 		})
 	case err != nil:
 		problemOf(err, "").write(w)

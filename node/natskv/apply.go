@@ -45,15 +45,15 @@ func exists(p *node.Policy) bool { return p.Limit != 0 || p.Access != node.Limit
 // policy, or nil where the limit is to be deleted.
 func (w *Watcher) compare(v *view) map[string]*node.Policy {
 	differ := map[string]*node.Policy{}
-	r := w.book.resolver(v.inForce)
-	for name, e := range w.book.entries {
+	r := w.contents.resolver(v.inForce)
+	for name, e := range w.contents.entries {
 		held, there := v.newest[name]
 		if e.gone {
 			switch {
 			case w.takesBack(e, name, &held, there):
 				differ[name] = nil
 			case !held.pending:
-				w.book.forget(name)
+				w.contents.forget(name)
 			}
 			continue
 		}
@@ -79,7 +79,7 @@ func (w *Watcher) apply() (more bool) {
 	differ := w.compare(w.look())
 	v, written := w.look(), 0     // to compare takes a while
 	for name, p := range differ { // in an order of its own
-		e := w.book.entries[name]
+		e := w.contents.entries[name]
 		held, there := v.newest[name]
 		switch {
 		case p == nil && w.takesBack(e, name, &held, there):

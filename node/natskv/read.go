@@ -62,7 +62,7 @@ func (w *Watcher) read(ctx context.Context) error {
 	if !late.Stop() {
 		return reason(context.DeadlineExceeded)
 	}
-	w.book.begin(status.Created)
+	w.contents.begin(status.Created)
 	return r.follow(ctx, updates.Updates())
 }
 
@@ -113,12 +113,12 @@ func (r *reading) hear(in jetstream.KeyValueEntry) {
 	r.heard = true
 	if in == nil {
 		r.complete = true
-		r.book.done()
+		r.contents.done()
 		r.current()
 	} else if name, ours := nameOf(in.Key()); ours {
-		e, err := r.book.hear(name, in)
+		e, err := r.contents.hear(name, in)
 		r.tell(name, e, err)
-		r.count(func(s *Stats) { s.Limits = r.book.limits })
+		r.count(func(s *Stats) { s.Limits = r.contents.limits })
 	}
 	if r.complete && !r.waiting {
 		r.schedule()
@@ -153,7 +153,7 @@ func (r *reading) check(ctx context.Context) error {
 		return errors.New("the server does not send what is in it")
 	case r.reconnects != r.cfg.Conn.Stats().Reconnects:
 		return errAnew // what came meanwhile may be lost
-	case !status.Created.Equal(r.book.created):
+	case !status.Created.Equal(r.contents.created):
 		return errAnew // it was deleted and made anew
 	}
 	r.heard = false

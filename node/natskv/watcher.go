@@ -30,8 +30,8 @@ type Watcher struct {
 	done chan struct{}
 
 	// Of the goroutine.
-	book   book
-	joined bool
+	contents contents
+	joined   bool
 
 	mu    sync.Mutex
 	stats Stats
@@ -145,10 +145,10 @@ func (w *Watcher) current() {
 	was := false
 	w.count(func(s *Stats) {
 		was = s.Current
-		s.Current, s.Problem, s.Limits = true, "", w.book.limits
+		s.Current, s.Problem, s.Limits = true, "", w.contents.limits
 		s.Reads++
 	})
 	if !was {
-		w.log.Info("limits follow the NATS bucket", "limits", w.book.limits)
+		w.log.Info("limits follow the NATS bucket", "limits", w.contents.limits)
 	}
 }

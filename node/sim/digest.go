@@ -12,9 +12,9 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// digest names a state of an exploration. It is canonical: nodes are alike but for what they
-// hold, so it does not depend on which of them is which, and times count from now, in steps
-// that are short beside what any decision depends on.
+// digest names a state of an exploration. It is canonical. Nodes differ only in what they hold,
+// so it does not depend on which node is which. Times count from now, in steps that are short
+// beside everything on which a decision depends.
 type digest [16]byte
 
 // digest describes the state: what nodes hold, know of each other and export, what is under

@@ -11,8 +11,8 @@ import (
 
 // The judgements of a strict run, on top of those of every run:
 //
-//   - at every admission E is at most the largest number that a living node exports which
-//     admitted to that client, or one of these nodes says that it is degraded;
+//   - at every admission, take the living nodes that admitted to that client: E is at most the
+//     largest number that one of them exports, or one of them says that it is degraded;
 //   - totals never run backwards within a life, and vanish with their window only;
 //   - a denial, though what the nodes had admitted left room, is within theorem 2's slack.
 

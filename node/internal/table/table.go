@@ -10,36 +10,36 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// Limits tells a table what it needs to know of the node's limits. Its methods are called
-// with no lock of the table's held.
+// Limits is what a table needs to know of the node's limits. The table calls it without
+// holding a lock.
 type Limits interface {
-	// RuleOf is the rule that a delta's rows were counted by, and its limit's account. r is
-	// nil if there is no such rule here, which the owner counts as dropped rows. known is
-	// false if the delta is of a newer revision than the owner has heard of.
+	// RuleOf is the rule that counted a delta's rows, and its limit's account. r is nil if
+	// this node has no such rule; the owner then counts the rows as dropped. known is false
+	// if the delta is of a newer revision than the owner knows.
 	RuleOf(now int64, d *crdt.Delta) (r *limit.Rule, a *tally.Account, known bool)
 	// Windows lists the windows that are live at now, over all limits.
 	Windows(now int64) []deltasync.Window
 }
 
-// Config is what a table is made of. Every field but Size has to be set.
+// Config configures a table. Set every field but Size.
 type Config struct {
 	// Self is this incarnation, whose counters decisions write.
 	Self crdt.Replica
-	// Size caps the clients that are held: see Shard.Open.
+	// Size caps the clients in the table: see Shard.Open.
 	Size int
 	// Tolerance is how far ahead of this node's clock a peer's may be, in nanoseconds.
 	Tolerance int64
 	Limits    Limits
 	Isolation *isolation.Watch
-	// Dropped counts the rows of peers' that are not taken over.
+	// Dropped counts the peers' rows that the table did not merge.
 	Dropped *tally.Drops
-	// Urgent calls for a flush. It must not block: it is called with a shard's lock held.
+	// Urgent calls for a flush. It must not block, because the caller holds a shard's lock.
 	Urgent func()
 }
 
-// Table holds the clients of all limits. Make one with New. Its methods are safe for
-// concurrent use and take the locks of shards one at a time, so none may be called with a
-// shard's lock held, but for those of Shard.
+// Table holds the clients of all limits. Make one with New. Its methods are safe for concurrent
+// use. They take the locks of shards one at a time, so call none of them with a shard's lock
+// held.
 type Table struct {
 	shards [crdt.Partitions]Shard
 	cfg    Config
@@ -48,7 +48,7 @@ type Table struct {
 	peers atomic.Int32
 	delay atomic.Int64
 
-	_ [64]byte // what follows is written by many; what decisions read is above
+	_ [64]byte // decisions read the fields above, and many goroutines write those below
 
 	// count is how many entries all shards hold.
 	count atomic.Int64
