@@ -40,8 +40,8 @@ type terms struct {
 	into   *Reservation // gets the charges, if it is not nil
 }
 
-// decideAll decides by all checks under the locks of all their shards, so that it is one
-// decision, and reports whether all of them admit the request. It does no I/O.
+// decideAll decides all checks under the locks of all their shards, so they are one
+// decision. It reports whether all of them admit the request. It does no I/O.
 func (n *decider) decideAll(checks []check, by terms) (allowed bool) {
 	now := n.now()
 	var net limit.Buffer

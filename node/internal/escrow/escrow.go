@@ -1,5 +1,5 @@
 // Package escrow holds a node's reservations under tokens, so that any node of the cluster
-// can settle them, and carries settlements to the nodes that made the reservations.
+// can settle them. It carries settlements to the nodes that made the reservations.
 //
 // The node that charged a reservation is the only one that can give back, from counters of
 // its own. Its escrow settles each reservation once and remembers the answer. Every other
@@ -23,12 +23,12 @@ import (
 // requests that nobody settles closes the door for others sooner.
 const MaxOpen = 100_000
 
-// mostHeld caps the reservations that are held, with the settled ones, which stay until
-// their time is over so that whoever asks again gets the same answer. It costs memory as
-// MaxOpen does. Lower it and fewer reservations a second fit in.
+// mostHeld caps all reservations that the escrow holds. Settled ones stay until their time
+// is over, so that whoever asks again gets the same answer. It costs memory as MaxOpen
+// does. Lower it, and fewer reservations a second fit in.
 const mostHeld = 4 * MaxOpen
 
-// ErrFull is Hold's and Pass's answer at a cap.
+// ErrFull is the error of Hold and Pass at a cap.
 var ErrFull = errors.New("escrow: too many reservations are held or being settled")
 
 // Escrow is what one node knows of reservations by token. Make one with New. All methods

@@ -138,10 +138,9 @@ func (s *Shares) Undrained(g *Group, k crdt.Key, limit *gcra.GCRA, now int64) bo
 // Forget drops a client's share.
 func (s *Shares) Forget(k crdt.Key) { delete(s.of, k) }
 
-// Sweep drops the shares of clients that are not held any more, and all of them once nobody
-// is missing, which is where g is nil. A drained share stays for as long as its client is
-// held: one that begins anew would take everything used meanwhile as used when the isolation
-// was noticed.
+// Sweep drops the shares of clients that the table does not hold any more. If g is nil,
+// nobody is missing, and it drops all. A drained share stays while the table holds its
+// client: a new share would take all use since the isolation began as use from before it.
 func (s *Shares) Sweep(g *Group, held func(crdt.Key) bool) {
 	s.slow = nil
 	if g == nil {

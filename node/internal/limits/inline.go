@@ -30,8 +30,8 @@ var (
 )
 
 // inlinePolicy is a policy that came with a request. It is its own name and its only
-// revision, on the wire too, so any node can make the limit from a message that names it.
-// Equal policies are one map key, however they were spelled.
+// revision, on the wire too. So any node can make the limit from a message. Equal policies
+// are one map key, however a request spells them.
 type inlinePolicy struct {
 	algorithm   limit.Algorithm
 	calendar    limit.Calendar

@@ -131,9 +131,9 @@ func (g *Registry) ProposePending(now int64) {
 	}
 }
 
-// Configure replaces what the node is configured with, and proposes each difference to all
-// nodes. The limits are valid. at is the instant from which the last of the differences
-// holds, 0 if there are none or all of them have to wait their turn.
+// Configure replaces the node's configured limits, and proposes each difference to all
+// nodes. The limits are valid. at is the instant from which the last difference holds. It
+// is 0 if there are none, or if all have to wait their turn.
 func (g *Registry) Configure(now int64, configured map[string]limit.Policy) (at int64, err error) {
 	g.mu.Lock()
 	was := g.base

@@ -76,8 +76,8 @@ func (g *Registry) ChangedRegisters() []deltasync.Register {
 	return out
 }
 
-// latest is the latest instant at which an entry may come into force that somebody made by
-// now, by a clock that is within the tolerance.
+// latest is the latest instant at which an entry of this moment may take effect, if the
+// clock of its author is within the tolerance.
 func (g *Registry) latest(now int64) int64 {
 	return now + int64(changeLead) + int64(g.cfg.Tolerance)
 }
@@ -155,10 +155,10 @@ func (g *Registry) publish(l, ousted *Limit) {
 // unknownPolicy stands in for the policy of a limit of which only its end is known.
 var unknownPolicy = limit.Policy{Limit: 1, Window: time.Minute}
 
-// advance puts a revision into the limit's chain, if it is not there yet. One that is older
-// than the newest known here, as after a partition, is in force nowhere any more, but
-// clients may have been counted under it. A limit that is deleted and not configured keeps
-// its last policy, for what is counted under it, and decides nothing. mu is held.
+// advance puts a revision into the limit's chain, if it is not there yet. A revision may be
+// older than the newest one here, as after a partition. No node decides by it any more, but
+// clients may be counted under it. A deleted limit without a configured one keeps its last
+// policy, for the clients counted under it, and decides nothing. mu is held.
 func (g *Registry) advance(now int64, l *Limit, s *statement) error {
 	if l.Find(s.stamp()) != nil {
 		return nil
@@ -197,8 +197,9 @@ func (g *Registry) inForce(name string, s *statement) (p limit.Policy, source st
 	return own, SourceConfigured, configured
 }
 
-// reconcile notes the statement to propose once more when in comes in, if two nodes or this
-// one's configuration say more together than the winner does. mu is held.
+// reconcile notes a statement to propose again when in comes in. That is so if in and the
+// other entry, or this node's configuration, say more together than the winner does. mu is
+// held.
 func (g *Registry) reconcile(name string, in *statement) {
 	winner, other := in, &statement{}
 	if h := g.history[name]; len(h) > 0 {

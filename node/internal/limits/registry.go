@@ -87,8 +87,9 @@ type Registry struct {
 	// stated them that was merged.
 	history map[string][]statement
 	changed []string // names in set that ChangedRegisters has not listed yet
-	// pending holds statements to propose once more, because two nodes changed a limit in
-	// ignorance of each other (statement.joined) or one was refused for a while.
+	// pending holds statements to propose again. Either two nodes changed a limit without
+	// knowing of each other (statement.joined), or an earlier proposal was refused for a
+	// while.
 	pending map[string]statement
 }
 

@@ -51,9 +51,9 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 	return true
 }
 
-// send adds this replica's rows of what counts a client's use to b and reports whether they
-// fitted: those with news, and unless onlyNews the first one in any case, since it may have
-// been called for to tell a laggard of its stamp.
+// send adds this replica's rows of a client's states to b, and reports whether they fitted.
+// It adds the rows with news. Unless onlyNews, it also adds the first row, because a
+// laggard may need to learn its stamp.
 func (s *Shard) send(k crdt.Key, r *limit.Rule, reset crdt.Stamp, of limit.States, now int64, onlyNews bool, b *deltasync.Batch) bool {
 	if r.Silent {
 		return true

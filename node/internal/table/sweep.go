@@ -71,11 +71,11 @@ func (l *life) over(now, changed int64) bool {
 // forgotten. Raising it holds reset clients in memory for longer.
 const resetRepeated = 4 * int64(limit.MaxWidth)
 
-// forgettable reports that the client may be forgotten without loss: its newest held window
-// is not live any more, here or at a peer, and its TAT is not later than the start of the
-// live ones. Earlier than the first, what peers still hold of it would mask what is counted
-// anew. Earlier than the second, a late message about the previous window would find nothing
-// left for its counts to drain behind.
+// forgettable reports whether the table can forget the client without loss. Two things must
+// hold: its newest held window is not live any more, here or at a peer, and its TAT is not
+// later than the start of the live windows. Without the first, cells that peers still hold
+// would mask what is counted anew. Without the second, a late message about the previous
+// window would find nothing behind which its counts drain.
 func (e *Entry) forgettable(now int64) bool {
 	f := &e.rule.Frame
 	live := f.Before(f.Start(now))
