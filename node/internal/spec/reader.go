@@ -133,9 +133,6 @@ func Join(path, name string) string {
 	return path + "." + plain(name)
 }
 
-// Under is the path rest below path.
-func Under(path, rest string) string { return path + "." + rest }
-
 // Index is the path of an item of a list.
 func Index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
