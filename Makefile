@@ -35,6 +35,7 @@ ROUNDS       ?= 10
 REF          ?= HEAD
 SEEDS        ?= 1000
 FROM         ?= 1
+DEPTH        ?= 4
 LOG          ?=
 ARGS         ?=
 
@@ -66,6 +67,10 @@ load: build ## Put load on a running daemon (ARGS are those of `ratelimitctl loa
 .PHONY: replay
 replay: build ## Replay an access log against a limit: make replay LOG=access.log (without LOG: a generated sample)
 	@$(BIN)/ratelimitctl replay $(if $(LOG),-log '$(LOG)') $(ARGS)
+
+.PHONY: explore
+explore: ## Try all schedules of DEPTH steps on small simulated clusters, some minutes at 4
+	$(GO) run ./cmd/ratelimitctl sim -explore $(DEPTH) $(ARGS)
 
 .PHONY: sim
 sim: build ## Simulate SEEDS random clusters with faults, from seed FROM on, and check the error bound in each

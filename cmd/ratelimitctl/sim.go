@@ -27,7 +27,7 @@ type simCall struct {
 	simulate.Options
 	random, strict, correlated    bool
 	from, seeds                   uint64
-	workers                       int
+	workers, explore              int
 	sweep, svg, html, trace, file string
 	given                         []string // flags that were set
 	progress                      *output.Progress
@@ -38,6 +38,7 @@ type simCall struct {
 var (
 	simFileFlags     = []string{"scenario", "strict", "seed", "trace", "o"}
 	simSeedFlags     = []string{"random", "correlated", "strict", "seed", "trace", "o"}
+	simExploreFlags  = []string{"explore", "strict", "workers", "o"}
 	simCampaignFlags = []string{"random", "correlated", "strict", "from", "seeds", "workers", "o"}
 	simSweepOnly     = []string{"svg", "html", "seeds", "workers", "from"}
 )
@@ -59,6 +60,7 @@ func simulation(c *call) action {
 	c.Add(&s.correlated, "correlated", "with -random: draw faults that come together, in and around long cuts")
 	c.Add(&s.from, "from", "with -random: the first seed")
 	c.Add(&s.seeds, "seeds", fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
+	c.Add(&s.explore, "explore", "try all schedules of that many steps on clusters of two and three nodes with small bursts")
 	c.Add(&s.workers, "workers", "with -random and -sweep: runs at the same time")
 	c.Add(&s.sweep, "sweep", "run with each value of one flag, `FLAG=V1,V2,...`, of "+strings.Join(simulate.Parameters(), ", "))
 	c.Add(&s.svg, "svg", "with -sweep: draw it into this `FILE`")
@@ -84,6 +86,8 @@ func (c *simCall) run(ctx context.Context) error {
 		return usagef("-trace -: would mix with the JSON; give it a file")
 	case c.gives("sweep"):
 		return c.runSweep(ctx)
+	case c.gives("explore"):
+		return c.runExplore(ctx)
 	case c.random && !c.gives("seed"):
 		return c.runCampaign(ctx)
 	}

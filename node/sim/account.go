@@ -29,13 +29,15 @@ type account struct {
 	central *central
 	asked   map[*member]*series // all requests; only if the run has a documented bound
 
-	charged map[*member]*series   // what each node charged in this life
-	charges map[*member][]*charge // the same, one by one: only what window algorithms count
-	refunds []*charge             // those of which something was given back, while that matters
-	ahead   []*charge             // by nodes whose clocks are past a change that is still to come
-	carried []*charge             // what was used before a change, as if charged then
-	level   gcra.Level            // of GCRA
-	idleAt  int64                 // the bucket was last full then
+	charged  map[*member]*series   // what each node charged in this life
+	charges  map[*member][]*charge // the same, one by one: only what window algorithms count
+	refunds  []*charge             // those of which something was given back, while that matters
+	recent   []*charge             // of GCRA in a strict run, while a reservation may be settled
+	ahead    []*charge             // by nodes whose clocks are past a change that is still to come
+	remember int64                 // how long charges stay in recent, nanoseconds
+	carried  []*charge             // what was used before a change, as if charged then
+	level    gcra.Level            // of GCRA
+	idleAt   int64                 // the bucket was last full then
 
 	// excused is what no bound speaks of until then: what a change may have carried over less.
 	excused   int64
@@ -92,6 +94,24 @@ func (a *account) add(c *charge) {
 	}
 	a.level.Count += uint64(c.cost) //nolint:gosec // positive
 	c.tat = g.TAT(a.level)
+	if a.remember > 0 {
+		for len(a.recent) > 0 && a.recent[0].at < c.at-a.remember {
+			a.recent = a.recent[1:]
+		}
+		a.recent = append(a.recent, c)
+	}
+}
+
+// netSince is what was charged since c, less what was given back of that.
+func (a *account) netSince(c *charge) int64 {
+	sum := int64(0)
+	for _, later := range slices.Backward(a.recent) {
+		if later == c {
+			break
+		}
+		sum += later.net()
+	}
+	return sum
 }
 
 // pruneRefunds drops the refunds that matter no more at t.
@@ -104,7 +124,7 @@ func (a *account) pruneRefunds(t int64) {
 func (a *account) forget(t int64) {
 	a.life++
 	a.charged, a.charges = map[*member]*series{}, map[*member][]*charge{}
-	a.refunds, a.ahead, a.carried = nil, nil, nil
+	a.refunds, a.recent, a.ahead, a.carried = nil, nil, nil, nil
 	a.level, a.excused = gcra.Level{Base: t}, 0
 	a.central = newCentral(a.yard)
 }

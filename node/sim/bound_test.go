@@ -72,9 +72,10 @@ var brokenSeeds = []uint64{
 	50001064, 50002009, 50024072, 50032397, 50034004, 50036371, // last words
 	50030962, 50039563, 50020110, // origins
 	50000708, 50020532, // totals that run backwards
-	50028496,                                         // a peer that is heard again is asked late
-	50007190,                                         // two changes of a limit in one partition
-	50001225, 50001831, 50020863, 50028840, 50013579, // the oracle's
+	50028496,                               // a peer that is heard again is asked late
+	50007190,                               // two changes of a limit in one partition
+	50001225, 50001831, 50028840, 50013579, // the oracle's
+	50020863, // the oracle's, and refunds of what others took meanwhile
 }
 
 // unmended lists the attacks and seeds that still break a promise. One that does not any
@@ -103,6 +104,7 @@ var unmended = map[string]bool{
 	"50007190":                      true,
 	"50020110":                      true,
 	"50020532":                      true,
+	"50020863":                      true,
 	"50024072":                      true,
 	"50028496":                      true,
 	"50030962":                      true,

@@ -39,9 +39,12 @@ type Row struct {
 	Admitted   uint64        `json:"admitted"`
 	Conforming uint64        `json:"conforming"` // requests that had to be admitted
 	WrongDeny  uint64        `json:"wrongly_denied"`
-	Messages   uint64        `json:"messages"`
-	Bytes      uint64        `json:"bytes"`
-	Violations uint64        `json:"violations"`
+	// Overdenied and WorstOverdenied are as in Result.
+	Overdenied      uint64  `json:"overdenied"`
+	WorstOverdenied float64 `json:"worst_overdenied"`
+	Messages        uint64  `json:"messages"`
+	Bytes           uint64  `json:"bytes"`
+	Violations      uint64  `json:"violations"`
 	// Tightest is the largest share of its pointwise bound that any admission used, and
 	// TightestSeed the run it was in.
 	Tightest     float64 `json:"tightest"`
@@ -185,6 +188,8 @@ func (row *Row) add(seed uint64, r *Result) {
 	row.Admitted += r.Admitted
 	row.Conforming += r.Conforming
 	row.WrongDeny += r.WrongDeny
+	row.Overdenied += r.Overdenied
+	row.WorstOverdenied = max(row.WorstOverdenied, r.WorstOverdenied)
 	row.Messages += r.Messages
 	row.Bytes += r.Bytes
 	row.Violations += uint64(len(r.Violations))
@@ -199,10 +204,10 @@ func (s Summary) String() string {
 	var b strings.Builder
 	_, _ = fmt.Fprintf(&b, "seeds %d to %d\n", s.From, s.Next-1)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(w, "fault\tseeds\thours\tnode hours\tdecisions\tadmitted\tconforming\tdenied of these\tmessages\tviolations\ttightest\tat seed\t")
+	_, _ = fmt.Fprintln(w, "fault\tseeds\thours\tnode hours\tdegraded\tdecisions\tadmitted\tconforming\tdenied of these\toverdenied\tworst\tmessages\tviolations\ttightest\tat seed\t")
 	for _, r := range append([]Row{s.Total}, s.Faults...) {
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%.1f\t%.1f\t%d\t%d\t%d\t%d\t%d\t%d\t%.3f\t%d\t\n", r.Name, r.Seeds, r.Simulated.Hours(), r.NodeTime.Hours(),
-			r.Decisions, r.Admitted, r.Conforming, r.WrongDeny, r.Messages, r.Violations, r.Tightest, r.TightestSeed)
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%.1f\t%.1f\t%.1f\t%d\t%d\t%d\t%d\t%d\t%.1f\t%d\t%d\t%.3f\t%d\t\n", r.Name, r.Seeds, r.Simulated.Hours(), r.NodeTime.Hours(), r.Degraded.Hours(),
+			r.Decisions, r.Admitted, r.Conforming, r.WrongDeny, r.Overdenied, r.WorstOverdenied, r.Messages, r.Violations, r.Tightest, r.TightestSeed)
 	}
 	_ = w.Flush()
 	for _, f := range s.Failed {

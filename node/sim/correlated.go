@@ -122,12 +122,12 @@ func (d draw) cut(sc *Scenario, at, length time.Duration) Fault {
 
 // moment is a time inside a cut, close to one of its ends, or just after it.
 func (d draw) moment(at, length time.Duration) time.Duration {
-	const close = 300 * time.Millisecond
+	const near = 300 * time.Millisecond
 	switch d.r.IntN(5) {
 	case 0:
-		return at + d.between(-close, close)
+		return at + d.between(-near, near)
 	case 1:
-		return at + length + d.between(-close, close)
+		return at + length + d.between(-near, near)
 	case 2:
 		return at + length + d.between(0, 4*time.Second)
 	}

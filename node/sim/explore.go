@@ -119,7 +119,7 @@ func (x Exploration) Run(ctx context.Context, workers int, progress func(depth i
 // broken.
 func (x Exploration) Replay(schedule string) ([]string, error) {
 	var steps []step
-	for _, word := range strings.Fields(schedule) {
+	for word := range strings.FieldsSeq(schedule) {
 		s, err := parseStep(word)
 		if err != nil {
 			return nil, err

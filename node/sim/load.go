@@ -113,9 +113,7 @@ func (w *world) decide(m *member, limits []string, client string, cost int64, re
 		return d, hold, w.oracle.admitted(m, limits, client, cost)
 	}
 	w.result.Denied++
-	if w.sc.Strict {
-		w.oracle.denied(m, limits, client, cost)
-	}
+	w.oracle.denied(m, limits, client, cost)
 	return d, hold, nil
 }
 

@@ -7,11 +7,14 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
+// longestReservation is how long a reservation stays open at most. Longer ones drain in
+// many policies, and then give nothing back.
+const longestReservation = 20 * time.Second
+
 // settleLater settles a reservation after a while: for up to what was reserved, or if only
 // one limit was charged, sometimes for more.
 func (w *world) settleLater(m *member, s *Stream, client string, hold *node.Reservation, of []*charge) {
-	const longest = 20 * time.Second
-	w.after(time.Duration(w.random.Int64N(int64(min(longest, w.sc.Duration)))), func() {
+	w.after(time.Duration(w.random.Int64N(int64(min(longestReservation, w.sc.Duration)))), func() {
 		if !m.alive || !w.loading {
 			return
 		}
@@ -80,6 +83,10 @@ func (o *oracle) giveBack(a *account, c *charge, back int64) {
 	// Rounded up: the node rounds down, but its clock may be on the other side of a
 	// whole unit.
 	left := g.UnitsOver(max(0, c.tat-o.w.now))
+	if o.w.sc.Strict {
+		over := int64(g.UnitsOver(max(0, g.TAT(a.level)-o.w.now))) //nolint:gosec // at most all that was charged
+		left = uint64(max(0, over-a.netSince(c)))                  //nolint:gosec // not negative
+	}
 	a.level.Count -= min(uint64(back), left, a.level.Count) //nolint:gosec // positive
 	if c.blind {
 		c.minted = max(0, back-int64(left)) //nolint:gosec // at most the burst

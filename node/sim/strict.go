@@ -14,7 +14,7 @@ import (
 //   - at every admission, take the living nodes that admitted to that client: E is at most the
 //     largest number that one of them exports, or one of them says that it is degraded;
 //   - totals never run backwards within a life, and vanish with their window only;
-//   - a denial, though what the nodes had admitted left room, is within theorem 2's slack.
+//   - what a reservation gives back leaves room only for what its client did not take since.
 
 // judgeLive compares E at an admission with what nodes export at this moment. What commits
 // charge beyond their reservations is outside E.

@@ -67,6 +67,7 @@ func (r *Report) Print(w io.Writer) error {
 	t.Row("  at that moment", units(r.Bound), "what the node that admitted could not know of")
 	t.Row("  for any load", r.ceiling(), fmt.Sprintf("(N-1)·(B + r·Δ) + r·σ; here N = %d, Δ = %s, σ = %s", r.Incarnations, r.Delta, r.Sigma))
 	t.Row("wrongly denied", r.wrong(), "requests of a client that keeps to the limit")
+	t.Row("  of all", fmt.Sprintf("%d of %d", r.Overdenied, r.Denied), fmt.Sprintf("denials though the nodes together had room, for at most %.2f units", r.WorstOverdenied))
 	t.Row("messages", fmt.Sprintf("%.2f", r.MessagesPerAdmitted), fmt.Sprintf("per admitted request; %d while the load ran", r.Messages))
 	t.Row("bytes", fmt.Sprintf("%.0f", r.BytesPerAdmitted), fmt.Sprintf("per admitted request; %d while the load ran", r.Bytes))
 	if err := printed(&t, w); err != nil {

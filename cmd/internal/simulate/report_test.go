@@ -23,7 +23,7 @@ func TestASimulationPrintsATable(t *testing.T) {
 	r := sim.Result{
 		Seed: 7, Decisions: 3462, Admitted: 2391, Denied: 1071, Units: 2392, Central: 2390, CentralUnits: 2390,
 		E: 2.612, Bound: 3, Documented: sim.Terms{Connected: 5.5, Skew: 0.5}, Ceiling: 206.818, Incarnations: 3, Delta: 340892700, Sigma: 8 * time.Millisecond,
-		Conforming: 398, Messages: 1397, Bytes: 215852, Simulated: 38 * time.Second, Trace: 0xabc,
+		Conforming: 398, Overdenied: 41, WorstOverdenied: 0.25, Messages: 1397, Bytes: 215852, Simulated: 38 * time.Second, Trace: 0xabc,
 	}
 	const want = `cluster    3 nodes, flush 50ms, messages take 1ms to 3ms, 0 % lost, clocks off by up to 5ms
 limit      100 per 10s for each client, burst 100, max overshoot 0.1
@@ -41,6 +41,7 @@ bound             6.00 units    what is promised for this load and these faults
   at that moment  3.00 units    what the node that admitted could not know of
   for any load    206.82 units  (N-1)·(B + r·Δ) + r·σ; here N = 3, Δ = 340.893ms, σ = 8ms
 wrongly denied    0 of 398      requests of a client that keeps to the limit
+  of all          41 of 1071    denials though the nodes together had room, for at most 0.25 units
 messages          0.58          per admitted request; 1397 while the load ran
 bytes             90            per admitted request; 215852 while the load ran
 
