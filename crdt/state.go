@@ -323,6 +323,18 @@ func (s *State) Carried(self Replica, yield func(Replica, Gain)) {
 // Origins are the current and the previous window's origins.
 func (s *State) Origins() [2]int64 { return s.origin }
 
+// OriginAt is the origin of the live window at start, Never if the state holds none.
+func (s *State) OriginAt(f *Frame, start int64) int64 {
+	switch start {
+	case s.start:
+		return s.origin[cur]
+	case f.Before(s.start):
+		return s.origin[prev]
+	default:
+		return Never
+	}
+}
+
 // CarriedOver is the previous window's origin as it will be when the window at start is the
 // current one, and the TAT that follows from it. Both are Never if nothing is known or the
 // state is already further. CarriedOver changes nothing.

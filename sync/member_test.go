@@ -297,7 +297,7 @@ func TestLargestBeatFitsAMessage(t *testing.T) {
 			p.store.Merge(p.now, &crdt.Delta{Limit: limit, Replica: r, Width: width, Start: start, Rows: []crdt.Row{{
 				Key:  key(int(r)),
 				Cur:  crdt.Part{Origin: start, Count: crdt.Count{P: 1}},
-				Prev: crdt.Part{Origin: start - width, Count: crdt.Count{P: 1}},
+				Prev: crdt.Part{Origin: start - width, Count: crdt.Count{P: 2000}}, // so that its window leaves some
 			}}})
 		}
 	}

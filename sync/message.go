@@ -132,8 +132,8 @@ type Root struct {
 	Digest crdt.Digest
 }
 
-// OriginRoot is the digest of a closed window's origins, whoever counts the clients, in
-// Count partitions from From on, wrapping around.
+// OriginRoot is the digest of what origins carry out of a window or into it, whoever counts
+// the clients, in Count partitions from From on, wrapping around.
 type OriginRoot struct {
 	Window
 	From, Count uint32

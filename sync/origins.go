@@ -9,17 +9,18 @@ import (
 // Counters are compared by replica, exactly and cheaply, and origins travel with them.
 // But an origin can differ where all live counters are equal: after a partition that
 // outlasted the two windows, or where a late message of the life before a change was
-// lost. So beats also carry a digest of the origins of the window that closed last, once
-// late messages of it have come. Computing it takes a pass over all clients, so on a
-// large node each beat covers the next few partitions only.
+// lost. So beats also carry digests of what clients carry over in origins alone: out of the
+// window that closed last, and into the one that is open. Each counts once late messages
+// have come. Computing it takes a pass over all clients, so on a large node each beat
+// covers the next few partitions only.
 const (
 	// originsPerBeat is how many clients are looked at for one beat. Raising it makes a
 	// beat, and so a step, take longer. Lowering it makes a round over a large table take
 	// more beats than a window has.
 	originsPerBeat = 1 << 16
-	// originsAfter is how long after its end a window's origins are compared. Raising it
-	// delays the repair. Lowering it below a flush and the largest skew compares windows
-	// whose last messages are under way, and asks in vain.
+	// originsAfter is how long after the end of the window before a window's origins are
+	// compared. Raising it delays the repair. Lowering it below a flush and the largest skew
+	// compares windows whose last messages are under way, and asks in vain.
 	originsAfter = int64(15e8)
 )
 
@@ -44,12 +45,16 @@ type cachedOrigins struct {
 	digest crdt.Digest
 }
 
-// closedWindows is the windows that closed last and whose late messages have come, one
-// for each width.
-func (e *Engine) closedWindows(now int64) []Window {
+// carryingWindows is the windows whose origins are compared: for each width the one that
+// closed last and the open one, once late messages of the time before have come.
+func (e *Engine) carryingWindows(now int64) []Window {
 	var out []Window
 	for _, w := range e.store.Windows(now) {
-		if end := w.Start + w.Width; end <= now && now-end >= originsAfter && now-end < w.Width {
+		since := now - w.Start
+		if since >= w.Width {
+			since -= w.Width // it closed that long ago
+		}
+		if since >= originsAfter && since < w.Width {
 			out = append(out, w)
 		}
 	}
@@ -62,13 +67,16 @@ func (e *Engine) addOrigins(now int64, m *Message) {
 	if n := e.store.Clients(); n > originsPerBeat {
 		count = uint32(max(1, crdt.Partitions*originsPerBeat/n)) //nolint:gosec // at most Partitions
 	}
-	from, windows := e.origins.next, e.closedWindows(now)
+	from, windows := e.origins.next, e.carryingWindows(now)
 	if len(m.Roots)+len(windows) > beatDigests {
 		return
 	}
 	e.origins.next = (from + count) % crdt.Partitions
 	for _, w := range windows {
-		m.Origins = append(m.Origins, OriginRoot{Window: w, From: from, Count: count, Digest: e.originRoot(now, originKey{w, from, count})})
+		// Who carries nothing has nothing to tell. It learns from the others' beats.
+		if d := e.originRoot(now, originKey{w, from, count}); d != 0 {
+			m.Origins = append(m.Origins, OriginRoot{Window: w, From: from, Count: count, Digest: d})
+		}
 	}
 }
 
@@ -94,9 +102,9 @@ func (e *Engine) compareOrigins(now int64, p *peer, m *Message) {
 	if p.request.id != 0 || p.behind() || !p.request.pace.due(now) || !p.origins.due(now) {
 		return
 	}
-	closed, differ := e.closedWindows(now), false
+	carrying, differ := e.carryingWindows(now), false
 	for _, o := range m.Origins {
-		if o.From < crdt.Partitions && o.Count <= crdt.Partitions && slices.Contains(closed, o.Window) &&
+		if o.From < crdt.Partitions && o.Count <= crdt.Partitions && slices.Contains(carrying, o.Window) &&
 			o.Digest != e.originRoot(now, originKey{o.Window, o.From, o.Count}) {
 			differ = true
 		}

@@ -60,7 +60,7 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 	if kind == KindRepair {
 		e.stats.Repairs++
 		if since == 0 { // the peer sends all that left since a message, whatever we hold
-			m.Have = e.have(now, of, p.mismatch.failures+p.silent.failures)
+			m.Have = e.have(now, of, p.mismatch.failures+p.silent.failures+p.origins.failures)
 		}
 	}
 	e.send(now, e.subjects.of(kind, p.node, p.replica), e.inbox, m, nil)
@@ -71,7 +71,7 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 func (e *Engine) have(now int64, of crdt.Replica, failures int) []Partitioned {
 	windows := e.store.Windows(now)
 	if of == 0 {
-		windows = e.closedWindows(now)
+		windows = e.carryingWindows(now)
 	}
 	var out []Partitioned
 	for i := range min(len(windows), maxWindows) {

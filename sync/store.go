@@ -38,8 +38,9 @@ type Summaries interface {
 	// Digests sets out to the digests of one replica's counters in one window, as far as
 	// messages have carried them.
 	Digests(r crdt.Replica, w Window, out *[crdt.Partitions]crdt.Digest)
-	// Origins is a digest of the origins that clients of one partition carry out of w, a
-	// window that is closed at now. It leaves out clients that have drained by its end.
+	// Origins is a digest of what the clients of one partition carry over in origins alone:
+	// out of w if it is closed at now, without clients that have drained by its end, and what
+	// a change of a limit brought into w. It is 0 if they carry nothing.
 	Origins(now int64, w Window, partition int) crdt.Digest
 	// Clients is about the number of clients that a pass over all partitions visits.
 	Clients() int

@@ -136,10 +136,13 @@ func (s *memStore) Collect(now int64, seq uint64, urgent bool, b *Batch) (more b
 }
 
 func (s *memStore) Merge(now int64, d *crdt.Delta) (known bool) {
-	if s.widths[d.Limit] != d.Width || d.Replica == s.self {
+	if s.widths[d.Limit] != d.Width {
 		return true
 	}
 	for _, row := range d.Rows {
+		if d.Replica == s.self {
+			row.Cur.Count, row.Prev.Count = crdt.Count{}, crdt.Count{}
+		}
 		if s.deaf != nil && s.deaf(d, row.Key) {
 			continue
 		}
@@ -302,11 +305,11 @@ func (s *memStore) holds(now int64) string {
 }
 
 // Origins implements Summaries: the fake's clients carry over what the real ones do.
-func (s *memStore) Origins(_ int64, w Window, partition int) crdt.Digest {
+func (s *memStore) Origins(now int64, w Window, partition int) crdt.Digest {
 	var d crdt.Digest
 	end := w.Start + w.Width
 	for _, e := range s.order[partition] {
-		if o, tat := e.state.CarriedOver(&e.frame, end); e.frame.Width == w.Width && tat > end {
+		if o, tat := e.state.CarriedOver(&e.frame, end); e.frame.Width == w.Width && end <= now && tat > end {
 			d.Origin(e.key, crdt.Stamp{}, w.Start, o)
 		}
 	}

@@ -65,20 +65,37 @@ func (t *Table) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partition
 }
 
 // Origins implements deltasync.Summaries.
-func (t *Table) Origins(_ int64, w deltasync.Window, partition int) crdt.Digest {
+func (t *Table) Origins(now int64, w deltasync.Window, partition int) crdt.Digest {
 	s := &t.shards[partition]
 	var d crdt.Digest
 	for from, more := uint32(0), true; more; from += holdSlots {
 		s.Lock()
 		for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
-			if e := s.at(slot); e != nil && e.used && e.rule.Policy.Algorithm == limit.GCRA && !e.rule.Silent && e.rule.Frame.Width == w.Width {
-				if o, tat := e.state.CarriedOver(&e.rule.Frame, w.Start+w.Width); tat > w.Start+w.Width {
-					d.Origin(e.key, e.Stamp(), w.Start, o)
-				}
+			if e := s.at(slot); e != nil && e.used && !e.rule.Silent && e.rule.Frame.Width == w.Width {
+				e.addOrigins(&d, now, w)
 			}
 		}
 		more = from+holdSlots < s.slots()
 		s.Unlock()
 	}
 	return d
+}
+
+// addOrigins adds to d what the client carries in origins alone. Under GCRA that is what a
+// closed window leaves to drain: the origin of an open one moves with each admission. A
+// window algorithm carries units over a change in the window that they count in. They count
+// there until it ends, so they are in the digests of an open window, too.
+func (e *Entry) addOrigins(d *crdt.Digest, now int64, w deltasync.Window) {
+	f, end := &e.rule.Frame, w.Start+w.Width
+	if e.rule.Policy.Algorithm == limit.GCRA {
+		if o, tat := e.state.CarriedOver(f, end); end <= now && tat > end {
+			d.Origin(e.key, e.Stamp(), w.Start, o)
+		}
+		return
+	}
+	for slot, st := range e.States().All {
+		if o := st.OriginAt(f, w.Start); o > w.Start {
+			d.Origin(e.key.Slot(slot), e.Stamp(), w.Start, o)
+		}
+	}
 }

@@ -10,9 +10,6 @@ import (
 
 // Merge implements deltasync.Rows.
 func (t *Table) Merge(now int64, d *crdt.Delta) (known bool) {
-	if d.Replica == t.cfg.Self {
-		return true
-	}
 	r, account, known := t.cfg.Limits.RuleOf(now, d)
 	if r == nil {
 		return known
@@ -27,6 +24,10 @@ func (t *Table) Merge(now int64, d *crdt.Delta) (known bool) {
 		return true
 	}
 	for i := range d.Rows {
+		if d.Replica == t.cfg.Self {
+			// Our totals are ours, and nobody knows them better. The origins are everybody's.
+			d.Rows[i].Cur.Count, d.Rows[i].Prev.Count = crdt.Count{}, crdt.Count{}
+		}
 		t.mergeRow(now, &account.Overshoot, r, d, &d.Rows[i])
 	}
 	return true
