@@ -26,41 +26,59 @@ func (e *Engine) held(now int64, r crdt.Replica) (sum crdt.Digest) {
 	return sum
 }
 
-// addRoots puts into a beat what this node holds of its own counters, and of those of
-// peers that it does not hear: only the others that heard them can tell the difference.
-func (e *Engine) addRoots(now int64, m *Message) {
-	windows := e.store.Windows(now)
-	add := func(r crdt.Replica) {
-		for _, w := range windows {
-			if d := e.root(r, w); d != 0 && len(m.Roots) < maxRoots {
-				m.Roots = append(m.Roots, Root{Replica: r, Window: w, Digest: d})
-			}
-		}
+// maxOwnRoots is how many digests of the sender's own counters a beat lists. Raising it
+// leaves less room for those of silent replicas. Lowering it makes nodes whose limits have
+// more layouts of windows than half of it compare them in turns. It is part of the wire
+// format: a receiver takes a beat that lists as many for one that may not list all.
+const maxOwnRoots = 384
+
+// turn is where a list that is too long for one beat goes on in the next. The zero value
+// begins at the front.
+type turn struct{ next Root }
+
+// take returns at most most of the roots, which are sorted, and lets the next beat begin
+// with the first one left out.
+func (t *turn) take(roots []Root, most int) []Root {
+	if len(roots) <= most {
+		return roots
 	}
-	add(e.cfg.Replica)
-	for _, p := range e.members.peers {
-		if p.state != PeerAlive {
-			add(p.replica)
-		}
-	}
+	i, _ := slices.BinarySearchFunc(roots, t.next, Root.Compare)
+	roots = slices.Concat(roots[i:], roots[:i])
+	t.next = roots[most]
+	return roots[:most]
 }
 
-// differs compares the roots of replica r in m with our own, in the windows that are
-// live for both sides: around a change of window, two clocks a moment apart do not name
-// the same two.
-func (e *Engine) differs(now int64, r crdt.Replica, m *Message) bool {
+// addRoots puts into a beat what this node holds of its own counters, and of all replicas
+// that it does not hear: dead, departed, or counted before it came. Only the others that
+// heard them can tell the difference.
+func (e *Engine) addRoots(now int64, m *Message) {
+	var own, silent []Root
+	for _, root := range e.store.Roots(now) {
+		switch {
+		case root.Replica == e.cfg.Replica:
+			own = append(own, root)
+		case !e.members.hears(root.Replica):
+			silent = append(silent, root)
+		}
+	}
+	m.Roots = e.ownTurn.take(own, maxOwnRoots)
+	m.Roots = slices.Concat(m.Roots, e.silentTurn.take(silent, maxRoots-len(m.Roots)))
+}
+
+// differs compares the peer's roots of its own counters in m with ours, in the windows that
+// are live for both sides: around a change of window, two clocks a moment apart do not name
+// the same two. A window that is not listed holds nothing, unless the list may go on.
+func (e *Engine) differs(now int64, p *peer, m *Message) bool {
+	listed := map[Window]crdt.Digest{}
+	for _, root := range m.Roots {
+		if root.Replica == p.replica {
+			listed[root.Window] = root.Digest
+		}
+	}
 	live := e.store.Windows(m.Sent)
 	for _, w := range e.store.Windows(now) {
-		if !slices.Contains(live, w) {
-			continue
-		}
-		theirs := crdt.Digest(0)
-		for _, root := range m.Roots {
-			if root.Replica == r && root.Window == w {
-				theirs = root.Digest
-			}
-		}
-		if theirs != e.root(r, w) {
+		theirs, some := listed[w]
+		if slices.Contains(live, w) && (some || len(listed) < maxOwnRoots) && theirs != e.root(p.replica, w) {
 			return true
 		}
 	}
@@ -74,7 +92,7 @@ func (e *Engine) differs(now int64, r crdt.Replica, m *Message) bool {
 func (e *Engine) compare(now int64, p *peer, m *Message) {
 	switch {
 	case p.request.id != 0:
-	case !e.differs(now, p.replica, m):
+	case !e.differs(now, p, m):
 		p.differs, p.unproven = false, false
 		p.mismatch.helped()
 		p.sure = true
@@ -91,21 +109,21 @@ func (e *Engine) compare(now int64, p *peer, m *Message) {
 }
 
 // compareSilent compares what this peer and we hold of replicas that neither of us
-// hears: nobody else can repair what one of us missed of their last words. It looks at
-// one after the other, so that one that cannot be mended does not hide the next.
+// hears: nobody else can repair what one of us missed of their last words. It judges what
+// the beat lists and nothing else, since the list may go on in the next one. It looks at
+// one replica after the other, so that one that cannot be mended does not hide the next.
 func (e *Engine) compareSilent(now int64, p *peer, m *Message) {
 	if p.request.id != 0 || p.behind() || !p.request.pace.due(now) || !p.silent.due(now) {
 		return
 	}
+	ours, theirs := e.store.Windows(now), e.store.Windows(m.Sent)
 	for i := range m.Roots {
 		root := &m.Roots[(i+p.silent.failures)%len(m.Roots)]
-		if root.Replica == p.replica || root.Replica == e.cfg.Replica {
+		if root.Replica == p.replica || root.Replica == e.cfg.Replica || e.members.hears(root.Replica) ||
+			!slices.Contains(ours, root.Window) || !slices.Contains(theirs, root.Window) {
 			continue
 		}
-		if silent := e.members.find(root.Replica); silent != nil && silent.state == PeerAlive {
-			continue
-		}
-		if e.differs(now, root.Replica, m) {
+		if root.Digest != e.root(root.Replica, root.Window) {
 			e.stats.Mismatches++
 			p.silent.failed(now + p.silent.pause(repairPause)) // until an answer says otherwise
 			p.silentHad = e.held(now, root.Replica)

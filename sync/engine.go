@@ -67,6 +67,8 @@ type Engine struct {
 	join      joining
 	registers registers
 	origins   origins
+	// ownTurn and silentTurn are where the next beat's lists of roots begin.
+	ownTurn, silentTurn turn
 
 	// nextFlush and nextBeat are when the next one is due, by our clock: after a step
 	// never further ahead than its interval (S13).

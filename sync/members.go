@@ -14,9 +14,9 @@ import (
 // of a large cluster count apart.
 const MaxPeers = crdt.MaxCells - 1
 
-// forgetAfter is how long a peer that is gone is remembered, so that those who heard it
-// can compare the digests of its last windows. Raising it makes beats longer after
-// restarts. Lowering it below two windows leaves a loss among its last deltas unrepaired.
+// forgetAfter is how long a peer that is gone is remembered. What it counted is held and
+// repaired without it. Raising it lists departed peers in the status for longer. Lowering
+// it takes a peer of which a message is still under way for a new one.
 const forgetAfter = int64(120e9)
 
 // members is who else is in the cluster, for all that this node has heard. It sends
@@ -40,6 +40,12 @@ func (ms *members) find(r crdt.Replica) *peer {
 		return nil
 	}
 	return ms.peers[i]
+}
+
+// hears reports whether the replica is a peer that is alive.
+func (ms *members) hears(r crdt.Replica) bool {
+	p := ms.find(r)
+	return p != nil && p.state == PeerAlive
 }
 
 func (ms *members) search(r crdt.Replica) (int, bool) {

@@ -1,6 +1,10 @@
 package sync
 
-import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+import (
+	"cmp"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
 
 // Kind is what a message is for: one token of its subject, and one byte of its envelope.
 type Kind uint8
@@ -86,7 +90,7 @@ type Message struct {
 	// Joining is true in beats and rows until the sender has merged a snapshot.
 	Joining bool
 	Heard   []Heard       // beat: the peers that the sender hears
-	Roots   []Root        // beat: digests of the sender's own counters, and of silent peers'
+	Roots   []Root        // beat: digests of the sender's own counters, and of silent replicas'
 	Origins []OriginRoot  // beat: digests of origins, over some of the partitions
 	Limits  crdt.Digest   // beat: digest of the limits register
 	Base    crdt.Digest   // beat: digest of the limits as configured
@@ -130,6 +134,11 @@ type Root struct {
 	Replica crdt.Replica
 	Window
 	Digest crdt.Digest
+}
+
+// Compare orders roots by replica, then by window.
+func (r Root) Compare(o Root) int {
+	return cmp.Or(cmp.Compare(r.Replica, o.Replica), cmp.Compare(r.Width, o.Width), cmp.Compare(r.Start, o.Start))
 }
 
 // OriginRoot is the digest of what origins carry out of a window or into it, whoever counts

@@ -38,6 +38,9 @@ type Summaries interface {
 	// Digests sets out to the digests of one replica's counters in one window, as far as
 	// messages have carried them.
 	Digests(r crdt.Replica, w Window, out *[crdt.Partitions]crdt.Digest)
+	// Roots lists, for all replicas whose counters are held in the windows that are live at
+	// now, the digests over all partitions, in their order, without those of nothing.
+	Roots(now int64) []Root
 	// Origins is a digest of what the clients of one partition carry over in origins alone:
 	// out of w if it is closed at now, without clients that have drained by its end, and what
 	// a change of a limit brought into w. It is 0 if they carry nothing.

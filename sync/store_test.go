@@ -304,6 +304,22 @@ func (s *memStore) holds(now int64) string {
 	return strings.Join(lines, "\n")
 }
 
+// Roots implements Summaries.
+func (s *memStore) Roots(now int64) (roots []Root) {
+	live := s.Windows(now)
+	for k, parts := range s.digests {
+		root := Root{Replica: k.replica, Window: k.window}
+		for _, d := range parts {
+			root.Digest += d
+		}
+		if slices.Contains(live, k.window) && root.Digest != 0 {
+			roots = append(roots, root)
+		}
+	}
+	slices.SortFunc(roots, Root.Compare)
+	return roots
+}
+
 // Origins implements Summaries: the fake's clients carry over what the real ones do.
 func (s *memStore) Origins(now int64, w Window, partition int) crdt.Digest {
 	var d crdt.Digest

@@ -18,4 +18,16 @@ var syncMistakes = []mistake{
 	{name: "claim to be fresh while a message is missing", edits: []edit{
 		{"sync/peer.go", "func (p *peer) behind() bool { return p.gap || p.differs || p.unproven }\n", "func (p *peer) behind() bool { return false }\n"},
 	}},
+	{name: "compare the counters of known peers alone", edits: []edit{
+		{"sync/digest.go", "		case !e.members.hears(root.Replica):\n", "		case e.members.find(root.Replica) != nil && !e.members.hears(root.Replica):\n"},
+	}},
+	{name: "begin each beat's list of silent replicas at the front", edits: []edit{
+		{"sync/digest.go", "	t.next = roots[most]\n", ""},
+	}},
+	{name: "take a window that a full list leaves out for an empty one", edits: []edit{
+		{"sync/digest.go", "(some || len(listed) < maxOwnRoots)", "(some || true)"},
+	}},
+	{name: "look at the same silent replica first, whether it could be mended or not", edits: []edit{
+		{"sync/digest.go", "(i+p.silent.failures)%len(m.Roots)", "i"},
+	}},
 }

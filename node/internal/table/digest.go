@@ -1,6 +1,8 @@
 package table
 
 import (
+	"slices"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
@@ -62,6 +64,33 @@ func (t *Table) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partition
 		}
 		s.Unlock()
 	}
+}
+
+// Roots implements deltasync.Summaries.
+func (t *Table) Roots(now int64) []deltasync.Root {
+	live := map[deltasync.Window]bool{}
+	for _, w := range t.Windows(now) {
+		live[w] = true
+	}
+	sums := map[digestKey]crdt.Digest{}
+	for part := range t.counted.all {
+		s := &t.shards[part]
+		s.Lock()
+		for k, d := range s.digests {
+			if *d != 0 && live[deltasync.Window{Width: k.width, Start: k.start}] {
+				sums[k] += *d
+			}
+		}
+		s.Unlock()
+	}
+	roots := make([]deltasync.Root, 0, len(sums))
+	for k, d := range sums {
+		if d != 0 {
+			roots = append(roots, deltasync.Root{Replica: k.replica, Window: deltasync.Window{Width: k.width, Start: k.start}, Digest: d})
+		}
+	}
+	slices.SortFunc(roots, deltasync.Root.Compare)
+	return roots
 }
 
 // Origins implements deltasync.Summaries.
