@@ -257,6 +257,12 @@ func TestPeriodsAreValidated(t *testing.T) {
 		// Zones.
 		{0, gcra.Day, "Berlin", []string{`time_zone "Berlin": Europe/Berlin`}},
 		{0, gcra.Day, "Local", []string{`time_zone "Local": another machine`}},
+		{0, gcra.Day, "local", []string{`time_zone "local": another machine`}},
+		{0, gcra.Day, "localtime", []string{`time_zone "localtime": another machine`}},
+		{0, gcra.Day, "posixrules", []string{`time_zone "posixrules": another machine`}},
+		{0, gcra.Month, "right/Europe/Berlin", []string{`time_zone "right/Europe/Berlin": another machine`}},
+		{0, gcra.Day, "Right/UTC", []string{`time_zone "Right/UTC": another machine`}},
+		{0, gcra.Day, "posix/Europe/Berlin", []string{`time_zone "posix/Europe/Berlin": another machine`}},
 		{0, gcra.Day, "../etc/passwd", []string{`time_zone "../etc/passwd": IANA`}},
 		{0, gcra.Hour, "Europe/Berlin", []string{`time_zone "Europe/Berlin": below a day`}},
 		{time.Hour, gcra.NoUnit, "Europe/Berlin", []string{`time_zone "Europe/Berlin": below a day`}},

@@ -3,13 +3,15 @@ package gcra
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
-// checkZone finds a zone, UTC for "". Local is none: nodes would differ.
+// checkZone finds a zone, UTC for "". It refuses names that are another zone on another
+// machine, and those that only some machines have: nodes would differ.
 func checkZone(zone string) (*time.Location, *FieldError) {
 	const right = "must be a name from the IANA time zone database, such as Europe/Berlin"
-	if zone == "Local" {
+	if ofMachine(zone) {
 		return nil, refuseZone(zone, "is another zone on another machine: "+right)
 	}
 	location, err := time.LoadLocation(zone)
@@ -17,6 +19,18 @@ func checkZone(zone string) (*time.Location, *FieldError) {
 		return nil, refuseZone(zone, right)
 	}
 	return location, nil
+}
+
+// ofMachine reports whether the name is of the machine's own files rather than of the
+// database. Some file systems take a name in any letters.
+func ofMachine(zone string) bool {
+	first, _, inFolder := strings.Cut(strings.ToLower(zone), "/")
+	switch {
+	case !inFolder:
+		return first == "local" || first == "localtime" || first == "posixrules"
+	default:
+		return first == "right" || first == "posix"
+	}
 }
 
 func refuseZone(zone, reason string) *FieldError {

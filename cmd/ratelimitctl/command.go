@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/flags"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
@@ -91,6 +92,11 @@ func (cmd *command) call(ctx context.Context, args []string, stdout, stderr io.W
 		return usagef("an argument is missing: %s %s", cmd.name, cmd.args)
 	case len(c.args) > len(words):
 		return usagef("unexpected argument %q", c.args[len(words)])
+	}
+	for i, arg := range c.args {
+		if !utf8.ValidString(arg) { // JSON would say another text in its place
+			return usagef("argument %d, %q, must be valid UTF-8", i+1, arg)
+		}
 	}
 	if c.api != nil {
 		if err := c.api.open(); err != nil {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -123,6 +124,18 @@ func TestAnEmptyFileSetsNothing(t *testing.T) {
 	}
 }
 
+func TestAFileMaySayThatItIsYAML12(t *testing.T) {
+	for _, head := range []string{"%YAML 1.2\n---\n", "%YAML 1.1\n---\n", "\ufeff%YAML 1.2\r\n---\r\n", "# mine\n\n%YAML\t1.2 # new\n---\n", "---\n", "\ufeff"} {
+		s := config.Default()
+		if err := s.Parse("f.yaml", []byte(head+"name: \"%YAML 1.2\"\n")); err != nil || s.Name != "%YAML 1.2" {
+			t.Errorf("%q: got %q, %v", head, s.Name, err)
+		}
+		if err := s.Parse("f.yaml", []byte(head+"x: 1\n")); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("f.yaml:%d: x is unknown", 1+strings.Count(head, "\n"))) {
+			t.Errorf("%q: got %v", head, err)
+		}
+	}
+}
+
 func TestTheDefaultLimitHasTwoSpellingsAndOneValue(t *testing.T) {
 	s := config.Default()
 	if err := s.Parse("f.yaml", []byte("limits:\n  default: {limit: 7, window: 10, burst: 3}\n")); err != nil {
@@ -146,7 +159,8 @@ func TestFaultsSayWhereTheyStand(t *testing.T) {
 		{"limit: 1.5\n", `f.yaml:1: limit "1.5": must be a whole number`},
 		{"limit:\n", `f.yaml:1: limit null: must have a value`},
 		{"limit: [1]\n", `f.yaml:1: limit is a list: must be a whole number`},
-		{"limit: {a: 1}\n", `f.yaml:1: limit is a mapping: must be a whole number`},
+		{"limit: {a: 1}\n", `f.yaml:1: limit is a mapping: must be a whole number; limits by name stand under limits: did you mean that\?`},
+		{"name: a\nlimit:\n  login: {limit: 5, window: 1m}\n", `f.yaml:3: limit is a mapping: .* did you mean that\?`},
 		{"name: [a, b]\n", `f.yaml:1: name is a list: must be a string`},
 		{"nats: [{a: b}]\n", `f.yaml:1: nats\[0\] is a mapping: must be a string`},
 		{"limit: 1\nlimit: 2\n", `f.yaml:2: limit is given more than once: it is in line 1 already`},
@@ -165,6 +179,11 @@ func TestFaultsSayWhereTheyStand(t *testing.T) {
 		{"limits:\n  default: {limit: 1, window: 1}\nlimit: 2\n", `f.yaml:3: limit is given more than once: it is at f.yaml:2 already`},
 		{"window: 2\nlimits:\n  default: {limit: 1, window: 1}\n", `f.yaml:3: window is given more than once: it is at f.yaml:1 already`},
 		{"a: 1\n---\nb: 2\n", `f.yaml: there is more than one document`},
+		{"name: \"\\ud800\"\n", `f.yaml:(\d:)? the file must be valid UTF-8`},
+		{"name: a\nlimits: {a: {limit: 1, window: 1, overrides: [{prefix: \"\\udfff\", limit: 2}]}}\n", `f.yaml:(\d:)? the file must be valid UTF-8`},
+		{"name: \xff\n", `f.yaml: the file must be valid UTF-8`},
+		{"name: \"\xed\xa0\x80\"\n", `f.yaml: the file must be valid UTF-8`},
+		{"%YAML 2.0\n---\nname: a\n", `f.yaml: found incompatible YAML document`},
 		{"a: [1\n", `f.yaml:1: did not find`},
 		{"? [a]\n: b\n", `f.yaml:1: the file has a key that is none: a key must be a plain word`},
 	} {

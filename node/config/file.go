@@ -46,9 +46,13 @@ func (s *Settings) Parse(name string, text []byte) error {
 	return errors.Join(append(located(name, &f.reader), faults...)...)
 }
 
+// directive is the line that says YAML 1.2. The reader knows 1.1 alone. The two differ in plain
+// values, and those have the types of their fields here.
+var directive = regexp.MustCompile(`^((?:\x{FEFF})?(?:[ \t]*(?:#.*)?\r?\n)*%YAML[ \t]+)1\.2\b`)
+
 // document is the one document in a text, nil if it is empty.
 func document(name string, text []byte) (*yaml.Node, error) {
-	d := yaml.NewDecoder(bytes.NewReader(text))
+	d := yaml.NewDecoder(bytes.NewReader(directive.ReplaceAll(text, []byte("${1}1.1"))))
 	var doc yaml.Node
 	switch err := d.Decode(&doc); {
 	case errors.Is(err, io.EOF):
@@ -65,15 +69,18 @@ func document(name string, text []byte) (*yaml.Node, error) {
 // malformed is the YAML reader's error, with its line in the form of all other faults.
 func malformed(err error) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := " "
 	if rest, found := strings.CutPrefix(text, "line "); found {
-		text = rest
-	} else {
-		text = " " + text
+		line, text, _ = strings.Cut(rest, " ")
+		line += " "
 	}
-	if strings.HasSuffix(text, "cannot start any token") {
+	switch {
+	case strings.HasSuffix(text, "cannot start any token"):
 		text += ": is it a tab? YAML is indented with spaces"
+	case strings.Contains(text, "UTF-8"), strings.Contains(text, "Unicode"), strings.Contains(text, "UTF-16"):
+		text = "the file must be valid UTF-8: " + text
 	}
-	return text
+	return line + text
 }
 
 // located puts a file's name and the line before each fault in it.
@@ -113,6 +120,10 @@ func (f *file) read(root spec.Value) {
 	}
 	f.fields = append(f.fields, spec.Field{Name: "limits", Into: f.limits})
 	f.reader.Mapping("", root, "", func(path string, m spec.Member) {
+		if m.Name == "limit" && m.Value.Kind == spec.Mapping {
+			f.reader.Refuse(m.Value.Line, path, "is a mapping", "must be a whole number; limits by name stand under limits: did you mean that?")
+			return
+		}
 		if f.reader.Member(path, m, f.fields) && m.Name != "limits" {
 			f.set(m.Name, m.Line)
 		}

@@ -54,7 +54,7 @@ func readQuery(r *http.Request, fields, nested []spec.Field) *problem {
 			return bad(name, name+" is given more than once")
 		}
 		if !utf8.ValidString(texts[0]) {
-			return bad(name, name+" must be UTF-8")
+			return bad(name, name+" must be valid UTF-8")
 		}
 		if err := f.Set(spec.Text, texts[0]); err != nil {
 			return bad(name, err.Error())

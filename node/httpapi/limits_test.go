@@ -147,6 +147,8 @@ func TestBadOverridesAndNamesAreRefusedAndChangeNothing(t *testing.T) {
 		{"called", `{"limit":5,"window":60}`, "name", "choose another", 400},
 		{"a%2Ab", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
 		{"a%3E", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
+		{"x", `{"limit":5,"window":60,"overrides":[{"client":"\ud800","block":true}]}`, "body", "must be valid UTF-8", 400},
+		{"x", `{"limit":5,"window":60,"overrides":[{"prefix":["a","\udc00b"],"block":true}]}`, "body", "must be valid UTF-8", 400},
 		{"a%2Fb", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
 		{"a%0Ab", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},
 		{"a%22b", `{"limit":5,"window":60}`, "name", "1 to 64 of", 400},

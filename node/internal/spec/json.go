@@ -6,19 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // ParseJSON makes a tree of text, which must be one JSON object. It is stricter than the
 // standard decoder, which takes repeated keys, any capitals, and anything after the object.
 // An error is the end of a sentence that begins with the name of the text, such as "must be
-// UTF-8".
+// valid UTF-8".
 func ParseJSON(text []byte) (Value, error) {
 	switch {
 	case len(bytes.TrimSpace(text)) == 0:
 		return Value{}, errors.New("is empty: it must be a JSON object")
 	case !utf8.Valid(text):
-		return Value{}, errors.New("must be UTF-8")
+		return Value{}, errors.New("must be valid UTF-8")
+	case bytes.HasPrefix(text, []byte("\ufeff")):
+		return Value{}, errors.New("must be a JSON object, without a byte order mark before it")
+	}
+	if half := halfSurrogate(text); half != nil {
+		return Value{}, fmt.Errorf("must be valid UTF-8: %s is half a character", half)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -33,6 +40,40 @@ func ParseJSON(text []byte) (Value, error) {
 		return Value{}, errors.New("has something after the JSON object")
 	}
 	return v, nil
+}
+
+// halfSurrogate finds an escaped surrogate without its other half, nil if there is none. The
+// decoder puts U+FFFD in its place, so that different ids would become one.
+func halfSurrogate(text []byte) []byte {
+	const escape = len(`\ud800`)
+	for i := bytes.IndexByte(text, '\\'); i >= 0 && i < len(text); {
+		switch half := surrogate(text[i:]); {
+		case half == 0 && text[i] == '\\':
+			i += 2 // with what it escapes, which may be a backslash
+		case half == 0:
+			i++
+		case half < lowSurrogates && surrogate(text[i+escape:]) >= lowSurrogates:
+			i += 2 * escape
+		default:
+			return text[i : i+escape]
+		}
+	}
+	return nil
+}
+
+// lowSurrogates are the second halves. The first halves lie just below them.
+const lowSurrogates = 0xdc00
+
+// surrogate is the surrogate whose escape the text begins with, 0 if it begins otherwise.
+func surrogate(text []byte) (half uint64) {
+	if len(text) < len(`\ud800`) || text[0] != '\\' || text[1] != 'u' {
+		return 0
+	}
+	r, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil || !utf16.IsSurrogate(rune(r)) {
+		return 0
+	}
+	return r
 }
 
 // jsonMapping reads the rest of an object whose brace has been read.

@@ -18,7 +18,19 @@ func TestJSONIsOneObjectAndNothingElse(t *testing.T) {
 		"null":                               "must be a JSON object",
 		"[]":                                 "must be a JSON object",
 		`"a"`:                                "must be a JSON object",
-		"{\"a\":\"\xff\"}":                   "must be UTF-8",
+		"{\"a\":\"\xff\"}":                   "must be valid UTF-8",
+		"{\"\xff\":1}":                       "must be valid UTF-8",
+		`{"a":"\ud800"}`:                     `must be valid UTF-8: \ud800 is half a character`,
+		`{"a":"x\uDFFFx"}`:                   `must be valid UTF-8: \uDFFF is half a character`,
+		`{"a":"\ud800\u0041"}`:               `must be valid UTF-8: \ud800 is half a character`,
+		`{"a":"\ud800\ud800\udc00"}`:         `must be valid UTF-8: \ud800 is half a character`,
+		`{"a":"\udc00\ud800"}`:               `must be valid UTF-8: \udc00 is half a character`,
+		`{"a":"\ud83d\ude00\ude00"}`:         `must be valid UTF-8: \ude00 is half a character`,
+		`{"a":"\ud800 \udc00"}`:              `must be valid UTF-8: \ud800 is half a character`,
+		`{"a":"\\\\\ud800"}`:                 `must be valid UTF-8: \ud800 is half a character`,
+		`{"\udbff":1}`:                       `must be valid UTF-8: \udbff is half a character`,
+		`{"a":[{"b":"\udbff"}]}`:             `must be valid UTF-8: \udbff is half a character`,
+		"\ufeff{}":                           "must be a JSON object",
 		`{"a":1`:                             "ends in the middle of the JSON object",
 		`{"a":[1`:                            "ends in the middle of the JSON object",
 		`{"a":`:                              "ends in the middle of the JSON object",
@@ -38,7 +50,7 @@ func TestJSONIsOneObjectAndNothingElse(t *testing.T) {
 			t.Errorf("%.60q: got %v, want %s", text, err, want)
 		}
 	}
-	for _, text := range []string{"{}", " {\"a\": {\"b\": [1, null, true, \"x\"]}, \"a\": 2.5e3}\n", nested(spec.MaxDepth - 1)} {
+	for _, text := range []string{"{}", " {\"a\": {\"b\": [1, null, true, \"x\"]}, \"a\": 2.5e3}\n", nested(spec.MaxDepth - 1), `{"a":"\\ud800 \ufffd \ud83d\ude00"}`} {
 		if _, err := spec.ParseJSON([]byte(text)); err != nil {
 			t.Errorf("%.60q: %v", text, err)
 		}
@@ -61,6 +73,23 @@ func TestAPathHasTheLineOfWhatIsThere(t *testing.T) {
 			t.Errorf("%q: got %d, want %d", path, got, want)
 		}
 	}
+}
+
+// What comes out is what was sent: U+FFFD stands only where somebody sent it.
+func FuzzStringsAreWhatWasSent(f *testing.F) {
+	for _, text := range []string{`a`, `\ud800`, `\ud83d\ude00`, `\\ud800`, `\ud800\ud800\udc00`, `\uD8`, "\xff", "\xed\xa0\x80", `\ufffd`, "\ufffd", `\`, `\"`, `\ud800\n`} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := spec.ParseJSON([]byte(`{"client":"` + text + `"}`))
+		if err != nil || len(v.Members) != 1 || v.Members[0].Value.Kind != spec.String {
+			return
+		}
+		sent := strings.Count(text, "\ufffd") + strings.Count(strings.ToLower(text), `\ufffd`)
+		if got := strings.Count(v.Members[0].Value.Text, "\ufffd"); got > sent {
+			t.Errorf("%q came out as %q", text, v.Members[0].Value.Text)
+		}
+	})
 }
 
 func FuzzParseJSON(f *testing.F) {
