@@ -54,14 +54,16 @@ func TestOverridesHoldForThoseWhomTheyName(t *testing.T) {
 	}
 }
 
-// What counts as one client has one policy, whichever of its names comes first.
-func TestAClientHasOnePolicyUnderAllItsNames(t *testing.T) {
+// What counts as one client has one policy, whichever of its spellings comes first.
+func TestAClientHasOnePolicyInAllItsSpellings(t *testing.T) {
 	p := node.Policy{Limit: 5, Window: 100 * time.Hour, Overrides: []node.Override{
 		{Clients: []string{"192.0.2.7"}, Access: node.Blocked},
-		{Clients: []string{"192.0.2.8"}, Limit: 20},
+		{Clients: []string{"192.0.2.8:443"}, Limit: 20},
 		{Prefixes: []string{"198.51."}, Limit: 30},
-		{Prefixes: []string{"::ffff:198."}, Limit: 40},
-		{CIDRs: []string{"2001:db8::/32"}, Limit: 9},
+		{CIDRs: []string{"2001:DB8::/32"}, Limit: 9},
+		{Clients: []string{"2001:DB8:5:0::100"}, Limit: 25},
+		{Prefixes: []string{"2001:DB9:"}, Limit: 40},
+		{CIDRs: []string{"203.0.113.0/24"}, Limit: 12},
 	}}
 	for _, c := range []struct {
 		first, second string
@@ -69,10 +71,27 @@ func TestAClientHasOnePolicyUnderAllItsNames(t *testing.T) {
 	}{
 		{"::ffff:192.0.2.8", "192.0.2.8", 20, 18},
 		{"::FFFF:c000:208", "192.0.2.8", 20, 18},
+		{"192.0.2.8:1", "192.0.2.8:2", 20, 18},
+		{"64:ff9b::192.0.2.8", "[192.0.2.8]", 20, 18},
 		{"::ffff:198.51.100.1", "198.51.100.1", 30, 28},
-		{"::ffff:198.1.1.1", "198.1.1.1", 40, 4}, // its own client, since its name has a policy
-		{"2001:db8::1", "2001:db8::/64", 9, 4},   // an id that only reads like the network
+		{"198.51.100.1:80", "[64:FF9B::c633:6401]:81", 30, 28},
+		{"2001:db8:5::100", "2001:0DB8:5:0:0:0:0:0100", 25, 23}, // by itself, in a network that has a rule
+		{"[2001:DB8:5::100]:443", "2001:db8:5::100", 25, 23},
+		{"2001:db8:5::100", "2001:db8:5::101", 25, 8},
+		{"2001:db9::1", "2001:DB9:0::1", 40, 38},
+		{"2001:DB9::1", "2001:db9::2", 40, 39}, // those of a prefix count by themselves
+		{" 203.0.113.9", "203.0.113.9\t", 12, 10},
+		{"203.0.113.9:1024", "203.0.113.9:65535", 12, 10},
+		{"fe80::1%eth0", "[fe80::1%eth1]:80", 5, 3},
+		{"100.64.0.1:1", "100.64.0.1", 5, 3}, // without a rule, too
+		// No addresses, so bytes.
+		{"203.0.113.9, 10.0.0.1", "203.0.113.9", 5, 11},
+		{"203.0.113.09", "203.0.113.9", 5, 11},
+		{"203.0.113.9:99999", "203.0.113.9:443", 5, 11},
+		{"2001:db8::1", "2001:db8::/64", 9, 4}, // an id that only reads like the network
 		{"2001:db8::/64", "2001:db8::1", 5, 8},
+		{" alice", "alice", 5, 4},
+		{"Alice", "alice", 5, 4},
 	} {
 		n, _ := still(t, with(p))
 		if d := n.Take(c.first, 1); d.Burst != c.burst {
@@ -83,11 +102,70 @@ func TestAClientHasOnePolicyUnderAllItsNames(t *testing.T) {
 		}
 	}
 	n, _ := still(t, with(p))
-	if n.Allow("::ffff:192.0.2.7") {
-		t.Error("a blocked address passes in other letters")
+	for _, client := range []string{
+		"192.0.2.7", "192.0.2.7:80", " 192.0.2.7", "::ffff:192.0.2.7", "::FFFF:C000:0207", "[::ffff:c000:207]:443", "64:ff9b::c000:207", "[64:ff9b::192.0.2.7]:1", "192.0.2.7\t",
+	} {
+		if n.Allow(client) {
+			t.Errorf("%q: a blocked address passes in other letters", client)
+		}
+		if got := testing.AllocsPerRun(100, func() { n.Allow(client) }); got != 0 {
+			t.Errorf("%q: %v allocations", client, got)
+		}
 	}
-	if got := testing.AllocsPerRun(100, func() { n.Allow("::ffff:198.51.100.1") }); got != 0 {
-		t.Errorf("%v allocations", got)
+}
+
+// Without a rule for addresses an id is its bytes.
+func TestIDsAreBytesWhereNoRuleNamesAnAddress(t *testing.T) {
+	for name, p := range map[string]node.Policy{
+		"no override": {Limit: 5, Window: time.Hour},
+		"by prefix":   {Limit: 5, Window: time.Hour, Overrides: []node.Override{{Prefixes: []string{"trial-"}, Limit: 2}, {Clients: []string{"alice"}, Limit: 3}}},
+	} {
+		n, _ := still(t, with(p))
+		for _, client := range []string{"192.0.2.7", "192.0.2.7:80", " 192.0.2.7", "::ffff:192.0.2.7", "2001:DB8::1", "2001:db8::1", "[2001:db8::1]"} {
+			if d := n.Take(client, 1); d.Remaining != 4 {
+				t.Errorf("%s: %q: %+v", name, client, d)
+			}
+		}
+	}
+	// One rule for one address is enough, and ipv6_prefix is.
+	for name, p := range map[string]node.Policy{
+		"client": {Limit: 5, Window: time.Hour, Overrides: []node.Override{{Clients: []string{"[2001:DB8::9]:80"}, Limit: 3}}},
+		"prefix": {Limit: 5, Window: time.Hour, IPv6Prefix: 128},
+	} {
+		n, _ := still(t, with(p))
+		n.Take("192.0.2.7:80", 1)
+		n.Take("2001:DB8::1", 1)
+		if a, b, c := n.Take("192.0.2.7:81", 1), n.Take("[2001:db8::1]", 1), n.Take("2001:db8::2", 1); a.Remaining != 3 || b.Remaining != 3 || c.Remaining != 4 {
+			t.Errorf("%s: %+v, %+v, %+v", name, a, b, c)
+		}
+	}
+}
+
+// Nodes hash an address alike, whichever of its spellings reaches them.
+func TestNodesAgreeOnAnAddressInAllItsSpellings(t *testing.T) {
+	l := newLab(t, 3, with(tenants()))
+	l.nodes[0].take("", "2001:DB8:7::1", 1)
+	l.nodes[1].take("", "[2001:db8:7::2]:443", 1)
+	l.nodes[0].take("", "10.1.9.9:1", 1)
+	l.nodes[2].take("", "64:ff9b::10.1.9.9", 1)
+	l.run(time.Second)
+	l.agree("", "2001:db8:7:0::3", 1)
+	l.agree("", "10.1.9.9", 1)
+	must(t, l.nodes[2].Node.Reset("", " 10.1.9.9"))
+	l.run(time.Second)
+	l.agree("", "10.1.9.9", 3)
+}
+
+func TestWhatLooksLikeAnAddressAndIsNoneIsCounted(t *testing.T) {
+	n, _ := still(t, node.Config{Limits: map[string]node.Policy{"default": tenants(), "bytes": {Limit: 5, Window: time.Hour}}})
+	for _, client := range []string{"10.1.2.3, 10.2.2.4", "010.1.2.3", "10.1.2.3:99999", "alice", "10.1.2.3:80"} {
+		n.Take(client, 1)
+		n.Limiter("bytes").Take(client, 1)
+	}
+	for _, l := range n.Stats().Limits {
+		if want := map[string]uint64{"default": 3}[l.Name]; l.OddAddresses != want {
+			t.Errorf("%s: counted %d, want %d", l.Name, l.OddAddresses, want)
+		}
 	}
 }
 
@@ -125,7 +203,7 @@ func TestIPv6AddressesCountByNetwork(t *testing.T) {
 
 func TestFindingAnOverrideAllocatesNothing(t *testing.T) {
 	n, _ := still(t, with(tenants()))
-	for _, client := range []string{"alice", "acme", "10.9.9.9", "2001:db8::1", "internal:batch:1", "internal:x", "mallory", "alice:10.0.0.1:beef"} {
+	for _, client := range []string{"alice", "acme", "10.9.9.9", "2001:db8::1", "internal:batch:1", "internal:x", "mallory", "alice:10.0.0.1:beef", "10.9.9.9, 10.1.1.1", "[2001:DB8:5::1]:443", "10.0.0.256"} {
 		n.Allow(client)
 		if got := testing.AllocsPerRun(100, func() { n.Allow(client) }); got != 0 {
 			t.Errorf("%s: %v allocations", client, got)

@@ -48,6 +48,10 @@ type LimitStats struct {
 	AllowedUnits, DeniedUnits uint64 // cost
 	// Shadowed counts the allowed decisions that would be denials without shadow.
 	Shadowed, ShadowedUnits uint64
+	// OddAddresses counts requests whose client id looks like an address and is none, such as
+	// a list of addresses, under a limit that reads ids as addresses. They count by the bytes
+	// of their id, so no rule for an address holds for them.
+	OddAddresses uint64
 	// OvershootBound is the most units that the cluster can have admitted to one client
 	// beyond the limit by now, from measured staleness and skew.
 	OvershootBound float64
@@ -176,7 +180,7 @@ func (n *Node) limitStats(r *limits.Revision, sync *deltasync.Status) LimitStats
 		Name: a.Name, Policy: r.Policy,
 		Allowed: of.Allowed, AllowedUnits: of.AllowedUnits,
 		Denied: of.Denied, DeniedUnits: of.DeniedUnits,
-		Shadowed: of.Shadowed, ShadowedUnits: of.ShadowedUnits,
+		Shadowed: of.Shadowed, ShadowedUnits: of.ShadowedUnits, OddAddresses: a.Odd.Load(),
 		OvershootBound: r.Bound(sync, n.cfg.Flush), OvershootSeen: seen, OvershootPeak: peak,
 	}
 	s.Set, s.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)

@@ -41,6 +41,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	p.warnOfReaders()
 	limits, err := s.Policies()
 	faults = append(faults, err)
+	p.warnOfDoubts(limits)
 	p.node = node.Config{
 		Name: s.Name, Cluster: s.Cluster, ClusterKey: key, Limits: limits,
 		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Nodes: int(s.Nodes), Logger: log,
@@ -57,6 +58,13 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 		return nil, usageError{err}
 	}
 	return p, nil
+}
+
+// warnOfDoubts tells of selectors that can hardly mean what they say.
+func (p *plan) warnOfDoubts(limits map[string]node.Policy) {
+	for _, doubt := range p.settings.Doubts(limits) {
+		p.log.Warn("a limit has a selector that can hardly mean what it says", "selector", doubt)
+	}
 }
 
 // supported refuses what would silently not happen.

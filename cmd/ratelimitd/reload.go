@@ -135,6 +135,8 @@ func (r *reloader) take() (changed []string, err error) {
 		if _, err := r.node.Configure(limits); err != nil {
 			return nil, err
 		}
+		p.log = r.log
+		p.warnOfDoubts(limits)
 	}
 	r.limits = limits
 	if others := r.others(&o.settings); len(others) > 0 {

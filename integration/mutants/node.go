@@ -81,6 +81,24 @@ var nodeMistakes = []mistake{
 	{name: "carry nothing over into the window before", edits: []edit{
 		{"node/limit/carry.go", "	case r.Frame.Before(st.Start()):\n		st.RaisePrevious(&r.Frame, o)\n", ""},
 	}},
+	{name: "match addresses by the letters that were sent", edits: []edit{
+		{"node/limit/match.go", "	if m.ips {\n		if addr, ok := ParseAddress(client); ok {\n", "	if m.ips {\n		if addr, ok := ParseAddress(client); ok && addr.String() == client {\n"},
+	}},
+	{name: "take IPv4 behind a NAT64 for IPv6", edits: []edit{
+		{"node/limit/address.go", "	if nat64.Contains(addr) {", "	if nat64.Contains(addr) && addr.Is4() {"},
+	}},
+	{name: "let each zone be a client", edits: []edit{
+		{"node/limit/address.go", "	return Canonical(netip.AddrFrom16(sixteen)), true\n", "	return Canonical(netip.AddrFrom16(sixteen)).WithZone(zone), true\n"},
+	}},
+	{name: "take the first of a list for the address", edits: []edit{
+		{"node/limit/address.go", "	text := trimBlanks(id)\n", "	text, _, _ := strings.Cut(trimBlanks(id), \",\")\n"},
+	}},
+	{name: "read ids as addresses under every limit with overrides", edits: []edit{
+		{"node/limit/match.go", "		if len(o.CIDRs) > 0 || ", "		if o.Limit > 0 || len(o.CIDRs) > 0 || "},
+	}},
+	{name: "put U+FFFD for half a character", edits: []edit{
+		{"node/internal/spec/json.go", "	if half := halfSurrogate(text); half != nil {\n", "	if half := halfSurrogate(text); half != nil && len(text) == 0 {\n"},
+	}},
 	{name: "give back to the part that is current", edits: []edit{
 		{"node/internal/table/charge.go", "e.States().At(c.slot).GiveBack(", "r.Current(e.States(), now).GiveBack("},
 	}},

@@ -41,6 +41,20 @@ func (s *Settings) Policies() (map[string]node.Policy, error) {
 	return out, errors.Join(faults...)
 }
 
+// Doubts lists the selectors of the limits that can hardly mean what they say, each with its
+// origin and the reason. Nothing is wrong with them: whoever starts a node shows them to the
+// operator. The limits are those that Policies returned.
+func (s *Settings) Doubts(limits map[string]node.Policy) []error {
+	var all []error
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		p := limits[name]
+		for _, f := range p.Doubts() {
+			all = append(all, s.at(name, f))
+		}
+	}
+	return all
+}
+
 // at adds to a limit's faulty field the place where it stands.
 func (s *Settings) at(name string, f *node.FieldError) error {
 	w, found := s.limits[name]

@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -76,8 +73,8 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 	}
 	if x.Override >= 0 {
 		out.Override = &explainedOverride{Index: x.Override}
-		if all := a.node.Limits()[q.limit].Overrides; x.Override < len(all) {
-			out.Override.fit(&all[x.Override], q.client)
+		if p := a.node.Limits()[q.limit]; x.Override < len(p.Overrides) {
+			out.Override.Selector, out.Override.Value = p.Selector(x.Override, q.client)
 		}
 	}
 	for _, win := range x.Windows {
@@ -88,45 +85,6 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 		out.Windows = append(out.Windows, one)
 	}
 	ok(w, out)
-}
-
-// fit finds the override's selector that matches the client: the exact id first, then the
-// longest network, then the longest prefix.
-func (x *explainedOverride) fit(o *node.Override, client string) {
-	name := func(field string, i int, value string) {
-		x.Selector, x.Value = spec.Index(spec.Join(spec.Index("overrides", x.Index), field), i), value
-	}
-	if i := slices.Index(o.Clients, client); i >= 0 {
-		name("client", i, client)
-		return
-	}
-	addr, err := netip.ParseAddr(client)
-	longest := -1
-	for i, text := range o.CIDRs {
-		if n, isNet := network(text); err == nil && isNet && n.Bits() > longest && n.Contains(addr.Unmap().WithZone("")) {
-			longest = n.Bits()
-			name("cidr", i, text)
-		}
-	}
-	if longest >= 0 {
-		return
-	}
-	for i, prefix := range o.Prefixes {
-		if len(prefix) > longest && strings.HasPrefix(client, prefix) {
-			longest = len(prefix)
-			name("prefix", i, prefix)
-		}
-	}
-}
-
-// network parses a network, or one address as a network of that address alone.
-func network(text string) (netip.Prefix, bool) {
-	if n, err := netip.ParsePrefix(text); err == nil {
-		return n, true
-	}
-	addr, err := netip.ParseAddr(text)
-	addr = addr.Unmap()
-	return netip.PrefixFrom(addr, addr.BitLen()), err == nil
 }
 
 // instant returns nil for the zero time.

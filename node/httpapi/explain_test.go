@@ -77,7 +77,8 @@ func TestAnExplanationNamesTheSelectorThatFits(t *testing.T) {
 	h := still(t, node.Config{Limits: map[string]node.Policy{"default": {Limit: 10, Window: time.Second, Overrides: []node.Override{
 		{Clients: []string{"bob", "alice"}, Limit: 20},
 		{Prefixes: []string{"a", "al", "10."}, CIDRs: []string{"10.0.0.0/8", "10.1.0.0/16", "192.0.2.1"}, Limit: 30},
-		{CIDRs: []string{"2001:db8::/32"}, Access: node.Blocked},
+		{CIDRs: []string{"2001:DB8::/32"}, Access: node.Blocked},
+		{Clients: []string{"carol", "2001:DB9::0007"}, Prefixes: []string{"2001:DBA:"}, Limit: 40},
 	}}}})
 	for client, want := range map[string]struct {
 		selector, value, countsAs string
@@ -89,9 +90,19 @@ func TestAnExplanationNamesTheSelectorThatFits(t *testing.T) {
 		"10.1.2.3":        {"overrides[1].cidr[1]", "10.1.0.0/16", "10.1.2.3", 30},
 		"::ffff:10.2.0.1": {"overrides[1].cidr[0]", "10.0.0.0/8", "10.2.0.1", 30},
 		"192.0.2.1":       {"overrides[1].cidr[2]", "192.0.2.1", "192.0.2.1", 30},
-		"2001:db8::7":     {"overrides[2].cidr[0]", "2001:db8::/32", "2001:db8::/64", 10},
-		"2001:db9::7":     {"", "", "2001:db9::/64", 10},
-		"zoe":             {"", "", "zoe", 10},
+		"2001:db8::7":     {"overrides[2].cidr[0]", "2001:DB8::/32", "2001:db8::/64", 10},
+		"2001:db9::8":     {"", "", "2001:db9::/64", 10},
+
+		// In other letters.
+		"10.2.0.1:443":         {"overrides[1].cidr[0]", "10.0.0.0/8", "10.2.0.1", 30},
+		"%0910.1.2.3%20":       {"overrides[1].cidr[1]", "10.1.0.0/16", "10.1.2.3", 30},
+		"64:ff9b::192.0.2.1":   {"overrides[1].cidr[2]", "192.0.2.1", "192.0.2.1", 30},
+		"[2001:DB8:0::7]:80":   {"overrides[2].cidr[0]", "2001:DB8::/32", "2001:db8::/64", 10},
+		"2001:db9:0:0::7":      {"overrides[3].client[1]", "2001:DB9::0007", "2001:db9::7", 40},
+		"2001:DBA::1":          {"overrides[3].prefix[0]", "2001:DBA:", "2001:dba::1", 40},
+		"10.1.2.3,%2010.2.0.1": {"overrides[1].prefix[2]", "10.", "10.1.2.3, 10.2.0.1", 30}, // a list is bytes
+		"[10.1.2.3%5D:99999":   {"", "", "[10.1.2.3]:99999", 10},
+		"zoe":                  {"", "", "zoe", 10},
 	} {
 		x := explain(t, h, "client="+client)
 		if want.selector == "" {

@@ -51,6 +51,9 @@ func (a *api) putLimit(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	for _, doubt := range policy.Doubts() {
+		a.log.Warn("a limit has a selector that can hardly mean what it says", "limit", name, "selector", doubt.Field, "why", doubt.Reason) // its value may be a client's id
+	}
 	if inForce, found := a.node.Limits()[name]; found {
 		policy = inForce
 	}

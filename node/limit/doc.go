@@ -8,7 +8,7 @@
 //
 // The calls for one decision, in their order:
 //
-//	index, group := compiled.Match.Find(client, &buffer) // once, if Match is not nil
+//	index, group, _ := compiled.Match.Find(client, &buffer) // once, if Match is not nil
 //	rule := &compiled.Rules[index]
 //	rule.Roll(states, now)                               // into the window of now
 //	admitted, origin := rule.Admits(states, now, cost)   // changes nothing

@@ -45,8 +45,8 @@ type Policy struct {
 	// Shadow lets everything pass, and still decides, counts and reports.
 	Shadow bool `json:",omitempty"`
 	// IPv6Prefix is how many bits of an IPv6 address count, 1 to 128: addresses that share
-	// them are one client. 0 means 64 if an override is by CIDR. Otherwise 0 means that
-	// client ids are never read as addresses.
+	// them are one client. 0 means 64 if an override is by CIDR, otherwise all. See
+	// ReadsAddresses for when ids are read as addresses at all.
 	IPv6Prefix int `json:",omitempty"`
 	// Overrides are other policies for some of the clients. At most MaxOverrides.
 	Overrides []Override `json:",omitempty"`
@@ -57,7 +57,8 @@ type Policy struct {
 // the longest prefix.
 type Override struct {
 	// Clients are ids, Prefixes are beginnings of ids, and CIDRs are networks of ids that
-	// are addresses. An override has at least one of them, and a policy none twice.
+	// are addresses. An override has at least one of them, and a policy none twice. A client
+	// that is an address stands for it in all its spellings: see ParseAddress.
 	Clients  []string `json:",omitempty"`
 	Prefixes []string `json:",omitempty"`
 	CIDRs    []string `json:",omitempty"`

@@ -48,6 +48,7 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 		units.send(ch, float64(l.DeniedUnits), l.Name, "denied")
 		shadowDenied.send(ch, float64(l.Shadowed), l.Name)
 		shadowUnits.send(ch, float64(l.ShadowedUnits), l.Name)
+		oddAddresses.send(ch, float64(l.OddAddresses), l.Name)
 		limitSet.send(ch, oneIf(l.Set), l.Name)
 		overshootBound.send(ch, l.OvershootBound, l.Name)
 		overshootObserved.send(ch, float64(l.OvershootSeen), l.Name)

@@ -47,7 +47,10 @@ func (r *Revision) Rule(client string, buf *limit.Buffer) (*limit.Rule, []byte) 
 	if r.match == nil {
 		return &r.Rules[0], nil
 	}
-	index, group := r.match.Find(client, buf)
+	index, group, odd := r.match.Find(client, buf)
+	if odd {
+		r.Limit.Account.Odd.Add(1)
+	}
 	return &r.Rules[index], group
 }
 

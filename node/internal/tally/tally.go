@@ -17,6 +17,8 @@ type Account struct {
 	Index     int
 	Overshoot Overshoot
 	Top       top.Clients
+	// Odd counts look-ups of ids that look like addresses and are none, where that matters.
+	Odd atomic.Uint64
 }
 
 // Overshoot is by how much a limit was over-admitted, as merging revealed it. The zero value
