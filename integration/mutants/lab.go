@@ -25,9 +25,9 @@ const (
 // ones that were made for it first, then chance. More seeds find rarer mistakes; each
 // 100 cost about a second.
 var simulations = [][]string{
-	{"-test.run", "^(TestAdversaries|TestWhoConforms|TestARepeated)"},
-	{"-test.run", "^(TestRandom|TestRefunds)", "-sim.seeds", "400"},
-	{"-test.run", "^(TestOneNode|TestExcess|TestUrgent|TestSharing)"},
+	{"-test.run", "^(TestAdversaries|TestWhoConforms|TestARepeated|TestShar)"},
+	{"-test.run", "^(TestRandom|TestCorrelated|TestRefunds)", "-sim.seeds", "400"},
+	{"-test.run", "^(TestOneNode|TestExcess|TestUrgent)"},
 }
 
 // lab builds and tries patched copies of the module.

@@ -114,4 +114,7 @@ var nodeMistakes = []mistake{
 	{name: "leave out of the exported bound what windows admit alone", edits: []edit{
 		{"node/internal/limits/bound.go", "		units += r.MostAlone()\n", "		if r.Policy.Algorithm == limit.GCRA {\n			units += r.MostAlone()\n		}\n"},
 	}},
+	{name: "begin a new spell of isolation whenever the group changes", edits: []edit{
+		{"node/internal/isolation/group.go", "	if was == nil {\n		w.spells++\n	}\n", "	w.spells++\n"},
+	}},
 }

@@ -11,6 +11,12 @@ var syncMistakes = []mistake{
 	}
 `},
 	}},
+	{name: "count a group whose nodes hear more than each other", edits: []edit{
+		{"sync/group.go", "	return n == len(p.hears)\n", "	return n <= len(p.hears)\n"},
+	}},
+	{name: "strike a name off when one of two nodes that bear it leaves", edits: []edit{
+		{"sync/members.go", "other.node == p.node && other.state == PeerAlive })", "false })"},
+	}},
 	{name: "never ask for what was lost", edits: []edit{
 		{"sync/repair.go", "		case p.gap:\n", "		case false:\n"},
 		{"sync/repair.go", "		case p.differs && p.mismatch.due(now):\n", "		case false:\n"},

@@ -50,3 +50,60 @@ func TestSharingKeepsTheBoundFlatInAPartition(t *testing.T) {
 		}
 	}
 }
+
+// The shares of all nodes together stay within the rate however the cluster is split.
+func TestSharesStayFlatHoweverTheClusterIsSplit(t *testing.T) {
+	const (
+		rate, burst = 10, 100
+		long        = 400 * time.Second
+		second      = time.Second
+	)
+	flapping := []sim.Fault{{At: 5 * second, For: long, Kind: sim.FaultPartition, Nodes: []int{1, 2}}}
+	for i := range 30 {
+		flapping = append(flapping, sim.Fault{At: time.Duration(15+12*i) * second, For: 6 * second, Kind: sim.FaultPartition, Nodes: []int{1 + i%4}})
+	}
+	for _, c := range []struct {
+		name   string
+		nodes  int
+		faults []sim.Fault
+		// detections is how often a node goes on at the whole rate until it notices.
+		detections float64
+		ask        []int // the nodes that are asked; none is all
+	}{
+		{
+			"a single pair is cut, so the two hear different groups", 5,
+			[]sim.Fault{{At: 5 * second, For: long, Kind: sim.FaultPartition, Nodes: []int{1}, Against: []int{2}}}, 1, []int{1, 2},
+		},
+		{
+			"a node leaves whose name another one bears, which stays", 3,
+			[]sim.Fault{
+				{At: 5 * second, For: long, Kind: sim.FaultPartition, Nodes: []int{1}},
+				{At: 15 * second, Kind: sim.FaultJoin, Nodes: []int{2}}, {At: 25 * second, Kind: sim.FaultLeave, Nodes: []int{4}},
+			}, 2, nil,
+		},
+		{"groups come and go", 4, flapping, 1, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			streams := []sim.Stream{{Client: "a", Burst: 1, Period: 50 * time.Millisecond, Start: second}}
+			if len(c.ask) > 0 {
+				streams = nil
+			}
+			for _, n := range c.ask {
+				streams = append(streams, sim.Stream{Client: "a", Node: n, Burst: 1, Period: 50 * time.Millisecond, Start: second})
+			}
+			r := play(t, sim.Scenario{
+				Seed: 1, Nodes: c.nodes, Duration: long + 30*second, Flush: 20 * time.Millisecond,
+				Policy:  node.Policy{Limit: rate, Window: second, Burst: burst, OnIsolation: node.IsolationShare},
+				Link:    sim.Link{DelayMin: time.Millisecond, DelayMax: 3 * time.Millisecond},
+				Streams: streams, Faults: c.faults,
+			})
+			const detect = 3 + 1.2
+			flat := float64(c.nodes-1) * (burst + c.detections*rate*detect)
+			t.Logf("E %.1f, flat bound %.1f", r.E, flat)
+			if r.E > flat {
+				t.Errorf("E is %.1f, over %.1f", r.E, flat)
+			}
+		})
+	}
+}
