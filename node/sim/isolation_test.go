@@ -72,14 +72,18 @@ func TestSharesStayFlatHoweverTheClusterIsSplit(t *testing.T) {
 	}{
 		{
 			"a single pair is cut, so the two hear different groups", 5,
-			[]sim.Fault{{At: 5 * second, For: long, Kind: sim.FaultPartition, Nodes: []int{1}, Against: []int{2}}}, 1, []int{1, 2},
+			[]sim.Fault{{At: 5 * second, For: long, Kind: sim.FaultPartition, Nodes: []int{1}, Against: []int{2}}},
+			1,
+			[]int{1, 2},
 		},
 		{
 			"a node leaves whose name another one bears, which stays", 3,
 			[]sim.Fault{
 				{At: 5 * second, For: long, Kind: sim.FaultPartition, Nodes: []int{1}},
-				{At: 15 * second, Kind: sim.FaultJoin, Nodes: []int{2}}, {At: 25 * second, Kind: sim.FaultLeave, Nodes: []int{4}},
-			}, 2, nil,
+				{At: 15 * second, Kind: sim.FaultJoin, Nodes: []int{2}},
+				{At: 25 * second, Kind: sim.FaultLeave, Nodes: []int{4}},
+			},
+			2, nil,
 		},
 		{"groups come and go", 4, flapping, 1, nil},
 	} {
