@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"log/slog"
 	"os"
 	"strings"
@@ -52,6 +53,15 @@ func TestAReloadSaysOnlyWhatIsNewAndRight(t *testing.T) {
 	}
 	if changed, err := r.take(); err != nil || len(changed) != 1 || len(c) != 1 {
 		t.Errorf("a change: %v, %v, told %d times", changed, err, len(c))
+	}
+	var told bytes.Buffer
+	r.log = slog.New(slog.NewTextHandler(&told, nil))
+	doubtful := "limit: 20\nlimits: {x: {limit: 1, window: 1, overrides: [{client: 010.0.0.1, limit: 2}]}}\n"
+	if err := os.WriteFile(path, []byte(doubtful), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.take(); err != nil || !strings.Contains(told.String(), "limits.x.overrides[0].client") {
+		t.Errorf("a selector that can hardly be meant: %v, told %s", err, told.String())
 	}
 	ahead := time.Now().Add(time.Hour)
 	if err := os.Chtimes(path, ahead, ahead); err != nil {

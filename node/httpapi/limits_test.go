@@ -1,7 +1,9 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -202,5 +204,16 @@ func TestALimitAtTheEndOfItsEpochsCanBeSet(t *testing.T) {
 	}
 	if w := ask(t, h, http.MethodDelete, "/v1/limits/default", ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"limit":100,`) {
 		t.Errorf("DELETE: %d %s", w.Code, w.Body)
+	}
+}
+
+// A selector that can hardly mean what it says is taken, and told in the log without the id.
+func TestAPutWithADoubtfulSelectorIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	h := httpapi.New(httpapi.Config{Node: leaping(t, several()), Loopback: true, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	body := `{"limit":5,"window":60,"overrides":[{"client":"alice","limit":7},{"client":"203.0.113.09","block":true}]}`
+	wantStatus(t, ask(t, h, "PUT", "/v1/limits/x", body), http.StatusOK, isJSON)
+	if got := log.String(); strings.Count(got, "hardly mean") != 1 || !strings.Contains(got, "selector=overrides[1].client") || strings.Contains(got, "203.0.113") {
+		t.Errorf("got the log %s", got)
 	}
 }

@@ -76,9 +76,6 @@ func parseHost(text string) (netip.Addr, bool) {
 // nat64 is the well-known prefix by which IPv6 networks reach IPv4 (RFC 6052).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// mapped is the prefix of IPv4 addresses that are written as IPv6 (RFC 4291).
-var mapped = netip.PrefixFrom(netip.AddrFrom16([16]byte{10: 0xff, 11: 0xff}), 96)
-
 // Canonical is the one form of an address that others compare with: IPv4 where the address
 // stands for one, and without a zone.
 func Canonical(addr netip.Addr) netip.Addr {

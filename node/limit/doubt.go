@@ -53,8 +53,12 @@ func (d *doubter) doubt(override int, field, value, reason string) {
 }
 
 func (d *doubter) client(i int, id string) {
+	addr, isAddr := ParseAddress(id)
+	_, portErr := netip.ParseAddrPort(trimBlanks(id))
 	switch {
-	case isAddress(id):
+	case isAddr && portErr == nil:
+		d.doubt(i, "client", id, fmt.Sprintf("is %v, whatever the port", addr))
+	case isAddr:
 	case LooksLikeAddress(id):
 		d.doubt(i, "client", id, "looks like an address and is none, so it matches only an id of the same bytes")
 	default:

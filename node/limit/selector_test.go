@@ -88,7 +88,8 @@ func TestSelectorsThatCannotBeMeantAreRefused(t *testing.T) {
 	}
 	// Only the letters of addresses do not matter.
 	for _, lists := range [][][]string{
-		{{"client a"}, {"client A"}}, {{"prefix AB:"}, {"prefix ab:"}}, {{"client a"}, {"prefix a"}}, {{"client *a"}, {"prefix a*b"}},
+		{{"client a"}, {"client A"}},
+		{{"prefix AB:"}, {"prefix ab:"}}, {{"client a"}, {"prefix a"}}, {{"client *a"}, {"prefix a*b"}},
 		{{"client 10"}, {"client 10/8"}, {"client v1.2/3"}, {"prefix /8"}}, {{"client 10.0.0.1/a"}}, {{"cidr ::ffff:0:0/95"}}, {{"cidr 0.0.0.0/0", "cidr ::/0"}},
 	} {
 		if err := named(lists...).Validate(); err != nil {
@@ -114,6 +115,9 @@ func TestSelectorsThatCanHardlyBeMeantAreDoubted(t *testing.T) {
 		{[][]string{{"client a"}, {"client 010.0.0.1"}}, "overrides[1].client", "looks like an address"},
 		{[][]string{{"client 10.0.0.1:99999"}}, "overrides[0].client", "looks like an address"},
 		{[][]string{{"client 10.0.0.1-10.0.0.9"}}, "overrides[0].client", "looks like an address"},
+		{[][]string{{"client 10.0.0.1:80"}}, "overrides[0].client", "is 10.0.0.1, whatever the port"},
+		{[][]string{{"client [2001:DB8::1]:80"}}, "overrides[0].client", "is 2001:db8::1, whatever the port"},
+		{[][]string{{"client [2001:DB8::1]"}}, "", ""},
 		{[][]string{{"client  10.0.0.1 "}}, "", ""}, // an address, blanks or not
 		{[][]string{{"prefix 10.0.0.1"}}, "overrides[0].prefix", "letters of addresses"},
 		{[][]string{{"prefix 198.51."}}, "overrides[0].prefix", "letters of addresses"},
@@ -125,7 +129,7 @@ func TestSelectorsThatCanHardlyBeMeantAreDoubted(t *testing.T) {
 		{[][]string{{"cidr 2001:db8::/31"}, {"prefix 2001:DB8:"}}, "overrides[1].prefix", "2001:db8::/31 in overrides[0].cidr has them all"},
 		{[][]string{{"cidr 10.9.0.0/8"}}, "overrides[0].cidr", "10.0.0.0/8"},
 		{[][]string{{"cidr 2001:db8::1/32"}}, "overrides[0].cidr", "2001:db8::/32"},
-		{[][]string{{"client 192.0.2.7:80"}, {"cidr 192.0.2.7"}}, "overrides[1].cidr", "reaches no address"},
+		{[][]string{{"client ::ffff:192.0.2.7"}, {"cidr 192.0.2.7"}}, "overrides[1].cidr", "reaches no address"},
 		{[][]string{{"cidr 2001:DB8::1/128"}, {"client 2001:db8::1"}}, "overrides[0].cidr", "reaches no address"},
 		{[][]string{{"cidr 10.0.0.0/8"}, {"cidr 10.0.0.0/9"}, {"cidr 10.128.0.0/9"}}, "overrides[0].cidr", "reaches no address"},
 		{[][]string{{"cidr 10.0.0.0/8"}, {"cidr 10.0.0.0/9"}, {"cidr 10.128.0.0/10", "cidr 10.192.0.0/10"}}, "overrides[0].cidr", "reaches no address"},
@@ -142,6 +146,19 @@ func TestSelectorsThatCanHardlyBeMeantAreDoubted(t *testing.T) {
 			t.Errorf("%q: got %v", c.lists, doubts)
 		case c.field != "" && (doubts[0].Field != c.field || !strings.Contains(doubts[0].Reason, c.want)):
 			t.Errorf("%q: got %v, want %s: %s", c.lists, doubts, c.field, c.want)
+		}
+	}
+}
+
+func TestOnlyLimitsThatNameAddressesReadThem(t *testing.T) {
+	for want, all := range map[bool][]limit.Policy{
+		true:  {named([]string{"cidr 10.0.0.0/8"}), named([]string{"client a"}, []string{"client [::1]:80"}), {Limit: 5, Window: time.Hour, IPv6Prefix: 128}},
+		false: {named(), named([]string{"client a", "prefix 10.0."}), named([]string{"client 010.0.0.1"}), {Limit: 5, Window: time.Hour}},
+	} {
+		for _, p := range all {
+			if got := p.ReadsAddresses(); got != want {
+				t.Errorf("%+v: reads addresses: %v", p.Overrides, got)
+			}
 		}
 	}
 }

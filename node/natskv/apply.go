@@ -121,6 +121,9 @@ func (w *Watcher) set(name string, e *entry, p node.Policy) {
 	if err == nil {
 		w.count(func(s *Stats) { s.Set++ })
 		w.log.Info("limit set as the NATS bucket says", "limit", name, "revision", e.revision)
+		for _, doubt := range p.Doubts() {
+			w.log.Warn("a limit has a selector that can hardly mean what it says", "limit", name, "selector", doubt.Field, "why", doubt.Reason)
+		}
 	}
 	e.refused = errors.As(err, new(*node.FieldError))
 	w.tell(name, e, err)
