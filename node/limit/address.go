@@ -27,12 +27,15 @@ func ParseAddress(id string) (addr netip.Addr, ok bool) {
 		if !closed || rest != "" && (rest[0] != ':' || !isPort(rest[1:])) {
 			return netip.Addr{}, false
 		}
-		return parseHost(inner)
+		if four, rest, ok := cutIPv4(inner); ok && rest == "" {
+			return netip.AddrFrom4(four), true
+		}
+		return parseZoned(inner)
 	}
-	if host, port, one := strings.Cut(text, ":"); one && isPort(port) && strings.IndexByte(host, '.') > 0 {
-		text = host
+	if four, rest, ok := cutIPv4(text); ok && (rest == "" || rest[0] == ':' && isPort(rest[1:])) {
+		return netip.AddrFrom4(four), true
 	}
-	return parseHost(text)
+	return parseZoned(text)
 }
 
 // longestAddress is an IPv6 address that ends as IPv4 does, with brackets, a port, and a zone
@@ -40,7 +43,17 @@ func ParseAddress(id string) (addr netip.Addr, ok bool) {
 // lowering it overlooks addresses with long zones.
 const longestAddress = len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%]:65535") + 64
 
-func trimBlanks(text string) string { return strings.Trim(text, " \t\r\n") }
+func trimBlanks(text string) string {
+	for text != "" && isBlank(text[0]) {
+		text = text[1:]
+	}
+	for text != "" && isBlank(text[len(text)-1]) {
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // isPort reports whether text is a number of at most 65535.
 func isPort(text string) bool {
@@ -57,14 +70,11 @@ func isPort(text string) bool {
 	return n <= 65535
 }
 
-// parseHost reads an address without brackets and port.
-func parseHost(text string) (netip.Addr, bool) {
+// parseZoned reads an IPv6 address that may have a zone.
+func parseZoned(text string) (netip.Addr, bool) {
 	text, zone, zoned := strings.Cut(text, "%")
 	if zoned && (zone == "" || strings.ContainsAny(zone, " \t\r\n,[]%\"")) {
 		return netip.Addr{}, false
-	}
-	if four, ok := parseIPv4(text); ok && !zoned {
-		return netip.AddrFrom4(four), true
 	}
 	sixteen, ok := parseIPv6(text)
 	if !ok {
@@ -90,27 +100,27 @@ func Canonical(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// parseIPv4 reads four decimal numbers up to 255, without leading zeros.
-func parseIPv4(text string) (four [4]byte, ok bool) {
+// cutIPv4 reads four decimal numbers up to 255, without leading zeros, and returns the text
+// after them.
+func cutIPv4(text string) (four [4]byte, rest string, ok bool) {
 	for i := range four {
+		if i > 0 {
+			if text == "" || text[0] != '.' {
+				return four, "", false
+			}
+			text = text[1:]
+		}
 		digits, n := 0, 0
 		for digits < len(text) && text[digits] >= '0' && text[digits] <= '9' && digits < 4 {
 			n = n*10 + int(text[digits]-'0')
 			digits++
 		}
 		if digits == 0 || n > 255 || digits > 1 && text[0] == '0' {
-			return four, false
+			return four, "", false
 		}
 		four[i], text = byte(n), text[digits:]
-		if i == 3 {
-			break
-		}
-		if text == "" || text[0] != '.' {
-			return four, false
-		}
-		text = text[1:]
 	}
-	return four, text == ""
+	return four, text, true
 }
 
 // parseIPv6 reads the forms of RFC 4291, section 2.2.
@@ -125,8 +135,8 @@ func parseIPv6(text string) (sixteen [16]byte, ok bool) {
 		}
 		group, digits := hexGroup(text)
 		if digits < len(text) && text[digits] == '.' { // the rest is IPv4
-			four, ok := parseIPv4(text)
-			if !ok || at > 12 {
+			four, rest, ok := cutIPv4(text)
+			if !ok || rest != "" || at > 12 {
 				return sixteen, false
 			}
 			copy(sixteen[at:], four[:])
