@@ -124,10 +124,11 @@ func (n *decider) outright(r *limit.Rule, why Reason, cost int64) Decision {
 	if r == nil {
 		return d
 	}
-	d.Limit, d.Quota, d.Window, d.Burst = r.Limit, r.Policy.Limit, r.Policy.Window, r.Policy.Burst
+	d.Limit = r.Limit
+	if r.Policy.Access == Limited { // nobody else has a quota, whatever the limit's own policy is
+		d.Quota, d.Window, d.Burst = r.Policy.Limit, r.Policy.Window, r.Policy.Burst
+	}
 	switch why {
-	case ReasonUnlimited:
-		d.Remaining = d.Burst
 	case ReasonBlocked:
 		if r.Policy.Shadow {
 			d.Reason = ReasonShadow

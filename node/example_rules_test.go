@@ -78,8 +78,8 @@ func ExamplePolicy_overrides() {
 	// Output:
 	// bob true ok 100
 	// acme true ok 10000
-	// internal:cron true unlimited 100
-	// 192.0.2.7 false blocked 100
+	// internal:cron true unlimited 0
+	// 192.0.2.7 false blocked 0
 }
 
 // A gateway that knows each customer's plan sends the limit along.

@@ -14,7 +14,8 @@ import (
 type Explanation struct {
 	// Decision is the answer to a request for one unit more. It took nothing.
 	Decision
-	// Policy decides on the client: the limit's own, or that of an override.
+	// Policy decides on the client: the limit's own, or that of an override. Its Limit,
+	// Window, Calendar and Burst are 0 for a client that is unlimited or blocked.
 	Policy Policy
 	// Override is the index of the override that matches the client, -1 for none.
 	Override int
@@ -65,6 +66,9 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 		return Explanation{}, c.fault()
 	}
 	x := Explanation{Policy: c.rule.Policy, Override: int(c.rule.Index) - 1, CountsAs: string(group), Since: instant(c.rule.Revision.At)}
+	if x.Policy.Access != Limited { // an override leaves the limit's own rate in place, unused
+		x.Policy.Limit, x.Policy.Window, x.Policy.Calendar, x.Policy.Burst = 0, 0, 0, 0
+	}
 	iso, names := n.isolation.Group(), n.names()
 	if s := c.shard; s != nil {
 		s.Lock()

@@ -189,7 +189,7 @@ func (n *Node) runHousekeeping() {
 func (n *Node) housekeep() {
 	if n.clock != nil {
 		ahead := n.clock.Steer()
-		n.ahead.Store(int64(ahead))
+		n.ahead.Store(int64(max(ahead, 0))) // a clock that is behind has just been set right
 		if ahead > n.cfg.ClockTolerance {
 			n.log.Warn("this node's time is ahead of the wall clock, so it is slowing down; peers may refuse its data; if the wall clock is right, restart the node", "ahead", ahead)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
 func explain(c *call) action {
@@ -39,6 +40,7 @@ type explanation struct {
 		RetryAfter int64  `json:"retry_after_ms"`
 		ResetAfter int64  `json:"reset_after_ms"`
 		Reason     string `json:"reason"`
+		Note       string `json:"note"`
 		Degraded   bool   `json:"degraded"`
 	} `json:"decision"`
 	Held    bool              `json:"held"`
@@ -75,8 +77,12 @@ var reasonWords = map[string]string{
 // never is the wait, in milliseconds, from which on daemons mean that waiting is vain.
 const never = int64(365 * 24 * time.Hour / time.Millisecond)
 
-// print writes the standing for people. Times are those of now's zone.
+// print writes the standing for people. Times are those of now's zone, but for windows of a
+// calendar those of the calendar.
 func (x *explanation) print(w io.Writer, now time.Time) error {
+	if zone, err := time.LoadLocation(x.Policy.TimeZone); err == nil && x.Policy.Algorithm == node.FixedWindow.String() {
+		now = now.In(zone)
+	}
 	d := &x.Decision
 	verdict := "denied"
 	if d.Allowed {
@@ -101,6 +107,9 @@ func (x *explanation) print(w io.Writer, now time.Time) error {
 	case !d.Allowed:
 		t.Row("passes again", "nobody knows when")
 	}
+	if d.Note != "" {
+		t.Row("the wait is", d.Note)
+	}
 	if x.Policy.limits() {
 		t.Row("left", fmt.Sprintf("%d of %d", d.Remaining, x.Policy.Burst))
 		if d.ResetAfter > 0 {
@@ -108,7 +117,7 @@ func (x *explanation) print(w io.Writer, now time.Time) error {
 		}
 	}
 	t.Row("policy", x.Policy.rate())
-	t.Row("which is", x.whose())
+	t.Row("whose", x.whose())
 	if x.Since == nil {
 		t.Row("in force", "as configured")
 	} else {
@@ -157,8 +166,7 @@ func (x *explanation) printWindows(w io.Writer, now time.Time) error {
 		return err
 	}
 	var t output.Table
-	zone, _ := now.Zone()
-	t.Row("WINDOW ("+zone+")", "NODE", "ADMITTED", "GIVEN BACK")
+	t.Row("WINDOW", "NODE", "ADMITTED", "GIVEN BACK")
 	for _, win := range x.Windows {
 		name := clock(win.Start, now) + " to " + clock(win.End, now)
 		if win.Before > 0 {
@@ -188,7 +196,7 @@ func (l *limit) rate() string {
 	return text
 }
 
-// clock is a time of day in now's zone, with the date where that is another day.
+// clock is a time of day with now's zone, and with the date where that is another day.
 func clock(t, now time.Time) string {
 	t = t.In(now.Location())
 	layout := "15:04:05"
@@ -198,5 +206,5 @@ func clock(t, now time.Time) string {
 	if t.Format(time.DateOnly) != now.Format(time.DateOnly) {
 		layout = time.DateOnly + " " + layout
 	}
-	return t.Format(layout)
+	return t.Format(layout + " MST")
 }

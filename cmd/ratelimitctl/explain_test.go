@@ -17,25 +17,39 @@ func TestAnExplanationSaysWhatHoldsAndWhoAdmittedWhat(t *testing.T) {
 			"windows":[{"start":"2026-11-23T15:00:00Z","end":"2026-11-23T16:00:00Z","before_units":0,"nodes":[{"node":"n1","incarnation":"1a","admitted_units":3,"given_back_units":1},
 			{"node":"","incarnation":"2b","admitted_units":1,"given_back_units":0}]},{"start":"2026-11-22T23:00:00Z","end":"2026-11-23T00:00:00Z","before_units":7,"nodes":[]}]}`, "" +
 			"alice at limit login: denied now, the limit is used up\n" +
-			"passes again     in 12m34s, at 15:42:34\n" +
+			"passes again     in 12m34s, at 15:42:34 UTC\n" +
 			"left             0 of 2\n" +
-			"all there again  in 11h6m40s, at 2026-11-24 02:36:40\n" +
+			"all there again  in 11h6m40s, at 2026-11-24 02:36:40 UTC\n" +
 			"policy           4 per 1h, gcra, burst 2\n" +
-			"which is         of overrides[1].client[0], alice\n" +
-			"in force         since 2026-11-22 09:00:00\n" +
-			"last reset       15:00:01\n" +
+			"whose            of overrides[1].client[0], alice\n" +
+			"in force         since 2026-11-22 09:00:00 UTC\n" +
+			"last reset       15:00:01 UTC\n" +
 			"degraded         this node cannot hear all its peers, and may not know of all that they admitted\n" +
 			"\n" +
-			"WINDOW (UTC)                     NODE                            ADMITTED  GIVEN BACK\n" +
-			"15:00:00 to 16:00:00             n1                              3         1\n" +
-			"                                 gone, 2b                        1         0\n" +
-			"2026-11-22 23:00:00 to 00:00:00  (before the limit was changed)  7         0\n"},
+			"WINDOW                                   NODE                            ADMITTED  GIVEN BACK\n" +
+			"15:00:00 UTC to 16:00:00 UTC             n1                              3         1\n" +
+			"                                         gone, 2b                        1         0\n" +
+			"2026-11-22 23:00:00 UTC to 00:00:00 UTC  (before the limit was changed)  7         0\n"},
+		"a calendar of another zone": {`{"client":"bob","limit":"day","counts_as":"bob","override":null,"policy":{"limit":3,"window":"day","burst":3,"algorithm":"fixed_window","resolution":1,"time_zone":"America/New_York"},"since":null,
+			"decision":{"allowed":false,"remaining":0,"retry_after_ms":133200000,"reset_after_ms":133200000,"reason":"over_limit","note":"longer than the window: the client is beyond its limit"},
+			"windows":[{"start":"2026-11-23T00:00:00-05:00","end":"2026-11-24T00:00:00-05:00","before_units":0,"nodes":[{"node":"n1","incarnation":"1a","admitted_units":6,"given_back_units":0}]}]}`, "" +
+			"bob at limit day: denied now, the limit is used up\n" +
+			"passes again     in 37h, at 2026-11-24 23:30:00 EST\n" +
+			"the wait is      longer than the window: the client is beyond its limit\n" +
+			"left             0 of 3\n" +
+			"all there again  in 37h, at 2026-11-24 23:30:00 EST\n" +
+			"policy           3 per day (America/New_York), fixed_window\n" +
+			"whose            the limit's own\n" +
+			"in force         as configured\n" +
+			"\n" +
+			"WINDOW                                   NODE  ADMITTED  GIVEN BACK\n" +
+			"00:00:00 EST to 2026-11-24 00:00:00 EST  n1    6         0\n"},
 		"blocked network": {`{"client":"2001:db8::1","limit":"api","counts_as":"2001:db8::/64","override":{"index":0},"policy":{"block":true},"since":null,
 			"decision":{"allowed":false,"retry_after_ms":31536000000,"reason":"blocked"},"windows":[]}`, "" +
 			"2001:db8::1 at limit api: denied now, this client is blocked\n" +
 			"passes again  never, as things are\n" +
 			"policy        blocked\n" +
-			"which is      of overrides[0]\n" +
+			"whose         of overrides[0]\n" +
 			"in force      as configured\n" +
 			"counts as     2001:db8::/64\n" +
 			"\n" +
@@ -45,9 +59,9 @@ func TestAnExplanationSaysWhatHoldsAndWhoAdmittedWhat(t *testing.T) {
 			"decision":{"allowed":true,"remaining":1,"retry_after_ms":0,"reset_after_ms":2500},"windows":[]}`, "" +
 			"bob at limit day: allowed now, within the limit\n" +
 			"left             1 of 3\n" +
-			"all there again  in 2.5s, at 15:30:02.500\n" +
+			"all there again  in 2.5s, at 16:30:02.500 CET\n" +
 			"policy           3 per day (Europe/Berlin), fixed_window, shadow\n" +
-			"which is         the limit's own\n" +
+			"whose            the limit's own\n" +
 			"in force         as configured\n" +
 			"shares           its count with other clients, because the client table is full\n" +
 			"\n" +
@@ -57,7 +71,7 @@ func TestAnExplanationSaysWhatHoldsAndWhoAdmittedWhat(t *testing.T) {
 			"passes again  when nodes hear each other\n" +
 			"left          0 of 1\n" +
 			"policy        1 per 1s, gcra\n" +
-			"which is      the limit's own\n" +
+			"whose         the limit's own\n" +
 			"in force      as configured\n" +
 			"\n" +
 			"nothing is counted\n"},

@@ -72,8 +72,8 @@ func (l *limit) window() string {
 		return "-"
 	}
 	text := windowText(l.Window)
-	if l.TimeZone != "" && l.TimeZone != "UTC" {
-		text += " (" + l.TimeZone + ")"
+	if l.TimeZone != "" && (l.TimeZone != "UTC" || strings.HasPrefix(string(l.Window), `"`)) {
+		text += " (" + l.TimeZone + ")" // a day of the calendar begins somewhere
 	}
 	return text
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,7 +148,7 @@ func amount(p node.Policy) string {
 	case p.Access == node.Unlimited:
 		return "unlimited"
 	case p.Calendar != none:
-		return fmt.Sprintf("%d per %v", p.Limit, p.Calendar)
+		return fmt.Sprintf("%d per %v (%s)", p.Limit, p.Calendar, cmp.Or(p.TimeZone, "UTC"))
 	}
 	return fmt.Sprintf("%d per %s", p.Limit, output.Span(p.Window))
 }

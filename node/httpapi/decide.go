@@ -13,18 +13,42 @@ import (
 type decision struct {
 	Allowed    bool   `json:"allowed"`
 	Limit      string `json:"limit"`
-	Quota      int64  `json:"quota"`
-	Window     int64  `json:"window_ms"`
-	Burst      int64  `json:"burst"`
-	Remaining  int64  `json:"remaining"`
+	*quota            // nil for a client that is unlimited or blocked
 	RetryAfter int64  `json:"retry_after_ms"`
 	ResetAfter int64  `json:"reset_after_ms"`
 	Reason     string `json:"reason,omitempty"`   // missing if the client is within its limit
+	Note       string `json:"note,omitempty"`     // missing unless the wait is longer than the window
 	Degraded   bool   `json:"degraded,omitempty"` // the node does not hear all its peers
 	// Cost is the number of units that the node took, if it may differ from the request's.
 	Cost *int64 `json:"cost,omitempty"`
 	// Limits are the decisions of each limit, if the request has several.
 	Limits []decision `json:"limits,omitempty"`
+}
+
+// quota is what a limited client may use.
+type quota struct {
+	Quota     int64 `json:"quota"`
+	Window    int64 `json:"window_ms"`
+	Burst     int64 `json:"burst"`
+	Remaining int64 `json:"remaining"`
+}
+
+// The notes on a wait that is longer than the window.
+const (
+	noteDebt = "longer than the window: the cost is more than the limit of one window, or the client is beyond its limit, " +
+		"as after several nodes admitted at once, a reservation was settled for more than its estimate, or the limit was lowered; a sliding window counts the window before as well"
+	noteShare = "longer than the window: while nodes cannot hear each other, these nodes have only their share of the limit"
+)
+
+func noteOf(d *node.Decision) string {
+	switch {
+	case d.Allowed || d.Burst == 0 || d.RetryAfter <= d.Window || d.RetryAfter == math.MaxInt64:
+		return ""
+	case d.Reason == node.ReasonIsolatedShare:
+		return noteShare
+	default:
+		return noteDebt
+	}
 }
 
 // never is the wait of a request that can never pass. Clients cannot compute with the largest
@@ -40,9 +64,11 @@ func wait(d time.Duration) time.Duration {
 
 func decisionOf(d node.Decision) decision {
 	out := decision{
-		Allowed: d.Allowed, Limit: d.Limit, Quota: d.Quota, Window: ceil(d.Window, time.Millisecond), Burst: d.Burst,
-		Remaining: d.Remaining, RetryAfter: ceil(wait(d.RetryAfter), time.Millisecond), ResetAfter: ceil(d.ResetAfter, time.Millisecond),
-		Degraded: d.Degraded,
+		Allowed: d.Allowed, Limit: d.Limit, RetryAfter: ceil(wait(d.RetryAfter), time.Millisecond),
+		ResetAfter: ceil(d.ResetAfter, time.Millisecond), Note: noteOf(&d), Degraded: d.Degraded,
+	}
+	if d.Burst > 0 {
+		out.quota = &quota{Quota: d.Quota, Window: ceil(d.Window, time.Millisecond), Burst: d.Burst, Remaining: d.Remaining}
 	}
 	if d.Reason != node.ReasonOK && d.Reason != node.ReasonPeek {
 		out.Reason = d.Reason.String()

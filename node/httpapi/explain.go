@@ -66,9 +66,10 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 		problemOf(err, "limit").write(w)
 		return
 	}
+	zone := zoneOf(&x.Policy)
 	out := explanation{
 		Client: q.client, Limit: q.limit, CountsAs: cmp.Or(x.CountsAs, q.client), Policy: spec.LimitOf(x.Policy),
-		Since: instant(x.Since), Decision: decisionOf(x.Decision), FullAt: instant(x.FullAt), Held: x.Held, Shared: x.Shared,
+		Since: instant(x.Since), Decision: decisionOf(x.Decision), FullAt: instantIn(zone, x.FullAt), Held: x.Held, Shared: x.Shared,
 		Reset: instant(x.Reset), Windows: []explainedWindow{},
 	}
 	if x.Override >= 0 {
@@ -78,7 +79,7 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	for _, win := range x.Windows {
-		one := explainedWindow{Start: win.Start.UTC(), End: win.End.UTC(), Before: win.Before, Nodes: []explainedShare{}}
+		one := explainedWindow{Start: win.Start.In(zone), End: win.End.In(zone), Before: win.Before, Nodes: []explainedShare{}}
 		for _, s := range win.Shares {
 			one.Nodes = append(one.Nodes, explainedShare{Node: s.Node, Incarnation: incarnation(s.Replica), Admitted: s.Admitted, GivenBack: s.GivenBack})
 		}
@@ -87,11 +88,21 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 	ok(w, out)
 }
 
+// zoneOf is the zone of a policy's windows: midnight in it reads as midnight.
+func zoneOf(p *node.Policy) *time.Location {
+	if zone, err := time.LoadLocation(p.TimeZone); err == nil {
+		return zone
+	}
+	return time.UTC
+}
+
 // instant returns nil for the zero time.
-func instant(t time.Time) *time.Time {
+func instant(t time.Time) *time.Time { return instantIn(time.UTC, t) }
+
+func instantIn(zone *time.Location, t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
-	t = t.UTC()
+	t = t.In(zone)
 	return &t
 }

@@ -101,6 +101,19 @@ func TestStatusKeepsItsMembers(t *testing.T) {
 	}
 }
 
+// Spans that round to nothing are 0, whatever their sign.
+func TestNoSpanIsMinusZero(t *testing.T) {
+	tiny := func(s *node.Stats) {
+		withPeer(s)
+		p := &s.Sync.Peers[0]
+		s.ClockAhead, s.Skew, s.Staleness, p.Skew, p.Delay, p.HeardAgo, p.StaleFor = -1, -300, -400, -499, -1, -1, -1
+	}
+	h := httpapi.New(httpapi.Config{Node: doubled{Node: open(t, node.Config{}), edit: tiny}})
+	if body := ask(t, h, "GET", "/v1/status", "").Body.String(); strings.Contains(body, ":-0") {
+		t.Errorf("got %s", body)
+	}
+}
+
 func TestTopListsTheHeaviestAndTheMostDenied(t *testing.T) {
 	n := open(t, node.Config{})
 	// The table samples decisions, so its counts are given here.

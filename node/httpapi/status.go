@@ -186,8 +186,9 @@ func syncStatusOf(s *node.Stats) syncStatus {
 // incarnation writes a replica's number as subjects have it.
 func incarnation(replica uint64) string { return strconv.FormatUint(replica, 36) }
 
-// ms converts a duration to milliseconds, rounded to the microsecond.
-func ms(d time.Duration) float64 { return math.Round(float64(d)/1e3) / 1e3 }
+// ms converts a duration to milliseconds, rounded to the microsecond. It rounds as an
+// integer, which has no -0.
+func ms(d time.Duration) float64 { return float64(d.Round(time.Microsecond)/time.Microsecond) / 1e3 }
 
 // known is ms, or nil for the duration that stands for "unknown".
 func known(d time.Duration) *float64 {

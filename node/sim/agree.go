@@ -102,8 +102,8 @@ func (w *world) watch(m *member, before map[cellKey]crdt.Count) map[cellKey]crdt
 		return now // there are fewer clients than the default cap
 	}
 	s := m.step.Node.Stats()
-	if most := s.MaxClients + crdt.Partitions*len(s.Limits); s.Clients > most {
-		w.violate("n%d holds %d clients, the cap is %d", m.number, s.Clients, most)
+	if s.Clients > s.MaxClients {
+		w.violate("n%d holds %d clients, the cap is %d", m.number, s.Clients, s.MaxClients)
 	}
 	return now
 }

@@ -21,6 +21,7 @@ type Entry struct {
 	sentSeq uint64 // the last delta message that carried this node's counters
 	sentAt  int64  // when that was, or 0
 	used    bool   // false for a free slot
+	shared  bool   // it stands for unknown clients, and is none: see OpenShared
 	dirty   bool   // something is to be sent; implies listed
 	listed  bool   // the slot is in the shard's dirty list, once; may outlive used
 }

@@ -65,12 +65,11 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 	defer s.Unlock()
 	e := s.Find(row.Key)
 	if e == nil {
-		if s.Full() {
+		if e = s.admit(row.Key, r, now); e == nil {
 			// Never evict for a peer's sake; here this client counts as isolated.
 			t.cfg.Dropped.Add(tally.DropFull, 1)
 			return
 		}
-		e = s.insert(row.Key, r, now)
 		e.follow(d.Reset, nil)
 	}
 	stamp := d.Stamp()

@@ -26,10 +26,9 @@ func (t *Table) Reset(k crdt.Key, r *limit.Rule, stamp crdt.Stamp, now int64) {
 	e := s.Find(k)
 	if e == nil {
 		// Remember it, so that a late message cannot bring the old life back.
-		if s.Full() {
+		if e = s.admit(k, r, now); e == nil {
 			return
 		}
-		e = s.insert(k, r, now)
 	}
 	if stamp.Compare(e.Stamp()) > 0 {
 		s.restart(e, stamp, now)

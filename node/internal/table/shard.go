@@ -62,8 +62,7 @@ func (s *Shard) Compare(o *Shard) int { return cmp.Compare(s.part, o.part) }
 // Scratch is an entry for looking at what would be, without allocating. Its user clears it.
 func (s *Shard) Scratch() *Entry { return &s.scratch }
 
-// Full reports whether the shard must not take further clients in. It goes by the whole
-// table's count, so shards that fill up at once may exceed the table's size by a few.
+// Full reports whether the shard must not take further clients in.
 func (s *Shard) Full() bool {
 	return s.table.count.Load() >= int64(s.table.cfg.Size) || s.live >= mostInShard
 }
@@ -73,12 +72,28 @@ func (s *Shard) Full() bool {
 func (s *Shard) Open(k crdt.Key, r *limit.Rule, now int64) *Entry {
 	e := s.Find(k)
 	if e == nil {
-		if s.Full() {
+		if e = s.admit(k, r, now); e == nil {
 			return nil
 		}
-		e = s.insert(k, r, now)
 	}
 	return e.enter(r, now)
+}
+
+// admit makes the entry of a client that is not there yet, nil if there is no room. Shards
+// that fill up at once do not exceed the table's size together.
+func (s *Shard) admit(k crdt.Key, r *limit.Rule, now int64) *Entry {
+	if s.live >= mostInShard {
+		return nil
+	}
+	for count := &s.table.count; ; {
+		n := count.Load()
+		if n >= int64(s.table.cfg.Size) {
+			return nil
+		}
+		if count.CompareAndSwap(n, n+1) {
+			return s.insert(k, r, now)
+		}
+	}
 }
 
 // OpenShared is Open for the key of an entry that unknown clients share while the shard is
@@ -87,6 +102,7 @@ func (s *Shard) OpenShared(k crdt.Key, r *limit.Rule, now int64) *Entry {
 	e := s.Find(k)
 	if e == nil {
 		e = s.insert(k, r, now)
+		e.shared = true
 	}
 	return e.enter(r, now)
 }

@@ -72,7 +72,7 @@ func (s *Shard) Find(k crdt.Key) *Entry {
 	}
 }
 
-// insert makes the entry of k, which is not there yet. It takes constant time but for a
+// insert makes the entry of k, which is not there yet: use admit for a client. It takes constant time but for a
 // reindex, which doubles the index. It is the only place in which a decision allocates.
 func (s *Shard) insert(k crdt.Key, r *limit.Rule, now int64) *Entry {
 	if 4*(s.live+1) > 3*len(s.index) {
@@ -84,7 +84,6 @@ func (s *Shard) insert(k crdt.Key, r *limit.Rule, now int64) *Entry {
 	slot := s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
 	s.live++
-	s.table.count.Add(1)
 	c := slot / chunkSlots
 	s.inChunk[c]++
 	if s.chunks[c] == nil {
@@ -151,11 +150,13 @@ func (s *Shard) remove(slot uint32) {
 			i = j
 		}
 	}
+	if !e.shared {
+		s.table.count.Add(-1)
+	}
 	*e = Entry{listed: e.listed}
 	s.free = append(s.free, slot)
 	s.inChunk[slot/chunkSlots]--
 	s.live--
-	s.table.count.Add(-1)
 }
 
 // trim gives memory back after entries were removed: chunks without any, and an index that

@@ -46,14 +46,14 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 					return
 				}
 				next++
-				s.insert(k, anyRule, next)
+				s.admit(k, anyRule, next)
 				model[k] = next
 			},
 			"insert many": func(t *rapid.T) {
 				for range rapid.IntRange(1, 200).Draw(t, "n") {
 					next++
 					k := crdt.Key{Hi: 9, Lo: uint64(next)<<8 | 1<<40}
-					s.insert(k, anyRule, next)
+					s.admit(k, anyRule, next)
 					model[k] = next
 				}
 			},

@@ -50,7 +50,8 @@ type Table struct {
 
 	_ [64]byte // decisions read the fields above, and many goroutines write those below
 
-	// count is how many entries all shards hold.
+	// count is how many clients all shards hold, at most cfg.Size. Entries that unknown
+	// clients share are none.
 	count atomic.Int64
 	// A partition is in dirty while its shard's dirty list is not empty, and in urgent while
 	// one of those entries has reached its quantum: urgent is within dirty. Both change under
@@ -74,7 +75,7 @@ func New(cfg Config) *Table {
 // Shard is the one that holds k, if anybody does.
 func (t *Table) Shard(k crdt.Key) *Shard { return &t.shards[k.Partition()] }
 
-// Clients implements deltasync.Summaries.
+// Clients implements deltasync.Summaries. It is never above the table's size.
 func (t *Table) Clients() int { return int(t.count.Load()) }
 
 // SetView takes what the table has to know of the cluster: how many peers can admit, and the
