@@ -16,7 +16,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/sweep.go", "e.States().Drained(f, live)", "live <= now && e.States().Drained(f, now)"},
 	}},
 	{name: "evict a client for another at a full table", edits: []edit{
-		{"node/internal/table/shard.go", "		if s.Full() {\n			return nil\n", "		if s.Full() {\n			for slot := range s.slots() {\n				if v := s.at(slot); v != nil && v.used {\n					s.remove(slot)\n					break\n				}\n			}\n		}\n		if s.Full() {\n			return nil\n"},
+		{"node/internal/table/shard.go", "		if e = s.admit(k, r, now); e == nil {\n			return nil\n", "		if s.Full() {\n			for slot := range s.slots() {\n				if v := s.at(slot); v != nil && v.used {\n					s.remove(slot)\n					break\n				}\n			}\n		}\n		if e = s.admit(k, r, now); e == nil {\n			return nil\n"},
 	}},
 	{name: "take any clock's word: no tolerance, no future check", edits: []edit{
 		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
