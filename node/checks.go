@@ -23,8 +23,9 @@ type check struct {
 	ownCost bool // the cost is the check's own, not the request's
 	place   int  // i+1 for Request.Also[i], 0 for the request's own part
 
-	why   Reason      // ReasonOK if the client's state decides
-	rule  *limit.Rule // nil if there is no such limit
+	why   Reason           // ReasonOK if the client's state decides
+	by    *limits.Revision // of the rule
+	rule  *limit.Rule      // nil if there is no such limit
 	key   crdt.Key
 	shard *table.Shard // nil if the rule alone decides
 	entry *table.Entry // nil if the rule alone decides, or the table has no room
@@ -83,7 +84,8 @@ func (n *decider) prepare(c *check, atMost bool, net *limit.Buffer, now int64) (
 	if atMost && !c.ownCost && cost > 1 {
 		cost = 1
 	}
-	c.rule, group, c.why = n.ruleFor(c.limit.Known(now), c.client, cost, net)
+	c.by = c.limit.Known(now)
+	c.rule, group, c.why = n.ruleFor(c.by, c.client, cost, net)
 	switch {
 	case c.why != ReasonOK:
 		return group
@@ -241,7 +243,7 @@ func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed boo
 		return
 	}
 	if c.share = c.shard.Sampler.Pick(now); allowed == c.d.Allowed {
-		c.shard.Counts.Count(c.limit.Account, c.cost, allowed, c.d.Reason == ReasonShadow)
+		c.shard.Counts.Count(c.by.Account(c.rule), c.cost, allowed, c.d.Reason == ReasonShadow)
 	}
 }
 
@@ -252,7 +254,7 @@ func (n *decider) count(c *check, peek, allowed bool) {
 	switch {
 	case allowed != c.d.Allowed || peek && !c.why.refused():
 	case c.shard == nil:
-		n.countOutright(c.limit, c.client, c.cost, &c.d)
+		n.countOutright(c.limit, c.by, c.rule, c.client, c.cost, &c.d)
 	case c.share > 0:
 		offer(c.limit.Account, c.client, c.cost, c.share, &c.d)
 	}

@@ -48,7 +48,7 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 	rule, group, why := n.ruleFor(r, client, cost, &net)
 	if why != ReasonOK {
 		answer := n.outright(rule, why, cost)
-		if n.countOutright(l, client, cost, &answer); d != nil {
+		if n.countOutright(l, r, rule, client, cost, &answer); d != nil {
 			*d = answer
 		}
 		return answer.Allowed
@@ -78,7 +78,7 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 			*d = n.outright(rule, why, cost)
 		}
 	}
-	s.Counts.Count(l.Account, cost, allowed, why == ReasonShadow)
+	s.Counts.Count(r.Account(rule), cost, allowed, why == ReasonShadow)
 	share := s.Sampler.Pick(now)
 	timed := s.Sampler.One(latencyEvery)
 	s.Unlock()
@@ -146,8 +146,8 @@ func (n *decider) outright(r *limit.Rule, why Reason, cost int64) Decision {
 }
 
 // countOutright counts an answer that took no look at the client's state: by its reason if
-// no limit decided, otherwise under the limit. l is nil if nothing has that name.
-func (n *decider) countOutright(l *limits.Limit, client string, cost int64, d *Decision) {
+// no limit decided, otherwise under the rule of r. l is nil if nothing has that name.
+func (n *decider) countOutright(l *limits.Limit, r *limits.Revision, rule *limit.Rule, client string, cost int64, d *Decision) {
 	if d.Reason.refused() {
 		n.refusals[d.Reason].Add(1)
 		if d.Reason == ReasonUnknownLimit && l != nil { // the limit existed, and somebody deleted it
@@ -158,7 +158,7 @@ func (n *decider) countOutright(l *limits.Limit, client string, cost int64, d *D
 	anywhere := crdt.Key{Hi: uint64(uint8(len(client))^client[len(client)-1]) << 56} //nolint:gosec // shards share the work
 	s := n.table.Shard(anywhere)
 	s.Lock()
-	s.Counts.Count(l.Account, cost, d.Allowed, d.Reason == ReasonShadow)
+	s.Counts.Count(r.Account(rule), cost, d.Allowed, d.Reason == ReasonShadow)
 	share := s.Sampler.Pick(n.now())
 	s.Unlock()
 	if share > 0 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -14,6 +15,10 @@ const (
 	DefaultLimit = limits.Default
 	// MaxLimits caps the named limits of a node.
 	MaxLimits = limits.MaxLimits
+	// MaxOverrideNames caps the names of overrides by which a node counts a limit's
+	// decisions. Further ones are counted under OtherOverrides.
+	MaxOverrideNames = limits.MaxOverrideNames
+	OtherOverrides   = limit.OtherOverrides
 	// InlineLimit is the name under which limits that come with requests are counted.
 	InlineLimit = limits.InlineLimit
 	// MaxInlinePolicies caps the different policies that come with requests. One that was

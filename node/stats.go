@@ -52,12 +52,23 @@ type LimitStats struct {
 	// a list of addresses, under a limit that reads ids as addresses. They count by the bytes
 	// of their id, so no rule for an address holds for them.
 	OddAddresses uint64
+	// Overrides are the counts of the overrides that have a name, by name, one for all
+	// beyond MaxOverrideNames. The counts above include them.
+	Overrides []OverrideStats
 	// OvershootBound is the most units that the cluster can have admitted to one client
 	// beyond the limit by now, from measured staleness and skew.
 	OvershootBound float64
 	// OvershootSeen sums the units beyond the limit that this node found when it merged,
 	// since its start. OvershootPeak is the most that it found for one client.
 	OvershootSeen, OvershootPeak uint64
+}
+
+// OverrideStats are the decisions by a limit's overrides of one name on this node.
+type OverrideStats struct {
+	Name                      string
+	Allowed, Denied           uint64 // decisions
+	AllowedUnits, DeniedUnits uint64 // cost
+	Shadowed, ShadowedUnits   uint64 // of those allowed, as in LimitStats
 }
 
 // TopClient is one of a limit's heaviest clients on this node since its start. Counts are
@@ -176,8 +187,17 @@ func (n *Node) limitStats(r *limits.Revision, sync *deltasync.Status) LimitStats
 	a := r.Limit.Account
 	seen, peak := a.Overshoot.Seen()
 	of := n.table.Decisions(a)
+	var named []OverrideStats
+	for _, a := range r.Limit.Named() {
+		o := n.table.Decisions(a)
+		of.Add(&o)
+		named = append(named, OverrideStats{
+			Name: a.Override, Allowed: o.Allowed, Denied: o.Denied, AllowedUnits: o.AllowedUnits, DeniedUnits: o.DeniedUnits,
+			Shadowed: o.Shadowed, ShadowedUnits: o.ShadowedUnits,
+		})
+	}
 	s := LimitStats{
-		Name: a.Name, Policy: r.Policy,
+		Name: a.Name, Policy: r.Policy, Overrides: named,
 		Allowed: of.Allowed, AllowedUnits: of.AllowedUnits,
 		Denied: of.Denied, DeniedUnits: of.DeniedUnits,
 		Shadowed: of.Shadowed, ShadowedUnits: of.ShadowedUnits, OddAddresses: a.Odd.Load(),

@@ -29,6 +29,7 @@ type explanation struct {
 	CountsAs string `json:"counts_as"`
 	Override *struct {
 		Index    int    `json:"index"`
+		Name     string `json:"name"`
 		Selector string `json:"selector"`
 		Value    string `json:"value"`
 	} `json:"override"`
@@ -147,10 +148,18 @@ func (x *explanation) whose() string {
 	case o == nil:
 		return "the limit's own"
 	case o.Selector == "":
-		return fmt.Sprintf("of overrides[%d]", o.Index)
+		return fmt.Sprintf("of overrides[%d]", o.Index) + tier(o.Name)
 	default:
-		return fmt.Sprintf("of %s, %s", o.Selector, o.Value)
+		return fmt.Sprintf("of %s, %s", o.Selector, o.Value) + tier(o.Name)
 	}
+}
+
+// tier is an override's name, if it has one.
+func tier(name string) string {
+	if name == "" {
+		return ""
+	}
+	return ", named " + name
 }
 
 func (x *explanation) printWindows(w io.Writer, now time.Time) error {

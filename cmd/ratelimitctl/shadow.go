@@ -45,11 +45,19 @@ type shadowReport struct {
 		Denied  uint64 `json:"would_deny_units"`
 		Allowed uint64 `json:"allowed_units"`
 	} `json:"clients"`
+	ByOverride map[string]struct {
+		Checked uint64 `json:"checked"`
+		Denied  uint64 `json:"would_deny"`
+	} `json:"by_override"`
 }
 
 func (r *shadowReport) print(w io.Writer, name string) error {
 	var t output.Table
 	t.Row(fmt.Sprintf("%s would have denied %.4g %% (%d of %d) of what this node decided since its start", name, r.Percent, r.Denied, r.Checked))
+	for _, name := range slices.Sorted(maps.Keys(r.ByOverride)) {
+		o := r.ByOverride[name]
+		t.Row(fmt.Sprintf("  of override %s: %d of %d", name, o.Denied, o.Checked))
+	}
 	if err := t.Print(w); err != nil || len(r.Clients) == 0 {
 		return err
 	}

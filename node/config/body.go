@@ -45,7 +45,7 @@ func LimitBody(name string, text []byte) ([]byte, error) {
 }
 
 // words are the fields whose values are words, even if they look like numbers.
-var words = []string{"use", "algorithm", "time_zone", "on_isolation", "consistency", "client", "prefix", "cidr"}
+var words = []string{"use", "algorithm", "time_zone", "on_isolation", "consistency", "name", "client", "prefix", "cidr"}
 
 // encode writes a value without faults as JSON. field is the member that it belongs to: a
 // plain scalar has the type that this field takes.

@@ -30,6 +30,7 @@ type explanation struct {
 // node can tell.
 type explainedOverride struct {
 	Index    int    `json:"index"`
+	Name     string `json:"name,omitempty"`
 	Selector string `json:"selector,omitempty"`
 	Value    string `json:"value,omitempty"`
 }
@@ -75,6 +76,7 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 	if x.Override >= 0 {
 		out.Override = &explainedOverride{Index: x.Override}
 		if p := a.node.Limits()[q.limit]; x.Override < len(p.Overrides) {
+			out.Override.Name = p.Overrides[x.Override].Name
 			out.Override.Selector, out.Override.Value = p.Selector(x.Override, q.client)
 		}
 	}

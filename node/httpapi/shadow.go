@@ -17,6 +17,15 @@ type shadowReport struct {
 	CheckedUnits uint64         `json:"checked_units"`
 	DeniedUnits  uint64         `json:"would_deny_units"`
 	Clients      []shadowClient `json:"clients"` // the most denied first
+	// ByOverride has the part of the overrides that have a name.
+	ByOverride map[string]shadowPart `json:"by_override,omitempty"`
+}
+
+type shadowPart struct {
+	Checked      uint64 `json:"checked"`
+	Denied       uint64 `json:"would_deny"`
+	CheckedUnits uint64 `json:"checked_units"`
+	DeniedUnits  uint64 `json:"would_deny_units"`
 }
 
 type shadowClient struct {
@@ -34,6 +43,12 @@ func (a *api) shadow(w http.ResponseWriter, _ *http.Request) {
 		r := shadowReport{
 			Checked: l.Allowed + l.Denied, Denied: l.Shadowed, Percent: shadowPercent(&l),
 			CheckedUnits: l.AllowedUnits + l.DeniedUnits, DeniedUnits: l.ShadowedUnits, Clients: []shadowClient{},
+		}
+		for _, o := range l.Overrides {
+			if r.ByOverride == nil {
+				r.ByOverride = map[string]shadowPart{}
+			}
+			r.ByOverride[o.Name] = shadowPart{Checked: o.Allowed + o.Denied, Denied: o.Shadowed, CheckedUnits: o.AllowedUnits + o.DeniedUnits, DeniedUnits: o.ShadowedUnits}
 		}
 		clients, err := a.node.Top(l.Name)
 		if err != nil {

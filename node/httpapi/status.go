@@ -106,7 +106,20 @@ type limitStatus struct {
 	ShadowDenied      uint64 `json:"shadow_denied"`
 	ShadowDeniedUnits uint64 `json:"shadow_denied_units"`
 
+	// ByOverride has the decisions by the overrides that have a name; the counts above
+	// include them.
+	ByOverride map[string]overrideStatus `json:"by_override,omitempty"`
+
 	ShadowPercent float64 `json:"-"` // for people
+}
+
+type overrideStatus struct {
+	Allowed           uint64 `json:"allowed"`
+	Denied            uint64 `json:"denied"`
+	AllowedUnits      uint64 `json:"allowed_units"`
+	DeniedUnits       uint64 `json:"denied_units"`
+	ShadowDenied      uint64 `json:"shadow_denied"`
+	ShadowDeniedUnits uint64 `json:"shadow_denied_units"`
 }
 
 type latencyStatus struct {
@@ -152,6 +165,15 @@ func (a *api) statusNow() status {
 			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits, Since: instant(l.Revision), Set: l.Set,
 			ShadowDenied: l.Shadowed, ShadowDeniedUnits: l.ShadowedUnits, ShadowPercent: shadowPercent(&l),
 			OverrideCount: len(l.Policy.Overrides),
+		}
+		for _, o := range l.Overrides {
+			if ls.ByOverride == nil {
+				ls.ByOverride = map[string]overrideStatus{}
+			}
+			ls.ByOverride[o.Name] = overrideStatus{
+				Allowed: o.Allowed, Denied: o.Denied, AllowedUnits: o.AllowedUnits, DeniedUnits: o.DeniedUnits,
+				ShadowDenied: o.Shadowed, ShadowDeniedUnits: o.ShadowedUnits,
+			}
 		}
 		// There may be thousands of overrides. GET /v1/limits/NAME lists them.
 		ls.Overrides = nil

@@ -36,6 +36,9 @@ func Compile(p Policy) (Compiled, error) {
 	c.Rules[0] = own
 	for i := range p.Overrides {
 		o := &p.Overrides[i]
+		if o.Name != "" && !validName(o.Name) {
+			faults = append(faults, &FieldError{Field: fmt.Sprintf("overrides[%d].name", i), Value: fmt.Sprintf("%.80q", o.Name), Reason: "must be 1 to 64 of A-Z, a-z, 0-9, _, - and ., and not " + OtherOverrides})
+		}
 		if o.Access == Limited && !o.limits() {
 			faults = append(faults, &FieldError{Field: fmt.Sprintf("overrides[%d]", i), Value: "", Reason: "must say what holds instead: limit, window or burst, block or unlimited"})
 		}
@@ -60,6 +63,17 @@ func Compile(p Policy) (Compiled, error) {
 	c.Policy.Overrides = p.Overrides
 	c.Frames = layouts(c.Rules)
 	return c, nil
+}
+
+func validName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_', c == '-', c == '.':
+		default:
+			return false
+		}
+	}
+	return len(name) <= 64 && name != OtherOverrides
 }
 
 // layouts are the rules' different frames. Two frames are alike if they have one width and

@@ -56,6 +56,10 @@ type Policy struct {
 // for itself. An override matches by exact id first, then by the longest network, then by
 // the longest prefix.
 type Override struct {
+	// Name tells the override from others where decisions are counted, such as a tier's:
+	// 1 to 64 of A-Z, a-z, 0-9, _, - and ., not OtherOverrides. Overrides of one limit may
+	// share a name. The zero value counts with the limit itself.
+	Name string `json:",omitempty"`
 	// Clients are ids, Prefixes are beginnings of ids, and CIDRs are networks of ids that
 	// are addresses. An override has at least one of them, and a policy none twice. A client
 	// that is an address stands for it in all its spellings: see ParseAddress.
@@ -93,6 +97,10 @@ const (
 	// that worked.
 	MaxClientID = 1024
 )
+
+// OtherOverrides is the name under which decisions are counted once a limit has had more
+// names of overrides than a node counts apart.
+const OtherOverrides = "other"
 
 // Defaults of a Policy.
 const (

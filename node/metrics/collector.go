@@ -49,6 +49,18 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 		shadowDenied.send(ch, float64(l.Shadowed), l.Name)
 		shadowUnits.send(ch, float64(l.ShadowedUnits), l.Name)
 		oddAddresses.send(ch, float64(l.OddAddresses), l.Name)
+		rest := node.OverrideStats{Allowed: l.Allowed, Denied: l.Denied, AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits, Shadowed: l.Shadowed}
+		for _, o := range l.Overrides {
+			rest.Allowed, rest.Denied, rest.Shadowed = rest.Allowed-o.Allowed, rest.Denied-o.Denied, rest.Shadowed-o.Shadowed
+			rest.AllowedUnits, rest.DeniedUnits = rest.AllowedUnits-o.AllowedUnits, rest.DeniedUnits-o.DeniedUnits
+		}
+		for _, o := range append([]node.OverrideStats{rest}, l.Overrides...) {
+			overrideDecisions.send(ch, float64(o.Allowed), l.Name, o.Name, "allowed")
+			overrideDecisions.send(ch, float64(o.Denied), l.Name, o.Name, "denied")
+			overrideUnits.send(ch, float64(o.AllowedUnits), l.Name, o.Name, "allowed")
+			overrideUnits.send(ch, float64(o.DeniedUnits), l.Name, o.Name, "denied")
+			overrideShadow.send(ch, float64(o.Shadowed), l.Name, o.Name)
+		}
 		limitSet.send(ch, oneIf(l.Set), l.Name)
 		overshootBound.send(ch, l.OvershootBound, l.Name)
 		overshootObserved.send(ch, float64(l.OvershootSeen), l.Name)

@@ -100,6 +100,9 @@ func expected() []string {
 		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_observed_units_total", "overshoot_peak_units",
 			"shadow_denied_total", "shadow_denied_units_total", "odd_addresses_total", "limit_set", "limit_units", "limit_burst_units", "limit_window_seconds", "limit_revision_timestamp_seconds")
 		each(`decisions_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
+		each(`override_decisions_total{limit="`+limit+`",outcome="%s",override=""}`, "allowed", "denied")
+		each(`override_units_total{limit="`+limit+`",outcome="%s",override=""}`, "allowed", "denied")
+		all = append(all, `override_shadow_denied_total{limit="`+limit+`",override=""}`)
 		each(`units_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
 	}
 	each(`refused_requests_total{reason="%s"}`, "cost_too_high", "bad_cost", "no_client", "client_too_long", "unknown_limit", "bad_request", "bad_policy", "too_many_policies", "too_many_reservations")
@@ -272,5 +275,30 @@ func TestDescribeListsWhatIsCollected(t *testing.T) {
 	}
 	if len(described) != len(names) {
 		t.Errorf("%d are described, %d are collected: %v", len(described), len(names), slices.Sorted(maps.Keys(names)))
+	}
+}
+
+// Tiers that are overrides are one series each, and the series of a limit sum up to its own.
+func TestOverridesAreCountedByTheirNames(t *testing.T) {
+	n, err := node.Open(t.Context(), node.Config{Limits: map[string]node.Policy{"api": {Limit: 1, Window: time.Hour, Overrides: []node.Override{
+		{Name: "gold", Prefixes: []string{"gold-"}, Limit: 2}, {Clients: []string{"bob"}, Limit: 2},
+	}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	for _, client := range []string{"gold-1", "gold-1", "gold-1", "bob", "zoe", "zoe"} {
+		n.MustLimiter("api").Allow(client)
+	}
+	want := `
+# HELP ratelimiter_override_decisions_total The decisions of decisions_total, by the name of the override that holds for the client. The name is empty for unnamed overrides and for all other clients.
+# TYPE ratelimiter_override_decisions_total counter
+ratelimiter_override_decisions_total{limit="api",outcome="allowed",override=""} 2
+ratelimiter_override_decisions_total{limit="api",outcome="allowed",override="gold"} 2
+ratelimiter_override_decisions_total{limit="api",outcome="denied",override=""} 1
+ratelimiter_override_decisions_total{limit="api",outcome="denied",override="gold"} 1
+`
+	if err := testutil.CollectAndCompare(metrics.New(n), strings.NewReader(want), "ratelimiter_override_decisions_total"); err != nil {
+		t.Error(err)
 	}
 }

@@ -34,6 +34,9 @@ var (
 	shadowDenied      = counter("shadow_denied_total", "Decisions that a shadow limit allowed and would otherwise have denied.", "limit")
 	shadowUnits       = counter("shadow_denied_units_total", "Cost of the decisions that a shadow limit allowed and would otherwise have denied.", "limit")
 	oddAddresses      = counter("odd_addresses_total", "Requests whose client id looks like an address and is none, such as a list of addresses, under a limit that reads ids as addresses.", "limit")
+	overrideDecisions = counter("override_decisions_total", "The decisions of decisions_total, by the name of the override that holds for the client. The name is empty for unnamed overrides and for all other clients.", "limit", "override", "outcome")
+	overrideUnits     = counter("override_units_total", "The units of units_total, by the name of the override.", "limit", "override", "outcome")
+	overrideShadow    = counter("override_shadow_denied_total", "The decisions of shadow_denied_total, by the name of the override.", "limit", "override")
 	limitSet          = gauge("limit_set", "1 if somebody set the limit on some node, so that it shadows the configured one.", "limit")
 	limitUnits        = gauge("limit_units", "Units that a client may use in a window.", "limit")
 	limitBurst        = gauge("limit_burst_units", "Units that may pass at one instant.", "limit")
@@ -78,7 +81,7 @@ var (
 
 // all lists the metrics for Describe.
 var all = []metric{
-	decisions, units, overshootBound, overshootObserved, overshootPeak, shadowDenied, shadowUnits, oddAddresses, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
+	decisions, units, overshootBound, overshootObserved, overshootPeak, shadowDenied, shadowUnits, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
 	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
 	connected, peers, staleness, clockSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,

@@ -26,7 +26,8 @@ type Limit struct {
 	Prefix  []byte // what a client's id is hashed behind: the name and a zero byte
 	Account *tally.Account
 
-	chain   atomic.Pointer[[]*Revision] // newest first, 1 to maxRevisions
+	named   atomic.Pointer[[]*tally.Account] // see Named
+	chain   atomic.Pointer[[]*Revision]      // newest first, 1 to maxRevisions
 	removed atomic.Bool
 	used    atomic.Int64 // inline limits only: when it was last asked for
 }

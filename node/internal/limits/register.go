@@ -103,8 +103,10 @@ func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	limits := *g.byName.Load()
 	l, ousted := limits[r.Name], (*Limit)(nil)
 	if l == nil {
-		index := 1 + len(limits)
-		if index > MaxLimits {
+		index := 0
+		if len(limits) < MaxLimits {
+			index = g.takeIndex()
+		} else {
 			switch ousted = longestGone(limits); {
 			case ousted == nil:
 				return false, ErrTooManyLimits
@@ -148,6 +150,7 @@ func (g *Registry) publish(l, ousted *Limit) {
 	}
 	g.byName.Store(&next)
 	if ousted != nil {
+		g.giveBack(ousted)
 		ousted.removed.Store(true)
 	}
 }
@@ -178,6 +181,7 @@ func (g *Registry) advance(now int64, l *Limit, s *statement) error {
 		return err
 	}
 	r.Gone, r.Source = !there, source
+	g.countApart(l, r)
 	l.insert(now, r)
 	return nil
 }

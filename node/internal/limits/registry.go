@@ -78,6 +78,11 @@ type Registry struct {
 	// stamp otherwise. It is taken before mu, never after it.
 	proposing sync.Mutex
 
+	// lastIndex is the highest place in the shards' Counts that was ever taken, free those
+	// that were given back, and counted the number of accounts of overrides. mu guards them.
+	lastIndex, counted int
+	free               []int
+
 	mu     sync.Mutex // guards the fields below, and every change of byName and inline
 	base   map[string]limit.Policy
 	baseAt int64
@@ -104,12 +109,13 @@ func New(cfg Config) (*Registry, error) {
 	g.baseDigest.Store(uint64(g.digest(cfg.Configured)))
 	limits := map[string]*Limit{}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Configured)) {
-		l := newLimit(name, 1+len(limits)) // index 0 is that of inlineAccount
+		l := newLimit(name, g.takeIndex()) // index 0 is that of inlineAccount
 		r, err := l.newRevision(cfg.Configured[name], crdt.Stamp{})
 		if err != nil {
 			return nil, err
 		}
 		r.Source = SourceConfigured
+		g.countApart(l, r)
 		l.insert(0, r)
 		limits[name] = l
 	}

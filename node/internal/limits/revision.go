@@ -2,6 +2,7 @@ package limits
 
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -25,6 +26,8 @@ type Revision struct {
 	// Frames are the window layouts of Rules, each once.
 	Frames []crdt.Frame
 
+	// named are the accounts of Rules, nil if all have the limit's.
+	named []*tally.Account
 	match *limit.Match // nil: see limit.Compiled
 }
 

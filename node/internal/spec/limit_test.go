@@ -237,7 +237,7 @@ func TestWhatIsWrongWithALimitIsToldByPath(t *testing.T) {
 		over(`"client":["a",["b"]],"block":true`):          "overrides[1].client[1] is a list: must be a string",
 		over(`"cidr":["a",1],"block":true`):                `overrides[1].cidr[1] "1": must be a string`,
 		over(`"prefix":{},"block":true`):                   "overrides[1].prefix is a mapping: must be a string",
-		over(`"cidrs":"::/0","block":true`):                "overrides[1].cidrs is unknown: known are client, prefix, cidr, block, unlimited, limit, window, burst, use; did you mean cidr?",
+		over(`"cidrs":"::/0","block":true`):                "overrides[1].cidrs is unknown: known are client, prefix, cidr, block, unlimited, limit, window, burst, use, name; did you mean cidr?",
 		over(`"client":"b","shadow":true`):                 "overrides[1].shadow is unknown",
 		over(`"client":"b","client":"c","limit":1`):        "overrides[1].client is given more than once",
 		over(`"client":"b","use":"daily"`):                 `overrides[1].use "daily": must be a limit with the algorithm gcra, as this one has; it has fixed_window`,

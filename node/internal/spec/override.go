@@ -13,6 +13,7 @@ type Overrides []node.Override
 
 // override is one override as a document writes it.
 type override struct {
+	Name      string `json:"name,omitempty"`
 	Client    names  `json:"client,omitempty"`
 	Prefix    names  `json:"prefix,omitempty"`
 	CIDR      names  `json:"cidr,omitempty"`
@@ -39,6 +40,7 @@ func (o Overrides) MarshalJSON() ([]byte, error) {
 	out := make([]override, len(o))
 	for i, v := range o {
 		out[i] = override{
+			Name:   v.Name,
 			Client: v.Clients, Prefix: v.Prefixes, CIDR: v.CIDRs, Block: v.Access == node.Blocked, Unlimited: v.Access == node.Unlimited,
 			Limit: v.Limit, Window: windowOf(v.Window, v.Calendar), Burst: v.Burst,
 		}
@@ -104,6 +106,7 @@ func (r *Reader) override(path string, v Value, algorithm node.Algorithm, base B
 		{"window", &o.Window},
 		{"burst", &o.Burst},
 		{"use", ignore},
+		{"name", &o.Name},
 	}
 	var given access
 	before := r.count()
@@ -127,7 +130,11 @@ func (r *Reader) override(path string, v Value, algorithm node.Algorithm, base B
 	if len(o.Client)+len(o.Prefix)+len(o.CIDR) == 0 && r.count() == before {
 		r.Refuse(v.Line, path, "is for nobody", "must have client, prefix or cidr")
 	}
+	if v.Has("name") && o.Name == "" && r.count() == before {
+		r.Refuse(v.LineOf("name"), Join(path, "name"), `""`, "must not be empty; leave it out to count these clients with the limit itself")
+	}
 	return node.Override{
+		Name:    o.Name,
 		Clients: o.Client, Prefixes: o.Prefix, CIDRs: o.CIDR, Access: accessOf(o.Block, o.Unlimited),
 		Limit: o.Limit, Window: o.Window.Duration, Calendar: o.Window.Calendar, Burst: o.Burst,
 	}

@@ -12,6 +12,8 @@ import (
 // Index are read-only; the rest is safe for concurrent use.
 type Account struct {
 	Name string // as statistics show it
+	// Override is the name of the overrides that are counted, "" for all else of the limit.
+	Override string
 	// Index is the place of the limit's Counts in every shard. A limit that is deleted
 	// leaves its index to a later one, so Counts also remember whose they are.
 	Index     int

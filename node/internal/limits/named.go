@@ -1,0 +1,98 @@
+package limits
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
+
+const (
+	// MaxOverrideNames caps the names by which a limit's decisions are counted, over all its
+	// revisions since the node's start. Raising it makes more series of metrics and takes
+	// memory in every shard. Lowering it puts more names together as limit.OtherOverrides.
+	MaxOverrideNames = 200
+	// maxNamed caps those names over all limits. A limit that comes later counts its
+	// overrides like unnamed ones. Raising it takes up to 16 KiB for each name.
+	maxNamed = 4096
+)
+
+// Account is what counts the decisions by a rule of this revision: the limit's own, or that
+// of the override's name. It allocates nothing.
+func (r *Revision) Account(rule *limit.Rule) *tally.Account {
+	if r.named == nil {
+		return r.Limit.Account
+	}
+	return r.named[rule.Index]
+}
+
+// Named are the accounts of the limit's overrides with a name, in the order of the names.
+// The slice is not to be changed.
+func (l *Limit) Named() []*tally.Account {
+	if all := l.named.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// countApart gives the revision an account for each name of its overrides. The registry's
+// lock is held, or nobody else knows the registry yet.
+func (g *Registry) countApart(l *Limit, r *Revision) {
+	overrides := r.Policy.Overrides
+	if !slices.ContainsFunc(overrides, func(o limit.Override) bool { return o.Name != "" }) {
+		return
+	}
+	r.named = make([]*tally.Account, 1+len(overrides))
+	r.named[0] = l.Account
+	for i := range overrides {
+		r.named[i+1] = l.Account
+		if name := overrides[i].Name; name != "" {
+			r.named[i+1] = g.accountOf(l, name)
+		}
+	}
+}
+
+// accountOf is the account of a name, made if need be and if there is room.
+func (g *Registry) accountOf(l *Limit, name string) *tally.Account {
+	all := l.Named()
+	find := func(name string) (int, bool) {
+		return slices.BinarySearchFunc(all, name, func(a *tally.Account, name string) int { return strings.Compare(a.Override, name) })
+	}
+	at, found := find(name)
+	if !found && len(all) >= MaxOverrideNames {
+		name = limit.OtherOverrides
+		at, found = find(name)
+	}
+	switch {
+	case found:
+		return all[at]
+	case g.counted >= maxNamed:
+		return l.Account
+	}
+	a := &tally.Account{Name: cmp.Or(l.Account.Name, l.Name), Override: name, Index: g.takeIndex()}
+	g.counted++
+	next := slices.Insert(slices.Clone(all), at, a)
+	l.named.Store(&next)
+	return a
+}
+
+// takeIndex is a place in every shard's Counts that nobody has.
+func (g *Registry) takeIndex() int {
+	if n := len(g.free); n > 0 {
+		index := g.free[n-1]
+		g.free = g.free[:n-1]
+		return index
+	}
+	g.lastIndex++
+	return g.lastIndex
+}
+
+// giveBack frees the places of a limit's overrides. The limit counts nothing any more.
+func (g *Registry) giveBack(l *Limit) {
+	for _, a := range l.Named() {
+		g.free = append(g.free, a.Index)
+		g.counted--
+	}
+}
