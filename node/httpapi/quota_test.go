@@ -7,7 +7,6 @@ import (
 	"time"
 	_ "time/tzdata" // the zones are the test's own
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
 )
@@ -80,10 +79,14 @@ func TestAWaitThatIsLongerThanTheWindowIsExplained(t *testing.T) {
 
 // Midnight of a calendar reads as midnight: its windows carry the limit's zone.
 func TestTheWindowsOfACalendarCarryItsZone(t *testing.T) {
+	var month, day node.Calendar
+	if month.UnmarshalText([]byte("month")) != nil || day.UnmarshalText([]byte("day")) != nil {
+		t.Fatal("no calendar")
+	}
 	n := open(t, node.Config{Limits: map[string]node.Policy{
-		"berlin":    {Algorithm: node.FixedWindow, Limit: 10, Calendar: gcra.Month, TimeZone: "Europe/Berlin"},
+		"berlin":    {Algorithm: node.FixedWindow, Limit: 10, Calendar: month, TimeZone: "Europe/Berlin"},
 		"kathmandu": {Algorithm: node.FixedWindow, Limit: 10, Window: 24 * time.Hour, TimeZone: "Asia/Kathmandu"},
-		"utc":       {Algorithm: node.FixedWindow, Limit: 10, Calendar: gcra.Day},
+		"utc":       {Algorithm: node.FixedWindow, Limit: 10, Calendar: day},
 	}})
 	h := httpapi.New(httpapi.Config{Node: n, Loopback: true})
 	for limit, zone := range map[string]string{"berlin": "Europe/Berlin", "kathmandu": "Asia/Kathmandu", "utc": "UTC"} {
