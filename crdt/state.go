@@ -95,6 +95,17 @@ func (s *State) Count() uint64 { return s.net[cur] }
 // CountPrevious is C of the previous window.
 func (s *State) CountPrevious() uint64 { return s.net[prev] }
 
+// Others is the sum of the other replicas' counters in the current and the previous window.
+func (s *State) Others() Gain {
+	var g Gain
+	for i := range s.others {
+		c := &s.others[i].count
+		g.Cur.P, g.Cur.N = g.Cur.P+c[cur].P, g.Cur.N+c[cur].N
+		g.Prev.P, g.Prev.N = g.Prev.P+c[prev].P, g.Prev.N+c[prev].N
+	}
+	return g
+}
+
 // TAT is the theoretical arrival time, Never for an unknown client.
 func (s *State) TAT(f *Frame) int64 { return min(End, s.Base()+f.Drain(s.Count())) }
 

@@ -63,7 +63,7 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 	if e != nil {
 		allowed, why = n.take(s, e, n.isolation.Group(), now, cost)
 		if hold != nil && why == ReasonOK {
-			hold.Charge = e.Charged(now, cost)
+			hold.Charge = s.Charged(e, now, cost)
 		}
 		if d != nil {
 			d.Allowed, d.Reason = allowed, why

@@ -43,6 +43,7 @@ type Reservation struct {
 	timeout int64
 	holds   []hold // one for each limit that was charged
 	until   int64
+	refunds int64 // no settlement after this instant gives anything back
 	settled atomic.Bool
 
 	mu    sync.Mutex   // guards token
@@ -84,7 +85,20 @@ func (r *Reservation) add(h hold) {
 	if h.Cost > 0 {
 		r.holds = append(r.holds, h)
 		r.until = h.At + r.timeout
+		r.refunds = max(r.refunds, min(h.Until, r.until))
 	}
+}
+
+// RefundsFor is how long from the decision on a settlement can give anything back, at most
+// the request's Timeout. A limit tells whose units are whose for one to two of its windows:
+// those of the policy for a window algorithm, and of 15 s to a minute for GCRA, which then
+// knows only how far ahead the client is. After that Commit still charges what the estimate
+// lacked. It is 0 if nothing was taken.
+func (r *Reservation) RefundsFor() time.Duration {
+	if len(r.holds) == 0 {
+		return 0
+	}
+	return time.Duration(r.refunds - r.holds[0].At)
 }
 
 // Token returns the text by which Node.Commit and Node.Cancel settle the reservation on any
@@ -169,7 +183,8 @@ func (r *Reservation) Cancel() int64 { return r.settle(0) }
 
 // Commit settles for the real cost. If that is below the estimate, it gives the difference
 // back, as far as it has not drained: drained units are free again already, and giving them
-// back would mint quota. If it is above, it charges the rest, even beyond the limit, as a
+// back would mint quota. A bucket drains its earliest units first, so the client gets all
+// back as long as its earlier requests last; see RefundsFor for how long. If it is above, it charges the rest, even beyond the limit, as a
 // debt.
 //
 // Commit returns the units that it gave back, or the charge as a negative number. With

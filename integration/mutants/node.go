@@ -58,7 +58,16 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/note.go", ">= e.rule.Slack {\n", ">= e.rule.Slack && false {\n"},
 	}},
 	{name: "give back what has drained already", edits: []edit{
-		{"node/internal/table/charge.go", "			left = min(left, r.GCRA.Units(c.tat-now))\n", ""},
+		{"node/internal/table/charge.go", "		return s.undrained(e, c, now)\n", ""},
+	}},
+	{name: "give back by the level at the charge, whatever was given back below it since", edits: []edit{
+		{"node/internal/table/refund.go", "			lowered += r.units\n", ""},
+	}},
+	{name: "take refunds of later charges for refunds of earlier ones", edits: []edit{
+		{"node/internal/table/refund.go", "		if r.of < c.turn && c.turn < r.turn {\n", "		if c.turn < r.turn {\n"},
+	}},
+	{name: "round down what has not drained: nothing of one unit comes back", edits: []edit{
+		{"node/internal/table/refund.go", "	level := e.rule.GCRA.UnitsOver(max(0, c.tat-now))\n", "	level := e.rule.GCRA.Units(max(0, c.tat-now))\n"},
 	}},
 	{name: "forget the slot on the wire", edits: []edit{
 		{"node/internal/table/collect.go", "Slot: uint8(slot),", "Slot: 0,"},

@@ -20,6 +20,7 @@ type reservation struct {
 	decision
 	Reservation string `json:"reservation,omitempty"`
 	ExpiresIn   int64  `json:"expires_in_ms,omitempty"`
+	RefundsFor  int64  `json:"refunds_for_ms,omitempty"` // later nothing comes back
 }
 
 // settlement is the answer of commit and cancel. At least one of Returned and Charged is 0.
@@ -57,6 +58,7 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 	out.Cost = &d.Cost
 	if token != "" {
 		out.ExpiresIn = ceil(q.timeout.Duration, time.Millisecond)
+		out.RefundsFor = int64(taken.RefundsFor() / time.Millisecond) // rounded down: then it surely can
 	}
 	answer(w, &d, out)
 }

@@ -178,6 +178,20 @@ func (r *Rule) Span(start int64, slot int) (from, to int64) {
 	return start, start + r.Frame.Width
 }
 
+// CountsUntil is the last instant at which a unit that a slot's state counts, in its window
+// that starts at start, can still be told from others: GCRA folds a window when it is not one
+// of the two live ones, and a window algorithm lets go of it.
+func (r *Rule) CountsUntil(start int64, slot int) int64 {
+	from, to := r.Span(start, slot)
+	switch {
+	case r.fixed != nil:
+		return to - 1
+	case r.segmented != nil:
+		return from + int64(r.Policy.Window) - 1
+	}
+	return to + r.Frame.Width - 1
+}
+
 // MostAlone is the number of units that one node admits to a client within one window if it
 // hears nobody, less what drains meanwhile. For the estimate of a sliding window it is
 // nearly twice the limit, because units of the window before pass too.

@@ -60,13 +60,14 @@ type account struct {
 // charge is one admission, or the part of a commit that exceeds its reservation.
 type charge struct {
 	by         *member
-	at, stamp  int64 // in true time, and by the node's clock
-	cost, back int64 // charged, and given back of that
-	backAt     int64 // when
-	tat        int64 // of GCRA, after it
-	missed     bool  // somebody admitted something, and did not know of what was given back
-	blind      bool  // its node did not know of something that was given back
-	minted     int64 // given back though it had drained in true time
+	at, stamp  int64  // in true time, and by the node's clock
+	cost, back int64  // charged, and given back of that
+	backAt     int64  // when
+	off        uint64 // of that, what had not drained in true time
+	tat        int64  // of GCRA, after it
+	missed     bool   // somebody admitted something, and did not know of what was given back
+	blind      bool   // its node did not know of something that was given back
+	minted     int64  // given back though it had drained in true time
 	phase      int
 	life       int  // of the account
 	void       bool // of a life or a policy that was over already
@@ -100,18 +101,6 @@ func (a *account) add(c *charge) {
 		}
 		a.recent = append(a.recent, c)
 	}
-}
-
-// netSince is what was charged since c, less what was given back of that.
-func (a *account) netSince(c *charge) int64 {
-	sum := int64(0)
-	for _, later := range slices.Backward(a.recent) {
-		if later == c {
-			break
-		}
-		sum += later.net()
-	}
-	return sum
 }
 
 // pruneRefunds drops the refunds that matter no more at t.

@@ -79,7 +79,7 @@ func (o *oracle) why(a *account, m *member, e excess) string {
 // two reasons. A node that finds the bucket empty raises the origin to t less the time in
 // which the counters drain. They contain that cost, so the node has too low an origin when it
 // hears. And it takes its own reservation to drain later than it does, and gives too much of
-// it back.
+// it back. Refunds are rounded up besides: that is less than one unit, however many there are.
 func (o *oracle) drained(a *account, now *charge) excess {
 	rate := a.yard.rate()
 	e := excess{
@@ -88,6 +88,7 @@ func (o *oracle) drained(a *account, now *charge) excess {
 	}
 	old := now.at - a.yard.lasts()
 	a.pruneRefunds(now.at)
+	rounded := 0.0
 	for _, c := range a.refunds {
 		if c.by != now.by && c.backAt > o.known(a, now.by, c.by) {
 			c.missed, now.blind = true, true
@@ -95,11 +96,13 @@ func (o *oracle) drained(a *account, now *charge) excess {
 		if c.at <= old || !a.counts(c) {
 			continue
 		}
+		rounded = 1
 		e.bound += float64(c.minted)
 		if c.missed {
 			e.bound += float64(c.back)
 		}
 	}
+	e.bound += rounded
 	return e
 }
 

@@ -83,11 +83,14 @@ func (o *oracle) giveBack(a *account, c *charge, back int64) {
 	// Rounded up: the node rounds down, but its clock may be on the other side of a
 	// whole unit.
 	left := g.UnitsOver(max(0, c.tat-o.w.now))
-	if o.w.sc.Strict {
-		over := int64(g.UnitsOver(max(0, g.TAT(a.level)-o.w.now))) //nolint:gosec // at most all that was charged
-		left = uint64(max(0, over-a.netSince(c)))                  //nolint:gosec // not negative
+	// What was given back of earlier charges, since, lay below this one in the bucket.
+	for _, r := range a.refunds {
+		if r != c && r.at < c.at && r.backAt >= c.at {
+			left -= min(left, r.off)
+		}
 	}
-	a.level.Count -= min(uint64(back), left, a.level.Count) //nolint:gosec // positive
+	c.off = min(uint64(back), left, a.level.Count) //nolint:gosec // positive
+	a.level.Count -= c.off
 	if c.blind {
 		c.minted = max(0, back-int64(left)) //nolint:gosec // at most the burst
 	}

@@ -11,23 +11,46 @@ import (
 type Charge struct {
 	Cost int64 // units
 	At   int64 // when
+	// Until is the last instant at which any of it can be given back.
+	Until int64
 
 	key   crdt.Key
 	stamp crdt.Stamp // the life that was charged
 	slot  int        // which of the client's states
 	start int64      // the window that was charged
-	// tat is the TAT that the decision left behind. By a TAT that others have raised since,
-	// drained cost could be given back.
-	tat int64
+	// turn orders the shard's charges and refunds.
+	turn uint64
+	// tat is the TAT that the charge left behind, and others what other replicas had counted
+	// by then: see undrained.
+	tat    int64
+	others crdt.Gain
 }
 
-// Charged is the charge of cost units at now, right after they were counted.
-func (e *Entry) Charged(now, cost int64) Charge {
+// Charged is the charge of cost units to e at now, right after they were counted.
+func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 	st := e.rule.Current(e.States(), now)
+	s.turn++
+	slot := e.rule.Slot(now)
 	return Charge{
-		Cost: cost, At: now,
-		key: e.key, stamp: e.Stamp(), slot: e.rule.Slot(now), start: st.Start(), tat: st.TAT(&e.rule.Frame),
+		Cost: cost, At: now, Until: e.rule.CountsUntil(st.Start(), slot),
+		key: e.key, stamp: e.Stamp(), slot: slot, start: st.Start(),
+		turn: s.turn, tat: st.TAT(&e.rule.Frame), others: st.Others(),
 	}
+}
+
+// returnable is how much of a charge can be given back at now: what still counts against
+// the client. e is rolled, and s is locked.
+func (s *Shard) returnable(e *Entry, c *Charge, now int64) uint64 {
+	switch r := e.rule; r.Policy.Algorithm {
+	case limit.GCRA:
+		return s.undrained(e, c, now)
+	case limit.FixedWindow:
+		if e.First().Start() != c.start {
+			return 0 // that window is over, and what it counted with it
+		}
+	default:
+	}
+	return uint64(c.Cost) //nolint:gosec // positive
 }
 
 // Settle corrects a charge to the units that were really used. It gives back what has not
@@ -46,11 +69,10 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 	r.Roll(e.States(), now)
 	switch {
 	case actual < c.Cost:
-		left := uint64(c.Cost - actual) //nolint:gosec // positive
-		if r.Policy.Algorithm == limit.GCRA {
-			left = min(left, r.GCRA.Units(c.tat-now))
-		}
-		back = int64(e.States().At(c.slot).GiveBack(&r.Frame, c.start, left)) //nolint:gosec // at most Cost
+		left := min(uint64(c.Cost-actual), s.returnable(e, c, now)) //nolint:gosec // positive
+		gone := e.States().At(c.slot).GiveBack(&r.Frame, c.start, left)
+		s.refunded(c, gone, now)
+		back = int64(gone) //nolint:gosec // at most Cost
 	case actual > c.Cost:
 		more := min(actual-c.Cost, gcra.MaxUnits)
 		r.Charge(e.States(), now, more)

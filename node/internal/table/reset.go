@@ -42,6 +42,7 @@ func (s *Shard) restart(e *Entry, stamp crdt.Stamp, now int64) {
 	if old := e.old(); old != nil {
 		s.shrink(e.key, old.stamp, old.rule, old.states())
 	}
+	delete(s.refunds, e.key)
 	s.Shares.Forget(e.key) // what it used of its share as well
 	start := e.state.Start()
 	e.setMore(stamp, nil, nil)

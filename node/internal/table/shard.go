@@ -41,6 +41,11 @@ type Shard struct {
 	digests map[digestKey]*crdt.Digest
 	table   *Table // never changes
 	part    int    // the partition; never changes
+	// turn is the last turn that Charged or a refund took. It only grows.
+	turn uint64
+	// refunds are what was lately given back, by client, in the order of their turns; at
+	// least one each and at most mostRefunds. Only settling reads them.
+	refunds map[crdt.Key][]refund
 	// Shares are what clients used of their group's share while nodes cannot hear each other.
 	Shares isolation.Shares
 	// scratch is the zero Entry between two uses: see Scratch.

@@ -23,6 +23,7 @@ func (t *Table) Sweep(now int64) {
 			forgotten += s.sweep(now, group, from)
 			if more = from+holdSlots < s.slots(); !more {
 				s.sweepDigests(now)
+				s.sweepRefunds(now)
 				s.Shares.Sweep(group, func(k crdt.Key) bool { return s.Find(k) != nil })
 				if forgotten > 0 {
 					s.trim()

@@ -95,7 +95,7 @@ func take(t *testing.T, table *Table, k crdt.Key, r *limit.Rule, now, units int6
 	}
 	r.Charge(e.States(), now, units)
 	s.Note(e, r.Current(e.States(), now), now)
-	return e.Charged(now, units)
+	return s.Charged(e, now, units)
 }
 
 func count(table *Table, k crdt.Key) uint64 {

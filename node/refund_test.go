@@ -1,0 +1,191 @@
+package node_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// solo is a node without a network whose clock the test sets.
+type solo struct {
+	*node.Node
+	at time.Time
+}
+
+func newSolo(t *testing.T, p node.Policy) *solo {
+	t.Helper()
+	s := &solo{at: time.Unix(1_900_000_020, 0)} // the start of a window of every width up to 60 s
+	n, err := node.Open(t.Context(), node.Config{
+		Limits: map[string]node.Policy{node.DefaultLimit: p}, Now: func() time.Time { return s.at },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	s.Node = n
+	return s
+}
+
+// took is one admission of which some may have been given back.
+type took struct {
+	at    int64
+	units int64 // net
+}
+
+// excess replays net admissions through one GCRA that refuses nothing, and returns the most
+// by which they ever went beyond the burst, in units.
+func excess(burst, perUnit float64, all []took) float64 {
+	worst, tat := 0.0, float64(0)
+	for _, e := range all {
+		if e.units == 0 {
+			continue
+		}
+		tat = max(tat, float64(e.at)) + float64(e.units)*perUnit
+		worst = max(worst, (tat-float64(e.at))/perUnit-burst)
+	}
+	return worst
+}
+
+// TestARefundNeverMints replays random takes, reservations and settlements as if what came
+// back had never been taken: less than one unit is ever admitted beyond the limit.
+func TestARefundNeverMints(t *testing.T) {
+	runs := 3000
+	if testing.Short() {
+		runs = 300
+	}
+	worst := 0.0
+	for seed := range runs {
+		r := rand.New(rand.NewPCG(uint64(seed), 6)) //nolint:gosec // a test's choices
+		p := node.Policy{Limit: 1 + r.Int64N(120), Window: time.Minute, Burst: 1 + r.Int64N(120)}
+		if r.IntN(3) == 0 {
+			p.Window = time.Second * time.Duration(1+r.IntN(3600))
+		}
+		s := newSolo(t, p)
+		perUnit := float64(p.Window) / float64(p.Limit)
+		var all []took
+		type open struct {
+			r *node.Reservation
+			i int
+		}
+		var held []open
+		for range 5 + r.IntN(40) {
+			if r.IntN(3) > 0 {
+				s.at = s.at.Add(time.Duration(r.Float64() * r.Float64() * perUnit * float64(p.Burst) * 1.2))
+			}
+			now := s.at.UnixNano()
+			switch cost := 1 + r.Int64N(p.Burst); r.IntN(4) {
+			case 0:
+				if s.Take("c", cost).Allowed {
+					all = append(all, took{now, cost})
+				}
+			case 1:
+				rest := s.Do(node.Request{Client: "c", Peek: true}).Remaining
+				if rest > 0 && s.Take("c", rest).Allowed {
+					all = append(all, took{now, rest})
+				}
+			case 2:
+				if v := s.Reserve(node.Request{Client: "c", Cost: cost, Timeout: 10 * time.Minute}); v.Allowed {
+					all = append(all, took{now, cost})
+					held = append(held, open{v, len(all) - 1})
+				}
+			default:
+				if len(held) == 0 {
+					continue
+				}
+				k := r.IntN(len(held))
+				h := held[k]
+				held = append(held[:k], held[k+1:]...)
+				actual := int64(0)
+				if r.IntN(3) == 0 {
+					actual = r.Int64N(h.r.Cost + 1)
+				}
+				back := h.r.Commit(actual)
+				if back < 0 || back > h.r.Cost-actual {
+					t.Fatalf("seed %d: %d came back of %d, of which %d were used", seed, back, h.r.Cost, actual)
+				}
+				all[h.i].units -= back
+			}
+		}
+		worst = max(worst, excess(float64(p.Burst), perUnit, all))
+		if worst >= 1 {
+			t.Fatalf("seed %d: %+v: %.3f units were minted", seed, p, worst)
+		}
+	}
+	t.Logf("at most %.3f of a unit beyond the limit in %d runs", worst, runs)
+}
+
+// TestARefundGivesBackWhatWasTaken is a table of right values, on one node.
+func TestARefundGivesBackWhatWasTaken(t *testing.T) {
+	perSecond := node.Policy{Limit: 60, Window: time.Minute, Burst: 100}
+	hourly := node.Policy{Limit: 1, Window: time.Hour}
+	type step struct {
+		wait  time.Duration
+		do    string // take, reserve, cancel
+		units int64  // or which reservation, from 1
+		want  int64  // came back
+	}
+	for _, c := range []struct {
+		name   string
+		policy node.Policy
+		steps  []step
+		left   int64 // remaining at the end
+	}{
+		{"one of one, 10 ms later", hourly, []step{{0, "reserve", 1, 0}, {10 * time.Millisecond, "cancel", 1, 1}}, 1},
+		{"five of five, 10 ms later", perSecond, []step{{0, "reserve", 5, 0}, {10 * time.Millisecond, "cancel", 1, 5}}, 100},
+		{"all of a burst, 10 ms later", perSecond, []step{{0, "reserve", 100, 0}, {10 * time.Millisecond, "cancel", 1, 100}}, 100},
+		{"what has drained stays", perSecond, []step{{0, "reserve", 100, 0}, {30 * time.Second, "cancel", 1, 70}}, 100},
+		{"the earlier of two first", perSecond, []step{
+			{0, "reserve", 50, 0}, {0, "reserve", 50, 0}, {0, "cancel", 1, 50},
+			{49 * time.Second, "take", 99, 0}, {0, "cancel", 2, 1},
+		}, 1},
+		{"the later of two first", perSecond, []step{
+			{0, "reserve", 50, 0}, {0, "reserve", 50, 0}, {0, "cancel", 2, 50}, {0, "cancel", 1, 50},
+		}, 100},
+		{"later refunds do not hide what is left", perSecond, []step{
+			{0, "reserve", 40, 0}, {time.Second, "reserve", 30, 0}, {0, "reserve", 30, 0},
+			{0, "cancel", 3, 30}, {0, "cancel", 2, 30}, {0, "cancel", 1, 39},
+		}, 100},
+		{"over a window's edge", perSecond, []step{
+			{55 * time.Second, "reserve", 60, 0}, {10 * time.Second, "reserve", 20, 0}, {0, "cancel", 2, 20}, {0, "cancel", 1, 50},
+		}, 100},
+		{"others' cost came after", perSecond, []step{{0, "reserve", 10, 0}, {5 * time.Second, "take", 50, 0}, {5 * time.Second, "cancel", 1, 0}}, 50},
+		{"a window later the windows are gone", node.Policy{Limit: 1, Window: time.Hour}, []step{
+			{0, "reserve", 1, 0}, {2*time.Minute + time.Second, "cancel", 1, 0},
+		}, 0},
+		{"a fixed window that is over", node.Policy{Algorithm: node.FixedWindow, Limit: 10, Window: 15 * time.Second}, []step{
+			{0, "reserve", 4, 0}, {16 * time.Second, "cancel", 1, 0},
+		}, 10},
+		{"a fixed window that is not", node.Policy{Algorithm: node.FixedWindow, Limit: 10, Window: 15 * time.Second}, []step{
+			{0, "reserve", 4, 0}, {14 * time.Second, "cancel", 1, 4},
+		}, 10},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSolo(t, c.policy)
+			var held []*node.Reservation
+			for i, st := range c.steps {
+				s.at = s.at.Add(st.wait)
+				switch st.do {
+				case "take":
+					if !s.Take("c", st.units).Allowed {
+						t.Fatalf("step %d: denied", i)
+					}
+				case "reserve":
+					r := s.Reserve(node.Request{Client: "c", Cost: st.units, Timeout: 10 * time.Minute})
+					if !r.Allowed {
+						t.Fatalf("step %d: %+v", i, r.Decision)
+					}
+					held = append(held, r)
+				case "cancel":
+					if got := held[st.units-1].Cancel(); got != st.want {
+						t.Errorf("step %d: %d came back, want %d", i, got, st.want)
+					}
+				}
+			}
+			if got := s.Do(node.Request{Client: "c", Peek: true}).Remaining; got != c.left {
+				t.Errorf("%d remain, want %d", got, c.left)
+			}
+		})
+	}
+}
