@@ -42,7 +42,7 @@ func (v view) Exported(name string) (bound float64, degraded bool) {
 }
 
 // Isolated implements inside.View.
-func (v view) Isolated() bool { return v.Node.isolation.Group() != nil }
+func (v view) Isolated() bool { return v.Node.isolation.Group().Isolated() }
 
 // Held implements inside.View.
 func (v view) Held(at int64) []inside.Held {

@@ -22,18 +22,18 @@ func (n viewer) View(v deltasync.View) {
 // limit's own test said. With charge, it charges a request that passes to the client's share.
 // s is locked.
 func isolated(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64, allowed, charge bool) (bool, Reason) {
-	switch e.Rule().Policy.OnIsolation {
-	case IsolationOpen:
-		if !allowed {
-			return true, ReasonIsolatedOpen
-		}
-	case IsolationClosed:
-		return false, ReasonIsolatedClosed
-	case IsolationShare:
+	switch choice := e.Rule().Policy.OnIsolation; {
+	case choice == IsolationShare:
 		if allowed && !s.Shares.Admit(iso, e.Client(), now, cost, charge) {
 			return false, ReasonIsolatedShare
 		}
-	default:
+	case !iso.Isolated():
+	case choice == IsolationOpen:
+		if !allowed {
+			return true, ReasonIsolatedOpen
+		}
+	case choice == IsolationClosed:
+		return false, ReasonIsolatedClosed
 	}
 	return allowed, ReasonOK
 }
@@ -43,18 +43,19 @@ func explainIsolated(s *table.Shard, d *Decision, e *table.Entry, iso *isolation
 	// again is when to try again, since nobody knows how long the isolation lasts. Raising it
 	// keeps clients away for longer than needed; lowering it lets them ask more often in vain.
 	const again = time.Second
-	switch e.Rule().Policy.OnIsolation {
-	case IsolationOpen:
+	switch choice := e.Rule().Policy.OnIsolation; {
+	case choice == IsolationShare:
+		if x, some := s.Shares.Explain(iso, e.Client(), now, cost, d.Allowed); some {
+			d.Remaining = min(d.Remaining, x.Remaining)
+			d.RetryAfter, d.ResetAfter = max(d.RetryAfter, x.RetryAfter), max(d.ResetAfter, x.ResetAfter)
+		}
+	case !iso.Isolated():
+	case choice == IsolationOpen:
 		if d.Reason == ReasonIsolatedOpen {
 			d.RetryAfter = 0
 		}
-	case IsolationClosed:
+	case choice == IsolationClosed:
 		d.Remaining, d.RetryAfter, d.ResetAfter = 0, again, max(again, d.ResetAfter)
-	case IsolationShare:
-		x := s.Shares.Explain(iso, e.Client(), now, cost, d.Allowed)
-		d.Remaining = min(d.Remaining, x.Remaining)
-		d.RetryAfter, d.ResetAfter = max(d.RetryAfter, x.RetryAfter), max(d.ResetAfter, x.ResetAfter)
-	default:
 	}
 }
 

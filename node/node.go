@@ -194,6 +194,7 @@ func (n *Node) housekeep() {
 			n.log.Warn("this node's time is ahead of the wall clock, so it is slowing down; peers may refuse its data; if the wall clock is right, restart the node", "ahead", ahead)
 		}
 	}
+	n.isolation.Settle(n.now())
 	n.table.Sweep(n.now())
 	n.escrow.Expire(n.now())
 	n.limits.ProposePending(n.now())

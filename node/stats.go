@@ -151,7 +151,7 @@ func (n *Node) Stats() Stats {
 		}
 		s.LatencyCounts = append(s.LatencyCounts, n.latency.counts[i].Load())
 	}
-	s.Isolated = n.isolation.Group() != nil
+	s.Isolated = n.isolation.Group().Isolated()
 	s.Degraded = n.impaired(&status)
 	for i := range s.Sync.Peers {
 		if p := &s.Sync.Peers[i]; p.Admits {

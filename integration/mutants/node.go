@@ -18,6 +18,12 @@ var nodeMistakes = []mistake{
 	{name: "evict a client for another at a full table", edits: []edit{
 		{"node/internal/table/shard.go", "		if e = s.admit(k, r, now); e == nil {\n			return nil\n", "		if s.Full() {\n			for slot := range s.slots() {\n				if v := s.at(slot); v != nil && v.used {\n					s.remove(slot)\n					break\n				}\n			}\n		}\n		if e = s.admit(k, r, now); e == nil {\n			return nil\n"},
 	}},
+	{name: "end an isolation the moment that all nodes are heard", edits: []edit{
+		{"node/internal/isolation/group.go", "			w.group.Store(&Group{spell: was.spell, since: now, visible: 1, members: 1, whole: true})\n", "			w.group.Store(nil)\n"},
+	}},
+	{name: "read what was used of a share at a changed limit's rate", edits: []edit{
+		{"node/internal/isolation/share.go", "		sh.level = convert(sh.level, sh.slow, slow, max(g.since, c.Since))\n", ""},
+	}},
 	{name: "take any clock's word: no tolerance, no future check", edits: []edit{
 		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
 		{"node/internal/table/merge.go", "	if !t.plausible(now, r, d.Start, row) {\n", "	if false {\n"},

@@ -90,7 +90,6 @@ var unmended = map[string]bool{
 	"reset-then-older-change":       true,
 	"scale-in-after-a-blip":         true,
 	"scale-in-then-join":            true,
-	"share-change-lockout":          true,
 	"share-restart-in-partition":    true,
 	"table-full-open":               true,
 	"50000708":                      true,

@@ -3,7 +3,16 @@
 // the rate.
 package isolation
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
+
+// settles is for how long all nodes hear each other before the isolation ends. Raising it has
+// shares hold clients to their limit for longer. Lowering it below two beats and a repair
+// ends an isolation before what the other side admitted is merged: a link that comes and goes
+// would then give each client a burst each time.
+const settles = int64(5 * time.Second)
 
 // Group is the part of the cluster that this node counts with while it does not hear
 // everybody. It is immutable: another one replaces it when the group changes.
@@ -11,7 +20,11 @@ type Group struct {
 	spell            uint64 // which time of isolation it is of, from 1; groups of one follow each other without a break
 	since            int64  // unix nanoseconds from which on the group is this one
 	visible, members int    // 1 <= visible <= members: the share of the rate is visible/members
+	whole            bool   // all nodes hear each other again, and nothing but shares applies
 }
+
+// Isolated reports whether some node is missing from the group. g may be nil.
+func (g *Group) Isolated() bool { return g != nil && !g.whole }
 
 // Watch holds the group. The zero value is ready: all nodes hear each other. Group is safe
 // for concurrent use and wait-free.
@@ -20,18 +33,21 @@ type Watch struct {
 	spells uint64 // times of isolation so far; only Set uses it
 }
 
-// Group is the group now, nil while all nodes of the cluster hear each other.
+// Group is the group now, nil while all nodes of the cluster hear each other. A group from
+// which no node is missing any more stays for a while: see Settle.
 func (w *Watch) Group() *Group { return w.group.Load() }
 
 // Set takes what the protocol says of the cluster: isolated is false once all nodes hear
 // each other. One call is made at a time.
 func (w *Watch) Set(now int64, isolated bool, visible, members int) {
+	was := w.group.Load()
 	if !isolated {
-		w.group.Store(nil)
+		if was.Isolated() {
+			w.group.Store(&Group{spell: was.spell, since: now, visible: 1, members: 1, whole: true})
+		}
 		return
 	}
 	visible = max(1, visible)
-	was := w.group.Load()
 	if was != nil && was.visible == visible && was.members == members {
 		return
 	}
@@ -39,4 +55,13 @@ func (w *Watch) Set(now int64, isolated bool, visible, members int) {
 		w.spells++
 	}
 	w.group.Store(&Group{spell: w.spells, since: now, visible: visible, members: members})
+}
+
+// Settle ends an isolation once all nodes have heard each other for long enough. Until then
+// shares go on at the whole rate, so that a link that comes and goes is one isolation. Call it
+// about once a second, from any goroutine.
+func (w *Watch) Settle(now int64) {
+	if g := w.group.Load(); g != nil && g.whole && now-g.since >= settles {
+		w.group.CompareAndSwap(g, nil)
+	}
 }

@@ -1,16 +1,19 @@
 package isolation
 
 import (
+	"math/bits"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 )
 
-// Client is the client that a share is of: its key, its limit, and what it has used by the
-// state that nodes merge.
+// Client is the client that a share is of: its key, its limit, the instant since which that
+// limit holds, and what it has used by the state that nodes merge.
 type Client struct {
-	Key  crdt.Key
-	GCRA *gcra.GCRA
-	Used gcra.Level
+	Key   crdt.Key
+	GCRA  *gcra.GCRA
+	Since int64 // unix nanoseconds
+	Used  gcra.Level
 }
 
 // Shares are what the clients of one shard used of their group's share: for each client a
@@ -52,23 +55,31 @@ func (s *Shares) slowed(limit *gcra.GCRA, g *Group) *gcra.GCRA {
 }
 
 // share is the client's. A new one begins at what the client has used that would not have
-// drained when the isolation was noticed. One of an earlier group is carried over. It has to
-// begin before anything is counted that was admitted since. Nothing is stored.
+// drained when the isolation was noticed, or when its limit changed if that was later. One of
+// an earlier group or an earlier limit is carried over. It has to begin before anything is
+// counted that was admitted since. A new one is not stored.
 func (s *Shares) share(g *Group, c Client) share {
 	sh, some := s.of[c.Key]
+	slow := s.slowed(c.GCRA, g)
 	switch {
 	case !some || sh.spell != g.spell:
-		sh.level = convert(c.Used, c.GCRA, g.since)
-	case sh.fraction != g.fraction():
-		before := sh.slow
-		if sh.limit != c.GCRA {
-			before = c.GCRA.Slowed(sh.visible, sh.members)
-		}
-		sh.level = convert(sh.level, before, g.since)
-	case sh.limit == c.GCRA:
+		sh.level = convert(c.Used, c.GCRA, slow, max(g.since, c.Since))
+	case sh.fraction != g.fraction() && sh.limit == c.GCRA:
+		sh.level = convert(sh.level, sh.slow, slow, g.since)
+	case sh.limit != c.GCRA:
+		// What is in use counts from the change on as units of the new limit. Read at its rate,
+		// all that the old limit let pass since the isolation began would be in use.
+		sh.level = convert(sh.level, sh.slow, slow, max(g.since, c.Since))
+		sh.level.Count = min(sh.level.Count, slow.UnitsOver(slow.Depth()))
+	default:
 		return sh
 	}
-	return share{spell: g.spell, fraction: g.fraction(), limit: c.GCRA, slow: s.slowed(c.GCRA, g), level: sh.level}
+	begun := some && sh.spell == g.spell
+	sh = share{spell: g.spell, fraction: g.fraction(), limit: c.GCRA, slow: slow, level: sh.level}
+	if begun {
+		s.of[c.Key] = sh // or the next group would be carried over from the one before this
+	}
+	return sh
 }
 
 func (s *Shares) put(k crdt.Key, sh share) {
@@ -78,19 +89,43 @@ func (s *Shares) put(k crdt.Key, sh share) {
 	s.of[k] = sh
 }
 
-// convert is the level at which as many units are in use from instant t on, at any rate, as
-// are at l; rounded up.
-func convert(l gcra.Level, from *gcra.GCRA, t int64) gcra.Level {
+// convert is the level at which as many units are in use at t, to drain at another limit's
+// rate from t on. A unit that has partly drained stays so: were it rounded up, a group that
+// changes again and again would take a unit each time.
+func convert(l gcra.Level, from, to *gcra.GCRA, t int64) gcra.Level {
 	ahead := from.TAT(l) - t
 	if ahead <= 0 {
 		return gcra.Level{Base: t}
 	}
-	return gcra.Level{Base: t, Count: min(from.UnitsOver(ahead), crdt.MaxTotal)}
+	units := min(from.UnitsOver(ahead), crdt.MaxTotal)
+	return gcra.Level{Base: t - drained(from.Drain(units)-ahead, from, to), Count: units}
+}
+
+// drained is what the part of a unit that drained in d at one limit's rate takes at
+// another's, rounded down.
+func drained(d int64, from, to *gcra.GCRA) int64 {
+	hi, lo := bits.Mul64(uint64(max(0, d)), uint64(to.Drain(1))) //nolint:gosec // not negative
+	unit := uint64(max(1, from.Drain(1)))                        //nolint:gosec // not negative
+	if hi >= unit {
+		return 0
+	}
+	q, _ := bits.Div64(hi, lo, unit)
+	return int64(min(q, uint64(to.Drain(1)))) //nolint:gosec // at most one unit's time
+}
+
+// applies reports whether a share holds the client back. Once no node is missing, only those
+// that began before are still held to: the merged state knows the others' use.
+func (s *Shares) applies(g *Group, k crdt.Key) bool {
+	sh, some := s.of[k]
+	return g.Isolated() || some && sh.spell == g.spell
 }
 
 // Admit reports whether the client's share lets cost units pass at now. With charge it
 // charges those that pass.
 func (s *Shares) Admit(g *Group, c Client, now, cost int64, charge bool) bool {
+	if !s.applies(g, c.Key) {
+		return true
+	}
 	sh := s.share(g, c)
 	conforms, origin := sh.slow.Admit(sh.level, now, cost)
 	if !conforms || !charge {
@@ -118,10 +153,14 @@ func (s *Shares) Charge(g *Group, c Client, now int64, units uint64) {
 	s.put(c.Key, sh)
 }
 
-// Explain tells the client's standing by its share, after a decision on cost units.
-func (s *Shares) Explain(g *Group, c Client, now, cost int64, allowed bool) gcra.Decision {
+// Explain tells the client's standing by its share, after a decision on cost units; false if
+// no share holds the client back.
+func (s *Shares) Explain(g *Group, c Client, now, cost int64, allowed bool) (d gcra.Decision, some bool) {
+	if !s.applies(g, c.Key) {
+		return gcra.Decision{}, false
+	}
 	sh := s.share(g, c)
-	return sh.slow.Explain(sh.level, now, cost, allowed)
+	return sh.slow.Explain(sh.level, now, cost, allowed), true
 }
 
 // Undrained reports whether the client has used of its share what has not drained yet. The

@@ -107,7 +107,7 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 	}
 	before := e.rule.Excess(e.States(), now)
 	group := t.cfg.Isolation.Group()
-	if group != nil && e.rule.Policy.OnIsolation != limit.IsolationShare {
+	if !group.Isolated() || e.rule.Policy.OnIsolation != limit.IsolationShare {
 		group = nil
 	}
 	if group != nil {
@@ -123,7 +123,7 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 
 // Client is the entry as its shard's Shares know it.
 func (e *Entry) Client() isolation.Client {
-	return isolation.Client{Key: e.key, GCRA: e.rule.GCRA, Used: gcra.Level{Base: e.state.Base(), Count: e.state.Count()}}
+	return isolation.Client{Key: e.key, GCRA: e.rule.GCRA, Since: e.rule.Revision.At, Used: gcra.Level{Base: e.state.Base(), Count: e.state.Count()}}
 }
 
 // mergeOld merges what was counted before the limit's last change, and carries over what
