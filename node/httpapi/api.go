@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -62,6 +63,8 @@ type Config struct {
 	// AdminToken is the token that writes must present. Without one, the handler refuses
 	// writes, but see Loopback.
 	AdminToken string
+	// AdminTokenName is what the log calls the token of those who write. Default "admin".
+	AdminTokenName string
 	// Loopback says that only this machine can reach the listener. Without an AdminToken,
 	// writes then need no token.
 	Loopback bool
@@ -79,15 +82,17 @@ type api struct {
 	node    Node
 	version string
 	auth    auth
-	redact  redactor
-	log     *slog.Logger
+	// tokenName is what the log calls the admin token.
+	tokenName string
+	redact    redactor
+	log       *slog.Logger
 }
 
 // New makes the handler. It is safe for concurrent use and keeps no state of clients.
 func New(cfg Config) http.Handler {
 	a := &api{
 		node: cfg.Node, version: cfg.Version, log: cfg.Logger,
-		auth: newAuth(cfg.AdminToken, cfg.Loopback),
+		auth: newAuth(cfg.AdminToken, cfg.Loopback), tokenName: cmp.Or(cfg.AdminTokenName, "admin"),
 	}
 	if a.version == "" {
 		a.version = "unknown"

@@ -32,6 +32,15 @@ func (a *api) write(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// who says for the log who writes: by which door, from which address, and with which token.
+func (a *api) who(r *http.Request) []any {
+	who := []any{"door", "http", "address", r.RemoteAddr}
+	if a.auth.set {
+		who = append(who, "token", a.tokenName)
+	}
+	return who
+}
+
 // refuse returns the reason why the request may not write, or "".
 func (a *auth) refuse(r *http.Request) string {
 	if a.set {

@@ -93,7 +93,7 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := a.node.DoDetailed(q.request())
-	if p := refusal(d.Reason, d.Fault); p != nil {
+	if p := a.omitted(q.limit, refusal(d.Reason, d.Fault)); p != nil {
 		p.write(w)
 		return
 	}
@@ -131,7 +131,7 @@ func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 	ask := q.request()
 	ask.Peek = true
 	d := a.node.DoDetailed(ask)
-	if p := refusal(d.Reason, d.Fault); p != nil {
+	if p := a.omitted(q.limit, refusal(d.Reason, d.Fault)); p != nil {
 		p.write(w)
 		return
 	}

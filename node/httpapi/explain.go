@@ -57,11 +57,12 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	asked := q.limit
 	q.limit = cmp.Or(q.limit, node.DefaultLimit)
 	x, err := a.node.Explain(q.limit, q.client)
 	switch {
 	case errors.Is(err, node.ErrUnknownLimit):
-		unknownLimit("limit", q.limit).write(w)
+		a.omitted(asked, unknownLimit("limit", q.limit)).write(w)
 		return
 	case err != nil:
 		problemOf(err, "limit").write(w)

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
@@ -45,4 +47,17 @@ func refusal(why node.Reason, fault error) *problem {
 
 func unknownLimit(field, name string) *problem {
 	return &problem{Status: http.StatusNotFound, Field: field, Detail: "there is no limit " + spec.Quote(name) + ": GET /v1/limits lists them"}
+}
+
+// omitted turns the problem of a request that names no limit, where there is no default one,
+// into one that lists the limits.
+func (a *api) omitted(limit string, p *problem) *problem {
+	if limit != "" || p == nil || p.Status != http.StatusNotFound || p.Field != "limit" {
+		return p
+	}
+	known := slices.Sorted(maps.Keys(a.node.Limits()))
+	if len(known) == 0 {
+		return p
+	}
+	return bad("limit", "limit is missing, and there is no limit "+spec.Quote(node.DefaultLimit)+": name one of "+spec.Among("", known))
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"time"
@@ -47,7 +48,7 @@ func (a *api) putLimit(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	if p := a.change(r, name, "limit set", func() (time.Time, error) { return a.node.SetLimit(name, policy) }); p != nil {
+	if p := a.change(r, name, "limit set", &policy, func() (time.Time, error) { return a.node.SetLimit(name, policy) }); p != nil {
 		p.write(w)
 		return
 	}
@@ -68,7 +69,7 @@ func (a *api) deleteLimit(w http.ResponseWriter, r *http.Request) {
 		unknownLimit("name", name).write(w)
 		return
 	}
-	if p := a.change(r, name, "limit deleted", func() (time.Time, error) { return a.node.DeleteLimit(name) }); p != nil {
+	if p := a.change(r, name, "limit deleted", nil, func() (time.Time, error) { return a.node.DeleteLimit(name) }); p != nil {
 		p.write(w)
 		return
 	}
@@ -80,12 +81,23 @@ func (a *api) deleteLimit(w http.ResponseWriter, r *http.Request) {
 }
 
 // change makes a change and waits until it holds, so that the answer tells what is in force.
-func (a *api) change(r *http.Request, name, what string, do func() (from time.Time, err error)) *problem {
+// is the policy that somebody sets, nil for a deletion.
+func (a *api) change(r *http.Request, name, what string, is *node.Policy, do func() (from time.Time, err error)) *problem {
+	stats := a.node.Stats()
 	from, err := do()
 	if err != nil {
 		return problemOf(err, "name")
 	}
-	a.log.Info(what, "limit", name)
+	var was *node.Policy
+	for i := range stats.Limits {
+		if l := &stats.Limits[i]; l.Name == name {
+			if was = &l.Policy; is == nil {
+				is = l.Configured
+			}
+		}
+	}
+	before, after := changeOf(was, is)
+	a.log.Info(what, append([]any{"limit", name, "old", before, "new", after, "from", from.UTC()}, a.who(r)...)...)
 	timer := time.NewTimer(min(time.Until(from)+clockLag, inForceWithin))
 	defer timer.Stop()
 	select {
@@ -102,17 +114,16 @@ func (a *api) reset(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	if q.limit == "" {
-		q.limit = node.DefaultLimit
-	}
+	asked := q.limit
+	q.limit = cmp.Or(q.limit, node.DefaultLimit)
 	switch err := a.node.Reset(q.limit, q.client); {
 	case errors.Is(err, node.ErrUnknownLimit):
-		unknownLimit("limit", q.limit).write(w)
+		a.omitted(asked, unknownLimit("limit", q.limit)).write(w)
 		return
 	case err != nil:
 		problemOf(err, "limit").write(w)
 		return
 	}
-	a.log.Info("client reset", "limit", q.limit)
+	a.log.Info("client reset", append([]any{"limit", q.limit}, a.who(r)...)...)
 	ok(w, map[string]any{"reset": true, "limit": q.limit})
 }

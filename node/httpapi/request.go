@@ -22,7 +22,7 @@ type request struct {
 }
 
 func newRequest() request {
-	return request{limit: node.DefaultLimit, cost: 1, timeout: timeout{time.Minute}}
+	return request{cost: 1, timeout: timeout{time.Minute}}
 }
 
 func (q *request) fields() []spec.Field {

@@ -50,7 +50,7 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 		taken.Cancel()
 		d, fault = node.Decision{Reason: node.ReasonTooManyHeld}, err
 	}
-	if p := refusal(d.Reason, fault); p != nil {
+	if p := a.omitted(q.limit, refusal(d.Reason, fault)); p != nil {
 		p.write(w)
 		return
 	}

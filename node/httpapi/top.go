@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -23,17 +24,15 @@ type topClient struct {
 // top lists two kinds of clients of a limit at this node: those that asked for the most,
 // and those that were denied the most. Both are estimates.
 func (a *api) top(w http.ResponseWriter, r *http.Request) {
-	limit := node.DefaultLimit
-	if p := readQuery(r, []spec.Field{{Name: "limit", Into: &limit}}, nil); p != nil {
+	asked := ""
+	if p := readQuery(r, []spec.Field{{Name: "limit", Into: &asked}}, nil); p != nil {
 		p.write(w)
 		return
 	}
-	if limit == "" {
-		limit = node.DefaultLimit
-	}
+	limit := cmp.Or(asked, node.DefaultLimit)
 	clients, err := a.node.Top(limit)
 	if err != nil {
-		unknownLimit("limit", limit).write(w)
+		a.omitted(asked, unknownLimit("limit", limit)).write(w)
 		return
 	}
 	ok(w, map[string]any{"limit": limit, "heaviest": a.topOf(clients), "most_denied": a.topOf(denied(clients))})
