@@ -117,9 +117,17 @@ func (m *Match) addClient(id string, rule uint16) (first uint16) {
 // addPrefix returns the number of the rule that has the prefix already, 0 if it is new.
 func (m *Match) addPrefix(prefix string, rule uint16) (first uint16) {
 	first = add(&m.prefixes, prefix, rule)
-	if m.ips && first == 0 {
-		// Addresses have small letters in their canonical form.
-		first = add(&m.starts, strings.ToLower(prefix), rule)
+	if first > 0 || !m.ips {
+		return first
+	}
+	// Addresses have small letters in their canonical form, and these alone.
+	start := strings.ToLower(prefix)
+	if strings.Trim(start, "0123456789abcdef.:") != "" {
+		return 0
+	}
+	first = add(&m.starts, start, rule)
+	if _, begins := beginning(prefix); !begins {
+		return 0 // other ids may begin so, and theirs are told apart by their letters
 	}
 	return first
 }

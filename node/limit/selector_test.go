@@ -89,8 +89,14 @@ func TestSelectorsThatCannotBeMeantAreRefused(t *testing.T) {
 	// Only the letters of addresses do not matter.
 	for _, lists := range [][][]string{
 		{{"client a"}, {"client A"}},
-		{{"prefix AB:"}, {"prefix ab:"}}, {{"client a"}, {"prefix a"}}, {{"client *a"}, {"prefix a*b"}},
-		{{"client 10"}, {"client 10/8"}, {"client v1.2/3"}, {"prefix /8"}}, {{"client 10.0.0.1/a"}}, {{"cidr ::ffff:0:0/95"}}, {{"cidr 0.0.0.0/0", "cidr ::/0"}},
+		{{"prefix AB:"}, {"prefix ab:"}},
+		{{"prefix AB:"}, {"prefix ab:"}, {"prefix Team-"}, {"prefix team-", "cidr fd00::/8"}},
+		{{"client a"}, {"prefix a"}},
+		{{"client *a"}, {"prefix a*b"}},
+		{{"client 10"}, {"client 10/8"}, {"client v1.2/3"}, {"prefix /8"}},
+		{{"client 10.0.0.1/a"}},
+		{{"cidr ::ffff:0:0/95"}},
+		{{"cidr 0.0.0.0/0", "cidr ::/0"}},
 	} {
 		if err := named(lists...).Validate(); err != nil {
 			t.Errorf("%q: %v", lists, err)
