@@ -35,6 +35,9 @@ func (s *Stepper) Subjects() []string { return s.engine.Subjects() }
 // Step passes one input to the protocol. The output is valid until the next Step.
 func (s *Stepper) Step(in deltasync.Input) *deltasync.Output { return s.engine.Step(s.Node.now(), in) }
 
+// Lingers is for how much longer a node that was closed answers repairs, in nanoseconds.
+func (s *Stepper) Lingers() int64 { return s.engine.Lingers(s.Node.now()) }
+
 // Housekeep does what a running node does once a second.
 func (s *Stepper) Housekeep() { s.Node.housekeep() }
 

@@ -17,7 +17,9 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 		return // the requester asks again, us or another peer
 	}
 	// Rows that we hold and have not sent would make the answer differ from our digests.
-	e.flush(now, false)
+	if !e.closed {
+		e.flush(now, false)
+	}
 	q := &Query{Of: m.Of, Since: m.Since, Cursor: m.Cursor}
 	if m.Of != e.cfg.Replica {
 		q.Since = 0 // numbers are each replica's own

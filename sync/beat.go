@@ -18,6 +18,7 @@ func (e *Engine) beat(now int64) {
 		}
 	}
 	e.addRoots(now, m)
+	e.addKnown(now, m)
 	if e.join.ready {
 		e.addOrigins(now, m)
 	}
@@ -62,6 +63,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	if !p.gap && m.Seq == p.seq {
 		e.compare(now, p, m)
 	}
+	e.learn(now, m)
 	e.compareSilent(now, p, m)
 	e.compareOrigins(now, p, m)
 }

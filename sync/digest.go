@@ -34,18 +34,18 @@ const maxOwnRoots = 384
 
 // turn is where a list that is too long for one beat goes on in the next. The zero value
 // begins at the front.
-type turn struct{ next Root }
+type turn[T any] struct{ next T }
 
-// take returns at most most of the roots, which are sorted, and lets the next beat begin
-// with the first one left out.
-func (t *turn) take(roots []Root, most int) []Root {
-	if len(roots) <= most {
-		return roots
+// take returns at most most of all, which are in the order of compare, and lets the next
+// beat begin with the first one left out.
+func (t *turn[T]) take(all []T, most int, compare func(a, b T) int) []T {
+	if len(all) <= most {
+		return all
 	}
-	i, _ := slices.BinarySearchFunc(roots, t.next, Root.Compare)
-	roots = slices.Concat(roots[i:], roots[:i])
-	t.next = roots[most]
-	return roots[:most]
+	i, _ := slices.BinarySearchFunc(all, t.next, compare)
+	all = slices.Concat(all[i:], all[:i])
+	t.next = all[most]
+	return all[:most]
 }
 
 // addRoots puts into a beat what this node holds of its own counters, and of all replicas
@@ -61,8 +61,8 @@ func (e *Engine) addRoots(now int64, m *Message) {
 			silent = append(silent, root)
 		}
 	}
-	m.Roots = e.ownTurn.take(own, maxOwnRoots)
-	m.Roots = slices.Concat(m.Roots, e.silentTurn.take(silent, maxRoots-len(m.Roots)))
+	m.Roots = e.ownTurn.take(own, maxOwnRoots, Root.Compare)
+	m.Roots = slices.Concat(m.Roots, e.silentTurn.take(silent, maxRoots-len(m.Roots), Root.Compare))
 }
 
 // differs compares the peer's roots of its own counters in m with ours, in the windows that

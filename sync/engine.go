@@ -53,8 +53,10 @@ type Engine struct {
 	started int64
 	// connected: the transport said so last. Nothing is published otherwise.
 	connected bool
-	// closed: InputClose came. It stays true, and nothing is sent or received after it.
-	closed bool
+	// closed: InputClose came. It stays true, and nothing is received or sent after it but
+	// repairs until lingersUntil, by our clock.
+	closed       bool
+	lingersUntil int64
 	// seq is the number of the last delta published. No number is used twice (S10).
 	seq uint64
 	// requests is the number of the last question. No number is used twice (S7).
@@ -67,8 +69,10 @@ type Engine struct {
 	join      joining
 	registers registers
 	origins   origins
-	// ownTurn and silentTurn are where the next beat's lists of roots begin.
-	ownTurn, silentTurn turn
+	knowledge knowledge
+	// These are where the next beat's lists begin.
+	ownTurn, silentTurn turn[Root]
+	knownTurn           turn[Known]
 
 	// nextFlush and nextBeat are when the next one is due, by our clock: after a step
 	// never further ahead than its interval (S13).
@@ -121,8 +125,11 @@ func (e *Engine) Step(now int64, in Input) *Output {
 	e.out.Packets, e.out.Events = e.out.Packets[:0], e.out.Events[:0]
 	switch in.Kind {
 	case InputPacket:
-		if !e.closed {
+		switch {
+		case !e.closed:
 			e.receive(now, in.Packet)
+		case e.Lingers(now) > 0:
+			e.receiveLast(now, in.Packet)
 		}
 	case InputUrgent:
 		e.urgent = true
@@ -144,7 +151,9 @@ func (e *Engine) Step(now int64, in Input) *Output {
 // next. The order of work within it is part of what equal seeds repeat.
 func (e *Engine) tick(now int64) {
 	if e.closed {
-		e.out.Wake = crdt.End
+		if e.out.Wake = crdt.End; e.Lingers(now) > 0 {
+			e.out.Wake = e.lingersUntil
+		}
 		return
 	}
 	if e.members.age(now) {
@@ -194,7 +203,18 @@ func (e *Engine) wake(now int64) int64 {
 	return max(wake, now+1)
 }
 
-// close sends the last words: rows that no peer has got by then are lost.
+// lingerFor is how long a node answers repairs after its bye, for peers that find by its
+// number that they missed something. Raising it delays each stop by as much. Lowering it
+// below a delivery, repairJitter and another delivery leaves what they missed to be repaired
+// by others, if anybody else has it.
+const lingerFor = int64(250e6)
+
+// Lingers is for how much longer an engine that was closed answers repairs, in nanoseconds;
+// 0 if it does not.
+func (e *Engine) Lingers(now int64) int64 { return max(0, e.lingersUntil-now) }
+
+// close sends the last words. Peers that miss some of them ask within lingerFor; rows that
+// no peer has got by then are lost.
 func (e *Engine) close(now int64) {
 	if e.closed {
 		return
@@ -203,6 +223,9 @@ func (e *Engine) close(now int64) {
 		e.flush(now, false)
 		e.settlements(now) // answers come too late, but what was not used goes back
 		e.broadcast(now, &Message{Kind: KindBye, Seq: e.seq}, nil)
+		if e.members.count(PeerAlive) > 0 {
+			e.lingersUntil = now + lingerFor
+		}
 	}
 	e.closed = true
 }

@@ -39,6 +39,7 @@ var fields = [...]field{
 	22: number("Base", func(m *Message) *uint64 { return (*uint64)(&m.Base) }),
 	23: records("Settlements", maxSettlements, func(m *Message) *[]Settlement { return &m.Settlements }, settlementRecord),
 	24: records("Settled", maxSettlements, func(m *Message) *[]Settled { return &m.Settled }, settledRecord),
+	25: records("Known", maxKnown, func(m *Message) *[]Known { return &m.Known }, knownRecord),
 }
 
 // The records. A word that holds a time is an int64's bits.
@@ -73,6 +74,12 @@ func originRecord(w *words, o *OriginRoot) {
 	o.words(w)
 	w.halves(&o.From, &o.Count)
 	w.uint((*uint64)(&o.Digest))
+}
+
+func knownRecord(w *words, k *Known) {
+	w.uint((*uint64)(&k.Replica))
+	w.uint(&k.Merged)
+	w.uint(&k.Bye)
 }
 
 func settlementRecord(w *words, s *Settlement) { // Of is the message's

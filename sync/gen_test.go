@@ -136,6 +136,9 @@ func genMessage(t *rapid.T) *Message {
 	m.Roots = genSlice(t, "roots", 5, func() Root {
 		return Root{Replica: genReplica(t, "root"), Window: genWindow(t), Digest: genDigest(t)}
 	})
+	m.Known = genSlice(t, "known", 5, func() Known {
+		return Known{Replica: genReplica(t, "silent"), Merged: genUint64(t, "merged"), Bye: genUint64(t, "bye")}
+	})
 	m.Limits, m.Base = genDigest(t), genDigest(t)
 	m.Regs = genSlice(t, "registers", 4, func() Register {
 		r := Register{Name: rapid.StringN(0, 16, maxName).Draw(t, "register"), Stamp: genStamp(t, "stamp")}

@@ -262,7 +262,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		"Heard": records, "Roots": records, "Limits": number, "Regs": "", "Resets": "", "Request": number,
 		"Of": number, "Since": number, "Have": records, "Cursor": number, "Next": number,
 		"Last": truth, "Done": truth, "Page": number, "Origins": records, "Base": number,
-		"Settlements": records, "Settled": records,
+		"Settlements": records, "Settled": records, "Known": records,
 	}
 	r := newReader(testSecret)
 	for field := 1; field < len(fields); field++ {

@@ -52,6 +52,12 @@ func (iv *invariants) check(now int64) string {
 			}
 		}
 	}
+	known := e.knowledge.of
+	for i, k := range known {
+		if i > 0 && k.Replica <= known[i-1].Replica || k.Replica == e.cfg.Replica || i >= maxKnown {
+			return fmt.Sprintf("S14: %+v at place %d", k, i)
+		}
+	}
 	names := e.members.roster.names
 	peers, _ := e.members.reach()
 	seq, ready := iv.seq, iv.ready
@@ -74,7 +80,7 @@ func (iv *invariants) check(now int64) string {
 func (iv *invariants) peer(now int64, p *peer) string {
 	e, was, silence := iv.engine, iv.last[p.replica], now-p.heardAt
 	switch {
-	case p.left && p.state != PeerGone, was.left && !p.left:
+	case p.left && p.state != PeerGone, was.left && !p.left, p.left != (p.byeSeq > 0), p.left && p.seq < p.byeSeq-1:
 		return "S2"
 	case !e.closed && p.state == PeerAlive && silence >= int64(e.cfg.SuspectAfter),
 		p.state == PeerSuspect && silence < int64(e.cfg.SuspectAfter),

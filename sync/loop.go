@@ -25,6 +25,7 @@ type Loop struct {
 	stop   chan struct{} // closed when run has to end
 	done   sync.WaitGroup
 	closed sync.Once
+	ended  chan struct{} // closed when the first Close has done its work
 }
 
 // NewLoop opens the transport and starts running an engine for store. now is the node's
@@ -33,7 +34,7 @@ type Loop struct {
 func NewLoop(cfg Config, store Store, transport Transport, now func() int64, log *slog.Logger) (*Loop, error) {
 	l := &Loop{
 		transport: transport, now: now, log: log,
-		urgent: make(chan struct{}, 1), stop: make(chan struct{}),
+		urgent: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if transport == nil {
 		cfg.Alone = true
@@ -148,18 +149,28 @@ func (l *Loop) Ready() bool {
 	return l.engine.Ready()
 }
 
-// Close flushes, says bye, closes the transport and waits for the loop's goroutines. It
-// is idempotent; the first call returns the transport's error.
+func (l *Loop) lingers() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Duration(l.engine.Lingers(l.now()))
+}
+
+// Close flushes, says bye, answers repairs for lingerFor if there are peers, closes the
+// transport and waits for the loop's goroutines. It is idempotent; the first call returns the transport's error.
 func (l *Loop) Close() error {
-	var err error
-	l.closed.Do(func() {
-		// The timer ends first: no flush may come between the bye and the transport's end.
-		close(l.stop)
-		l.done.Wait()
-		l.step(Input{Kind: InputClose})
-		err = l.transport.Close()
-	})
-	return err
+	first := false
+	l.closed.Do(func() { first = true })
+	if !first {
+		<-l.ended
+		return nil
+	}
+	defer close(l.ended)
+	// The timer ends first: no flush may come between the bye and the transport's end.
+	close(l.stop)
+	l.done.Wait()
+	l.step(Input{Kind: InputClose})
+	time.Sleep(l.lingers()) // Receive answers
+	return l.transport.Close()
 }
 
 // logEvent writes state changes as Info, and what harms the count as Warn.

@@ -117,6 +117,7 @@ func TestClosedEngineIsSilent(t *testing.T) {
 	a, b := nodes[0], nodes[1]
 	n.ready()
 	b.step(Input{Kind: InputClose})
+	n.run(lingerFor + 1)
 	seen := 0
 	n.watch = func(from *simNode, _ Packet, _ *Message) {
 		if from == b {
@@ -127,9 +128,10 @@ func TestClosedEngineIsSilent(t *testing.T) {
 	b.store.admit(n.now, 1, 5)
 	b.step(Input{Kind: InputUrgent})
 	silent := a.engine.members.find(b.replica) // as if its bye had been lost, so that a asks it
-	silent.left, silent.state, silent.heardAt = false, PeerAlive, n.now
+	silent.left, silent.byeSeq, silent.state, silent.heardAt = false, 0, PeerAlive, n.now
 	silent.miss(silent.seq, silent.seq+1)
 	silent.seq++
+	a.engine.showPeers()
 	delete(a.invariants.last, b.replica)
 	n.run(5e9)
 	if seen != 0 {
@@ -291,7 +293,7 @@ func TestLargestBeatFitsAMessage(t *testing.T) {
 			continue
 		}
 		// One that left, whose cells are listed.
-		peer.left, peer.state, peer.goneAt = true, PeerGone, p.now
+		peer.left, peer.byeSeq, peer.state, peer.goneAt = true, 1, PeerGone, p.now
 		for limit, width := range p.store.widths {
 			start := p.now - p.now%width
 			p.store.Merge(p.now, &crdt.Delta{Limit: limit, Replica: r, Width: width, Start: start, Rows: []crdt.Row{{

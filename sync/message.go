@@ -65,6 +65,9 @@ const (
 	// maxRoots is of digests, of counters and of origins. More would not fit beside
 	// maxHeard peers, less would compare silent replicas of many windows more slowly.
 	maxRoots = 512
+	// maxKnown is of silent replicas. More would not fit beside maxRoots digests, less would
+	// close their gaps more slowly.
+	maxKnown = 512
 	// maxWindows is of windows with 256 digests each, 2 KiB. More would not fit a message.
 	maxWindows = 16
 	// maxName is in bytes of a node's or a limit's name. Longer ones would take room in
@@ -91,6 +94,7 @@ type Message struct {
 	Joining bool
 	Heard   []Heard       // beat: the peers that the sender hears
 	Roots   []Root        // beat: digests of the sender's own counters, and of silent replicas'
+	Known   []Known       // beat: what the sender knows of replicas that it does not hear
 	Origins []OriginRoot  // beat: digests of origins, over some of the partitions
 	Limits  crdt.Digest   // beat: digest of the limits register
 	Base    crdt.Digest   // beat: digest of the limits as configured

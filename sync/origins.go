@@ -24,8 +24,12 @@ const (
 	originsAfter = int64(15e8)
 )
 
-// beatDigests is what fits into a beat beside a list of all peers.
-var beatDigests = (MaxMessage - 512 - maxHeard*recordSize(heardRecord)) / recordSize(rootRecord)
+// room is how many bytes are left in a beat that lists all peers, beside its digests and
+// its knowledge.
+func (m *Message) room() int {
+	const rest = 512 // what has no cap of its own: names, numbers, headers and the tag
+	return MaxMessage - rest - maxHeard*recordSize(heardRecord) - len(m.Roots)*recordSize(rootRecord) - len(m.Known)*recordSize(knownRecord)
+}
 
 // origins is how far this node has come in comparing origins.
 type origins struct {
@@ -68,7 +72,7 @@ func (e *Engine) addOrigins(now int64, m *Message) {
 		count = uint32(max(1, crdt.Partitions*originsPerBeat/n)) //nolint:gosec // at most Partitions
 	}
 	from, windows := e.origins.next, e.carryingWindows(now)
-	if len(m.Roots)+len(windows) > beatDigests {
+	if len(windows)*recordSize(originRecord) > m.room() {
 		return
 	}
 	e.origins.next = (from + count) % crdt.Partitions

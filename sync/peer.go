@@ -28,6 +28,8 @@ type peer struct {
 	state PeerState
 	// left: it said bye. Then state is gone for good (S2).
 	left bool
+	// byeSeq is the number of its last delta plus 1, as its bye said it; 0 unless left (S2).
+	byeSeq uint64
 	// joining: it said last that it has not merged a snapshot, so it gives none.
 	joining bool
 	// heardAt is when its last message came, by our clock. It never goes back.
@@ -81,6 +83,17 @@ type peer struct {
 
 // behind reports whether something that the peer sent is missing here.
 func (p *peer) behind() bool { return p.gap || p.differs || p.unproven }
+
+// complete takes the word of another, who holds the same counters of the peer as we do, that
+// all of its deltas up to seq are in them.
+func (p *peer) complete(seq uint64) {
+	p.received.complete(seq)
+	p.differs, p.unproven, p.sure = false, false, true
+	p.mismatch.helped()
+}
+
+// whole reports whether all that the peer ever sent is merged here: it said how much that is.
+func (p *peer) whole() bool { return p.left && p.knows().Whole() }
 
 // refresh notes that all that the peer had sent by at, its clock, is merged here, unless
 // something is still missing (N4).

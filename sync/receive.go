@@ -42,9 +42,15 @@ func (e *Engine) receive(now int64, packet Packet) {
 	case KindReset:
 		e.store.MergeResets(now, m.Resets)
 	case KindBye:
-		if e.members.bye(now, p) {
-			e.showPeers()
-		}
+		e.left(now, p, m.Seq)
+	}
+}
+
+// receiveLast answers a repair after the bye. What was counted meanwhile is in no message
+// that has a number, so the answer's number is still that of the bye.
+func (e *Engine) receiveLast(now int64, packet Packet) {
+	if m := e.open(now, packet); m != nil && m.Kind == KindRepair {
+		e.onRequest(now, m, packet.Reply)
 	}
 }
 

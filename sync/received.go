@@ -28,6 +28,13 @@ func (r *received) miss(since, to uint64) (opened bool) {
 	return opened
 }
 
+// complete notes that all messages up to seq are merged, which is not below any that was
+// seen.
+func (r *received) complete(seq uint64) {
+	r.known, r.seq = true, max(r.seq, seq)
+	r.gap, r.gapTo = false, 0
+}
+
 // filled takes an answer that accounts for all messages up to seq. It reports whether
 // the answer closed the gap: a message after seq may be missing too.
 func (r *received) filled(seq uint64) (closed bool) {

@@ -29,7 +29,7 @@ func (e *Engine) repairs(now int64) {
 		switch {
 		case !e.join.ready:
 			// A snapshot comes first: it brings all that repairs would.
-		case p.state != PeerAlive || p.request.id != 0 || !p.request.pace.due(now):
+		case !p.answers(now) || p.request.id != 0 || !p.request.pace.due(now):
 		case p.gap:
 			e.ask(now, p, KindRepair, p.replica, p.since, Cursor{})
 		case p.differs && p.mismatch.due(now):
@@ -38,12 +38,18 @@ func (e *Engine) repairs(now int64) {
 	}
 }
 
+// answers reports whether the peer can be asked: it is alive, or lingers after its bye (N6).
+func (p *peer) answers(now int64) bool {
+	return p.state == PeerAlive || p.left && now-p.goneAt < lingerFor
+}
+
 // repaired takes a whole answer about the peer's own rows, and closes the gap if the
 // answer accounts for all that was missing.
 func (p *peer) repaired() {
-	if p.request.since == 0 {
+	if p.request.compared {
 		// Rows may have been refused: the next beat's digests tell.
 		p.differs, p.unproven = false, true
+		return
 	}
 	if p.filled(p.request.seq) {
 		p.refresh(p.request.sent)

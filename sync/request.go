@@ -20,6 +20,9 @@ type request struct {
 	of   crdt.Replica // whose rows, 0 is everybody's
 	// since is the message after which the rows left their replica; 0 is all rows.
 	since uint64
+	// compared: the answer is about partitions whose digests differ, and accounts for no
+	// number. It stays over all rounds.
+	compared bool
 	// start is where this round of the answer begins, from where the page that is due
 	// does. A round that ends with from at start has brought nothing.
 	start, from Cursor
@@ -57,9 +60,12 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 	r.begun, r.unknown = r.begun && from != Cursor{}, false
 	r.deadline = now + requestTimeout
 	m := &Message{Kind: kind, Request: e.requests, Of: of, Since: since, Cursor: from}
+	if from == (Cursor{}) {
+		r.compared = kind == KindRepair && since == 0 && (of != p.replica || !p.gap)
+	}
 	if kind == KindRepair {
 		e.stats.Repairs++
-		if since == 0 { // the peer sends all that left since a message, whatever we hold
+		if r.compared { // else the peer sends all that left since a message, whatever we hold
 			m.Have = e.have(now, of, p.mismatch.failures+p.silent.failures+p.origins.failures)
 		}
 	}

@@ -1,6 +1,10 @@
 package sync
 
-import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+import (
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
 
 // Peer is what the engine knows of one other incarnation.
 type Peer struct {
@@ -20,6 +24,8 @@ type Peer struct {
 	Skew               int64          // its clock minus ours, estimated, nanoseconds
 	Delay              int64          // one-way, estimated, nanoseconds
 	Behind             bool           // something that it sent is missing here
+	Left               bool           // it said bye, with the number of its last delta
+	Whole              bool           // it left, and all that it ever sent is merged here
 	Limits             crdt.Digest    // of its limits register, 0 before its first beat
 	OtherLimits        bool           // it is configured with other limits than this node
 	Hears              []crdt.Replica // whom its last beat named, sorted
@@ -35,7 +41,10 @@ type Status struct {
 	Members, Visible int
 	Isolated         bool
 	Peers            []Peer // in the order of their incarnations' numbers
-	Stats            Stats
+	// Silent is what is known of replicas that are not among Peers and whose counters are
+	// held, in the order of their numbers.
+	Silent []Known
+	Stats  Stats
 }
 
 // Status describes the engine at now.
@@ -55,9 +64,10 @@ func (e *Engine) Status(now int64) Status {
 			Node: p.node, Replica: p.replica, State: p.state, Joining: p.joining, Admits: e.members.admits(p),
 			HearsUs: p.hearsUs, DeafFor: deaf, Hears: append([]crdt.Replica(nil), p.hears...),
 			HeardAgo: now - p.heardAt, StaleFor: p.staleness(now, e.started), Skew: skew, Delay: delay,
-			Behind: p.behind(), Limits: p.limits, OtherLimits: p.otherLimits,
+			Behind: p.behind(), Left: p.left, Whole: p.whole(), Limits: p.limits, OtherLimits: p.otherLimits,
 		})
 	}
+	s.Silent = slices.DeleteFunc(e.silents(now), func(k Known) bool { return e.members.find(k.Replica) != nil })
 	return s
 }
 

@@ -40,6 +40,7 @@ func fullMessage() *Message {
 		Cursor: Cursor{Partition: 24, Row: 33, Index: 25}, Next: Cursor{Partition: 26, Row: 34, Index: 27}, Page: 28, Base: 36,
 		Origins: []OriginRoot{{Window: Window{Width: 29, Start: 30}, From: 31, Count: 35, Digest: 32}},
 		Last:    true, Done: true,
+		Known:       []Known{{Replica: 42, Merged: 43, Bye: 44}},
 		Settlements: []Settlement{{ID: 38, Actual: 39}}, Settled: []Settled{{ID: 40, Back: -41, Known: true}},
 	}
 }

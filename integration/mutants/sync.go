@@ -28,12 +28,24 @@ var syncMistakes = []mistake{
 		{"sync/digest.go", "		case !e.members.hears(root.Replica):\n", "		case e.members.find(root.Replica) != nil && !e.members.hears(root.Replica):\n"},
 	}},
 	{name: "begin each beat's list of silent replicas at the front", edits: []edit{
-		{"sync/digest.go", "	t.next = roots[most]\n", ""},
+		{"sync/digest.go", "	t.next = all[most]\n", ""},
 	}},
 	{name: "take a window that a full list leaves out for an empty one", edits: []edit{
 		{"sync/digest.go", "(some || len(listed) < maxOwnRoots)", "(some || true)"},
 	}},
 	{name: "look at the same silent replica first, whether it could be mended or not", edits: []edit{
 		{"sync/digest.go", "(i+p.silent.failures)%len(m.Roots)", "i"},
+	}},
+	{name: "believe a bye whose number shows that something is missing", edits: []edit{
+		{"sync/known.go", "	case last > p.seq:\n", "	case false:\n"},
+	}},
+	{name: "stop without answering what peers missed", edits: []edit{
+		{"sync/engine.go", "			e.lingersUntil = now + lingerFor\n", ""},
+	}},
+	{name: "close a gap because equal digests are told, whatever number is merged", edits: []edit{
+		{"sync/known.go", "same && k.Merged >= p.seq && k.Merged > 0 && p.request.id == 0", "same && p.request.id == 0"},
+	}},
+	{name: "learn nothing of those who left before", edits: []edit{
+		{"sync/known.go", "			e.knowledge.learn(k)\n", ""},
 	}},
 }

@@ -82,14 +82,11 @@ var brokenSeeds = []uint64{
 // more has to leave this list.
 var unmended = map[string]bool{
 	"alone-clock-set-right":         true,
-	"bye-after-lost-delta":          true,
 	"clock-behind-then-leaves":      true,
 	"debt-forgiven-after-partition": true,
 	"leave-in-partition":            true,
 	"mint-fixed-window":             true,
 	"reset-then-older-change":       true,
-	"scale-in-after-a-blip":         true,
-	"scale-in-then-join":            true,
 	"share-restart-in-partition":    true,
 	"table-full-open":               true,
 	"50000708":                      true,

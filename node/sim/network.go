@@ -64,7 +64,7 @@ func (n *network) send(from *member, p deltasync.Packet) {
 		n.bytes += uint64(len(p.Data))
 	}
 	for _, to := range n.w.members {
-		if to == from || !to.alive || !to.wants(p.Subject) {
+		if to == from || !to.listens() || !to.wants(p.Subject) {
 			continue
 		}
 		if n.cutOff(from, to) || n.w.weather.Float64() < n.loss {
@@ -123,10 +123,15 @@ func (n *network) deliver(from, to *member, p deltasync.Packet) {
 	n.w.at(at, func() { n.arrive(from, to, p) })
 }
 
+// listens reports whether messages still reach the member: it lives, or lingers.
+func (m *member) listens() bool { return m.alive || m.w.now < m.lingers }
+
 func (n *network) arrive(from, to *member, p deltasync.Packet) {
-	if to.alive {
+	if to.listens() {
 		n.w.note("take", int64(from.number), int64(to.number), int64(len(p.Data)))
 		to.do(deltasync.Input{Kind: deltasync.InputPacket, Packet: p})
-		n.w.oracle.progress(to, from)
+		if to.alive {
+			n.w.oracle.progress(to, from)
+		}
 	}
 }

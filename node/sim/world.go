@@ -180,6 +180,7 @@ type member struct {
 	bornAt   int64
 	diedAt   int64  // 0: it lives
 	farewell bool   // it said bye
+	lingers  int64  // until then it answers repairs, after its bye
 	wakes    uint64 // counts wake-ups: only the last one that was scheduled may run
 	wake     int64  // when that is, by the member's clock
 	subs     []string
@@ -313,6 +314,7 @@ func (m *member) do(in deltasync.Input) {
 func (m *member) die(farewell bool) {
 	if farewell {
 		m.do(deltasync.Input{Kind: deltasync.InputClose})
+		m.lingers = m.w.now + m.step.Lingers()
 	}
 	m.alive, m.diedAt, m.farewell = false, m.w.now, farewell
 	m.w.note("stop", int64(m.number))

@@ -18,7 +18,11 @@ func TestDeepestBucketOfAFullClusterIsPlausible(t *testing.T) {
 		if !table.plausible(begin, own, begin, row) {
 			t.Errorf("%d peers: a TAT one burst ahead is refused", peers)
 		}
-		row.Cur.Origin = math.MaxInt64
+		row.Prev.Origin = begin + 10*own.GCRA.Depth()
+		if !table.plausible(begin, own, begin, row) {
+			t.Errorf("%d peers: the debt of ten incarnations that have left is refused", peers)
+		}
+		row.Cur.Origin, row.Prev.Origin = math.MaxInt64, crdt.Never
 		if table.plausible(begin, own, begin, row) {
 			t.Errorf("%d peers: something admitted at the end of time is taken over", peers)
 		}
