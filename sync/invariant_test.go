@@ -38,6 +38,9 @@ func (iv *invariants) check(now int64) string {
 			return fmt.Sprintf("%s: peer %+v", name, p)
 		}
 		if r := &p.request; r.id != 0 {
+			if r.givenUp != 0 {
+				return fmt.Sprintf("S7: question %+v beside one that was given up", r)
+			}
 			if asked[r.id] || r.id > e.requests || r.kind != KindSnapshot && (r.kind != KindRepair || !e.join.ready) {
 				return fmt.Sprintf("S7: question %+v of %d", r, e.requests)
 			}

@@ -95,11 +95,17 @@ func (ms *members) hear(now int64, m *Message) (p *peer, appeared bool) {
 	}
 	if p.state != PeerAlive && !p.left {
 		appeared = true
+		p.contact()
 		ms.events(EventPeerBack, p, fmt.Sprintf("after %.1f s of silence", float64(now-p.heardAt)/1e9))
 		p.state = PeerAlive
 	}
 	p.heardAt = now
 	p.lag.add(now, now-m.Sent)
+	late := now-m.Sent-p.lag.least() > lateAfter
+	if p.late && !late {
+		p.contact()
+	}
+	p.late = late
 	return p, appeared
 }
 
@@ -164,6 +170,9 @@ func (ms *members) listen(now int64, p *peer, heard []Heard) {
 	switch {
 	case p.hearsUs:
 		p.deafLogged = false
+		if !heardUs {
+			p.contact()
+		}
 	case heardUs:
 		p.deafAt, p.deafLogged = now, true
 		ms.events(EventOneWay, p, "it no longer hears us, but we hear it")

@@ -64,6 +64,8 @@ type peer struct {
 
 	// lag holds how late its messages come: received by our clock - sent by its clock.
 	lag lagWindow
+	// late: its last message came much later than its least lag, so its link is full.
+	late bool
 	// theirLag is how late our messages reach it; it means nothing unless hearsUs.
 	theirLag int64
 	// hears is whom its last beat named, sorted; hearsUs says that we are among them (S8).
@@ -79,6 +81,20 @@ type peer struct {
 	limits crdt.Digest
 	// otherLimits: its configuration has other limits than ours.
 	otherLimits bool
+}
+
+// lateAfter is by how much more than the least a peer's messages are late while its link
+// holds them up. Raising it overlooks links that are full for a moment. Lowering it to what
+// links vary by takes each variation for the end of trouble.
+const lateAfter = requestTimeout / 2
+
+// contact begins all pauses anew: what was in vain while the peer could not be reached, or
+// could not answer in time, says nothing of what helps now.
+func (p *peer) contact() {
+	p.request.pace, p.silent, p.origins = backoff{}, backoff{}, backoff{}
+	if p.mismatch.failures > 0 {
+		p.mismatch = backoff{failures: 1} // it still differs (S6)
+	}
 }
 
 // behind reports whether something that the peer sent is missing here.

@@ -15,9 +15,12 @@ const (
 // no question; all fields but pace mean nothing while id is 0 (S7).
 type request struct {
 	// id is the number that we chose, 0 for no question. No two questions share one.
-	id   uint64
-	kind Kind         // KindRepair or KindSnapshot
-	of   crdt.Replica // whose rows, 0 is everybody's
+	id uint64
+	// givenUp is the id of the last repair if nobody answered it in time and none was asked
+	// since: rows are facts, so a late answer still counts. It is 0 while id is not (S7).
+	givenUp uint64
+	kind    Kind         // KindRepair or KindSnapshot
+	of      crdt.Replica // whose rows, 0 is everybody's
 	// since is the message after which the rows left their replica; 0 is all rows.
 	since uint64
 	// compared: the answer is about partitions whose digests differ, and accounts for no
@@ -44,6 +47,9 @@ type request struct {
 
 // giveUp ends a request that nobody answered.
 func (r *request) giveUp(now int64) {
+	if r.kind == KindRepair { // a snapshot is asked of another peer instead
+		r.givenUp = r.id
+	}
 	r.id = 0
 	r.pace.failed(now + r.pace.pause(requestPause))
 }
@@ -55,7 +61,7 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 	}
 	e.requests++
 	r := &p.request
-	r.id, r.kind, r.of, r.since = e.requests, kind, of, since
+	r.id, r.givenUp, r.kind, r.of, r.since = e.requests, 0, kind, of, since
 	r.page, r.start, r.from = 0, from, from
 	r.begun, r.unknown = r.begun && from != Cursor{}, false
 	r.deadline = now + requestTimeout
@@ -100,8 +106,11 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 		e.store.MergeRegisters(now, m.Regs)
 	}
 	r := &p.request
-	if m.Request == 0 || m.Request != r.id {
-		return // unasked, or given up
+	switch {
+	case m.Request == 0 || m.Request != r.id && m.Request != r.givenUp:
+		return // unasked, or asked anew
+	case r.id == 0:
+		r.id, r.givenUp = r.givenUp, 0
 	}
 	r.deadline = now + requestTimeout
 	r.unknown = !e.merge(now, m) || r.unknown

@@ -48,4 +48,16 @@ var syncMistakes = []mistake{
 	{name: "learn nothing of those who left before", edits: []edit{
 		{"sync/known.go", "			e.knowledge.learn(k)\n", ""},
 	}},
+	{name: "go on waiting when a peer is heard again", edits: []edit{
+		{"sync/members.go", "		p.contact()\n		ms.events(EventPeerBack", "		ms.events(EventPeerBack"},
+	}},
+	{name: "go on waiting when a link is no longer full", edits: []edit{
+		{"sync/members.go", "	if p.late && !late {\n", "	if false {\n"},
+	}},
+	{name: "drop an answer that comes late", edits: []edit{
+		{"sync/request.go", " && m.Request != r.givenUp:\n", ":\n"},
+	}},
+	{name: "take an answer without one of its pages for whole", edits: []edit{
+		{"sync/request.go", "	whole := m.Done && m.Page+1 == r.page\n", "	whole := m.Done\n"},
+	}},
 }

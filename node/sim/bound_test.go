@@ -92,9 +92,7 @@ var unmended = map[string]bool{
 	"50000708":                      true,
 	"50001064":                      true,
 	"50007190":                      true,
-	"50020532":                      true,
 	"50024072":                      true,
-	"50028496":                      true,
 	"50034004":                      true,
 	"50036371":                      true,
 }
