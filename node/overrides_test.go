@@ -131,6 +131,7 @@ func TestIDsAreBytesWhereNoRuleNamesAnAddress(t *testing.T) {
 	for name, p := range map[string]node.Policy{
 		"client": {Limit: 5, Window: time.Hour, Overrides: []node.Override{{Clients: []string{"[2001:DB8::9]:80"}, Limit: 3}}},
 		"prefix": {Limit: 5, Window: time.Hour, IPv6Prefix: 128},
+		"ids":    {Limit: 5, Window: time.Hour, IDs: node.IDsAddress},
 	} {
 		n, _ := still(t, with(p))
 		n.Take("192.0.2.7:80", 1)

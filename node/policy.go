@@ -18,6 +18,7 @@ type (
 	Access = limit.Access
 	// OnIsolation says what a limit does while nodes of the cluster cannot hear each other.
 	OnIsolation = limit.OnIsolation
+	IDs         = limit.IDs
 	// FieldError says which field of a configuration or policy is at fault, and why.
 	FieldError = limit.FieldError
 )
@@ -39,6 +40,9 @@ const (
 	IsolationShare  = limit.IsolationShare
 	IsolationOpen   = limit.IsolationOpen
 	IsolationClosed = limit.IsolationClosed
+
+	IDsBytes   = limit.IDsBytes
+	IDsAddress = limit.IDsAddress
 )
 
 // Caps and defaults of a Policy, see package limit.

@@ -35,6 +35,7 @@ func describe(p node.Policy) string {
 	add(p.OnIsolation != 0, "on_isolation %v", p.OnIsolation)
 	add(p.Consistency != 0, "consistency %v", p.Consistency)
 	add(p.Shadow, "shadow%s", "")
+	add(p.IDs != node.IDsBytes, "ids %v", p.IDs)
 	add(p.IPv6Prefix != 0, "ipv6_prefix %d", p.IPv6Prefix)
 	add(len(p.Overrides) > 0, "overrides %d", len(p.Overrides))
 	return strings.Join(parts, ", ")

@@ -39,10 +39,10 @@ type prefixes struct {
 	rule   map[string]uint16
 }
 
-// ReadsAddresses reports whether ids are read as addresses where they are any: IPv6Prefix is
-// set, or an override names a network or an address. Elsewhere ids are bytes.
+// ReadsAddresses reports whether ids are read as addresses where they are any: IDs says so,
+// IPv6Prefix is set, or an override names a network or an address. Elsewhere ids are bytes.
 func (p *Policy) ReadsAddresses() bool {
-	if p.IPv6Prefix > 0 {
+	if p.IDs == IDsAddress || p.IPv6Prefix > 0 {
 		return true
 	}
 	for i := range p.Overrides {

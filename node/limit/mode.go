@@ -48,6 +48,20 @@ const (
 	accessEnd
 )
 
+// IDs says what a limit takes its clients' ids for.
+type IDs uint8
+
+// The kinds of ids.
+const (
+	// IDsBytes are compared byte by byte, unless the policy reads addresses for another
+	// reason: see Policy.ReadsAddresses.
+	IDsBytes IDs = iota
+	// IDsAddress are addresses where they are any, so that one address is one client in all
+	// its spellings.
+	IDsAddress
+	idsEnd
+)
+
 // OnIsolation says what a limit does while nodes of the cluster do not hear each other. It
 // applies on a node that does not hear all others, or that some others do not hear. The
 // zero value is IsolationKeep.
@@ -81,6 +95,7 @@ var (
 	consistencyNames = []string{"eventual", "local"}
 	accessNames      = []string{"limited", "unlimited", "blocked"}
 	isolationNames   = []string{"keep", "share", "open", "closed"}
+	idsNames         = []string{"bytes", "address"}
 )
 
 func nameOf[T mode](value T, names []string) string {
@@ -148,3 +163,12 @@ func (o OnIsolation) MarshalText() ([]byte, error) { return []byte(o.String()), 
 func (o *OnIsolation) UnmarshalText(text []byte) error {
 	return parse(o, "on_isolation", text, isolationNames)
 }
+
+// String is the name in files and JSON.
+func (i IDs) String() string { return nameOf(i, idsNames) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (i IDs) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (i *IDs) UnmarshalText(text []byte) error { return parse(i, "ids", text, idsNames) }

@@ -44,6 +44,9 @@ type Policy struct {
 	Access Access `json:",omitempty"`
 	// Shadow lets everything pass, and still decides, counts and reports.
 	Shadow bool `json:",omitempty"`
+	// IDs says whether ids are read as addresses for no other reason. The zero value reads
+	// them so only where IPv6Prefix or an override does: see ReadsAddresses.
+	IDs IDs `json:",omitempty"`
 	// IPv6Prefix is how many bits of an IPv6 address count, 1 to 128: addresses that share
 	// them are one client. 0 means 64 if an override is by CIDR, otherwise all. See
 	// ReadsAddresses for when ids are read as addresses at all.

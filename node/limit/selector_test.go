@@ -158,7 +158,7 @@ func TestSelectorsThatCanHardlyBeMeantAreDoubted(t *testing.T) {
 
 func TestOnlyLimitsThatNameAddressesReadThem(t *testing.T) {
 	for want, all := range map[bool][]limit.Policy{
-		true:  {named([]string{"cidr 10.0.0.0/8"}), named([]string{"client a"}, []string{"client [::1]:80"}), {Limit: 5, Window: time.Hour, IPv6Prefix: 128}},
+		true:  {named([]string{"cidr 10.0.0.0/8"}), named([]string{"client a"}, []string{"client [::1]:80"}), {Limit: 5, Window: time.Hour, IPv6Prefix: 128}, {Limit: 5, Window: time.Hour, IDs: limit.IDsAddress}},
 		false: {named(), named([]string{"client a", "prefix 10.0."}), named([]string{"client 010.0.0.1"}), {Limit: 5, Window: time.Hour}},
 	} {
 		for _, p := range all {

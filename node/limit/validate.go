@@ -36,6 +36,9 @@ func (p Policy) complete() (Policy, error) {
 	if p.Access >= accessEnd {
 		refuse("block", p.Access, oneOf(accessNames))
 	}
+	if p.IDs >= idsEnd {
+		refuse("ids", p.IDs, "must be "+idsNames[0]+" or "+idsNames[1])
+	}
 	if p.IPv6Prefix < 0 || p.IPv6Prefix > 128 {
 		refuse("ipv6_prefix", p.IPv6Prefix, "must be from 1 to 128, or 0 for the default")
 	}

@@ -52,7 +52,7 @@ const inlineMark = "~"
 // inlineOf is p as an inline policy; false if p has a field that requests may not bring. p
 // is not nil.
 func inlineOf(p *limit.Policy) (inlinePolicy, bool) {
-	if len(p.Overrides) > 0 || p.IPv6Prefix != 0 || p.TimeZone != "" && p.TimeZone != "UTC" || p.MaxOvershoot != 0 && p.MaxOvershoot != limit.DefaultMaxOvershoot {
+	if len(p.Overrides) > 0 || p.IPv6Prefix != 0 || p.IDs != limit.IDsBytes || p.TimeZone != "" && p.TimeZone != "UTC" || p.MaxOvershoot != 0 && p.MaxOvershoot != limit.DefaultMaxOvershoot {
 		return inlinePolicy{}, false
 	}
 	c := inlinePolicy{

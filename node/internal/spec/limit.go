@@ -22,6 +22,7 @@ type Limit struct {
 	Shadow       bool             `json:"shadow"`
 	Block        bool             `json:"block,omitempty"`
 	Unlimited    bool             `json:"unlimited,omitempty"`
+	IDs          node.IDs         `json:"ids,omitempty"`
 	IPv6Prefix   int              `json:"ipv6_prefix,omitempty"`
 	Overrides    Overrides        `json:"overrides,omitempty"`
 }
@@ -38,7 +39,7 @@ func LimitOf(p node.Policy) Limit {
 		Limit: p.Limit, Window: windowOf(p.Window, p.Calendar), Burst: p.Burst, Algorithm: p.Algorithm,
 		Resolution: p.Resolution, TimeZone: p.TimeZone, MaxOvershoot: p.MaxOvershoot, OnIsolation: p.OnIsolation,
 		Consistency: p.Consistency, Shadow: p.Shadow, Block: p.Access == node.Blocked, Unlimited: p.Access == node.Unlimited,
-		IPv6Prefix: p.IPv6Prefix, Overrides: p.Overrides,
+		IDs: p.IDs, IPv6Prefix: p.IPv6Prefix, Overrides: p.Overrides,
 	}
 	if l.Algorithm != node.GCRA && l.Burst == 0 {
 		l.Burst = l.Limit // a window lets all of it pass at once
@@ -58,7 +59,7 @@ func (l *Limit) Policy() node.Policy {
 		Algorithm: l.Algorithm, Limit: l.Limit, Window: l.Window.Duration, Calendar: l.Window.Calendar,
 		TimeZone: l.TimeZone, Resolution: l.Resolution, Burst: l.Burst, MaxOvershoot: l.MaxOvershoot,
 		OnIsolation: l.OnIsolation, Consistency: l.Consistency, Access: accessOf(l.Block, l.Unlimited), Shadow: l.Shadow,
-		IPv6Prefix: l.IPv6Prefix, Overrides: l.Overrides,
+		IDs: l.IDs, IPv6Prefix: l.IPv6Prefix, Overrides: l.Overrides,
 	}
 	if p.Algorithm != node.GCRA && p.Burst == p.Limit {
 		p.Burst = 0 // as LimitOf writes it: windows have no burst of their own
@@ -95,10 +96,10 @@ func (r *Reader) Limit(path string, v Value, base Base) Limit {
 func (r *Reader) Called(path string, v Value) Limit {
 	var l Limit
 	fields := l.fields()
-	fields = fields[:len(fields)-1] // without ipv6_prefix
+	fields = fields[:len(fields)-2] // without ids and ipv6_prefix
 	r.rate(path, v, &l, func(at string, m Member) bool {
 		switch m.Name {
-		case "use", "overrides", "ipv6_prefix":
+		case "use", "overrides", "ids", "ipv6_prefix":
 			r.Refuse(m.Line, at, "is given", "must be left out of a policy that comes with a request")
 			return false
 		}
@@ -148,6 +149,7 @@ func (l *Limit) fields() []Field {
 		{"shadow", &l.Shadow},
 		{"block", &l.Block},
 		{"unlimited", &l.Unlimited},
+		{"ids", &l.IDs},
 		{"ipv6_prefix", &l.IPv6Prefix},
 	}
 }
