@@ -72,7 +72,7 @@ func within(folder, top string) bool {
 // parts are the packages that node is built of. Each is a layer of its own below node: it names what it may import of the
 // project, and no adapter may import it.
 var parts = map[string][]string{
-	"node/internal/clock":     nil,
+	"node/internal/clock":     {"crdt"},
 	"node/internal/top":       nil,
 	"node/internal/inside":    {"crdt", "node/limit"},
 	"node/internal/tally":     {"node/internal/top"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -192,6 +193,21 @@ func (c Config) withDefaults() (Config, error) {
 	c.Limits = limits
 	return c, errors.Join(errors.Join(faults...), c.NATS.Validate(), err)
 }
+
+// wall is the wall clock, in unix nanoseconds; the largest number where it is later still.
+func (c *Config) wall() int64 {
+	now := time.Now
+	if c.Now != nil {
+		now = c.Now
+	}
+	if t := now(); t.Year() < lastYear {
+		return t.UnixNano()
+	}
+	return math.MaxInt64
+}
+
+// lastYear is beyond clock.Latest and within what UnixNano can tell.
+const lastYear = 2200
 
 // policies is all limits by name, validated.
 func (c Config) policies() (map[string]Policy, error) {

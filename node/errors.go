@@ -19,6 +19,9 @@ var (
 	ErrTooManyChanges = limits.ErrTooManyChanges
 	// ErrTooManyResets is Reset's answer at a node that repeats as many resets as it can.
 	ErrTooManyResets = limits.ErrTooManyResets
+	// ErrClockAhead is the answer of SetLimit, DeleteLimit and Configure at a node whose time is
+	// ahead of its wall clock by more than Config.ClockTolerance: peers would refuse the change.
+	ErrClockAhead = errors.New("node: this node's time is ahead of the wall clock, so peers would refuse the change: ask another node, or restart this one")
 	// ErrUnknownReservation is Commit's answer to a token under which no node holds a
 	// reservation. Perhaps its time is over, or the node that made it is gone. The cost of
 	// such a reservation stays charged.

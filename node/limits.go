@@ -33,8 +33,8 @@ func (n *Node) SetLimit(name string, p Policy) (from time.Time, err error) {
 	if err := p.Validate(); err != nil {
 		return time.Time{}, err
 	}
-	if n.closed.Load() {
-		return time.Time{}, ErrClosed
+	if err := n.refusesChanges(); err != nil {
+		return time.Time{}, err
 	}
 	return holdsFrom(n.limits.Set(n.now(), name, p))
 }
@@ -48,8 +48,8 @@ func (n *Node) SetLimit(name string, p Policy) (from time.Time, err error) {
 // Nodes that join later learn of it. So do nodes that were cut off, as long as deleted and
 // existing limits together do not exceed MaxLimits.
 func (n *Node) DeleteLimit(name string) (from time.Time, err error) {
-	if n.closed.Load() {
-		return time.Time{}, ErrClosed
+	if err := n.refusesChanges(); err != nil {
+		return time.Time{}, err
 	}
 	return holdsFrom(n.limits.Delete(n.now(), name))
 }
@@ -70,10 +70,21 @@ func (n *Node) Configure(configured map[string]Policy) (from time.Time, err erro
 	if err := validLimits(configured); err != nil {
 		return time.Time{}, err
 	}
-	if n.closed.Load() {
-		return time.Time{}, ErrClosed
+	if err := n.refusesChanges(); err != nil {
+		return time.Time{}, err
 	}
 	return holdsFrom(n.limits.Configure(n.now(), configured))
+}
+
+// refusesChanges is why no limit can be changed through this node now, nil if one can.
+func (n *Node) refusesChanges() error {
+	switch {
+	case n.closed.Load():
+		return ErrClosed
+	case n.clockAhead():
+		return ErrClockAhead
+	}
+	return nil
 }
 
 // holdsFrom is the instant of a change, zero for none.

@@ -132,6 +132,9 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		n.clock = clock.New()
 		n.now = n.clock.Now
 	}
+	if now := cfg.wall(); now > clock.Latest {
+		return nil, fmt.Errorf("node: configuration: %w", &FieldError{Field: "now", Value: time.Unix(0, now), Reason: "the clock is later than limits can be counted; set it right"})
+	}
 	if err := n.restoreLimits(cfg.SavedLimits); err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
@@ -187,13 +190,7 @@ func (n *Node) runHousekeeping() {
 // housekeep does what time alone calls for: it steers the clock, forgets clients, proposes
 // what is pending, and says when the node becomes degraded or recovers.
 func (n *Node) housekeep() {
-	if n.clock != nil {
-		ahead := n.clock.Steer()
-		n.ahead.Store(int64(max(ahead, 0))) // a clock that is behind has just been set right
-		if ahead > n.cfg.ClockTolerance {
-			n.log.Warn("this node's time is ahead of the wall clock, so it is slowing down; peers may refuse its data; if the wall clock is right, restart the node", "ahead", ahead)
-		}
-	}
+	n.lookAtClock()
 	n.isolation.Settle(n.now())
 	n.table.Sweep(n.now())
 	n.escrow.Expire(n.now())
@@ -207,6 +204,25 @@ func (n *Node) housekeep() {
 		}
 	}
 }
+
+// lookAtClock steers the clock, or looks how far the time is ahead of Config.Now, which
+// stepped back.
+func (n *Node) lookAtClock() {
+	var ahead time.Duration
+	if n.clock != nil {
+		ahead = n.clock.Steer()
+	} else {
+		ahead = time.Duration(n.now() - n.cfg.Now().UnixNano())
+	}
+	n.ahead.Store(int64(ahead))
+	if n.clockAhead() {
+		n.log.Warn("this node's time is ahead of the wall clock; peers may refuse its data, and it refuses changes of limits; if the wall clock is right, restart the node", "ahead", ahead)
+	}
+}
+
+// clockAhead reports whether this node's time was ahead of the wall clock by more than peers
+// tolerate, at the last look.
+func (n *Node) clockAhead() bool { return time.Duration(n.ahead.Load()) > n.cfg.ClockTolerance }
 
 // loopUrgent asks the protocol to flush soon. It never blocks.
 func (n *Node) loopUrgent() { n.protocol.Urgent() }

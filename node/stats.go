@@ -216,12 +216,12 @@ func (n *Node) limitStats(r *limits.Revision, sync *deltasync.Status) LimitStats
 const deafness = int64(2500 * time.Millisecond)
 
 // impaired reports whether the node is degraded: cut off from the network, or from a peer
-// in either direction.
+// in either direction, or ahead of its wall clock, so that peers refuse its rows.
 func (n *Node) impaired(s *deltasync.Status) bool {
 	if n.offline {
 		return false
 	}
-	bad := s.Partial || s.Isolated && !n.cfg.Alone || !s.Connected && (!n.cfg.Alone || len(s.Peers) > 0)
+	bad := n.clockAhead() || s.Partial || s.Isolated && !n.cfg.Alone || !s.Connected && (!n.cfg.Alone || len(s.Peers) > 0)
 	for _, p := range s.Peers {
 		bad = bad || p.State == deltasync.PeerSuspect || p.State == deltasync.PeerAlive && p.DeafFor > deafness
 	}

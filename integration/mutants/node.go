@@ -27,6 +27,12 @@ var nodeMistakes = []mistake{
 	{name: "read what was used of a share at a changed limit's rate", edits: []edit{
 		{"node/internal/isolation/share.go", "		sh.level = convert(sh.level, sh.slow, slow, max(g.since, c.Since))\n", ""},
 	}},
+	{name: "read by the new base during a change of the clock's speed", edits: []edit{
+		{"node/internal/clock/clock.go", "	if d < 0 && b.before != nil {\n", "	if false {\n"},
+	}},
+	{name: "follow a wall clock beyond the latest instant", edits: []edit{
+		{"node/internal/clock/clock.go", "	case wall > Latest:", "	case false:"},
+	}},
 	{name: "take any clock's word: no tolerance, no future check", edits: []edit{
 		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
 		{"node/internal/table/merge.go", "	if !t.plausible(now, r, d.Start, row) {\n", "	if false {\n"},

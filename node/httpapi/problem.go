@@ -47,7 +47,7 @@ func problemOf(err error, limitField string) *problem {
 		p.Status, p.Field = http.StatusConflict, limitField
 	case errors.Is(err, node.ErrTooManyResets):
 		p.Status, p.wait = http.StatusServiceUnavailable, 60
-	case errors.Is(err, node.ErrTooManyChanges), errors.Is(err, node.ErrTooManyHeld), errors.Is(err, node.ErrClosed):
+	case errors.Is(err, node.ErrTooManyChanges), errors.Is(err, node.ErrTooManyHeld), errors.Is(err, node.ErrClosed), errors.Is(err, node.ErrClockAhead):
 		p.Status, p.wait = http.StatusServiceUnavailable, 1
 	case errors.Is(err, node.ErrUnknownReservation):
 		p.Status, p.Field = http.StatusNotFound, "reservation"

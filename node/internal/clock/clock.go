@@ -4,6 +4,8 @@ package clock
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
 // A wall clock that is ahead of a Clock is followed at once. Either the machine slept and
@@ -24,6 +26,15 @@ const (
 	// and a Clock runs at the wrong speed for longer.
 	slowLead = 100 * time.Millisecond
 )
+
+// Latest is the last instant at which the arithmetic of limits holds, in unix nanoseconds: what
+// an admission leaves to drain, ten years at most, has to end before crdt.End. A wall clock
+// beyond it is wrong. Raising it lets buckets end at the cap, where everything passes; lowering
+// it refuses times that may come.
+const Latest = int64(crdt.End) - 11*365*24*int64(time.Hour)
+
+// latestYear is that of Latest.
+var latestYear = time.Unix(0, Latest).Year()
 
 // Clock reads the wall clock once, advances by the monotonic clock, and is steered towards
 // the wall clock by Steer. Make one with New; the zero value is not usable. Now is safe for
@@ -83,6 +94,7 @@ func (c *Clock) steerBy(mono, wall int64) time.Duration {
 	ahead := time.Duration(ours - wall)
 	slow := ahead > fineSlack
 	switch {
+	case wall > Latest: // nobody's time: ours goes on by the monotonic clock
 	case mono < b.from: // the last change of speed is still to come
 	case ahead < 0:
 		c.base.Store(&base{from: mono, at: wall})
@@ -96,14 +108,19 @@ func (c *Clock) steerBy(mono, wall int64) time.Duration {
 }
 
 // Ratchet makes a clock of the caller's now: unix nanoseconds that stand still where now
-// steps back. It is safe for concurrent use if now is.
+// steps back, or is later than Latest: buckets then do not drain. It is safe for concurrent
+// use if now is.
 func Ratchet(now func() time.Time) func() int64 {
 	var last atomic.Int64
 	return func() int64 {
-		t := now().UnixNano()
+		wall := now()
+		t := wall.UnixNano()
+		if wall.Year() > latestYear {
+			t = Latest + 1 // UnixNano may have wrapped around
+		}
 		for {
 			held := last.Load()
-			if t <= held {
+			if t <= held || t > Latest {
 				return held
 			}
 			if last.CompareAndSwap(held, t) {

@@ -177,3 +177,37 @@ func TestRatchetHoldsAClockThatStepsBack(t *testing.T) {
 		t.Errorf("%d, want one nanosecond later than %d", got, first)
 	}
 }
+
+// A wall clock beyond what the arithmetic holds is nobody's time.
+func TestNoClockFollowsAWallBeyondTheLatestInstant(t *testing.T) {
+	c := newTwoClocks(t)
+	c.pass(time.Second)
+	before := c.read()
+	c.wall = Latest + int64(time.Hour)
+	c.pass(3 * time.Second)
+	if got := time.Duration(c.read() - before); got != 3*time.Second {
+		t.Errorf("%v passed in 3 s", got)
+	}
+	at := time.Unix(1_900_000_000, 0)
+	now := Ratchet(func() time.Time { return at })
+	first := now()
+	at = time.Unix(0, Latest+1)
+	if got := now(); got != first {
+		t.Errorf("%d after a wall of %v", got, at)
+	}
+}
+
+// While a change of speed is decided and has not taken effect, the clock reads by the speed
+// before: no reading is off the line on which it runs.
+func TestClockChangesItsSpeedWhenTheChangeTakesEffect(t *testing.T) {
+	for _, slow := range []bool{false, true} {
+		old := &base{at: 1e18, slow: !slow}
+		from := int64(slowLead)
+		next := &base{from: from, at: old.read(from), slow: slow, before: old}
+		for mono := int64(0); mono <= from; mono += int64(time.Millisecond) {
+			if got, want := next.read(mono), old.read(mono); got != want {
+				t.Fatalf("off by %v, %v before the change", time.Duration(got-want), time.Duration(from-mono))
+			}
+		}
+	}
+}
