@@ -177,7 +177,7 @@ func offer(a *tally.Account, client string, cost int64, share uint64, d *Decisio
 // lock. s is locked.
 func (n *decider) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (allowed bool, why Reason, origin int64) {
 	r := e.Rule()
-	allowed, origin = r.Admits(e.States(), now, cost)
+	allowed, origin = s.Admits(e, now, cost)
 	if !allowed {
 		why = ReasonOverLimit
 	}
@@ -197,7 +197,7 @@ func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now
 	r, st, origin := e.Rule(), e.First(), int64(0)
 	if r.Plain && iso == nil {
 		var conforms bool
-		if conforms, origin = r.GCRA.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {
+		if conforms, origin = r.GCRA.Admit(s.Level(e, now), now, cost); !conforms {
 			return false, ReasonOverLimit
 		}
 	} else {
@@ -209,6 +209,9 @@ func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now
 			isolated(s, e, iso, now, cost, true, true)
 		}
 		st, origin = r.Current(e.States(), now), o
+	}
+	if s.ChargeEarly(e, now, cost) {
+		return true, ReasonOK
 	}
 	if origin > gcra.Never {
 		st.Raise(origin)
@@ -236,7 +239,7 @@ func (n *decider) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crd
 func (n *decider) explain(s *table.Shard, d *Decision, e *table.Entry, now, cost int64) {
 	r := e.Rule()
 	d.Limit = r.Limit
-	g := r.Explain(e.States(), now, cost, d.Allowed)
+	g := s.Explain(e, now, cost, d.Allowed)
 	d.Quota, d.Window, d.Burst = r.Policy.Limit, r.WindowAt(now), r.Policy.Burst
 	d.Remaining, d.RetryAfter, d.ResetAfter = g.Remaining, g.RetryAfter, g.ResetAfter
 	if iso := n.isolation.Group(); iso != nil {

@@ -14,6 +14,9 @@ type viewer struct{ *Node }
 // View implements deltasync.Viewer.
 func (n viewer) View(v deltasync.View) {
 	n.table.SetView(v.Peers, v.Delay)
+	if v.Joined {
+		n.table.Joined(n.now())
+	}
 	members := max(v.Members, n.cfg.Nodes)
 	n.isolation.Set(n.now(), !n.offline && (v.Isolated || v.Visible < members), v.Visible, members)
 }
@@ -24,7 +27,7 @@ func (n viewer) View(v deltasync.View) {
 func isolated(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64, allowed, charge bool) (bool, Reason) {
 	switch choice := e.Rule().Policy.OnIsolation; {
 	case choice == IsolationShare:
-		if allowed && !s.Shares.Admit(iso, e.Client(), now, cost, charge) {
+		if allowed && !s.Shares.Admit(iso, s.Client(e, now), now, cost, charge) {
 			return false, ReasonIsolatedShare
 		}
 	case !iso.Isolated():
@@ -45,7 +48,7 @@ func explainIsolated(s *table.Shard, d *Decision, e *table.Entry, iso *isolation
 	const again = time.Second
 	switch choice := e.Rule().Policy.OnIsolation; {
 	case choice == IsolationShare:
-		if x, some := s.Shares.Explain(iso, e.Client(), now, cost, d.Allowed); some {
+		if x, some := s.Shares.Explain(iso, s.Client(e, now), now, cost, d.Allowed); some {
 			d.Remaining = min(d.Remaining, x.Remaining)
 			d.RetryAfter, d.ResetAfter = max(d.RetryAfter, x.RetryAfter), max(d.ResetAfter, x.ResetAfter)
 		}

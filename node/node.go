@@ -84,7 +84,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 			return nil, err
 		}
 	}
-	n.offline = transport == nil
+	if n.offline = transport == nil; !n.offline {
+		n.table.Join()
+	}
 	loop, err := deltasync.NewLoop(n.engineConfig(), n.store(), transport, n.now, n.log)
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)

@@ -24,6 +24,7 @@ func NewStepper(cfg Config, replica uint64, inbox string) (*Stepper, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.table.Join()
 	s := &Stepper{Node: n, engine: deltasync.NewEngine(n.engineConfig(), n.store(), n.now(), inbox)}
 	n.protocol = (*stepped)(s)
 	return s, nil

@@ -219,6 +219,9 @@ func (e *Engine) close(now int64) {
 	if e.closed {
 		return
 	}
+	last := e.view
+	last.Joined = true // what the store kept back is to be told now
+	e.show(last)
 	if e.connected {
 		e.flush(now, false)
 		e.settlements(now) // answers come too late, but what was not used goes back

@@ -67,6 +67,7 @@ func (e *Engine) showPeers() {
 func (e *Engine) showGroup(now int64) {
 	v := e.view
 	v.Members, v.Visible, v.Isolated = e.members.group(now, e.connected)
+	v.Joined = v.Joined || e.join.ready
 	e.show(v)
 }
 

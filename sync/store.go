@@ -105,6 +105,9 @@ type Query struct {
 type View struct {
 	Peers int   // other incarnations that can admit: alive or suspect
 	Delay int64 // largest estimated one-way delay to one of them, nanoseconds
+	// Joined says that this node knows of its peers all that joining brings, or stops. The
+	// owner may keep back what it counts until then.
+	Joined bool
 	// Members is how many nodes there are with this one, counting silent ones until
 	// they say bye; Visible how many of them hear each other, and Isolated whether
 	// that is not all.

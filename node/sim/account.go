@@ -65,6 +65,7 @@ type charge struct {
 	backAt     int64  // when
 	off        uint64 // of that, what had not drained in true time
 	tat        int64  // of GCRA, after it
+	early      bool   // its node had not joined, and told nobody yet
 	missed     bool   // somebody admitted something, and did not know of what was given back
 	blind      bool   // its node did not know of something that was given back
 	minted     int64  // given back though it had drained in true time

@@ -45,14 +45,18 @@ func (o *oracle) total(a *account, c *charge, of crdt.Count) {
 	if o.totals == nil {
 		return
 	}
-	k := entryKey{a.of.limit, crdt.Replica(c.by.replica), a.yard.frame(c.stamp)}
-	sum := o.totals[k]
-	o.totals[k] = crdt.Count{P: sum.P + of.P, N: sum.N + of.N}
+	k, totals := entryKey{a.of.limit, crdt.Replica(c.by.replica), a.yard.frame(c.stamp)}, o.totals
+	if c.early {
+		k.start, totals = 0, o.early
+	}
+	sum := totals[k]
+	totals[k] = crdt.Count{P: sum.P + of.P, N: sum.N + of.N}
 }
 
 // audit compares, after the quiet, what each node holds of every incarnation's counters
 // in the live windows with what that charged and gave back: all of it if it lives, else
-// as much as others had heard.
+// as much as others had heard. Of what a node charged before it had joined, it counts what
+// has not drained, in the window in which it joins.
 func (o *oracle) audit() {
 	if o.totals == nil {
 		return
@@ -93,6 +97,10 @@ func (o *oracle) compare(m *member, at int64, held map[entryKey]crdt.Count) {
 				want, got := o.totals[k], held[k]
 				if limit != node.DefaultLimit && y.gcra != nil {
 					want.N = min(want.N, got.N) // what had drained by then nobody said
+				}
+				if y.frame(of.joinedAt) == start {
+					early := o.early[entryKey{limit, k.replica, 0}]
+					want.P, want.N = max(want.P, min(got.P, want.P+early.P)), max(want.N, min(got.N, want.N+early.N))
 				}
 				silent := of.diedAt != 0 // even its bye may have been lost
 				if got != want && !silent || got.P > want.P || got.N > want.N || got.N > got.P {

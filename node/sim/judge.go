@@ -84,7 +84,7 @@ func (o *oracle) drained(a *account, now *charge) excess {
 	rate := a.yard.rate()
 	e := excess{
 		over:  float64(a.yard.gcra.TAT(a.level)-now.at)*rate - float64(a.yard.policy.Burst),
-		bound: float64(o.unseenOfOthers(a, now.by)) + rate*float64(o.sigma()),
+		bound: float64(o.unseenOfOthers(a, now.by)+o.untoldOwn(a, now.by)) + rate*float64(o.sigma()),
 	}
 	old := now.at - a.yard.lasts()
 	a.pruneRefunds(now.at)

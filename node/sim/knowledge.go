@@ -1,5 +1,7 @@
 package sim
 
+import "math"
+
 // What a node has to know of another, and by how much clocks and knowledge differ.
 
 // sigma is σ, nanoseconds.
@@ -71,7 +73,7 @@ func (o *oracle) claims() map[[2]*member]int64 {
 // joined is called when m is ready: if it merged a snapshot, it knows what the giver
 // knew when m was born. What the giver claims now may be due to a repair since.
 func (o *oracle) joined(m *member, giver uint64) {
-	m.ready = true
+	m.ready, m.joinedAt = true, o.w.now
 	for _, g := range o.w.members {
 		if g.replica != giver {
 			continue
@@ -116,8 +118,9 @@ func (o *oracle) unseen(a *account, m, other *member) int64 {
 	known := max(o.known(a, m, other), a.converted)
 	unseen := s.since(known)
 	if a.yard.gcra == nil {
-		return unseen // what is late is of windows that count no more
+		return unseen // a joiner tells it at once, and what is late is of windows that count no more
 	}
+	unseen += o.untold(a, other, known)
 	for _, l := range o.late[[2]*member{m, other}] {
 		f := l.folded(a.narrow)
 		if from, to := max(f.from, a.idleAt-1), min(f.to, known); from < to {
@@ -125,6 +128,37 @@ func (o *oracle) unseen(a *account, m, other *member) int64 {
 		}
 	}
 	return unseen
+}
+
+// untold is what other admitted under GCRA by known, before it had joined, and never told
+// those who know it up to then. Once it has joined, that is what had drained by then.
+func (o *oracle) untold(a *account, other *member, known int64) int64 {
+	cost := a.charged[other].between(max(other.bornAt, a.idleAt), min(known, o.joinedBy(other)))
+	if other.joinedAt == 0 || known <= other.joinedAt {
+		return cost
+	}
+	return min(cost, o.drainedBy(a, other))
+}
+
+// drainedBy is what can drain, rounded up, while other joins.
+func (o *oracle) drainedBy(a *account, other *member) int64 {
+	return int64(math.Ceil(a.yard.rate()*float64(o.joinedBy(other)-other.bornAt))) + 1
+}
+
+func (o *oracle) joinedBy(m *member) int64 {
+	if m.joinedAt == 0 {
+		return o.w.now
+	}
+	return m.joinedAt
+}
+
+// untoldOwn is what m itself does not count any more of what it admitted before it had
+// joined. Until it has joined, it takes both sides to drain by themselves.
+func (o *oracle) untoldOwn(a *account, m *member) int64 {
+	if a.yard.gcra == nil {
+		return 0
+	}
+	return min(a.charged[m].between(max(m.bornAt, a.idleAt), o.joinedBy(m)), o.drainedBy(a, m))
 }
 
 // unseenOfOthers adds unseen up over all nodes but m.

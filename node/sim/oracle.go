@@ -35,6 +35,7 @@ type oracle struct {
 	fresh  map[[2]*member]int64  // up to when the first claims to know the second
 	late   map[[2]*member][]late // what the first learnt of the second too late
 	totals map[entryKey]crdt.Count
+	early  map[entryKey]crdt.Count // of those that had not joined, whatever the window
 }
 
 // late is a stretch of a node's admissions that another learnt of so late that GCRA's
@@ -64,7 +65,7 @@ func newOracle(w *world) *oracle {
 		o.tracks[l.Name] = &track{policies: []node.Policy{l.Policy}}
 	}
 	if w.sc.auditable() {
-		o.totals = map[entryKey]crdt.Count{}
+		o.totals, o.early = map[entryKey]crdt.Count{}, map[entryKey]crdt.Count{}
 	}
 	return o
 }
@@ -151,7 +152,7 @@ func (o *oracle) admitted(m *member, limits []string, client string, cost int64)
 // charge notes what a node charged, under the policy that it decided by.
 func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 	t := o.w.now
-	c := &charge{by: m, at: t, stamp: m.clock.read(t), cost: cost, phase: a.phase, life: a.life}
+	c := &charge{by: m, at: t, stamp: m.clock.read(t), cost: cost, phase: a.phase, life: a.life, early: a.yard.gcra != nil && m.joinedAt == 0}
 	unheard := false
 	if o.altered {
 		stamp, p, held := m.step.Inside().Standing(a.of.limit, a.of.client)

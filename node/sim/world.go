@@ -189,6 +189,7 @@ type member struct {
 	floors   map[*member]int64
 	claims   map[[2]*member]int64 // what the others claimed to know of each other when it was born
 	ready    bool
+	joinedAt int64 // since then it tells what it admits; 0: not yet
 	totals   map[cellKey]crdt.Count
 	counters map[lifeKey]counter // of a strict run
 }
@@ -317,5 +318,8 @@ func (m *member) die(farewell bool) {
 		m.lingers = m.w.now + m.step.Lingers()
 	}
 	m.alive, m.diedAt, m.farewell = false, m.w.now, farewell
+	if farewell && m.joinedAt == 0 {
+		m.joinedAt = m.w.now
+	}
 	m.w.note("stop", int64(m.number))
 }

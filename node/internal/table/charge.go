@@ -29,12 +29,16 @@ type Charge struct {
 // Charged is the charge of cost units to e at now, right after they were counted.
 func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 	st := e.rule.Current(e.States(), now)
+	tat := st.TAT(&e.rule.Frame)
+	if s.apart(e) {
+		tat = e.rule.GCRA.TAT(s.Level(e, now))
+	}
 	s.turn++
 	slot := e.rule.Slot(now)
 	return Charge{
 		Cost: cost, At: now, Until: e.rule.CountsUntil(st.Start(), slot),
 		key: e.key, stamp: e.Stamp(), slot: slot, start: st.Start(),
-		turn: s.turn, tat: st.TAT(&e.rule.Frame), others: st.Others(),
+		turn: s.turn, tat: tat, others: st.Others(),
 	}
 }
 
@@ -70,11 +74,19 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 	switch {
 	case actual < c.Cost:
 		left := min(uint64(c.Cost-actual), s.returnable(e, c, now)) //nolint:gosec // positive
-		gone := e.States().At(c.slot).GiveBack(&r.Frame, c.start, left)
+		var gone uint64
+		if s.apart(e) {
+			gone, send = s.giveBackEarly(e, left), false
+		} else {
+			gone = e.States().At(c.slot).GiveBack(&r.Frame, c.start, left)
+		}
 		s.refunded(c, gone, now)
 		back = int64(gone) //nolint:gosec // at most Cost
 	case actual > c.Cost:
 		more := min(actual-c.Cost, gcra.MaxUnits)
+		if s.ChargeEarly(e, now, more) {
+			return -more
+		}
 		r.Charge(e.States(), now, more)
 		back = -more
 	}

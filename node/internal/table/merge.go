@@ -2,7 +2,6 @@ package table
 
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
@@ -112,19 +111,19 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 		group = nil
 	}
 	if group != nil {
-		s.Shares.Begin(group, e.Client())
+		s.Shares.Begin(group, s.Client(e, now))
 	}
 	g := e.States().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
 	s.grow(e.key.Slot(int(d.Slot)), stamp, d.Replica, &r.Frame, d.Start, g)
 	overshoot.Observe(before, e.rule.Excess(e.States(), now))
 	if group != nil {
-		s.Shares.Charge(group, e.Client(), now, g.Cur.P+g.Prev.P)
+		s.Shares.Charge(group, s.Client(e, now), now, g.Cur.P+g.Prev.P)
 	}
 }
 
-// Client is the entry as its shard's Shares know it.
-func (e *Entry) Client() isolation.Client {
-	return isolation.Client{Key: e.key, GCRA: e.rule.GCRA, Since: e.rule.Revision.At, Used: gcra.Level{Base: e.state.Base(), Count: e.state.Count()}}
+// Client is the entry at now as its shard's Shares know it.
+func (s *Shard) Client(e *Entry, now int64) isolation.Client {
+	return isolation.Client{Key: e.key, GCRA: e.rule.GCRA, Since: e.rule.Revision.At, Used: s.Level(e, now)}
 }
 
 // mergeOld merges what was counted before the limit's last change, and carries over what

@@ -46,6 +46,10 @@ type Shard struct {
 	// refunds are what was lately given back, by client, in the order of their turns; at
 	// least one each and at most mostRefunds. Only settling reads them.
 	refunds map[crdt.Key][]refund
+	// joining: this node has not joined its cluster yet. early is what it admitted meanwhile
+	// that the states do not hold, and nil if nothing was.
+	joining bool
+	early   map[crdt.Key]early
 	// Shares are what clients used of their group's share while nodes cannot hear each other.
 	Shares isolation.Shares
 	// scratch is the zero Entry between two uses: see Scratch.

@@ -44,6 +44,9 @@ func (s *Shard) sweep(now int64, group *isolation.Group, from uint32) (forgotten
 		if old := e.old(); old != nil && old.over(now, e.rule.Revision.At) {
 			e.follow(e.Reset(), nil)
 		}
+		if _, early := s.early[e.key]; early {
+			continue
+		}
 		if e.forgettable(now) && !s.Shares.Undrained(group, e.key, e.rule.GCRA, now) {
 			s.remove(slot)
 			forgotten++
