@@ -159,8 +159,8 @@ func (s *series) since(t int64) int64 {
 	return s.total[n-1] - s.total[i-1]
 }
 
-// between is the cost from time from on, up to and including time to.
-func (s *series) between(from, to int64) int64 { return s.since(from-1) - s.since(to) }
+// between is the cost from time from on, up to and including time to; 0 if to is earlier.
+func (s *series) between(from, to int64) int64 { return s.since(from-1) - s.since(max(to, from-1)) }
 
 // most is the most cost within any stretch of d from begin on.
 func (s *series) most(begin, d int64) float64 {
