@@ -44,7 +44,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/limits/bound.go", "rate * (float64(p.StaleFor) + float64(flush))", "rate * float64(flush)"},
 	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
-		{"node/decide.go", "		if conforms, origin = r.GCRA.Admit(gcra.Level{Base: st.Base(), Count: st.Count()}, now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
+		{"node/decide.go", "		if conforms, origin = r.GCRA.Admit(s.Level(e, now), now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
 		if st.Start() > now {
 			level = gcra.Level{Base: st.Origins()[1], Count: st.CountPrevious()}
 		}
@@ -140,5 +140,14 @@ var nodeMistakes = []mistake{
 	}},
 	{name: "begin a new spell of isolation whenever the group changes", edits: []edit{
 		{"node/internal/isolation/group.go", "	if was == nil {\n		w.spells++\n	}\n", "	w.spells++\n"},
+	}},
+	{name: "tell what a joining node admits as if it knew the others", edits: []edit{
+		{"node/internal/table/early.go", "	return s.joining && e.rule.Policy", "	return false && s.joining && e.rule.Policy"},
+	}},
+	{name: "tell all that a joining node admitted, drained or not", edits: []edit{
+		{"node/internal/table/early.go", "	st.Admit(units)\n", "	st.Admit(max(units, x.level.Count))\n"},
+	}},
+	{name: "forget what a node admitted before it joined", edits: []edit{
+		{"node/internal/table/early.go", "		if s.joining {\n			s.joining = false\n", "		if s.joining {\n			s.joining, s.early = false, nil\n"},
 	}},
 }
