@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
@@ -155,8 +156,28 @@ func (n *Node) restoreLimits(text []byte) error {
 type limitsObserver struct{ *Node }
 
 func (n limitsObserver) LimitChanged(r deltasync.Register) {
-	n.log.Info("limit changed by a peer", "limit", r.Name, "at", time.Unix(0, r.Stamp.At))
+	var was, is *Policy
+	if l := n.limits.Get(r.Name); l != nil {
+		for i, rev := range l.Revisions() {
+			if rev.Stamp == r.Stamp {
+				is = there(rev)
+				if older := l.Revisions()[i+1:]; len(older) > 0 {
+					was = there(older[0])
+				}
+			}
+		}
+	}
+	before, after := limit.Change(was, is)
+	n.log.Info("limit changed by a peer", "limit", r.Name, "old", before, "new", after, "incarnation", strconv.FormatUint(uint64(r.Stamp.By), 36), "at", time.Unix(0, r.Stamp.At))
 	n.log.Debug("limit changed by a peer, as it was told", "limit", r.Name, "revisions", string(r.Value[:min(len(r.Value), 512)]))
+}
+
+// there is the policy of a revision, nil if it ends the limit.
+func there(r *limits.Revision) *Policy {
+	if r.Gone {
+		return nil
+	}
+	return &r.Policy
 }
 
 func (n limitsObserver) LimitRefused(r deltasync.Register, why error) {

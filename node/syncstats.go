@@ -53,7 +53,9 @@ type PeerStats struct {
 	Delay    time.Duration // of a message from it, one way, estimated
 	// LimitsVersion is the peer's; it equals Stats.LimitsVersion if the two nodes agree.
 	LimitsVersion uint64
-	// OtherLimits says that it is configured with other limits than this node.
+	// OtherLimits says that it decides by other limits than this node, since they are
+	// configured differently. Limits that were set, or stated by a newer configuration, are
+	// the same on all nodes.
 	OtherLimits bool
 }
 

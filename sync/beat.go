@@ -38,11 +38,8 @@ func (e *Engine) jitter(most int64) int64 { return e.random.Int64N(most) }
 // are compared only if it shows none, since a gap explains any difference (N3).
 func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	p.joining, p.limits = m.Joining, m.Limits
-	if other := m.Base != e.store.BaseDigest(); other != p.otherLimits {
-		p.otherLimits = other
-		if other {
-			e.event(EventOtherLimits, p, "it is configured with other limits than this node: the two count together, but disagree on what is too much")
-		}
+	if m.Limits == e.store.RegistersDigest() { // otherwise a change is on its way to one of the two
+		e.compareLimits(p, m.Base != e.store.BaseDigest())
 	}
 	e.members.listen(now, p, m.Heard)
 	e.showPeers()
@@ -66,6 +63,24 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	e.learn(now, m)
 	e.compareSilent(now, p, m)
 	e.compareOrigins(now, p, m)
+}
+
+// compareLimits notes whether a peer decides by other limits. A peer that started anew comes
+// in the place of its earlier incarnations.
+func (e *Engine) compareLimits(p *peer, other bool) {
+	was := false
+	for _, q := range e.members.peers {
+		if q.node == p.node && q.otherLimits {
+			was, q.otherLimits = true, false
+		}
+	}
+	p.otherLimits = other
+	switch {
+	case other && !was:
+		e.event(EventOtherLimits, p, "its configuration differs from this node's, and so do the limits in force: the two count together, but disagree on what is too much")
+	case was && !other:
+		e.event(EventSameLimits, p, "the limits in force are the same again")
+	}
 }
 
 // sendResets splits resets into messages.

@@ -22,7 +22,8 @@ const (
 	EventPeerLeft              // said bye
 	EventOneWay                // the peer does not hear us
 	EventTwin                  // another live node has our name
-	EventOtherLimits           // the peer is configured with other limits
+	EventOtherLimits           // the peer decides by other limits, by its configuration
+	EventSameLimits            // the peer decides by the same limits again
 	EventReady                 // this node has joined, once in its life
 	EventPacketBad             // a packet was refused; at most one a second
 )

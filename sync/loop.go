@@ -199,6 +199,8 @@ func (l *Loop) logEvent(ev Event) {
 		l.log.Warn("another node has this node's name", attrs...)
 	case EventOtherLimits:
 		l.log.Warn("peer has other limits", attrs...)
+	case EventSameLimits:
+		l.log.Info("peer has the same limits again", attrs...)
 	case EventReady:
 		l.log.Info("ready", attrs...)
 	case EventPacketBad:

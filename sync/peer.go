@@ -79,7 +79,7 @@ type peer struct {
 
 	// limits is the digest of its limits register in its last beat, 0 before one.
 	limits crdt.Digest
-	// otherLimits: its configuration has other limits than ours.
+	// otherLimits: it decides by other limits than we, since its configuration differs.
 	otherLimits bool
 }
 

@@ -105,8 +105,8 @@ func TestAStandingAShadowAndALimitsOriginAreTold(t *testing.T) {
 		{words("shadow"), exitOK, []string{"try would have denied 50 % (1 of 2)", "\nbob     1             1\n"}},
 		{words("limits set day -limit 9 -window 60"), exitOK, nil},
 		{words("limits set new -limit 9 -window 60"), exitOK, nil},
-		{words("limits"), exitOK, []string{"  set over configured  ", "  set  ", "  configured  "}},
-		{words("status"), exitOK, []string{"  set over configured  ", "WOULD DENY", "\n\nrefused"}},
+		{words("limits"), exitOK, []string{"  set over configured, which has 7 per 24h, sliding_window  ", "  set  ", "  configured  "}},
+		{words("status"), exitOK, []string{"  set over configured, which has 7 per 24h, sliding_window  ", "WOULD DENY", "\n\nrefused"}},
 	} {
 		s.run(t)
 	}

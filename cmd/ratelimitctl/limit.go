@@ -32,6 +32,7 @@ type limit struct {
 	Since      *time.Time      `json:"since"`
 	Set        *bool           `json:"set"`
 	Configured json.RawMessage `json:"configured"`
+	Differs    bool            `json:"differs"`
 	Allowed    uint64          `json:"allowed"`
 	Denied     uint64          `json:"denied"`
 	WouldDeny  uint64          `json:"shadow_denied"`
@@ -98,9 +99,23 @@ func (l *limit) algorithm() string {
 // configured one until somebody deletes it.
 func (l *limit) from() string {
 	configured := len(l.Configured) > 0 && !bytes.Equal(l.Configured, []byte("null")) && !bytes.Equal(l.Configured, []byte("false"))
+	file := func(lead string) string {
+		var c limit
+		if l.Differs && json.Unmarshal(l.Configured, &c) == nil {
+			if text := c.rate(); text != l.rate() {
+				return lead + text
+			}
+			return lead + "other overrides"
+		}
+		return ""
+	}
 	switch {
 	case l.Set == nil:
 		return "-"
+	case *l.Set && l.Differs:
+		return "set over configured" + file(", which has ")
+	case l.Differs:
+		return "another node's file" + file(", this one's has ")
 	case *l.Set && configured:
 		return "set over configured"
 	case *l.Set:

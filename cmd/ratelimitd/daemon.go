@@ -14,6 +14,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/embednats"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 const (
@@ -151,6 +152,7 @@ func (d *daemon) serve(ctx context.Context) error {
 			if d.face.Ready() == nil || now.After(settled) {
 				look.Stop()
 				d.warnIfAlone()
+				d.tellShadowed()
 			}
 		}
 	}
@@ -187,6 +189,21 @@ func (d *daemon) warnIfAlone() {
 		detail = fmt.Sprintf("no other node was heard, %d of the routes' servers are connected: if others run, compare their -nats-routes, -cluster, -subject-prefix and -cluster-key-file", d.embedded.Routes())
 	}
 	d.plan.log.Warn("this node is alone in its cluster", "cluster", s.Cluster, "detail", detail)
+}
+
+// tellShadowed tells at the start which limits of the file do not hold.
+func (d *daemon) tellShadowed() {
+	s := d.face.Node.Stats()
+	for i := range s.Limits {
+		if l := &s.Limits[i]; l.Configured != nil && !l.Configured.Same(l.Policy) {
+			why := "another node has a newer configuration"
+			if l.Set {
+				why = "what somebody set by PUT holds until DELETE /v1/limits/" + l.Name
+			}
+			holds, file := limit.Change(&l.Policy, l.Configured)
+			d.plan.log.Info("the file's limit is not in force: "+why, "limit", l.Name, "in_force", holds, "file", file)
+		}
+	}
 }
 
 // loopback reports whether only this machine can reach the address.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -137,7 +138,7 @@ func (d *daemon) handler(local bool) http.Handler {
 		registry.MustRegister(append(d.reloader.collectors(), d.state.saved)...)
 	}
 	return d.face.leaving(httpapi.New(httpapi.Config{
-		Node: d.face, Version: b.Version, AdminToken: d.plan.adminToken, Loopback: local,
+		Node: d.face, Version: b.Version, AdminToken: d.plan.adminToken, AdminTokenName: filepath.Base(d.plan.settings.AdminTokenFile), Loopback: local,
 		RedactClients: d.plan.settings.RedactClients, Logger: d.plan.log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 	}))

@@ -184,7 +184,7 @@ func TestCheckShowsEachKindOfLimit(t *testing.T) {
   quota: {algorithm: fixed_window, limit: 10000, window: month}
   slow: {limit: 1, window: 1h30m}
 `)
-	const want = "ratelimitd: the settings are fine: abuse unlimited with 1 override; default 100 per 1m; hourly 1000 per 1h, a shadow; " +
+	const want = "ratelimitd: the settings are fine: abuse unlimited with 1 override; hourly 1000 per 1h, a shadow; " +
 		"internal blocked with 2 overrides; quota 10000 per month (UTC); slow 1 per 1h30m\n"
 	if stdout, _, err := runIn(t, nil, "-check", file); err != nil || stdout != want {
 		t.Errorf("got  %q, %v\nwant %q", stdout, err, want)

@@ -17,11 +17,13 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // configurable is what a reload changes.
 type configurable interface {
 	Configure(limits map[string]node.Policy) (from time.Time, err error)
+	Stats() node.Stats
 }
 
 // reloader reads the settings anew, and gives the node the limits that they say. It is
@@ -139,10 +141,27 @@ func (r *reloader) take() (changed []string, err error) {
 		p.warnOfDoubts(limits)
 	}
 	r.limits = limits
+	r.warnOfShadowed(r.node.Stats(), changed)
 	if others := r.others(&o.settings); len(others) > 0 {
 		r.log.Warn("settings changed that need a restart", "settings", strings.Join(others, ","))
 	}
 	return changed, nil
+}
+
+// warnOfShadowed tells of changes of the file that have no effect: what somebody set holds
+// until somebody deletes it.
+func (r *reloader) warnOfShadowed(s node.Stats, changed []string) {
+	for i := range s.Limits {
+		l := &s.Limits[i]
+		if !l.Set || !slices.Contains(changed, l.Name) {
+			continue
+		}
+		holds, file := limit.Change(&l.Policy, nil)
+		if p, has := r.limits[l.Name]; has {
+			holds, file = limit.Change(&l.Policy, &p)
+		}
+		r.log.Warn("the file's change of this limit is not in force: what somebody set by PUT holds until DELETE /v1/limits/"+l.Name, "limit", l.Name, "in_force", holds, "since", l.Revision.UTC(), "file", file)
+	}
 }
 
 // ofDefault are the settings that say the limit "default", which does change.

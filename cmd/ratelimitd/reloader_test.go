@@ -19,6 +19,8 @@ func (c *told) Configure(limits map[string]node.Policy) (time.Time, error) {
 	return time.Time{}, nil
 }
 
+func (c *told) Stats() node.Stats { return node.Stats{} }
+
 func TestAReloadSaysOnlyWhatIsNewAndRight(t *testing.T) {
 	path := write(t, "c.yaml", "limit: 10\n")
 	args := []string{"-config", path}

@@ -83,7 +83,7 @@ type resolver struct {
 func (s *Settings) resolve() (map[string]*spec.Limit, []error) {
 	v := &resolver{settings: s, done: map[string]*spec.Limit{}}
 	v.known = slices.Collect(maps.Keys(s.limits))
-	if _, found := s.limits[node.DefaultLimit]; !found {
+	if _, found := s.limits[node.DefaultLimit]; !found && s.wantsDefault() {
 		v.known = append(v.known, node.DefaultLimit)
 	}
 	slices.Sort(v.known)
@@ -92,6 +92,29 @@ func (s *Settings) resolve() (map[string]*spec.Limit, []error) {
 	}
 	maps.DeleteFunc(v.done, func(_ string, l *spec.Limit) bool { return l == nil })
 	return v.done, v.faults
+}
+
+// wantsDefault reports whether there is a limit "default" although no file has it under
+// limits: if there is no other limit, if another uses it, or if a key, the environment or a
+// flag says a part of it.
+func (s *Settings) wantsDefault() bool {
+	for _, w := range s.limits {
+		if usesDefault(&w.value) {
+			return true
+		}
+	}
+	return len(s.limits) == 0 || slices.ContainsFunc(defaultKeys, func(key string) bool { return s.origins[key] != "" })
+}
+
+// usesDefault reports whether a limit, or an override in it, uses the limit "default".
+func usesDefault(v *spec.Value) bool {
+	for i := range v.Members {
+		m := &v.Members[i]
+		if m.Name == "use" && m.Value.Text == node.DefaultLimit || usesDefault(&m.Value) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(v.Items, func(item spec.Value) bool { return usesDefault(&item) })
 }
 
 // limit reads a limit, after those that it uses.

@@ -103,7 +103,7 @@ func TestLimitsThatCannotBeReadSayWhere(t *testing.T) {
 		"limits:\n  a: {use: b}\n  b:\n    limit: 1\n    use: a\n  c: {use: a}\n":                `f.yaml:5: limits.b.use "a": goes in a circle: b uses a, which uses b`,
 		"limits:\n  a: {use: b}\n  b: {use: c}\n  c: {use: a}\n":                                 `f.yaml:4: limits.c.use "a": goes in a circle: c uses a, which uses b, which uses c`,
 		"limits:\n  a: {limit: 1, window: 1, overrides: [{client: x, use: b}]}\n  b: {use: a}\n": `f.yaml:3: limits.b.use "a": goes in a circle: b uses a, which uses b`,
-		"limits:\n  a: {use: logn}\n  login: {limit: 1, window: 1}\n":                            `f.yaml:2: limits.a.use "logn": is no limit: there are a, default, login; did you mean login?`,
+		"limits:\n  a: {use: logn}\n  login: {limit: 1, window: 1}\n":                            `f.yaml:2: limits.a.use "logn": is no limit: there are a, login; did you mean login?`,
 		"limits:\n  a: {limit: 1, window: 1d}\n":                                                 `f.yaml:2: limits.a.window "1d": has a unit that is none`,
 		"limits:\n  a: {limit: '1', window: 1}\n":                                                `f.yaml:2: limits.a.limit "1": must be a whole number, below 2^63, without quotes`,
 		"limits:\n  a: {limit: 0, window: 1}\n":                                                  `f.yaml:2: limits.a.limit 0: must be at least 1; to let nobody pass write block: true`,

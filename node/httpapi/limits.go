@@ -8,6 +8,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // A change takes effect on all nodes at one instant, shortly after somebody made it. The
@@ -96,7 +97,7 @@ func (a *api) change(r *http.Request, name, what string, is *node.Policy, do fun
 			}
 		}
 	}
-	before, after := changeOf(was, is)
+	before, after := limit.Change(was, is)
 	a.log.Info(what, append([]any{"limit", name, "old", before, "new", after, "from", from.UTC()}, a.who(r)...)...)
 	timer := time.NewTimer(min(time.Until(from)+clockLag, inForceWithin))
 	defer timer.Stop()

@@ -98,6 +98,7 @@ type limitStatus struct {
 	Since         *time.Time  `json:"since"`          // null: the configured limit
 	Set           bool        `json:"set"`            // a PUT on some node shadows the configured limit
 	Configured    *spec.Limit `json:"configured"`     // in this node's configuration; null: none
+	Differs       bool        `json:"differs"`        // what holds is not what this node's configuration says
 	Allowed       uint64      `json:"allowed"`
 	Denied        uint64      `json:"denied"`
 	AllowedUnits  uint64      `json:"allowed_units"`
@@ -181,6 +182,7 @@ func (a *api) statusNow() status {
 			configured := spec.LimitOf(*l.Configured)
 			configured.Overrides = nil
 			ls.Configured = &configured
+			ls.Differs = !l.Configured.Same(l.Policy)
 		}
 		out.Limits[l.Name] = ls
 	}

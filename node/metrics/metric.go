@@ -55,7 +55,7 @@ var (
 	degraded         = gauge("degraded", "1 while this node does not hear some peer, or some peer does not hear this node.")
 	members          = gauge("members", "Nodes of the cluster, with silent ones that have not said bye.")
 	visible          = gauge("members_visible", "Nodes of the cluster that hear each other, with this one.")
-	otherwise        = gauge("peers_configured_otherwise", "Peers that are configured with other limits than this node.")
+	otherwise        = gauge("peers_configured_otherwise", "Peers that decide by other limits than this node, because their configuration differs.")
 	differing        = gauge("peers_limits_differ", "Peers that know of other changes of limits than this node. Above 0 for a moment after each change.")
 	isolated         = gauge("isolated", "1 while this node and some member do not hear each other, so that each limit's on_isolation applies.")
 	clockAhead       = gauge("clock_ahead_seconds", "How far the node's time is ahead of the wall clock. The node slows its time down until they agree.")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // mostAtOnce is how many limits one watcher writes before it looks again. So watchers share
@@ -117,10 +118,15 @@ func (w *Watcher) takesBack(e *entry, name string, held *standing, there bool) b
 }
 
 func (w *Watcher) set(name string, e *entry, p node.Policy) {
+	var was *node.Policy
+	if held, there := w.cfg.Node.Limits()[name]; there {
+		was = &held
+	}
 	_, err := w.cfg.Node.SetLimit(name, p)
 	if err == nil {
 		w.count(func(s *Stats) { s.Set++ })
-		w.log.Info("limit set as the NATS bucket says", "limit", name, "revision", e.revision)
+		before, after := limit.Change(was, &p)
+		w.log.Info("limit set as the NATS bucket says", "limit", name, "old", before, "new", after, "door", "nats_kv_bucket", "bucket", w.cfg.Bucket, "revision", e.revision)
 		for _, doubt := range p.Doubts() {
 			w.log.Warn("a limit has a selector that can hardly mean what it says", "limit", name, "selector", doubt.Field, "why", doubt.Reason)
 		}

@@ -138,8 +138,8 @@ func (g *Registry) Configure(now int64, configured map[string]limit.Policy) (at 
 	g.mu.Lock()
 	was := g.base
 	g.base, g.baseAt = maps.Clone(configured), now
+	g.configured(configured)
 	g.mu.Unlock()
-	g.baseDigest.Store(uint64(g.digest(configured)))
 	names := maps.Clone(was)
 	maps.Copy(names, configured)
 	var faults []error

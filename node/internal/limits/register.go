@@ -41,7 +41,8 @@ func (g *Registry) RegistersDigest() crdt.Digest {
 	return d
 }
 
-// BaseDigest implements deltasync.Configured.
+// BaseDigest implements deltasync.Configured. Nodes of one RegistersDigest have the same if
+// they decide by the same limits.
 func (g *Registry) BaseDigest() crdt.Digest { return crdt.Digest(g.baseDigest.Load()) }
 
 // MergeRegisters implements deltasync.Registry.
@@ -124,6 +125,7 @@ func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	}
 	g.reconcile(r.Name, &list[0])
 	g.history[r.Name] = united(now, g.history[r.Name], list)
+	g.sumUp()
 	if late {
 		return false, nil
 	}

@@ -71,7 +71,8 @@ type Registry struct {
 	inline atomic.Pointer[inlineLimits]
 	// inlineAccount is that of all inline limits.
 	inlineAccount *tally.Account
-	// baseDigest sums up base, so that nodes see that they are configured differently.
+	// baseDigest sums up the limits of base that are in force as this node is configured, so
+	// that nodes see that they decide differently. ownDigests are those of all of base.
 	baseDigest atomic.Uint64
 
 	// proposing is held while an entry is made: two that follow on one entry could get one
@@ -83,9 +84,10 @@ type Registry struct {
 	lastIndex, counted int
 	free               []int
 
-	mu     sync.Mutex // guards the fields below, and every change of byName and inline
-	base   map[string]limit.Policy
-	baseAt int64
+	mu         sync.Mutex // guards the fields below, and every change of byName and inline
+	base       map[string]limit.Policy
+	baseAt     int64
+	ownDigests map[string]crdt.Digest
 	// set has the newest entry of each limit that was ever changed here or at a peer.
 	set map[string]deltasync.Register
 	// history has the last revisions of those limits, newest first, as far as any entry
@@ -106,7 +108,7 @@ func New(cfg Config) (*Registry, error) {
 		inlineAccount: &tally.Account{Name: InlineLimit},
 	}
 	g.inline.Store(&inlineLimits{byPolicy: map[inlinePolicy]*Limit{}, byName: map[string]*Limit{}})
-	g.baseDigest.Store(uint64(g.digest(cfg.Configured)))
+	g.configured(cfg.Configured)
 	limits := map[string]*Limit{}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Configured)) {
 		l := newLimit(name, g.takeIndex()) // index 0 is that of inlineAccount
@@ -185,14 +187,28 @@ func longestGone(limits map[string]*Limit) *Limit {
 	return first
 }
 
-// digest sums up the limits of a configuration.
-func (g *Registry) digest(base map[string]limit.Policy) crdt.Digest {
-	var d crdt.Digest
+// configured notes a configuration's digests. mu is held, or nobody else knows g yet.
+func (g *Registry) configured(base map[string]limit.Policy) {
+	g.ownDigests = make(map[string]crdt.Digest, len(base))
 	for name, p := range base {
 		p = p.WithDefaults()
 		text, _ := json.Marshal(p) // a policy has nothing that JSON cannot write
 		hi, lo := g.cfg.Hash(append(append([]byte(name), 0), text...))
+		var d crdt.Digest
 		d.Grow(crdt.Key{Hi: hi, Lo: lo}, crdt.Stamp{}, 0, crdt.Count{P: 1})
+		g.ownDigests[name] = d
 	}
-	return d
+	g.sumUp()
+}
+
+// sumUp brings baseDigest up to date. A limit that the register states is the same on all
+// nodes, whatever their files say, so it is left out. mu is held, or nobody else knows g yet.
+func (g *Registry) sumUp() {
+	sum := crdt.Digest(0)
+	for name, d := range g.ownDigests {
+		if h := g.history[name]; len(h) == 0 || h[0].Policy == nil && h[0].Base == nil && !h[0].None {
+			sum += d
+		}
+	}
+	g.baseDigest.Store(uint64(sum))
 }

@@ -1,21 +1,19 @@
-package httpapi
+package limit
 
 import (
 	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
-
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// describe says on one line what a policy lets pass, and each field that is not its default.
+// String says on one line what the policy lets pass, and each field that is not its default.
 // It counts overrides and names no client, so that it is fit for logs.
-func describe(p node.Policy) string {
+func (p Policy) String() string {
 	p = p.WithDefaults()
 	text := fmt.Sprintf("%d per %v", p.Limit, p.Window)
 	switch {
-	case p.Access != node.Limited:
+	case p.Access != Limited:
 		text = p.Access.String()
 	case p.Calendar != 0:
 		text = fmt.Sprintf("%d per %v (%s)", p.Limit, p.Calendar, cmp.Or(p.TimeZone, "UTC"))
@@ -28,32 +26,32 @@ func describe(p node.Policy) string {
 			parts = append(parts, fmt.Sprintf(format, v))
 		}
 	}
-	add(p.Access == node.Limited && p.Burst != p.Limit, "burst %d", p.Burst)
-	add(p.Algorithm != node.GCRA, "%v", p.Algorithm)
+	add(p.Access == Limited && p.Burst != p.Limit, "burst %d", p.Burst)
+	add(p.Algorithm != GCRA, "%v", p.Algorithm)
 	add(p.Resolution > 1, "resolution %d", p.Resolution)
-	add(p.MaxOvershoot != node.DefaultMaxOvershoot, "max_overshoot %v", p.MaxOvershoot)
+	add(p.MaxOvershoot != DefaultMaxOvershoot, "max_overshoot %v", p.MaxOvershoot)
 	add(p.OnIsolation != 0, "on_isolation %v", p.OnIsolation)
 	add(p.Consistency != 0, "consistency %v", p.Consistency)
 	add(p.Shadow, "shadow%s", "")
-	add(p.IDs != node.IDsBytes, "ids %v", p.IDs)
+	add(p.IDs != IDsBytes, "ids %v", p.IDs)
 	add(p.IPv6Prefix != 0, "ipv6_prefix %d", p.IPv6Prefix)
 	add(len(p.Overrides) > 0, "overrides %d", len(p.Overrides))
 	return strings.Join(parts, ", ")
 }
 
-// same reports whether two policies decide alike, defaults filled in.
-func same(p, o node.Policy) bool { return reflect.DeepEqual(p.WithDefaults(), o.WithDefaults()) }
+// Same reports whether two policies decide alike, defaults filled in.
+func (p Policy) Same(o Policy) bool { return reflect.DeepEqual(p.WithDefaults(), o.WithDefaults()) }
 
-// changeOf says what a policy was and is, in words that differ if the policies do. nil is none.
-func changeOf(was, is *node.Policy) (before, after string) {
-	text := func(p *node.Policy) string {
+// Change says what a policy was and is, in words that differ if the policies do. nil is none.
+func Change(was, is *Policy) (before, after string) {
+	text := func(p *Policy) string {
 		if p == nil {
 			return "none"
 		}
-		return describe(*p)
+		return p.String()
 	}
 	before, after = text(was), text(is)
-	if before == after && was != nil && !same(*was, *is) {
+	if before == after && was != nil && !was.Same(*is) {
 		after += ", in other words or for other clients"
 	}
 	return before, after
