@@ -18,7 +18,8 @@ type (
 	Access = limit.Access
 	// OnIsolation says what a limit does while nodes of the cluster cannot hear each other.
 	OnIsolation = limit.OnIsolation
-	IDs         = limit.IDs
+	// IDs says what a limit takes its clients' ids for.
+	IDs = limit.IDs
 	// FieldError says which field of a configuration or policy is at fault, and why.
 	FieldError = limit.FieldError
 )

@@ -137,15 +137,22 @@ func TestARefundGivesBackWhatWasTaken(t *testing.T) {
 		{"all of a burst, 10 ms later", perSecond, []step{{0, "reserve", 100, 0}, {10 * time.Millisecond, "cancel", 1, 100}}, 100},
 		{"what has drained stays", perSecond, []step{{0, "reserve", 100, 0}, {30 * time.Second, "cancel", 1, 70}}, 100},
 		{"the earlier of two first", perSecond, []step{
-			{0, "reserve", 50, 0}, {0, "reserve", 50, 0}, {0, "cancel", 1, 50},
-			{49 * time.Second, "take", 99, 0}, {0, "cancel", 2, 1},
+			{0, "reserve", 50, 0},
+			{0, "reserve", 50, 0},
+			{0, "cancel", 1, 50},
+			{49 * time.Second, "take", 99, 0},
+			{0, "cancel", 2, 1},
 		}, 1},
 		{"the later of two first", perSecond, []step{
 			{0, "reserve", 50, 0}, {0, "reserve", 50, 0}, {0, "cancel", 2, 50}, {0, "cancel", 1, 50},
 		}, 100},
 		{"later refunds do not hide what is left", perSecond, []step{
-			{0, "reserve", 40, 0}, {time.Second, "reserve", 30, 0}, {0, "reserve", 30, 0},
-			{0, "cancel", 3, 30}, {0, "cancel", 2, 30}, {0, "cancel", 1, 39},
+			{0, "reserve", 40, 0},
+			{time.Second, "reserve", 30, 0},
+			{0, "reserve", 30, 0},
+			{0, "cancel", 3, 30},
+			{0, "cancel", 2, 30},
+			{0, "cancel", 1, 39},
 		}, 100},
 		{"over a window's edge", perSecond, []step{
 			{55 * time.Second, "reserve", 60, 0}, {10 * time.Second, "reserve", 20, 0}, {0, "cancel", 2, 20}, {0, "cancel", 1, 50},

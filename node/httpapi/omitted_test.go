@@ -21,8 +21,13 @@ func TestARequestWithoutALimitIsToldWhichThereAre(t *testing.T) {
 	t.Cleanup(func() { _ = n.Close() })
 	h := httpapi.New(httpapi.Config{Node: n, Loopback: true})
 	for _, c := range []struct{ method, path, body string }{
-		{"POST", "/v1/take?client=a", ""}, {"POST", "/v1/take", `{"client":"a"}`}, {"POST", "/v1/take", `{"client":"a","also":[{"limit":"api"}]}`},
-		{"GET", "/v1/peek?client=a", ""}, {"POST", "/v1/reserve?client=a", ""}, {"GET", "/v1/explain?client=a", ""}, {"GET", "/v1/top", ""},
+		{"POST", "/v1/take?client=a", ""},
+		{"POST", "/v1/take", `{"client":"a"}`},
+		{"POST", "/v1/take", `{"client":"a","also":[{"limit":"api"}]}`},
+		{"GET", "/v1/peek?client=a", ""},
+		{"POST", "/v1/reserve?client=a", ""},
+		{"GET", "/v1/explain?client=a", ""},
+		{"GET", "/v1/top", ""},
 		{"POST", "/v1/reset", `{"client":"a"}`},
 	} {
 		w := ask(t, h, c.method, c.path, c.body)

@@ -28,7 +28,7 @@ func TestTheLogSaysWhoChangedWhat(t *testing.T) {
 			{"POST", "/v1/reset", `{"client":"alice","limit":"login"}`, `msg="client reset" limit=login`},
 		} {
 			log.Reset()
-			r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+			r := httptest.NewRequestWithContext(t.Context(), c.method, c.path, strings.NewReader(c.body))
 			r.RemoteAddr, r.Host = "192.0.2.7:4711", "localhost"
 			r.Header.Set("Authorization", "Bearer "+token)
 			w := httptest.NewRecorder()

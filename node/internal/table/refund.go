@@ -56,7 +56,8 @@ func (s *Shard) refunded(c *Charge, units uint64, now int64) {
 		return
 	}
 	s.turn++
-	all := append(s.refunds[c.key], refund{of: c.turn, turn: s.turn, at: now, units: units})
+	all := s.refunds[c.key]
+	all = append(all, refund{of: c.turn, turn: s.turn, at: now, units: units})
 	for len(all) > 1 && all[0].over(now) {
 		all = all[1:]
 	}
