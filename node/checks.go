@@ -227,7 +227,7 @@ func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed boo
 		if allowed && !by.peek {
 			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, iso, now, c.cost)
 			if by.into != nil && c.d.Reason == ReasonOK {
-				by.into.add(hold{Charge: c.shard.Charged(c.entry, now, c.cost), ownCost: c.ownCost, also: c.place > 0})
+				by.into.add(hold{Charge: c.shard.Charged(c.entry, now, c.cost), ownCost: c.ownCost, also: c.place > 0, debts: &c.limit.Account.Debts})
 			}
 		}
 		n.explain(c.shard, &c.d, c.entry, now, c.asked)

@@ -64,6 +64,7 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 		allowed, why = n.take(s, e, n.isolation.Group(), now, cost)
 		if hold != nil && why == ReasonOK {
 			hold.Charge = s.Charged(e, now, cost)
+			hold.debts = &l.Account.Debts
 		}
 		if d != nil {
 			d.Allowed, d.Reason = allowed, why

@@ -10,6 +10,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/escrow"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -53,8 +54,9 @@ type Reservation struct {
 // hold is the charge of one limit.
 type hold struct {
 	table.Charge
-	ownCost bool // a cost of its own, not the request's
-	also    bool // of a limit in Request.Also
+	ownCost bool         // a cost of its own, not the request's
+	also    bool         // of a limit in Request.Also
+	debts   *tally.Debts // of the limit
 }
 
 // Reserve takes an estimated cost for the client. Settle the reservation later.
@@ -126,42 +128,59 @@ func (r *Reservation) Token() (string, error) {
 // 0 cancels it. The first settlement counts, whichever node gets it. Asked again, every
 // node gives the first answer.
 //
-// If another node made the reservation, Commit waits until that node answers or ctx is
+// Commit says what came back, Settle also what a debt cap left out.
+func (n *Node) Commit(ctx context.Context, token string, actual int64) (back int64, err error) {
+	s, err := n.Settle(ctx, token, actual)
+	return s.Returned - s.Charged, err
+}
+
+// Settlement is what a settlement did. At least one of Returned and Charged is 0.
+type Settlement struct {
+	Returned int64 // units that the client got back
+	Charged  int64 // units beyond the estimate that the node charged
+	// NotCharged is what the work cost beyond that: it is above the debt cap, see
+	// Node.Charge.
+	NotCharged int64
+}
+
+// Settle settles a reservation by its token for the real cost, as Commit does.
+//
+// If another node made the reservation, Settle waits until that node answers or ctx is
 // done. The error is ErrUnknownReservation, ErrUnconfirmed with ctx's error or ErrClosed,
 // ErrTooManyHeld, or a *FieldError about the arguments. After an error, you cannot know
 // whether anything came back.
-func (n *Node) Commit(ctx context.Context, token string, actual int64) (back int64, err error) {
+func (n *Node) Settle(ctx context.Context, token string, actual int64) (Settlement, error) {
 	if ctx == nil {
-		return 0, errNilContext
+		return Settlement{}, errNilContext
 	}
 	t, err := escrow.ParseToken(token)
 	switch {
 	case err != nil:
-		return 0, &FieldError{Field: "reservation", Value: fmt.Sprintf("%.48q", token), Reason: "must be the token of a reservation"}
+		return Settlement{}, &FieldError{Field: "reservation", Value: fmt.Sprintf("%.48q", token), Reason: "must be the token of a reservation"}
 	case actual < 0:
-		return 0, &FieldError{Field: "actual", Value: actual, Reason: "must be 0, which cancels, or what was used"}
+		return Settlement{}, &FieldError{Field: "actual", Value: actual, Reason: "must be 0, which cancels, or what was used"}
 	case t.Of == n.replica:
-		return backOf(n.escrow.Settle(n.now(), deltasync.Settlement{Of: t.Of, ID: t.ID, Actual: actual}))
+		return settlementOf(n.escrow.Settle(n.now(), deltasync.Settlement{Of: t.Of, ID: t.ID, Actual: actual}))
 	case !n.protocol.Present(t.Of):
-		return 0, ErrUnknownReservation
+		return Settlement{}, ErrUnknownReservation
 	}
 	p, err := n.escrow.Pass(n.now(), t, actual)
 	if err != nil {
-		return 0, ErrTooManyHeld
+		return Settlement{}, ErrTooManyHeld
 	}
 	select {
 	case <-p.Done(): // also where ctx is done
-		return backOf(p.Answer())
+		return settlementOf(p.Answer())
 	default:
 		n.loopUrgent()
 	}
 	select {
 	case <-p.Done():
-		return backOf(p.Answer())
+		return settlementOf(p.Answer())
 	case <-ctx.Done():
-		return 0, fmt.Errorf("%w: %w", ErrUnconfirmed, ctx.Err())
+		return Settlement{}, fmt.Errorf("%w: %w", ErrUnconfirmed, ctx.Err())
 	case <-n.stop:
-		return 0, fmt.Errorf("%w: %w", ErrUnconfirmed, ErrClosed)
+		return Settlement{}, fmt.Errorf("%w: %w", ErrUnconfirmed, ErrClosed)
 	}
 }
 
@@ -171,15 +190,15 @@ func (n *Node) Cancel(ctx context.Context, token string) (back int64, err error)
 	return n.Commit(ctx, token, 0)
 }
 
-func backOf(s deltasync.Settled) (back int64, err error) {
+func settlementOf(s deltasync.Settled) (Settlement, error) {
 	if !s.Known {
-		return 0, ErrUnknownReservation
+		return Settlement{}, ErrUnknownReservation
 	}
-	return s.Back, nil
+	return Settlement{Returned: max(s.Back, 0), Charged: max(-s.Back, 0), NotCharged: s.NotCharged}, nil
 }
 
 // Cancel gives back what has not drained yet, and returns how many units that was.
-func (r *Reservation) Cancel() int64 { return r.settle(0) }
+func (r *Reservation) Cancel() int64 { return r.Commit(0) }
 
 // Commit settles for the real cost. If that is below the estimate, it gives the difference
 // back, as far as it has not drained: drained units are free again already, and giving them
@@ -191,26 +210,37 @@ func (r *Reservation) Cancel() int64 { return r.settle(0) }
 // several limits, the number is of the request's own. It is 0 if the reservation was
 // denied, settled or is too old, or if somebody reset its client or changed its limit
 // since.
-func (r *Reservation) Commit(actual int64) int64 { return r.settle(max(actual, 0)) }
+func (r *Reservation) Commit(actual int64) int64 {
+	back, _ := r.settle(max(actual, 0))
+	return back
+}
 
-func (r *Reservation) settle(actual int64) int64 {
+// Settle is Commit, and says also what a debt cap left out.
+func (r *Reservation) Settle(actual int64) Settlement {
+	back, notCharged := r.settle(max(actual, 0))
+	return Settlement{Returned: max(back, 0), Charged: max(-back, 0), NotCharged: notCharged}
+}
+
+// settle is Settle as an escrow asks for it.
+func (r *Reservation) settle(actual int64) (back, notCharged int64) {
 	if len(r.holds) == 0 || r.settled.Swap(true) {
-		return 0 // denied, or free: nothing to settle
+		return 0, 0 // denied, or free: nothing to settle
 	}
 	now := r.node.now()
 	if now > r.until {
-		return 0
+		return 0, 0
 	}
-	back := int64(0)
 	for i := range r.holds {
 		h := &r.holds[i]
 		used := actual
 		if used > 0 && h.ownCost {
 			continue
 		}
-		if b := r.node.table.Settle(&h.Charge, used, now, !r.node.offline); !h.also {
-			back = b
+		b := r.node.table.Settle(&h.Charge, used, now, !r.node.offline)
+		h.debts.Observe(-b, h.NotCharged)
+		if !h.also {
+			back, notCharged = b, h.NotCharged
 		}
 	}
-	return back
+	return back, notCharged
 }

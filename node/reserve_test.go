@@ -35,7 +35,8 @@ func TestSettlingAReservation(t *testing.T) {
 		{"all drained gives nothing back", 20, 30 * time.Second, 0, 0, 100},
 		{"the estimate itself changes nothing", 80, 0, 80, 0, 20},
 		{"more charges the rest", 30, 0, 80, -50, 20},
-		{"more than there is becomes a debt", 80, 0, 300, -220, 0},
+		{"more than there is becomes a debt", 80, 0, 180, -100, 0},
+		{"more than the debt cap is left out", 80, 0, 300, -120, 0},
 		{"a negative actual is none", 80, 0, -5, 80, 100},
 		{"too late changes nothing", 80, 61 * time.Second, 0, 0, 81},
 	} {

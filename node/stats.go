@@ -55,6 +55,10 @@ type LimitStats struct {
 	// Overrides are the counts of the overrides that have a name, by name, one for all
 	// beyond MaxOverrideNames. The counts above include them.
 	Overrides []OverrideStats
+	// Charged sums the units charged after the work was done, by Charge and by reservations
+	// that cost more than their estimate. NotCharged sums what would have put clients further
+	// into debt than the debt cap, and what found the client table full.
+	Charged, NotCharged uint64
 	// OvershootBound is the most units that the cluster can have admitted to one client
 	// beyond the limit by now, from measured staleness and skew.
 	OvershootBound float64
@@ -203,6 +207,7 @@ func (n *Node) limitStats(r *limits.Revision, sync *deltasync.Status) LimitStats
 		Shadowed: of.Shadowed, ShadowedUnits: of.ShadowedUnits, OddAddresses: a.Odd.Load(),
 		OvershootBound: r.Bound(sync, n.cfg.Flush), OvershootSeen: seen, OvershootPeak: peak,
 	}
+	s.Charged, s.NotCharged = a.Debts.Seen()
 	s.Set, s.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)
 	if r.Stamp.At != 0 {
 		s.Revision = time.Unix(0, r.Stamp.At)

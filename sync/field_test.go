@@ -65,6 +65,7 @@ func TestSizesOfRecords(t *testing.T) {
 		"origins":    {recordSize(originRecord), 4 * 8},
 		"settlement": {recordSize(settlementRecord), 2 * 8},
 		"settled":    {recordSize(settledRecord), 3 * 8},
+		"beyond":     {recordSize(beyondRecord), 2 * 8},
 		"register":   {measure(registerValues).least, 4},
 		"reset":      {measure(resetValues).least, 1 + 2 + 4*8},
 	} {

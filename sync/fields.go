@@ -40,6 +40,7 @@ var fields = [...]field{
 	23: records("Settlements", maxSettlements, func(m *Message) *[]Settlement { return &m.Settlements }, settlementRecord),
 	24: records("Settled", maxSettlements, func(m *Message) *[]Settled { return &m.Settled }, settledRecord),
 	25: records("Known", maxKnown, func(m *Message) *[]Known { return &m.Known }, knownRecord),
+	26: records("Beyond", maxSettlements, func(m *Message) *[]Beyond { return &m.Beyond }, beyondRecord),
 }
 
 // The records. A word that holds a time is an int64's bits.
@@ -91,6 +92,11 @@ func settledRecord(w *words, s *Settled) {
 	w.uint(&s.ID)
 	w.int(&s.Back, -crdt.MaxTotal, crdt.MaxTotal)
 	w.bool(&s.Known)
+}
+
+func beyondRecord(w *words, b *Beyond) {
+	w.uint(&b.ID)
+	w.int(&b.Units, 0, crdt.MaxTotal)
 }
 
 func stampWords(w *words, s *crdt.Stamp) {

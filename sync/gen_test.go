@@ -156,6 +156,9 @@ func genMessage(t *rapid.T) *Message {
 	m.Settlements = genSlice(t, "settlements", 5, func() Settlement {
 		return Settlement{ID: genUint64(t, "id"), Actual: rapid.Int64Range(0, crdt.MaxTotal).Draw(t, "actual")}
 	})
+	m.Beyond = genSlice(t, "beyond", 5, func() Beyond {
+		return Beyond{ID: genUint64(t, "id"), Units: rapid.Int64Range(0, crdt.MaxTotal).Draw(t, "units")}
+	})
 	m.Settled = genSlice(t, "settled", 5, func() Settled {
 		return Settled{
 			ID: genUint64(t, "id"), Back: rapid.Int64Range(-crdt.MaxTotal, crdt.MaxTotal).Draw(t, "back"), Known: rapid.Bool().Draw(t, "known"),

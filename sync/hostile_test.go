@@ -111,6 +111,7 @@ func nasty() map[string][]byte {
 		}
 		return b
 	}
+	out["a charge above the debt cap that is below 0"] = with(keyOf("Beyond"), record(1, 1<<63))
 	out["a settlement without a cost"] = with(keyOf("Settlements"), record(1))
 	out["a settlement at a negative cost"] = with(keyOf("Settlements"), record(1, 1<<64-1))
 	out["a settlement at a cost above all totals"] = with(keyOf("Settlements"), record(1, crdt.MaxTotal+1))
@@ -262,7 +263,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		"Heard": records, "Roots": records, "Limits": number, "Regs": "", "Resets": "", "Request": number,
 		"Of": number, "Since": number, "Have": records, "Cursor": number, "Next": number,
 		"Last": truth, "Done": truth, "Page": number, "Origins": records, "Base": number,
-		"Settlements": records, "Settled": records, "Known": records,
+		"Settlements": records, "Settled": records, "Known": records, "Beyond": records,
 	}
 	r := newReader(testSecret)
 	for field := 1; field < len(fields); field++ {

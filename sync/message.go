@@ -122,6 +122,7 @@ type Message struct {
 	// Settlements are of reservations that the replica Of charged.
 	Settlements []Settlement // settle
 	Settled     []Settled    // settled
+	Beyond      []Beyond     // settled: of those that left something uncharged
 }
 
 // Heard is what a beat says of one peer that the sender hears.

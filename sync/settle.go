@@ -20,8 +20,17 @@ type Settled struct {
 	ID uint64
 	// Back is what was given back; a negative number is what was charged on top.
 	Back int64
+	// NotCharged is what was to be charged on top and was not, because it is above the debt
+	// cap. On the wire it is a Beyond of its own, which older receivers skip.
+	NotCharged int64
 	// Known is false if there is no such reservation, or none any more.
 	Known bool
+}
+
+// Beyond is what a settlement did not charge.
+type Beyond struct {
+	ID    uint64 // of the reservation
+	Units int64  // 0 to crdt.MaxTotal
 }
 
 // settlements asks other replicas for the settlements that are due. A peer that is gone
@@ -59,6 +68,9 @@ func (e *Engine) onSettle(now int64, m *Message, reply string) {
 	for i, s := range m.Settlements {
 		s.Of = m.Of
 		answer.Settled[i] = e.store.Settle(now, s)
+		if beyond := answer.Settled[i].NotCharged; beyond > 0 {
+			answer.Beyond = append(answer.Beyond, Beyond{ID: s.ID, Units: beyond})
+		}
 	}
 	e.send(now, reply, "", answer, nil)
 }
@@ -66,6 +78,9 @@ func (e *Engine) onSettle(now int64, m *Message, reply string) {
 // onSettled passes answers on, asked for or not: the store knows what it waits for.
 func (e *Engine) onSettled(now int64, m *Message) {
 	for _, s := range m.Settled {
+		if i := slices.IndexFunc(m.Beyond, func(b Beyond) bool { return b.ID == s.ID }); i >= 0 {
+			s.NotCharged = m.Beyond[i].Units
+		}
 		e.store.SettlementAnswered(now, m.Replica, s)
 	}
 }

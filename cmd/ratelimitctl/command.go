@@ -35,6 +35,7 @@ func commands() []command {
 	return []command{
 		{"take", "CLIENT", "ask for a decision, and take what it allows", [2]string{"alice", "alice -limit login -cost 3"}, take},
 		{"peek", "CLIENT", "show a client's standing, and take nothing", [2]string{"alice", "alice -limit login -o json"}, peek},
+		{"charge", "CLIENT", "charge what was used already, also beyond the limit", [2]string{"alice -cost 1200", "alice -limit tokens -cost 1200 -also day"}, charge},
 		{
 			"reserve", "CLIENT", "take for work whose cost is known only after it, and print a token",
 			[2]string{"alice -cost 500", "alice -limit tokens -cost 500 -for 5m"},

@@ -11,7 +11,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// request is what take and reserve ask for, but for the client.
+// request is what take, charge and reserve ask for, but for the client.
 type request struct {
 	limit  *string
 	cost   int64
@@ -21,10 +21,16 @@ type request struct {
 
 // newRequest adds the flags of a request.
 func newRequest(c *call, cost string) *request {
+	q := newCost(c, cost)
+	c.Add(&q.atMost, "at-most", "take as much of the cost as fits, if that is at least 1")
+	return q
+}
+
+// newCost adds the flags of a request for all of its cost.
+func newCost(c *call, cost string) *request {
 	q := &request{limit: c.limitFlag(), cost: 1}
 	c.Add(&q.cost, "cost", cost)
-	c.Add(&q.atMost, "at-most", "take as much of the cost as fits, if that is at least 1")
-	c.Add(&q.also, "also", "a further limit that has to admit the request: a name, or `FIELDS` like limit=day,client=acme,cost=2; "+
+	c.Add(&q.also, "also", "a further limit that the request is under as well: a name, or `FIELDS` like limit=day,client=acme,cost=2; "+
 		"a field left out is the request's; put a field with a comma in double quotes, as in CSV; may be repeated")
 	return q
 }

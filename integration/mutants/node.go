@@ -84,6 +84,15 @@ var nodeMistakes = []mistake{
 	{name: "round down what has not drained: nothing of one unit comes back", edits: []edit{
 		{"node/internal/table/refund.go", "	level := e.rule.GCRA.UnitsOver(max(0, c.tat-now))\n", "	level := e.rule.GCRA.Units(max(0, c.tat-now))\n"},
 	}},
+	{name: "charge whatever is said, for years", edits: []edit{
+		{"node/limit/debt.go", "	st.Admit(min(uint64(cost), r.room(s, st, t))) //nolint:gosec // positive\n", "	st.Admit(uint64(cost)) //nolint:gosec // positive\n"},
+	}},
+	{name: "cap debts where they are merged", edits: []edit{
+		{"node/internal/table/merge.go", "	before := e.rule.Excess(e.States(), now)\n", "	before := e.rule.Excess(e.States(), now)\n	if r.Plain && e.state.TAT(&r.Frame) >= now+r.DeepestDebt() {\n		return\n	}\n"},
+	}},
+	{name: "forget on the wire what a settlement did not charge", edits: []edit{
+		{"sync/settle.go", "			s.NotCharged = m.Beyond[i].Units\n", "			_ = i\n"},
+	}},
 	{name: "forget the slot on the wire", edits: []edit{
 		{"node/internal/table/collect.go", "Slot: uint8(slot),", "Slot: 0,"},
 	}},

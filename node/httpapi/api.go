@@ -10,18 +10,18 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Decider makes decisions. It must not block.
+// Decider makes decisions and charges. It must not block.
 type Decider interface {
 	DoDetailed(r node.Request) node.Detail
+	Charge(r node.Request) node.ChargeDetail
 }
 
-// Reserver makes decisions that somebody settles later. Reserve must not block; Commit and
-// Cancel may block until ctx is done. Their errors are node.ErrUnknownReservation,
+// Reserver makes decisions that somebody settles later. Reserve must not block; Settle may
+// block until ctx is done. Their errors are node.ErrUnknownReservation,
 // node.ErrUnconfirmed, node.ErrTooManyHeld or a *node.FieldError.
 type Reserver interface {
 	Reserve(r node.Request) *node.Reservation
-	Commit(ctx context.Context, token string, actual int64) (back int64, err error)
-	Cancel(ctx context.Context, token string) (back int64, err error)
+	Settle(ctx context.Context, token string, actual int64) (node.Settlement, error)
 }
 
 // Admin changes limits and clients. Its errors are node.ErrUnknownLimit,

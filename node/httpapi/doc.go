@@ -3,6 +3,7 @@
 //
 //	POST /v1/take     {"client":"alice","limit":"default","cost":1}, or the same as a query
 //	GET  /v1/peek     ?client=alice&limit=default&cost=1: as take, but takes nothing
+//	POST /v1/charge   as take, for what was used already: charged also beyond the limit
 //	POST /v1/reserve  as take, with "timeout": an estimate, to settle later
 //	POST /v1/commit   {"reservation":TOKEN,"actual":12}; POST /v1/cancel {"reservation":TOKEN}
 //	POST /v1/reset    {"client":"alice","limit":"default"}
@@ -41,6 +42,11 @@
 // request. It may have "at_most":true, to take as much as fits, and "policy", an inline
 // policy. The answer describes the limit that binds. With "also", its member "limits" has
 // the decision of each limit.
+//
+// # Charges
+//
+// A charge is 200 also beyond the limit: there is nothing to deny any more. "charged" and
+// "not_charged" say what the node charged, and what is above the debt cap.
 //
 // # Reservations
 //

@@ -246,6 +246,10 @@ func (s stubborn) DoDetailed(node.Request) node.Detail {
 	return node.Detail{Decision: node.Decision{Reason: node.ReasonTooManyPolicies}, Fault: node.ErrTooManyPolicies}
 }
 
+func (s stubborn) Charge(node.Request) node.ChargeDetail {
+	return node.ChargeDetail{Decision: node.Decision{Reason: node.ReasonTooManyPolicies}, Fault: node.ErrTooManyPolicies}
+}
+
 func TestEveryAnswerThatIsDescribedIsGiven(t *testing.T) {
 	c := readContract(t)
 	for _, one := range c.examples(t) {
@@ -273,6 +277,12 @@ func TestEveryAnswerThatIsDescribedIsGiven(t *testing.T) {
 		{call{method: "POST", path: "/v1/take", body: long}, h},
 		{call{method: "POST", path: "/v1/take", query: "client=x"}, failing(nil)},
 		{call{method: "POST", path: "/v1/take", body: `{"client":"x","policy":{"block":true}}`}, h},
+		{call{method: "POST", path: "/v1/charge", query: "client=x&cost=250"}, h},
+		{call{method: "POST", path: "/v1/charge", body: `{"client":"x","also":[{"limit":"day"}]}`}, h},
+		{call{method: "POST", path: "/v1/charge", body: `{"client":"x","at_most":true}`}, h},
+		{call{method: "POST", path: "/v1/charge", query: "client=x&limit=nope"}, h},
+		{call{method: "POST", path: "/v1/charge", body: long}, h},
+		{call{method: "POST", path: "/v1/charge", query: "client=x"}, failing(nil)},
 		{call{method: "GET", path: "/v1/peek", query: "client=x"}, h},
 		{call{method: "GET", path: "/v1/peek", query: "client="}, h},
 		{call{method: "GET", path: "/v1/peek", query: "client=x&limit=nope"}, h},

@@ -10,7 +10,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// request is the input of take, reserve, peek, reset and explain. Each uses a part of it.
+// request is the input of take, charge, reserve, peek, reset and explain. Each uses a part of it.
 type request struct {
 	client  string
 	limit   string

@@ -28,6 +28,8 @@ type settlement struct {
 	Settled  bool  `json:"settled"`
 	Returned int64 `json:"returned"` // units that the client got back
 	Charged  int64 `json:"charged"`  // units beyond the estimate
+	// NotCharged is what is beyond that and above the debt cap.
+	NotCharged int64 `json:"not_charged,omitempty"`
 }
 
 // unconfirmed is the answer while the other node has not answered.
@@ -74,7 +76,7 @@ func (a *api) commit(w http.ResponseWriter, r *http.Request) {
 		bad("actual", "actual is missing: it must be the units that the work cost; POST /v1/cancel gives all back").write(w)
 		return
 	}
-	settle(w, r, func(ctx context.Context) (int64, error) { return a.node.Commit(ctx, token, max(actual, -1)) })
+	settle(w, r, func(ctx context.Context) (node.Settlement, error) { return a.node.Settle(ctx, token, max(actual, -1)) })
 }
 
 // cancel gives the whole reservation back.
@@ -84,14 +86,14 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	settle(w, r, func(ctx context.Context) (int64, error) { return a.node.Cancel(ctx, token) })
+	settle(w, r, func(ctx context.Context) (node.Settlement, error) { return a.node.Settle(ctx, token, 0) })
 }
 
 // settle answers a commit or a cancel.
-func settle(w http.ResponseWriter, r *http.Request, by func(context.Context) (back int64, err error)) {
+func settle(w http.ResponseWriter, r *http.Request, by func(context.Context) (node.Settlement, error)) {
 	ctx, stop := context.WithTimeout(r.Context(), settledWithin)
 	defer stop()
-	back, err := by(ctx)
+	s, err := by(ctx)
 	switch {
 	case errors.Is(err, node.ErrUnconfirmed):
 		w.Header().Set("Retry-After", "1")
@@ -101,6 +103,6 @@ func settle(w http.ResponseWriter, r *http.Request, by func(context.Context) (ba
 	case err != nil:
 		problemOf(err, "").write(w)
 	default:
-		ok(w, settlement{Settled: true, Returned: max(back, 0), Charged: max(-back, 0)})
+		ok(w, settlement{Settled: true, Returned: s.Returned, Charged: s.Charged, NotCharged: s.NotCharged})
 	}
 }

@@ -141,16 +141,12 @@ type settling struct {
 	err error
 }
 
-func (s settling) Commit(ctx context.Context, token string, _ int64) (int64, error) {
-	return s.Cancel(ctx, token)
-}
-
-func (s settling) Cancel(ctx context.Context, _ string) (int64, error) {
+func (s settling) Settle(ctx context.Context, _ string, _ int64) (node.Settlement, error) {
 	if s.err == nil {
 		<-ctx.Done()
-		return 0, fmt.Errorf("%w: %w", node.ErrUnconfirmed, ctx.Err())
+		return node.Settlement{}, fmt.Errorf("%w: %w", node.ErrUnconfirmed, ctx.Err())
 	}
-	return 0, s.err
+	return node.Settlement{}, s.err
 }
 
 func (s settling) Reserve(node.Request) *node.Reservation {

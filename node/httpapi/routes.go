@@ -17,6 +17,7 @@ func (a *api) routes(metrics http.Handler) []route {
 	all := []route{
 		{"/v1/take", methods{http.MethodPost: a.take}},
 		{"/v1/peek", methods{http.MethodGet: a.peek}},
+		{"/v1/charge", methods{http.MethodPost: a.charge}},
 		{"/v1/reserve", methods{http.MethodPost: a.reserve}},
 		{"/v1/commit", methods{http.MethodPost: a.commit}},
 		{"/v1/cancel", methods{http.MethodPost: a.cancel}},

@@ -95,18 +95,6 @@ func (r *Rule) Admits(s States, t, cost int64) (admitted bool, origin int64) {
 	return r.GCRA.Admit(gcra.Level{Base: s.First.Base(), Count: s.First.Count()}, t, cost)
 }
 
-// Charge counts cost at t, whether Admits would let it pass or not. s is rolled.
-func (r *Rule) Charge(s States, t, cost int64) {
-	st := r.Current(s, t)
-	if r.Policy.Algorithm == GCRA {
-		// The state was drained: from t on it drains anew.
-		if st.TAT(&r.Frame) < t {
-			st.Raise(t - r.GCRA.Drain(st.Count()))
-		}
-	}
-	st.Admit(uint64(cost)) //nolint:gosec // positive
-}
-
 // Explain describes a client's standing at t, after a decision on cost units that was
 // allowed or not. s is rolled.
 func (r *Rule) Explain(s States, t, cost int64, allowed bool) gcra.Decision {

@@ -61,6 +61,8 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 			overrideUnits.send(ch, float64(o.DeniedUnits), l.Name, o.Name, "denied")
 			overrideShadow.send(ch, float64(o.Shadowed), l.Name, o.Name)
 		}
+		chargedUnits.send(ch, float64(l.Charged), l.Name)
+		notChargedUnits.send(ch, float64(l.NotCharged), l.Name)
 		limitSet.send(ch, oneIf(l.Set), l.Name)
 		overshootBound.send(ch, l.OvershootBound, l.Name)
 		overshootObserved.send(ch, float64(l.OvershootSeen), l.Name)

@@ -98,7 +98,7 @@ func expected() []string {
 	}
 	for _, limit := range []string{"default", "login"} {
 		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_observed_units_total", "overshoot_peak_units",
-			"shadow_denied_total", "shadow_denied_units_total", "odd_addresses_total", "limit_set", "limit_units", "limit_burst_units", "limit_window_seconds", "limit_revision_timestamp_seconds")
+			"shadow_denied_total", "shadow_denied_units_total", "odd_addresses_total", "charged_units_total", "not_charged_units_total", "limit_set", "limit_units", "limit_burst_units", "limit_window_seconds", "limit_revision_timestamp_seconds")
 		each(`decisions_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
 		each(`override_decisions_total{limit="`+limit+`",outcome="%s",override=""}`, "allowed", "denied")
 		each(`override_units_total{limit="`+limit+`",outcome="%s",override=""}`, "allowed", "denied")
@@ -221,6 +221,7 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 		s.Limits[0].OvershootBound, s.Limits[0].OvershootSeen, s.Limits[0].OvershootPeak = 12.5, 9, 4
 		s.Limits[0].Revision = time.Unix(1700000000, 5e8)
 		s.Limits[0].Shadowed, s.Limits[0].ShadowedUnits, s.Limits[0].OddAddresses, s.Limits[0].Set = 11, 22, 3, true
+		s.Limits[0].Charged, s.Limits[0].NotCharged = 33, 44
 		s.Sync.Peers[0].LimitsVersion = 77
 	}})
 	got := series(t, c)
@@ -234,6 +235,7 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 		`overshoot_bound_units{limit="default"}`: 12.5, `overshoot_observed_units_total{limit="default"}`: 9, `overshoot_peak_units{limit="default"}`: 4,
 		`limit_revision_timestamp_seconds{limit="default"}`: 1700000000.5,
 		`shadow_denied_total{limit="default"}`:              11, `shadow_denied_units_total{limit="default"}`: 22, `odd_addresses_total{limit="default"}`: 3, `limit_set{limit="default"}`: 1,
+		`charged_units_total{limit="default"}`: 33, `not_charged_units_total{limit="default"}`: 44,
 		"peers_limits_differ": 1,
 	} {
 		if v, ok := got["ratelimiter_"+name]; !ok || v != want {

@@ -37,6 +37,8 @@ var (
 	overrideDecisions = counter("override_decisions_total", "The decisions of decisions_total, by the name of the override that holds for the client. The name is empty for unnamed overrides and for all other clients.", "limit", "override", "outcome")
 	overrideUnits     = counter("override_units_total", "The units of units_total, by the name of the override.", "limit", "override", "outcome")
 	overrideShadow    = counter("override_shadow_denied_total", "The decisions of shadow_denied_total, by the name of the override.", "limit", "override")
+	chargedUnits      = counter("charged_units_total", "Units charged after the work was done, by charges and by reservations that cost more than their estimate.", "limit")
+	notChargedUnits   = counter("not_charged_units_total", "Units of such charges that this node left out, because they were above the client's debt cap, or because the client table was full.", "limit")
 	limitSet          = gauge("limit_set", "1 if somebody set the limit on some node, so that it shadows the configured one.", "limit")
 	limitUnits        = gauge("limit_units", "Units that a client may use in a window.", "limit")
 	limitBurst        = gauge("limit_burst_units", "Units that may pass at one instant.", "limit")
@@ -81,7 +83,7 @@ var (
 
 // all lists the metrics for Describe.
 var all = []metric{
-	decisions, units, overshootBound, overshootObserved, overshootPeak, shadowDenied, shadowUnits, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
+	decisions, units, overshootBound, overshootObserved, overshootPeak, shadowDenied, shadowUnits, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
 	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
 	connected, peers, staleness, clockSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,

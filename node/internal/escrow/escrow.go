@@ -52,12 +52,16 @@ type Escrow struct {
 	swept int64
 }
 
+// Settle settles a reservation for what was really used. It says what it gave back,
+// negative if it charged more, and what it left out above the debt cap.
+type Settle func(actual int64) (back, notCharged int64)
+
 // reservation is one of this node's.
 type reservation struct {
 	id      uint64
-	until   int64                           // the last instant at which it can be settled
-	settle  func(actual int64) (back int64) // called once, then nil
-	back    int64                           // what settle said
+	until   int64  // the last instant at which it can be settled
+	settle  Settle // called once, then nil
+	answer  deltasync.Settled
 	settled bool
 }
 
@@ -70,7 +74,7 @@ func New(self crdt.Replica, secret deltasync.Secret) *Escrow {
 // Hold takes a reservation that can be settled until the instant until, and returns its
 // token. settle is called once at most, with the escrow's lock held: it must not call the
 // escrow. At the cap the error is ErrFull, and nothing is held.
-func (s *Escrow) Hold(now, until int64, settle func(actual int64) (back int64)) (Token, error) {
+func (s *Escrow) Hold(now, until int64, settle Settle) (Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now)
@@ -102,10 +106,12 @@ func (s *Escrow) Settle(now int64, ask deltasync.Settlement) deltasync.Settled {
 		return deltasync.Settled{ID: ask.ID}
 	}
 	if !r.settled {
-		r.settled, r.back, r.settle = true, r.settle(ask.Actual), nil
+		back, notCharged := r.settle(ask.Actual)
+		r.answer = deltasync.Settled{ID: ask.ID, Back: back, NotCharged: notCharged, Known: true}
+		r.settled, r.settle = true, nil
 		s.open--
 	}
-	return deltasync.Settled{ID: ask.ID, Back: r.back, Known: true}
+	return r.answer
 }
 
 // Expire drops what is over. Whoever waits for a settlement that is over gets an answer:

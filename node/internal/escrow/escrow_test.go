@@ -22,7 +22,7 @@ func newEscrow() *Escrow { return New(self, deltasync.NewSecret([]byte("key"), "
 // hold holds a reservation of 10 units for so long.
 func hold(t *testing.T, s *Escrow, now, length int64) Token {
 	t.Helper()
-	token, err := s.Hold(now, now+length, func(actual int64) int64 { return 10 - actual })
+	token, err := s.Hold(now, now+length, func(actual int64) (int64, int64) { return 10 - actual, 0 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,12 +36,12 @@ func (t Token) settle(actual int64) deltasync.Settlement {
 func TestTheFirstSettlementCountsAndIsAnsweredAgain(t *testing.T) {
 	s := newEscrow()
 	calls := 0
-	token, err := s.Hold(begin, begin+second, func(actual int64) int64 { calls++; return 10 - actual })
+	token, err := s.Hold(begin, begin+second, func(actual int64) (int64, int64) { calls++; return 10 - actual, 3 })
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, actual := range []int64{4, 0, 10} {
-		if got := s.Settle(begin, token.settle(actual)); got != (deltasync.Settled{ID: token.ID, Back: 6, Known: true}) {
+		if got := s.Settle(begin, token.settle(actual)); got != (deltasync.Settled{ID: token.ID, Back: 6, NotCharged: 3, Known: true}) {
 			t.Errorf("for %d: %+v", actual, got)
 		}
 	}

@@ -13,6 +13,8 @@ type Charge struct {
 	At   int64 // when
 	// Until is the last instant at which any of it can be given back.
 	Until int64
+	// NotCharged is what Settle left out of a debt: what was above the debt cap, in units.
+	NotCharged int64
 
 	key   crdt.Key
 	stamp crdt.Stamp // the life that was charged
@@ -84,11 +86,8 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 		back = int64(gone) //nolint:gosec // at most Cost
 	case actual > c.Cost:
 		more := min(actual-c.Cost, gcra.MaxUnits)
-		if s.ChargeEarly(e, now, more) {
-			return -more
-		}
-		r.Charge(e.States(), now, more)
-		back = -more
+		back = -s.Charge(e, t.cfg.Isolation.Group(), now, more, send)
+		c.NotCharged = actual - c.Cost + back
 	}
 	if back != 0 && send && !r.Silent {
 		s.Note(e, r.Current(e.States(), now), now)

@@ -39,7 +39,7 @@ func (t *Table) Tolerance(r *limit.Rule) int64 { return min(t.cfg.Tolerance, r.F
 
 // plausible reports whether the row's origins can come from an honest clock. The current
 // window's is an instant at which something was admitted. The previous one's may also be a
-// TAT: as far ahead as the bursts of all incarnations can push it that a state holds
+// TAT: as far ahead as the debts of all incarnations can push it that a state holds
 // counters of. Those of peers alone would not do: honest debts outlive who made them. A wrong
 // clock shows in the start of its windows. A window algorithm's tell
 // units that were used before a change, in half a window.
@@ -49,7 +49,7 @@ func (t *Table) plausible(now int64, r *limit.Rule, start int64, row *crdt.Row) 
 	}
 	latest := now + t.Tolerance(r)
 	// Divided, since deep buckets of many nodes do not fit into a product.
-	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/(crdt.MaxCells+1) <= r.GCRA.Depth()+2*r.Frame.Width)
+	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/(crdt.MaxCells+1) <= r.DeepestDebt()+2*r.Frame.Width)
 }
 
 // mergeRow takes one row over. It holds the lock of one shard. Of two lives of a client the

@@ -22,6 +22,11 @@ func TestDeepestBucketOfAFullClusterIsPlausible(t *testing.T) {
 		if !table.plausible(begin, own, begin, row) {
 			t.Errorf("%d peers: the debt of ten incarnations that have left is refused", peers)
 		}
+		// The debts of many nodes saturate at the end of time.
+		row.Prev.Origin = int64(min(float64(crdt.End-1024), float64(begin)+float64(peers+1)*float64(own.DeepestDebt())))
+		if !table.plausible(begin, own, begin, row) {
+			t.Errorf("%d peers: the deepest debts of all of them are refused", peers)
+		}
 		row.Cur.Origin, row.Prev.Origin = math.MaxInt64, crdt.Never
 		if table.plausible(begin, own, begin, row) {
 			t.Errorf("%d peers: something admitted at the end of time is taken over", peers)

@@ -18,6 +18,7 @@ type Account struct {
 	// leaves its index to a later one, so Counts also remember whose they are.
 	Index     int
 	Overshoot Overshoot
+	Debts     Debts
 	Top       top.Clients
 	// Odd counts look-ups of ids that look like addresses and are none, where that matters.
 	Odd atomic.Uint64
