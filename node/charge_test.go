@@ -269,29 +269,22 @@ func TestADebtEndsAndIsForgotten(t *testing.T) {
 // Nodes that do not hear of each other's charges each charge up to the cap, by their own
 // view. Merging forgets none of it: every node then waits for all of it.
 func TestDebtsOfSeveralNodesAddUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var network node.Memory
-		nodes := cluster(t, &network, names(3)...)
-		defer closeAll(nodes)
-		time.Sleep(3 * time.Second)
-		burst := nodes[0].Limiter("").Peek("alice", 1).Burst
-		for i, n := range nodes {
-			if d := n.Charge(node.Request{Client: "alice", Cost: 10 * burst}); d.Charged < 2*burst {
-				t.Fatalf("node %d charged %d of a burst of %d", i, d.Charged, burst)
-			}
+	l := newLab(t, 3, hourly(100))
+	for i, m := range l.nodes {
+		if d := m.Node.Charge(node.Request{Client: "alice", Cost: 1000}); d.Charged != 200 || d.NotCharged != 800 {
+			t.Fatalf("n%d charged %d", i, d.Charged)
 		}
-		time.Sleep(time.Second)
-		for i, n := range nodes {
-			d := n.Limiter("").Peek("alice", 1)
-			each := time.Duration(d.Burst) * d.Window / time.Duration(d.Quota)
-			if d.ResetAfter > 6*each || d.ResetAfter < 6*each-2*time.Second {
-				t.Errorf("node %d waits for %v, want three times twice %v", i, d.ResetAfter, each)
-			}
-			if more := n.Charge(node.Request{Client: "alice", Cost: 1}); more.Charged != 0 || more.NotCharged != 1 {
-				t.Errorf("node %d charges on: %+v", i, more)
-			}
+	}
+	l.run(time.Second)
+	for i, m := range l.nodes {
+		// Three nodes, each a burst of 100 and as much again, at one unit an hour.
+		if wait := m.Node.Limiter("").Peek("alice", 1).ResetAfter; wait > 600*time.Hour || wait < 600*time.Hour-2*time.Second {
+			t.Errorf("n%d waits for %v, want 600 h", i, wait)
 		}
-	})
+		if more := m.Node.Charge(node.Request{Client: "alice", Cost: 1}); more.Charged != 0 || more.NotCharged != 1 {
+			t.Errorf("n%d charges on: %+v", i, more)
+		}
+	}
 }
 
 // OnIsolation keeps nothing from being charged; with a share, the share is charged too.
