@@ -24,6 +24,9 @@ type elsewhere struct {
 	sent       int
 }
 
+// debtCap is the most that a settlement charges on top.
+const debtCap = 100
+
 func (s *settling) reserve(id uint64, cost int64) {
 	if s.reserved == nil {
 		s.reserved, s.settled = map[uint64]int64{}, map[uint64]Settled{}
@@ -45,7 +48,8 @@ func (s *settling) Settle(_ int64, x Settlement) Settled {
 		return Settled{ID: x.ID}
 	}
 	s.settles++
-	s.settled[x.ID] = Settled{ID: x.ID, Back: cost - x.Actual, Known: true}
+	back := max(cost-x.Actual, -debtCap)
+	s.settled[x.ID] = Settled{ID: x.ID, Back: back, NotCharged: max(0, x.Actual-cost+back), Known: true}
 	return s.settled[x.ID]
 }
 

@@ -22,10 +22,12 @@ func TestSettlementReachesTheReplicaThatCharged(t *testing.T) {
 	b.store.reserve(7, 10)
 	c.store.reserve(7, 20)
 	c.store.reserve(8, 3)
+	c.store.reserve(10, 3)
 	a.store.pass(c.replica, 8, 5, n.now+10e9)
 	a.store.pass(b.replica, 7, 4, n.now+10e9)
 	a.store.pass(c.replica, 7, 0, n.now+10e9)
 	a.store.pass(c.replica, 9, 1, n.now+10e9)
+	a.store.pass(c.replica, 10, 1000, n.now+10e9)
 	n.ended(a)
 
 	if len(seen[KindSettle]) != 2 || len(seen[KindSettled]) != 2 {
@@ -38,7 +40,7 @@ func TestSettlementReachesTheReplicaThatCharged(t *testing.T) {
 	if want := []Settled{{ID: 7, Back: 6, Known: true}}; !slices.Equal(got[b.replica], want) {
 		t.Errorf("b answers %+v, want %+v", got[b.replica], want)
 	}
-	if want := []Settled{{ID: 8, Back: -2, Known: true}, {ID: 7, Back: 20, Known: true}, {ID: 9}}; !slices.Equal(got[c.replica], want) {
+	if want := []Settled{{ID: 8, Back: -2, Known: true}, {ID: 7, Back: 20, Known: true}, {ID: 9}, {ID: 10, Back: -100, NotCharged: 897, Known: true}}; !slices.Equal(got[c.replica], want) {
 		t.Errorf("c answers %+v, want %+v", got[c.replica], want)
 	}
 	if len(b.store.answers)+len(c.store.answers) > 0 {
