@@ -80,6 +80,9 @@ type Config struct {
 	// Now replaces the clock, for tests. Several goroutines may call it at once. If it
 	// steps back, the node's time stands still.
 	Now func() time.Time
+	// Elapsed is a time that no step of Now changes, for tests. Without it, a node with Now
+	// does not see that its clock was set.
+	Elapsed func() time.Duration
 }
 
 // NATS says how to reach a cluster's other nodes. The zero value is a node alone.

@@ -33,12 +33,13 @@ func (v view) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, he
 // Exported implements inside.View.
 func (v view) Exported(name string) (bound float64, degraded bool) {
 	status := v.engine.Status(v.Node.now())
+	sight := v.Node.sight(&status)
 	if l := v.Node.limits.Get(name); l != nil {
 		if r := l.Known(v.Node.now()); r != nil {
-			bound = r.Bound(&status, v.Node.cfg.Flush)
+			bound = r.Bound(sight)
 		}
 	}
-	return bound, v.Node.impaired(&status)
+	return bound, len(v.Node.degradedBy(sight)) > 0
 }
 
 // Isolated implements inside.View.

@@ -43,6 +43,12 @@ type Node struct {
 
 	resets limits.Resets
 
+	sightings        sightings
+	demand           demand
+	partial          atomic.Bool // the join without a snapshot was noticed
+	lost, passedFull growing
+	logged           map[string]bool // the degradations that the log told of; only the housekeeping uses it
+
 	escrow       *escrow.Escrow // reservations under tokens
 	dropped      tally.Drops
 	protocol     protocol
@@ -109,7 +115,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	}
 	n := &Node{
 		decider: decider{log: cfg.Logger, hash: deltasync.NewSecret(key, "client hash"), onFull: cfg.OnFull},
-		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{},
+		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{}, logged: map[string]bool{},
 	}
 	configuredAt := int64(0)
 	if !cfg.ConfiguredAt.IsZero() {
@@ -197,14 +203,9 @@ func (n *Node) housekeep() {
 	n.table.Sweep(n.now())
 	n.escrow.Expire(n.now())
 	n.limits.ProposePending(n.now())
+	n.demand.look(n.now(), n.accounts())
 	status := n.protocol.Status()
-	if bad := n.impaired(&status); bad != n.degraded.Swap(bad) {
-		if bad {
-			n.log.Warn("degraded: this node does not hear all peers; decisions go on, the error bound is wider")
-		} else {
-			n.log.Info("not degraded any more")
-		}
-	}
+	n.logDegraded(n.degradedBy(n.sight(&status)))
 }
 
 // lookAtClock steers the clock, or looks how far the time is ahead of Config.Now, which

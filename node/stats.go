@@ -6,7 +6,6 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
-	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // latencyEvery says how many decisions there are to one whose time is measured; a power of
@@ -60,8 +59,10 @@ type LimitStats struct {
 	// into debt than the debt cap, and what found the client table full.
 	Charged, NotCharged uint64
 	// OvershootBound is the most units that the cluster can have admitted to one client
-	// beyond the limit by now, from measured staleness and skew.
-	OvershootBound float64
+	// beyond the limit by now, in any stretch of at most 10 minutes, or of two windows if
+	// that is longer. It is +Inf if the node does not know, or if nothing limits it.
+	// OvershootExpected is what to expect of the heaviest client at its present rate.
+	OvershootBound, OvershootExpected float64
 	// OvershootSeen sums the units beyond the limit that this node found when it merged,
 	// since its start. OvershootPeak is the most that it found for one client.
 	OvershootSeen, OvershootPeak uint64
@@ -117,12 +118,14 @@ type Stats struct {
 	RowsLost      map[string]uint64 // rows of peers that this node could not merge, by reason
 	ClockAhead    time.Duration     // how far the node's time is ahead of the wall clock; the node slows its time down
 
-	// Degraded says that this node does not hear some peer, or some peer does not hear it.
-	Degraded  bool
-	Isolated  bool          // this node and some member do not hear each other: OnIsolation applies
-	Staleness time.Duration // age of the oldest data held from any peer that can have admitted; the largest Duration before its first message
-	Skew      time.Duration // largest estimated difference to a peer's clock
-	Sync      SyncStats
+	// Degraded says that the bounds are wide or unknown, or may be too small.
+	// DegradedReasons says why: some of DegradedReasonNames.
+	Degraded        bool
+	DegradedReasons []string
+	Isolated        bool          // this node and some member do not hear each other: OnIsolation applies
+	Staleness       time.Duration // age of the oldest data held from any peer that can have admitted; the largest Duration before its first message
+	Skew            time.Duration // largest estimated difference to a peer's clock
+	Sync            SyncStats
 
 	LatencyBounds []time.Duration // upper bounds of LatencyCounts, one less
 	LatencyCounts []uint64        // the node times one decision in LatencyEvery
@@ -134,6 +137,7 @@ type Stats struct {
 // a hot path.
 func (n *Node) Stats() Stats {
 	now, status := n.now(), n.protocol.Status()
+	sight := n.sight(&status)
 	s := Stats{
 		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Replica: uint64(n.replica), Now: time.Unix(0, now),
 		Clients: n.table.Clients(), MaxClients: n.cfg.MaxClients,
@@ -156,17 +160,18 @@ func (n *Node) Stats() Stats {
 		s.LatencyCounts = append(s.LatencyCounts, n.latency.counts[i].Load())
 	}
 	s.Isolated = n.isolation.Group().Isolated()
-	s.Degraded = n.impaired(&status)
+	s.DegradedReasons = n.degradedBy(sight)
+	s.Degraded = len(s.DegradedReasons) > 0
 	for i := range s.Sync.Peers {
 		if p := &s.Sync.Peers[i]; p.Admits {
 			s.Skew = max(s.Skew, p.Skew.Abs())
 			s.Staleness = max(s.Staleness, p.StaleFor)
 		}
 	}
-	s.Limits = n.inlineStats(&status)
+	s.Limits = n.inlineStats(sight)
 	for _, l := range n.limits.All() {
 		if r := l.Known(now); r != nil {
-			s.Limits = append(s.Limits, n.limitStats(r, &status))
+			s.Limits = append(s.Limits, n.limitStats(r, sight))
 		}
 	}
 	return s
@@ -174,20 +179,22 @@ func (n *Node) Stats() Stats {
 
 // inlineStats are one limit's for all that came with requests, if some did. Its policy is
 // the zero one, its bound that of the widest.
-func (n *Node) inlineStats(sync *deltasync.Status) []LimitStats {
+func (n *Node) inlineStats(sight *limits.Sight) []LimitStats {
 	var all []LimitStats
 	for _, l := range n.limits.AllInline() {
 		r := l.Newest()
 		if len(all) == 0 {
-			all = append(all, n.limitStats(r, sync))
+			all = append(all, n.limitStats(r, sight))
 			all[0].Policy = Policy{}
 		}
-		all[0].OvershootBound = max(all[0].OvershootBound, r.Bound(sync, n.cfg.Flush))
+		bound, expected := n.bounds(r, sight)
+		all[0].OvershootBound = max(all[0].OvershootBound, bound)
+		all[0].OvershootExpected = max(all[0].OvershootExpected, expected)
 	}
 	return all
 }
 
-func (n *Node) limitStats(r *limits.Revision, sync *deltasync.Status) LimitStats {
+func (n *Node) limitStats(r *limits.Revision, sight *limits.Sight) LimitStats {
 	a := r.Limit.Account
 	seen, peak := a.Overshoot.Seen()
 	of := n.table.Decisions(a)
@@ -205,30 +212,13 @@ func (n *Node) limitStats(r *limits.Revision, sync *deltasync.Status) LimitStats
 		Allowed: of.Allowed, AllowedUnits: of.AllowedUnits,
 		Denied: of.Denied, DeniedUnits: of.DeniedUnits,
 		Shadowed: of.Shadowed, ShadowedUnits: of.ShadowedUnits, OddAddresses: a.Odd.Load(),
-		OvershootBound: r.Bound(sync, n.cfg.Flush), OvershootSeen: seen, OvershootPeak: peak,
+		OvershootSeen: seen, OvershootPeak: peak,
 	}
 	s.Charged, s.NotCharged = a.Debts.Seen()
+	s.OvershootBound, s.OvershootExpected = n.bounds(r, sight)
 	s.Set, s.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)
 	if r.Stamp.At != 0 {
 		s.Revision = time.Unix(0, r.Stamp.At)
 	}
 	return s
-}
-
-// deafness is how long a peer that this node hears may fail to hear it. A node that has just
-// come needs a beat or two. Raising it notices one-way partitions later; lowering it calls
-// every start of a node a degradation.
-const deafness = int64(2500 * time.Millisecond)
-
-// impaired reports whether the node is degraded: cut off from the network, or from a peer
-// in either direction, or ahead of its wall clock, so that peers refuse its rows.
-func (n *Node) impaired(s *deltasync.Status) bool {
-	if n.offline {
-		return false
-	}
-	bad := n.clockAhead() || s.Partial || s.Isolated && !n.cfg.Alone || !s.Connected && (!n.cfg.Alone || len(s.Peers) > 0)
-	for _, p := range s.Peers {
-		bad = bad || p.State == deltasync.PeerSuspect || p.State == deltasync.PeerAlive && p.DeafFor > deafness
-	}
-	return bad
 }

@@ -60,5 +60,5 @@ func (s *stepped) Urgent()                     { s.urgent = true }
 func (s *stepped) Status() deltasync.Status    { return s.engine.Status(s.Node.now()) }
 func (s *stepped) Ready() bool                 { return s.engine.Ready() }
 func (s *stepped) Present(r crdt.Replica) bool { return s.engine.Present(r) }
-func (s *stepped) Forget(name string) bool     { return s.engine.Forget(name) }
+func (s *stepped) Forget(name string) bool     { return s.engine.Forget(s.Node.now(), name) }
 func (s *stepped) Close() error                { return nil }

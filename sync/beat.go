@@ -14,7 +14,7 @@ func (e *Engine) beat(now int64) {
 	m := &Message{Kind: KindBeat, Seq: e.seq, Joining: !e.join.ready, Limits: e.store.RegistersDigest(), Base: e.store.BaseDigest()}
 	for _, p := range e.members.peers {
 		if p.state == PeerAlive && p.lag.some {
-			m.Heard = append(m.Heard, Heard{Replica: p.replica, Seq: p.seq, Lag: p.lag.least()})
+			m.Heard = append(m.Heard, Heard{Replica: p.replica, Seq: p.seq, Lag: p.bearing.recent.least()})
 		}
 	}
 	e.addRoots(now, m)
@@ -42,6 +42,9 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		e.compareLimits(p, m.Base != e.store.BaseDigest())
 	}
 	e.members.listen(now, p, m.Heard)
+	if m.Joining && !p.sure {
+		p.from = max(p.from, p.metAt-joinLimit)
+	}
 	e.showPeers()
 	switch {
 	case !p.known:
@@ -51,9 +54,9 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		p.seq = m.Seq
 	}
 	if m.Seq == p.seq {
-		p.refresh(m.Sent)
+		e.members.refresh(now, p, m.Sent)
 	}
-	if !e.join.ready {
+	if !e.join.ready || e.join.alone {
 		e.join.beat(e, now, p) // a snapshot first: it answers all comparisons at once
 		return
 	}

@@ -39,7 +39,7 @@ func (e *Engine) onDelta(now int64, p *peer, m *Message) {
 	default:
 		return // repeated or overtaken: merged, but no news of the sequence
 	}
-	p.refresh(m.Sent)
+	e.members.refresh(now, p, m.Sent)
 }
 
 // merge hands the deltas of a message to the store. It takes rows of other replicas from

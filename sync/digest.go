@@ -96,7 +96,7 @@ func (e *Engine) compare(now int64, p *peer, m *Message) {
 		p.differs, p.unproven = false, false
 		p.mismatch.helped()
 		p.sure = true
-		p.refresh(m.Sent)
+		e.members.refresh(now, p, m.Sent)
 	case !p.differs:
 		e.stats.Mismatches++
 		due := now + e.jitter(repairJitter)

@@ -16,7 +16,12 @@ type joining struct {
 	// announced: EventReady went out, once. ready implies it (S12).
 	announced bool
 	// partial: ready without a snapshot from a ready peer, though there were peers.
-	partial   bool
+	partial bool
+	// alone: ready though nobody was heard. A peer that is heard then and has joined long ago
+	// makes the join a partial one.
+	alone bool
+	// settled: see Status. It stays true.
+	settled   bool
 	startedAt int64 // own clock
 	// connectedAt is when the first connection was made, by our clock, once up is true.
 	connectedAt int64
@@ -45,6 +50,10 @@ func (j *joining) connected(now int64) {
 
 // beat starts the transfer when a peer is heard that can give a snapshot.
 func (j *joining) beat(e *Engine, now int64, p *peer) {
+	if j.alone && !p.joining {
+		j.partial = true
+	}
+	j.alone = false
 	if !j.ready && !p.joining && p.request.id == 0 && p.request.pace.due(now) && !j.transferring(e) {
 		e.ask(now, p, KindSnapshot, 0, 0, Cursor{})
 	}
@@ -73,6 +82,7 @@ func (j *joining) tick(e *Engine, now int64) {
 		j.announce(e, nil, "no peers are expected")
 	}
 	if j.ready {
+		j.settled = j.settled || e.members.settled()
 		return
 	}
 	heard, starting := 0, 0
@@ -91,6 +101,7 @@ func (j *joining) tick(e *Engine, now int64) {
 	case heard > 0 && heard == starting && j.up && now-j.connectedAt >= startPatience:
 		j.finish(e, now, nil, "all peers are starting too")
 	case heard == 0 && j.up && now-j.connectedAt >= alonePatience:
+		j.alone = true
 		j.finish(e, now, nil, "no peer was heard")
 	case heard > starting && !j.transferring(e):
 		// The peer that was asked fell silent, or answered nothing: ask another.

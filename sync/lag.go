@@ -14,11 +14,11 @@ type lagWindow struct {
 // right show later. Lowering it lets a busy minute pass for a slower clock.
 const lagSpan = int64(60e9)
 
-func (l *lagWindow) add(now, lag int64) {
+func (l *lagWindow) add(now, lag, span int64) {
 	switch {
 	case !l.some:
 		*l = lagWindow{now: lag, before: math.MaxInt64, turn: now, some: true}
-	case now-l.turn >= lagSpan:
+	case now-l.turn >= span:
 		l.before, l.now, l.turn = l.now, lag, now
 	default:
 		l.now = min(l.now, lag)

@@ -132,7 +132,7 @@ func (l *Loop) Status() Status {
 func (l *Loop) Forget(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.engine.Forget(name)
+	return l.engine.Forget(l.now(), name)
 }
 
 // Present reports whether an incarnation may still be there to answer.

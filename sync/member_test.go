@@ -82,7 +82,7 @@ func TestPeerThatIsGoneIsForgotten(t *testing.T) {
 	if k := len(a.members.peers); k != 1 || !a.Status(n.now).Peers[0].Admits {
 		t.Errorf("%d peers are remembered, want the silent one, which may be admitting", k)
 	}
-	if !a.Forget("b") || a.Forget("b") {
+	if !a.Forget(n.now, "b") || a.Forget(n.now, "b") {
 		t.Error("forget the silent node: want true, then false")
 	}
 	n.run(2e9)

@@ -29,6 +29,16 @@ type members struct {
 	peers []*peer
 	// roster is the nodes that count as members, by name (S9).
 	roster roster
+	// started is when we began to listen, by our clock.
+	started int64
+	// heard: some other incarnation was heard. It stays true.
+	heard bool
+	// spans are the stretches of the unknown that are over.
+	spans spans
+	// departed is how far the clocks of peers that were forgotten were from ours.
+	departed Offsets
+	// told is since when beats name incarnations that were never heard, by our clock.
+	told map[crdt.Replica]int64
 	// nextForget is when to look again for peers to forget.
 	nextForget int64
 }
@@ -65,9 +75,12 @@ func (ms *members) add(node string, r crdt.Replica) *peer {
 		if oldest < 0 {
 			return nil
 		}
+		ms.drop(ms.peers[oldest])
 		ms.peers = slices.Delete(ms.peers, oldest, oldest+1)
 	}
-	p := &peer{node: node, replica: r}
+	p := &peer{node: node, replica: r, from: ms.started}
+	delete(ms.told, r)
+	ms.heard = true
 	i, _ := ms.search(r)
 	ms.peers = slices.Insert(ms.peers, i, p)
 	return p
@@ -81,7 +94,8 @@ func (ms *members) hear(now int64, m *Message) (p *peer, appeared bool) {
 		if p = ms.add(m.Node, m.Replica); p == nil {
 			return nil, false
 		}
-		p.heardAt, p.deafAt = now, now
+		p.heardAt, p.deafAt, p.metAt = now, now, now
+		ms.replace(now, p)
 		if m.Kind != KindBye {
 			appeared = true
 			if m.Node != ms.cfg.Node {
@@ -100,12 +114,15 @@ func (ms *members) hear(now int64, m *Message) (p *peer, appeared bool) {
 		p.state = PeerAlive
 	}
 	p.heardAt = now
-	p.lag.add(now, now-m.Sent)
+	p.lag.add(now, now-m.Sent, lagSpan)
 	late := now-m.Sent-p.lag.least() > lateAfter
 	if p.late && !late {
 		p.contact()
 	}
 	p.late = late
+	p.replacedAt = 0
+	p.bearing.recent.add(now, now-m.Sent, recentSpan)
+	p.bearing.sent(now, m.Sent)
 	return p, appeared
 }
 
@@ -126,7 +143,11 @@ func (ms *members) age(now int64) (changed bool) {
 	if now >= ms.nextForget {
 		ms.nextForget = now + int64(ms.cfg.BeatInterval)
 		ms.peers = slices.DeleteFunc(ms.peers, func(p *peer) bool {
-			return p.state == PeerGone && now-p.goneAt > forgetAfter && !ms.admits(p)
+			forget := p.state == PeerGone && now-p.goneAt > forgetAfter && !ms.admits(p)
+			if forget {
+				ms.drop(p)
+			}
+			return forget
 		})
 	}
 	return changed
@@ -136,6 +157,9 @@ func (ms *members) age(now int64) (changed bool) {
 func (ms *members) bye(now int64, p *peer) bool {
 	if p.left {
 		return false
+	}
+	if from := p.unknown(); p.replacedAt == 0 && now-from >= healedAfter {
+		ms.spans.close(p.replica, from, now, true) // what was too old by then nobody repairs
 	}
 	p.left, p.state, p.goneAt = true, PeerGone, now
 	if !slices.ContainsFunc(ms.peers, func(other *peer) bool { return other.node == p.node && other.state == PeerAlive }) {
@@ -162,8 +186,12 @@ func (ms *members) listen(now int64, p *peer, heard []Heard) {
 	p.hears, p.hearsUs = p.hears[:0], false
 	for _, h := range heard {
 		p.hears = append(p.hears, h.Replica)
-		if h.Replica == ms.cfg.Replica {
+		switch {
+		case h.Replica == ms.cfg.Replica:
 			p.hearsUs, p.theirLag = true, h.Lag
+			p.bearing.seen(now, h.Lag)
+		case ms.find(h.Replica) == nil:
+			ms.tell(now, h.Replica)
 		}
 	}
 	slices.Sort(p.hears)

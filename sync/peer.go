@@ -32,8 +32,15 @@ type peer struct {
 	byeSeq uint64
 	// joining: it said last that it has not merged a snapshot, so it gives none.
 	joining bool
-	// heardAt is when its last message came, by our clock. It never goes back.
-	heardAt int64
+	// heardAt is when its last message came, by our clock. It never goes back. metAt is when
+	// the first one came.
+	heardAt, metAt int64
+	// replacedAt is when a later incarnation of its node was heard first, or an operator
+	// struck its node off, by our clock; 0 while it may be there.
+	replacedAt int64
+	// from is when it can have begun to admit, by our clock: when we began to listen, since
+	// a snapshot says what was before, or when it came.
+	from int64
 	// goneAt is since when state is gone, by our clock; it means nothing otherwise.
 	goneAt int64
 
@@ -45,6 +52,9 @@ type peer struct {
 	// freshAt: all that it had sent by then, by its clock, is merged here. It means
 	// nothing before sure, and never goes back (S5).
 	freshAt int64
+	// freshHere is freshAt by our clock, at the earliest that the error of measurement
+	// allows. It means nothing before sure, and never goes back.
+	freshHere int64
 
 	// differs: its digests are not ours, and no repair has answered since (S6).
 	differs bool
@@ -66,6 +76,8 @@ type peer struct {
 	lag lagWindow
 	// late: its last message came much later than its least lag, so its link is full.
 	late bool
+	// bearing is the measure of its clock.
+	bearing bearing
 	// theirLag is how late our messages reach it; it means nothing unless hearsUs.
 	theirLag int64
 	// hears is whom its last beat named, sorted; hearsUs says that we are among them (S8).
@@ -111,21 +123,35 @@ func (p *peer) complete(seq uint64) {
 // whole reports whether all that the peer ever sent is merged here: it said how much that is.
 func (p *peer) whole() bool { return p.left && p.knows().Whole() }
 
+// healedAfter is how long a peer's messages have to be missing until their coming is a
+// healing: it is less than the narrowest window, so what came sooner is not too old to be
+// merged. Raising it to that width hides what was. Lowering it keeps spans that mean nothing.
+const healedAfter = int64(10e9)
+
 // refresh notes that all that the peer had sent by at, its clock, is merged here, unless
-// something is still missing (N4).
-func (p *peer) refresh(at int64) {
-	if p.sure && !p.behind() {
-		p.freshAt = max(p.freshAt, at)
+// something is still missing (N4). If that had not been so for long, it says since when.
+func (p *peer) refresh(now, at int64) (missed int64, healed bool) {
+	if !p.sure || p.behind() {
+		return 0, false
 	}
+	missed = p.freshHere
+	if missed == 0 {
+		missed = p.from
+	}
+	p.freshAt = max(p.freshAt, at)
+	p.freshHere = max(p.freshHere, min(now, p.bearing.earliest(at)))
+	return missed, p.freshHere-missed >= healedAfter
+}
+
+// unknown is since when it is not known that all that the peer admitted is merged here.
+func (p *peer) unknown() int64 {
+	if !p.sure {
+		return p.from
+	}
+	return p.freshHere
 }
 
 // staleness is the age, by our clock, of the moment up to which all that the peer
-// admitted and sent is merged here. Before we are sure of it, that moment is listening,
-// the instant at which we began to listen.
-func (p *peer) staleness(now, listening int64) int64 {
-	if !p.sure {
-		return max(0, now-listening)
-	}
-	skew, _ := p.offset()
-	return max(0, now-(p.freshAt-skew))
-}
+// admitted and sent is merged here. Before we are sure of it, that moment is the one at
+// which it can have begun to admit.
+func (p *peer) staleness(now int64) int64 { return max(0, now-p.unknown()) }

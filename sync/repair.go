@@ -45,13 +45,13 @@ func (p *peer) answers(now int64) bool {
 
 // repaired takes a whole answer about the peer's own rows, and closes the gap if the
 // answer accounts for all that was missing.
-func (p *peer) repaired() {
+func (ms *members) repaired(now int64, p *peer) {
 	if p.request.compared {
 		// Rows may have been refused: the next beat's digests tell.
 		p.differs, p.unproven = false, true
 		return
 	}
 	if p.filled(p.request.seq) {
-		p.refresh(p.request.sent)
+		ms.refresh(now, p, p.request.sent)
 	}
 }

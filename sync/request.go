@@ -144,7 +144,7 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 		}
 		e.join.merged(e, now, p, m.Joining)
 	case r.of == p.replica:
-		p.repaired()
+		e.members.repaired(now, p)
 	case r.of != 0 && e.held(now, r.of) != p.silentHad:
 		p.silent = backoff{} // it helped: compare the next replica at once
 	}

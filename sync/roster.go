@@ -33,4 +33,10 @@ func (r *roster) remove(name string) bool {
 
 // Forget strikes a node that will not come back off the roster, as its bye would have.
 // It reports whether the node was on it.
-func (e *Engine) Forget(name string) bool { return e.members.roster.remove(name) }
+func (e *Engine) Forget(now int64, name string) bool {
+	if !e.members.roster.remove(name) {
+		return false
+	}
+	e.members.strikeOff(now, name)
+	return true
+}

@@ -29,6 +29,7 @@ type Peer struct {
 	Limits             crdt.Digest    // of its limits register, 0 before its first beat
 	OtherLimits        bool           // it is configured with other limits than this node
 	Hears              []crdt.Replica // whom its last beat named, sorted
+	Offsets            Offsets        // its clock minus ours, its error included, over time
 }
 
 // Status is the protocol's state at one moment. The caller owns all of it.
@@ -44,7 +45,25 @@ type Status struct {
 	// Silent is what is known of replicas that are not among Peers and whose counters are
 	// held, in the order of their numbers.
 	Silent []Known
-	Stats  Stats
+	// Heard says that another incarnation was heard at least once.
+	Heard bool
+	// Settled says that this node was ready once, and that all peers that it heard by then
+	// knew it and had told all that they knew. It stays true.
+	Settled bool
+	// Unheard is how many incarnations peers name that this node never heard.
+	Unheard int
+	// Unknown lists, for each incarnation that can have admitted what is not merged here,
+	// when it can have: see Span. An incarnation without an entry has told all.
+	Unknown []Unknown
+	// Dropped says that some spans that were over did not fit into Unknown. The latest of
+	// them ended DroppedAgo nanoseconds ago.
+	Dropped    bool
+	DroppedAgo int64
+	// Departed is how far clocks of peers that are not in Peers any more were from ours.
+	Departed Offsets
+	// Now is when this was so, by our clock.
+	Now   int64
+	Stats Stats
 }
 
 // Status describes the engine at now.
@@ -52,8 +71,10 @@ func (e *Engine) Status(now int64) Status {
 	s := Status{
 		Connected: e.connected, Ready: e.Ready(), Partial: e.join.partial,
 		Members: e.view.Members, Visible: e.view.Visible, Isolated: e.view.Isolated,
-		Seq: e.seq, Stats: e.stats.clone(),
+		Seq: e.seq, Stats: e.stats.clone(), Heard: e.members.heard, Settled: e.join.settled,
+		Dropped: e.members.spans.dropped, DroppedAgo: now - e.members.spans.droppedAt, Departed: e.members.departed.Clone(), Now: now,
 	}
+	s.Unknown, s.Unheard = e.members.unknown(now)
 	for _, p := range e.members.peers {
 		skew, delay := p.offset()
 		deaf := int64(0)
@@ -63,8 +84,8 @@ func (e *Engine) Status(now int64) Status {
 		s.Peers = append(s.Peers, Peer{
 			Node: p.node, Replica: p.replica, State: p.state, Joining: p.joining, Admits: e.members.admits(p),
 			HearsUs: p.hearsUs, DeafFor: deaf, Hears: append([]crdt.Replica(nil), p.hears...),
-			HeardAgo: now - p.heardAt, StaleFor: p.staleness(now, e.started), Skew: skew, Delay: delay,
-			Behind: p.behind(), Left: p.left, Whole: p.whole(), Limits: p.limits, OtherLimits: p.otherLimits,
+			HeardAgo: now - p.heardAt, StaleFor: p.staleness(now), Skew: skew, Delay: delay,
+			Behind: p.behind(), Left: p.left, Whole: p.whole(), Limits: p.limits, OtherLimits: p.otherLimits, Offsets: p.bearing.history.Clone(),
 		})
 	}
 	s.Silent = slices.DeleteFunc(e.silents(now), func(k Known) bool { return e.members.find(k.Replica) != nil })

@@ -34,6 +34,9 @@ func (a *api) verbose() string {
 	fmt.Fprintf(&b, "node: %s of cluster %s, version %s\n", s.Name, s.Cluster, a.version)
 	fmt.Fprintf(&b, "peers: %d alive, %d suspect, %d gone\n", states[node.PeerAlive], states[node.PeerSuspect], states[node.PeerGone])
 	fmt.Fprintf(&b, "connected: %t\nisolated: %t\ndegraded: %t\n", s.Sync.Connected, s.Isolated, s.Degraded)
+	if s.Degraded {
+		fmt.Fprintf(&b, "degraded by: %s\n", strings.Join(s.DegradedReasons, ", "))
+	}
 	fmt.Fprintf(&b, "clients: %d of at most %d\n", s.Clients, s.MaxClients)
 	return b.String()
 }

@@ -51,14 +51,14 @@ func paths(prefix string, v any, into map[string]bool) {
 // never removed.
 var statusMembers = []string{
 	"node.name", "node.cluster", "node.incarnation", "node.version", "node.now", "node.ready", "node.isolated",
-	"node.clients", "node.max_clients", "node.overflowed", "node.clock_ahead_ms", "degraded",
+	"node.clients", "node.max_clients", "node.overflowed", "node.clock_ahead_ms", "degraded", "degraded_reasons[]",
 	"peers[].node", "peers[].incarnation", "peers[].state", "peers[].joining", "peers[].hears_us", "peers[].hears",
 	"peers[].behind", "peers[].heard_ago_ms", "peers[].stale_ms", "peers[].skew_ms", "peers[].delay_ms", "peers[].limits_fingerprint",
 	"sync.connected", "sync.ready", "sync.partial", "sync.seq", "sync.staleness_ms", "sync.skew_ms",
 	"sync.sent.delta.messages", "sync.sent.delta.bytes", "sync.received.beat.messages", "sync.received.beat.bytes",
 	"sync.rows_sent", "sync.rows_received", "sync.dropped.tag", "sync.rows_lost.future", "sync.gaps", "sync.mismatches",
 	"sync.repairs", "sync.timeouts", "sync.publish_errors",
-	"bound.default.units", "bound.default.observed_units", "bound.default.observed_peak_units",
+	"bound.default.units", "bound.default.bound_known", "bound.default.expected", "bound.default.observed_units", "bound.default.observed_peak_units",
 	"limits.default.limit", "limits.default.window", "limits.default.burst", "limits.default.since", "limits.default.allowed",
 	"limits.default.denied", "limits.default.allowed_units", "limits.default.denied_units",
 	"refused.bad_cost", "limits.default.set", "limits.default.configured.limit", "limits.default.shadow_denied", "limits.default.shadow_denied_units",
@@ -70,7 +70,7 @@ func withPeer(s *node.Stats) {
 	s.Sync.Peers = append(s.Sync.Peers, node.PeerStats{})
 	p := &s.Sync.Peers[0]
 	p.Node, p.Replica, p.StaleFor, p.HeardAgo, p.Skew = "n2", 35*36+1, math.MaxInt64, 1_500_000, -2500
-	s.Staleness = math.MaxInt64
+	s.Staleness, s.DegradedReasons = math.MaxInt64, []string{"peer_silent"}
 }
 
 func TestStatusKeepsItsMembers(t *testing.T) {

@@ -16,8 +16,13 @@ import (
 var pageSource string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"names":   func(m map[string]limitStatus) []string { return slices.Sorted(maps.Keys(m)) },
-	"units":   func(u float64) string { return strconv.FormatFloat(u, 'f', 1, 64) },
+	"names": func(m map[string]limitStatus) []string { return slices.Sorted(maps.Keys(m)) },
+	"units": func(u *float64) string {
+		if u == nil {
+			return "unknown"
+		}
+		return strconv.FormatFloat(*u, 'f', 1, 64)
+	},
 	"percent": func(p float64) string { return strconv.FormatFloat(p, 'f', 2, 64) + " %" },
 	"rule":    ruleOf,
 }).Parse(pageSource))

@@ -16,8 +16,9 @@ import (
 // name or meaning. Counters start with the node. A duration's unit is in its name.
 type status struct {
 	Node     nodeStatus             `json:"node"`
-	Degraded bool                   `json:"degraded"` // cut off from the network or from a peer, so the bound is wider
-	Peers    []peerStatus           `json:"peers"`    // empty for a node alone
+	Degraded bool                   `json:"degraded"` // the bounds are wide or unknown, or may be too small
+	Reasons  []string               `json:"degraded_reasons"`
+	Peers    []peerStatus           `json:"peers"` // empty for a node alone
 	Sync     syncStatus             `json:"sync"`
 	Bound    map[string]boundStatus `json:"bound"`  // by limit
 	Limits   map[string]limitStatus `json:"limits"` // by name
@@ -87,9 +88,11 @@ type traffic struct {
 // boundStatus says how far the cluster can have gone beyond one central limiter for one
 // client, and how far this node saw it go. All values are units of cost.
 type boundStatus struct {
-	Units        float64 `json:"units"` // the bound of this moment
-	Observed     uint64  `json:"observed_units"`
-	ObservedPeak uint64  `json:"observed_peak_units"`
+	Units        *float64 `json:"units"` // the bound of this moment; null: not known, or nothing limits it
+	Known        bool     `json:"bound_known"`
+	Expected     *float64 `json:"expected"` // of the heaviest client at its present rate; an estimate
+	Observed     uint64   `json:"observed_units"`
+	ObservedPeak uint64   `json:"observed_peak_units"`
 }
 
 type limitStatus struct {
@@ -141,7 +144,7 @@ func (a *api) statusNow() status {
 			Members: s.Sync.Members, Visible: s.Sync.Visible, Clients: s.Clients,
 			MaxClients: s.MaxClients, Overflowed: s.Overflowed, ClockAhead: ms(s.ClockAhead),
 		},
-		Degraded: s.Degraded, Peers: []peerStatus{}, Sync: syncStatusOf(&s),
+		Degraded: s.Degraded, Reasons: append([]string{}, s.DegradedReasons...), Peers: []peerStatus{}, Sync: syncStatusOf(&s),
 		Bound: map[string]boundStatus{}, Limits: map[string]limitStatus{}, Refused: s.Refused,
 		Latency: latencyStatus{Counts: s.LatencyCounts, Sum: int64(s.LatencySum), OneIn: s.LatencyEvery},
 	}
@@ -160,7 +163,7 @@ func (a *api) statusNow() status {
 		return cmp.Or(cmp.Compare(x.Node, y.Node), cmp.Compare(x.Incarnation, y.Incarnation))
 	})
 	for _, l := range s.Limits {
-		out.Bound[l.Name] = boundStatus{Units: l.OvershootBound, Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
+		out.Bound[l.Name] = boundStatus{Units: finite(l.OvershootBound), Known: !math.IsInf(l.OvershootBound, 1), Expected: finite(l.OvershootExpected), Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
 		ls := limitStatus{
 			Limit: spec.LimitOf(l.Policy), Allowed: l.Allowed, Denied: l.Denied,
 			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits, Since: instant(l.Revision), Set: l.Set,
@@ -209,6 +212,14 @@ func syncStatusOf(s *node.Stats) syncStatus {
 
 // incarnation writes a replica's number as subjects have it.
 func incarnation(replica uint64) string { return strconv.FormatUint(replica, 36) }
+
+// finite is nil for a bound that is not known: JSON has no infinity.
+func finite(units float64) *float64 {
+	if math.IsInf(units, 1) {
+		return nil
+	}
+	return &units
+}
 
 // ms converts a duration to milliseconds, rounded to the microsecond. It rounds as an
 // integer, which has no -0.

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,6 +66,7 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 		notChargedUnits.send(ch, float64(l.NotCharged), l.Name)
 		limitSet.send(ch, oneIf(l.Set), l.Name)
 		overshootBound.send(ch, l.OvershootBound, l.Name)
+		overshootExpected.send(ch, l.OvershootExpected, l.Name)
 		overshootObserved.send(ch, float64(l.OvershootSeen), l.Name)
 		overshootPeak.send(ch, float64(l.OvershootPeak), l.Name)
 		limitUnits.send(ch, float64(l.Policy.Limit), l.Name)
@@ -87,7 +89,9 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 		refused.send(ch, float64(n), reason)
 	}
 	ready.send(ch, oneIf(s.Sync.Ready))
-	degraded.send(ch, oneIf(s.Degraded))
+	for _, reason := range node.DegradedReasonNames() {
+		degraded.send(ch, oneIf(slices.Contains(s.DegradedReasons, reason)), reason)
+	}
 	isolated.send(ch, oneIf(s.Isolated))
 	others, differ := 0.0, 0.0
 	for _, p := range s.Sync.Peers {

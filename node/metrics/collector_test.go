@@ -86,7 +86,7 @@ func value(m *dto.Metric) float64 {
 // limits default and login that nobody has asked anything yet.
 func expected() []string {
 	all := []string{
-		"decision_duration_seconds", "clients", "max_clients", "overflow_decisions_total", "ready", "degraded", "peers_configured_otherwise", "peers_limits_differ", "isolated", "members", "members_visible",
+		"decision_duration_seconds", "clients", "max_clients", "overflow_decisions_total", "ready", "peers_configured_otherwise", "peers_limits_differ", "isolated", "members", "members_visible",
 		"clock_ahead_seconds", "nats_connected", "staleness_seconds", "clock_skew_seconds", "sync_gaps_total",
 		"sync_mismatches_total", "sync_repairs_total", "sync_timeouts_total", "sync_publish_errors_total",
 		`sync_rows_total{direction="sent"}`, `sync_rows_total{direction="received"}`,
@@ -96,8 +96,10 @@ func expected() []string {
 			all = append(all, fmt.Sprintf(format, v))
 		}
 	}
+	each(`degraded{reason="%s"}`, "not_connected", "peer_silent", "one_way", "peer_unheard", "never_heard", "joining", "joined_without_snapshot",
+		"rows_refused", "clock_ahead", "isolated_open", "table_full_open")
 	for _, limit := range []string{"default", "login"} {
-		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_observed_units_total", "overshoot_peak_units",
+		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_expected_units", "overshoot_observed_units_total", "overshoot_peak_units",
 			"shadow_denied_total", "shadow_denied_units_total", "odd_addresses_total", "charged_units_total", "not_charged_units_total", "limit_set", "limit_units", "limit_burst_units", "limit_window_seconds", "limit_revision_timestamp_seconds")
 		each(`decisions_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
 		each(`override_decisions_total{limit="`+limit+`",outcome="%s",override=""}`, "allowed", "denied")
@@ -218,7 +220,8 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 		s.RowsLost["future"] = 6
 		s.Sync.Gaps, s.Sync.Mismatches, s.Sync.Repairs = 1, 2, 3
 		s.Sync.Timeouts, s.Sync.PublishErrors, s.Sync.RowsSent, s.Overflowed = 4, 5, 6, 7
-		s.Limits[0].OvershootBound, s.Limits[0].OvershootSeen, s.Limits[0].OvershootPeak = 12.5, 9, 4
+		s.Limits[0].OvershootBound, s.Limits[0].OvershootSeen, s.Limits[0].OvershootPeak = math.Inf(1), 9, 4
+		s.Limits[0].OvershootExpected, s.DegradedReasons = 2, []string{"one_way"}
 		s.Limits[0].Revision = time.Unix(1700000000, 5e8)
 		s.Limits[0].Shadowed, s.Limits[0].ShadowedUnits, s.Limits[0].OddAddresses, s.Limits[0].Set = 11, 22, 3, true
 		s.Limits[0].Charged, s.Limits[0].NotCharged = 33, 44
@@ -226,13 +229,13 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 	}})
 	got := series(t, c)
 	for name, want := range map[string]float64{
-		"nats_connected": 1, "degraded": 1, "isolated": 1, "staleness_seconds": math.Inf(1), "clock_skew_seconds": 0.02, "clock_ahead_seconds": 1,
+		"nats_connected": 1, `degraded{reason="one_way"}`: 1, `degraded{reason="joining"}`: 0, `overshoot_bound_units{limit="default"}`: math.Inf(1), `overshoot_expected_units{limit="default"}`: 2, "isolated": 1, "staleness_seconds": math.Inf(1), "clock_skew_seconds": 0.02, "clock_ahead_seconds": 1,
 		`peers{state="alive"}`: 2, `peers{state="suspect"}`: 0, `peers{state="gone"}`: 1,
 		`sync_messages_total{direction="sent",kind="delta"}`: 3, `sync_bytes_total{direction="sent",kind="delta"}`: 400,
 		`sync_dropped_messages_total{reason="tag"}`: 5, `sync_lost_rows_total{reason="future"}`: 6,
 		"sync_gaps_total": 1, "sync_mismatches_total": 2, "sync_repairs_total": 3, "sync_timeouts_total": 4, "sync_publish_errors_total": 5,
 		`sync_rows_total{direction="sent"}`: 6, "overflow_decisions_total": 7,
-		`overshoot_bound_units{limit="default"}`: 12.5, `overshoot_observed_units_total{limit="default"}`: 9, `overshoot_peak_units{limit="default"}`: 4,
+		`overshoot_observed_units_total{limit="default"}`: 9, `overshoot_peak_units{limit="default"}`: 4,
 		`limit_revision_timestamp_seconds{limit="default"}`: 1700000000.5,
 		`shadow_denied_total{limit="default"}`:              11, `shadow_denied_units_total{limit="default"}`: 22, `odd_addresses_total{limit="default"}`: 3, `limit_set{limit="default"}`: 1,
 		`charged_units_total{limit="default"}`: 33, `not_charged_units_total{limit="default"}`: 44,

@@ -28,7 +28,8 @@ func gauge(name, help string, labels ...string) metric {
 var (
 	decisions         = counter("decisions_total", "Decisions of this node, by outcome: allowed or denied.", "limit", "outcome")
 	units             = counter("units_total", "Cost of this node's decisions, by outcome.", "limit", "outcome")
-	overshootBound    = gauge("overshoot_bound_units", "The most units that the cluster can have admitted to one client beyond the limit by now, from measured staleness and skew.", "limit")
+	overshootBound    = gauge("overshoot_bound_units", "The most units that the cluster can have admitted to one client beyond the limit by now, from measured staleness and skew. +Inf if the node does not know.", "limit")
+	overshootExpected = gauge("overshoot_expected_units", "What to expect that the cluster admits to the heaviest client beyond the limit: an estimate, at its present rate.", "limit")
 	overshootObserved = counter("overshoot_observed_units_total", "Units beyond the limit that this node found when it merged its peers' totals.", "limit")
 	overshootPeak     = gauge("overshoot_peak_units", "The most units beyond the limit that this node found for one client since its start.", "limit")
 	shadowDenied      = counter("shadow_denied_total", "Decisions that a shadow limit allowed and would otherwise have denied.", "limit")
@@ -54,7 +55,7 @@ var (
 	overflow         = counter("overflow_decisions_total", "Decisions on unknown clients while the client table was full.")
 	refused          = counter("refused_requests_total", "Requests that no limit decided, by reason.", "reason")
 	ready            = gauge("ready", "1 once the node has joined its cluster.")
-	degraded         = gauge("degraded", "1 while this node does not hear some peer, or some peer does not hear this node.")
+	degraded         = gauge("degraded", "1 while the bounds of this node are wide or unknown, or may be too small, for this reason.", "reason")
 	members          = gauge("members", "Nodes of the cluster, with silent ones that have not said bye.")
 	visible          = gauge("members_visible", "Nodes of the cluster that hear each other, with this one.")
 	otherwise        = gauge("peers_configured_otherwise", "Peers that decide by other limits than this node, because their configuration differs.")
@@ -83,7 +84,7 @@ var (
 
 // all lists the metrics for Describe.
 var all = []metric{
-	decisions, units, overshootBound, overshootObserved, overshootPeak, shadowDenied, shadowUnits, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
+	decisions, units, overshootBound, overshootExpected, overshootObserved, overshootPeak, shadowDenied, shadowUnits, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
 	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
 	connected, peers, staleness, clockSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,

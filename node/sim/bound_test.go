@@ -81,20 +81,12 @@ var brokenSeeds = []uint64{
 // unmended lists the attacks and seeds that still break a promise. One that does not any
 // more has to leave this list.
 var unmended = map[string]bool{
-	"alone-clock-set-right":         true,
-	"clock-behind-then-leaves":      true,
-	"debt-forgiven-after-partition": true,
-	"leave-in-partition":            true,
-	"mint-fixed-window":             true,
-	"reset-then-older-change":       true,
-	"share-restart-in-partition":    true,
-	"table-full-open":               true,
-	"50000708":                      true,
-	"50001064":                      true,
-	"50007190":                      true,
-	"50024072":                      true,
-	"50034004":                      true,
-	"50036371":                      true,
+	"mint-fixed-window":          true,
+	"reset-then-older-change":    true,
+	"share-restart-in-partition": true,
+	"50000708":                   true,
+	"50007190":                   true,
+	"50036371":                   true,
 }
 
 func TestAttacksOnTheBound(t *testing.T) {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -215,4 +216,9 @@ type Result struct {
 	// Trace is a hash over everything that happened, in order.
 	Trace      uint64   `json:"trace"`
 	Violations []string `json:"violations"`
+}
+
+// lone reports whether there is one node from the start to the end, which expects no other.
+func (sc *Scenario) lone() bool {
+	return sc.Nodes == 1 && !slices.ContainsFunc(sc.Faults, func(f Fault) bool { return f.Kind == FaultJoin })
 }

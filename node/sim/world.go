@@ -225,7 +225,8 @@ func (w *world) join(again *member, name string) error {
 	step, err := node.NewStepper(node.Config{
 		Name: m.name, Limits: limits,
 		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients, OnFull: full,
-		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) },
+		Alone: w.sc.lone(),
+		Now:   func() time.Time { return time.Unix(0, m.clock.read(w.now)) }, Elapsed: func() time.Duration { return time.Duration(w.now) },
 	}, m.replica, m.inbox)
 	if err != nil {
 		return err

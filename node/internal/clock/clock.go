@@ -80,6 +80,13 @@ func (b *base) read(mono int64) int64 {
 	return b.at + d
 }
 
+// Offset is how far the clock is from a monotonic one, in nanoseconds: it changes where the
+// clock is set or slowed down, and nowhere else.
+func (c *Clock) Offset() int64 {
+	mono := int64(time.Since(c.epoch))
+	return c.base.Load().read(mono) - mono
+}
+
 // Steer compares the clock with the wall clock and corrects it. Call it about once a
 // second, from one goroutine. It returns how far the clock is ahead of the wall clock.
 func (c *Clock) Steer() time.Duration {

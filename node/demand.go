@@ -1,0 +1,74 @@
+package node
+
+import (
+	"sync"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+)
+
+// demand is what the heaviest client of each account asked of this node lately. The zero
+// value is ready. Safe for concurrent use.
+type demand struct {
+	mu sync.Mutex
+	at int64 // of the last look, by the node's clock
+	of map[*tally.Account]*asked
+}
+
+// asked is what each of the heaviest clients of an account asked by the last look, in units,
+// and the most that one of them asked in a second before it.
+type asked struct {
+	units map[string]uint64
+	heavy float64
+}
+
+// look measures the time since the last look, which should be about a second.
+func (d *demand) look(now int64, accounts []*tally.Account) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	seconds := float64(now-d.at) / 1e9
+	if d.at = now; seconds <= 0 {
+		return
+	}
+	before := d.of
+	d.of = make(map[*tally.Account]*asked, len(accounts))
+	for _, account := range accounts {
+		a := &asked{units: map[string]uint64{}}
+		for _, c := range account.Top.List() {
+			units := c.Allowed + c.Denied
+			a.units[c.Name] = units
+			if was := before[account]; was != nil && units > was.units[c.Name] {
+				a.heavy = max(a.heavy, float64(units-was.units[c.Name])/seconds)
+			}
+		}
+		d.of[account] = a
+	}
+}
+
+// rate is what the account's heaviest client asked of this node, in units a second.
+func (d *demand) rate(account *tally.Account) float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a := d.of[account]; a != nil {
+		return a.heavy
+	}
+	return 0
+}
+
+// bounds are the worst case of one limit and what to expect. The heaviest client here is
+// taken to ask the other nodes for as much each.
+func (n *Node) bounds(r *limits.Revision, s *limits.Sight) (bound, expected float64) {
+	others := float64(max(s.Sync.Members, 1) - 1)
+	return r.Bound(s), r.Expected(s, others*n.demand.rate(r.Limit.Account))
+}
+
+// accounts lists those of all limits. The inline ones share one.
+func (n *Node) accounts() (out []*tally.Account) {
+	for _, l := range n.limits.All() {
+		out = append(out, l.Account)
+	}
+	for _, l := range n.limits.AllInline() {
+		return append(out, l.Account)
+	}
+	return out
+}

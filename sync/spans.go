@@ -1,0 +1,62 @@
+package sync
+
+import (
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// Span is a stretch of time in which an incarnation may have admitted what is not known to
+// be merged here. Both ends are ages by our clock, in nanoseconds.
+type Span struct {
+	Began int64
+	Ended int64 // 0 while it goes on; at most Began
+	// Healed says that everything was merged when the span ended: what is missing is only
+	// what was too old to be merged by then.
+	Healed bool
+}
+
+// spans are the stretches that are over, of all incarnations, by when they ended. They
+// are facts: nothing that happens later changes one. The zero value holds none.
+type spans struct {
+	closed []closedSpan
+	// dropped: some were dropped for want of room; droppedAt is when the latest of them
+	// ended, by our clock.
+	dropped   bool
+	droppedAt int64
+}
+
+type closedSpan struct {
+	of          crdt.Replica
+	began, over int64 // by our clock
+	healed      bool
+}
+
+// maxSpans is how many spans that are over are kept. Raising it takes memory, and time for
+// each scrape. Lowering it makes a node that sees many crashes say sooner that it does not
+// know its bound.
+const maxSpans = 256
+
+// close adds a span that ends at now. Calls are in the order of now.
+func (s *spans) close(of crdt.Replica, began, now int64, healed bool) {
+	if began >= now {
+		return
+	}
+	if len(s.closed) == maxSpans {
+		s.lose(s.closed[0].over)
+		s.closed = slices.Delete(s.closed, 0, 1)
+	}
+	s.closed = append(s.closed, closedSpan{of, began, now, healed})
+}
+
+// lose notes that a span that ended at over is not kept.
+func (s *spans) lose(over int64) { s.dropped, s.droppedAt = true, max(s.droppedAt, over) }
+
+// all lists the spans of each incarnation that has some.
+func (s *spans) all(now int64) map[crdt.Replica][]Span {
+	out := map[crdt.Replica][]Span{}
+	for _, c := range s.closed {
+		out[c.of] = append(out[c.of], Span{Began: now - c.began, Ended: now - c.over, Healed: c.healed})
+	}
+	return out
+}
