@@ -37,12 +37,6 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
 		{"node/internal/table/merge.go", "	if !t.plausible(now, r, d.Start, row) {\n", "	if false {\n"},
 	}},
-	{name: "leave silent nodes out of the exported bound", edits: []edit{
-		{"node/internal/limits/bound.go", "		if !p.Admits {\n", "		if p.State != deltasync.PeerAlive {\n"},
-	}},
-	{name: "leave staleness out of the exported bound", edits: []edit{
-		{"node/internal/limits/bound.go", "rate * (float64(p.StaleFor) + float64(flush))", "rate * float64(flush)"},
-	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
 		{"node/decide.go", "		if conforms, origin = r.GCRA.Admit(s.Level(e, now), now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
 		if st.Start() > now {
@@ -143,9 +137,6 @@ var nodeMistakes = []mistake{
 	}},
 	{name: "leave a reservation's other limits charged", edits: []edit{
 		{"node/reserve.go", "	for i := range r.holds {\n", "	for i := range r.holds[:1] {\n"},
-	}},
-	{name: "leave out of the exported bound what windows admit alone", edits: []edit{
-		{"node/internal/limits/bound.go", "		units += r.MostAlone()\n", "		if r.Policy.Algorithm == limit.GCRA {\n			units += r.MostAlone()\n		}\n"},
 	}},
 	{name: "begin a new spell of isolation whenever the group changes", edits: []edit{
 		{"node/internal/isolation/group.go", "	if was == nil {\n		w.spells++\n	}\n", "	w.spells++\n"},
