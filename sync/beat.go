@@ -17,6 +17,9 @@ func (e *Engine) beat(now int64) {
 			m.Heard = append(m.Heard, Heard{Replica: p.replica, Seq: p.seq, Lag: p.bearing.recent.least()})
 		}
 	}
+	if e.join.ready {
+		m.Missing = e.members.missing(now)
+	}
 	e.addRoots(now, m)
 	e.addKnown(now, m)
 	if e.join.ready {
@@ -42,6 +45,9 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		e.compareLimits(p, m.Base != e.store.BaseDigest())
 	}
 	e.members.listen(now, p, m.Heard)
+	if !m.Joining {
+		e.members.inherit(now, m.Missing)
+	}
 	if m.Joining && !p.sure {
 		p.from = max(p.from, p.metAt-joinLimit)
 	}

@@ -101,7 +101,7 @@ func NewEngine(cfg Config, store Store, now int64, inbox string) *Engine {
 		started: now, nextFlush: now + int64(cfg.Interval), nextBeat: now,
 		join: joining{startedAt: now},
 	}
-	e.members = members{cfg: cfg, events: e.event, started: now, told: map[crdt.Replica]int64{}}
+	e.members = members{cfg: cfg, events: e.event, started: now, told: map[crdt.Replica]int64{}, inherited: map[crdt.Replica]inherited{}}
 	e.stats.init()
 	e.showGroup(now)
 	return e

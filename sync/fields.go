@@ -41,6 +41,7 @@ var fields = [...]field{
 	24: records("Settled", maxSettlements, func(m *Message) *[]Settled { return &m.Settled }, settledRecord),
 	25: records("Known", maxKnown, func(m *Message) *[]Known { return &m.Known }, knownRecord),
 	26: records("Beyond", maxSettlements, func(m *Message) *[]Beyond { return &m.Beyond }, beyondRecord),
+	27: records("Missing", maxMissing, func(m *Message) *[]Missing { return &m.Missing }, missingRecord),
 }
 
 // The records. A word that holds a time is an int64's bits.
@@ -97,6 +98,13 @@ func settledRecord(w *words, s *Settled) {
 func beyondRecord(w *words, b *Beyond) {
 	w.uint(&b.ID)
 	w.int(&b.Units, 0, crdt.MaxTotal)
+}
+
+func missingRecord(w *words, m *Missing) {
+	w.uint((*uint64)(&m.Of))
+	w.int(&m.Began, 0, crdt.End)
+	w.int(&m.Ended, 0, crdt.End)
+	w.bool(&m.Healed)
 }
 
 func stampWords(w *words, s *crdt.Stamp) {

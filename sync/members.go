@@ -37,6 +37,8 @@ type members struct {
 	spans spans
 	// departed is how far the clocks of peers that were forgotten were from ours.
 	departed Offsets
+	// inherited is the silent incarnations that peers tell of and that were never heard here.
+	inherited map[crdt.Replica]inherited
 	// told is since when beats name incarnations that were never heard, by our clock.
 	told map[crdt.Replica]int64
 	// nextForget is when to look again for peers to forget.
@@ -80,6 +82,10 @@ func (ms *members) add(node string, r crdt.Replica) *peer {
 	}
 	p := &peer{node: node, replica: r, from: ms.started}
 	delete(ms.told, r)
+	if was, some := ms.inherited[r]; some {
+		p.from = min(p.from, was.began)
+		delete(ms.inherited, r)
+	}
 	ms.heard = true
 	i, _ := ms.search(r)
 	ms.peers = slices.Insert(ms.peers, i, p)
@@ -142,6 +148,7 @@ func (ms *members) age(now int64) (changed bool) {
 	}
 	if now >= ms.nextForget {
 		ms.nextForget = now + int64(ms.cfg.BeatInterval)
+		ms.disinherit(now)
 		ms.peers = slices.DeleteFunc(ms.peers, func(p *peer) bool {
 			forget := p.state == PeerGone && now-p.goneAt > forgetAfter && !ms.admits(p)
 			if forget {

@@ -97,6 +97,7 @@ type Message struct {
 	Known   []Known       // beat: what the sender knows of replicas that it does not hear
 	Origins []OriginRoot  // beat: digests of origins, over some of the partitions
 	Limits  crdt.Digest   // beat: digest of the limits register
+	Missing []Missing     // beat: what the sender may miss of others, and the receiver too if it came later
 	Base    crdt.Digest   // beat: digest of the limits as configured
 	Regs    []Register    // limits, rows: entries of the limits register
 	Resets  []ClientReset // reset

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -37,7 +38,7 @@ type closedSpan struct {
 // know its bound.
 const maxSpans = 256
 
-// close adds a span that ends at now. Calls are in the order of now.
+// close adds a span that ended at now.
 func (s *spans) close(of crdt.Replica, began, now int64, healed bool) {
 	if began >= now {
 		return
@@ -46,7 +47,8 @@ func (s *spans) close(of crdt.Replica, began, now int64, healed bool) {
 		s.lose(s.closed[0].over)
 		s.closed = slices.Delete(s.closed, 0, 1)
 	}
-	s.closed = append(s.closed, closedSpan{of, began, now, healed})
+	i, _ := slices.BinarySearchFunc(s.closed, now, func(c closedSpan, over int64) int { return cmp.Compare(c.over, over+1) })
+	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, healed})
 }
 
 // lose notes that a span that ended at over is not kept.

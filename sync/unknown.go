@@ -108,6 +108,9 @@ func (ms *members) unknown(now int64) (out []Unknown, unheard int) {
 	for r, spans := range closed {
 		out = append(out, Unknown{r, spans})
 	}
+	for r, was := range ms.inherited {
+		out = append(out, Unknown{r, []Span{{Began: now - was.began}}})
+	}
 	never := ms.unheard(now)
 	for _, r := range never {
 		out = append(out, Unknown{r, []Span{{Began: crdt.End}}})
@@ -121,5 +124,5 @@ func (ms *members) unknown(now int64) (out []Unknown, unheard int) {
 		}
 		return 0
 	})
-	return out, len(never)
+	return out, len(never) + len(ms.inherited)
 }
