@@ -136,6 +136,11 @@ func genMessage(t *rapid.T) *Message {
 	m.Roots = genSlice(t, "roots", 5, func() Root {
 		return Root{Replica: genReplica(t, "root"), Window: genWindow(t), Digest: genDigest(t)}
 	})
+	m.Missing = genSlice(t, "missing", 5, func() Missing {
+		return Missing{Of: genReplica(t, "missed"), Span: Span{
+			Began: rapid.Int64Range(0, crdt.End).Draw(t, "began"), Ended: rapid.Int64Range(0, crdt.End).Draw(t, "ended"), Healed: rapid.Bool().Draw(t, "healed"),
+		}}
+	})
 	m.Known = genSlice(t, "known", 5, func() Known {
 		return Known{Replica: genReplica(t, "silent"), Merged: genUint64(t, "merged"), Bye: genUint64(t, "bye")}
 	})

@@ -42,6 +42,7 @@ func fullMessage() *Message {
 		Last:    true, Done: true,
 		Known:       []Known{{Replica: 42, Merged: 43, Bye: 44}},
 		Settlements: []Settlement{{ID: 38, Actual: 39}}, Settled: []Settled{{ID: 40, Back: -41, Known: true}}, Beyond: []Beyond{{ID: 46, Units: 47}},
+		Missing: []Missing{{Of: 45, Span: Span{Began: 47, Ended: 46, Healed: true}}},
 	}
 }
 
