@@ -209,7 +209,7 @@ func TestTwoNodesShareOneConnection(t *testing.T) {
 	if !conn.IsConnected() {
 		t.Fatal("the caller's connection was closed")
 	}
-	eventually(t, "the other node hears the bye", func() bool { return nodes[1].Stats().Limits[0].OvershootBound < 1 }) // less than a burst
+	eventually(t, "the other node hears the bye", func() bool { return nodes[1].Stats().Sync.Peers[0].State == node.PeerGone })
 	closeInTime(t, nodes[1])
 }
 
