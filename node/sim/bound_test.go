@@ -86,7 +86,6 @@ var unmended = map[string]bool{
 	"share-restart-in-partition": true,
 	"50000708":                   true,
 	"50007190":                   true,
-	"50036371":                   true,
 }
 
 func TestAttacksOnTheBound(t *testing.T) {
