@@ -86,7 +86,7 @@ func (ms *members) unheard(now int64) (out []crdt.Replica) {
 
 // settled reports whether all peers that are alive hear us, and told all that they sent.
 func (ms *members) settled() bool {
-	return !slices.ContainsFunc(ms.peers, func(p *peer) bool { return p.state == PeerAlive && !(p.hearsUs && p.sure) })
+	return !slices.ContainsFunc(ms.peers, func(p *peer) bool { return p.state == PeerAlive && (!p.hearsUs || !p.sure) })
 }
 
 // unknown lists what can be missing here of each incarnation, and how many were never heard.

@@ -111,12 +111,12 @@ func unseen(r *limit.Rule, s *Sight, of *deltasync.Unknown, horizon int64) float
 	slices.SortFunc(spans, func(a, b deltasync.Span) int { return cmp.Compare(b.Began, a.Began) }) // oldest first
 	units, end := 0.0, int64(math.MaxInt64)
 	for _, sp := range spans {
-		gap := end - sp.Began
-		if end == math.MaxInt64 || rate(r)*float64(gap) >= burst {
+		switch gap := end - sp.Began; {
+		case end == math.MaxInt64 || rate(r)*float64(gap) >= burst:
 			units += burst
-		} else if sp.Ended >= end {
+		case sp.Ended >= end:
 			continue // within the one before
-		} else {
+		default:
 			units += rate(r) * float64(max(0, gap))
 			sp.Began = min(sp.Began, end)
 		}
