@@ -48,6 +48,6 @@ var boundMistakes = []mistake{
 		{"sync/bearing.go", "	b.lo = min(b.lo, b.hi)\n", ""},
 	}},
 	{name: "call a node joined before its peers list it", edits: []edit{
-		{"sync/unknown.go", "!(p.hearsUs && p.sure)", "!p.sure"},
+		{"sync/unknown.go", "(!p.hearsUs || !p.sure)", "!p.sure"},
 	}},
 }
