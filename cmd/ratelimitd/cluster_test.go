@@ -42,7 +42,9 @@ func countTogether(t *testing.T, all ...*process) {
 		})
 	}
 	for _, p := range all {
-		if s := p.status(); s.Sync.PublishErrors != 0 || s.Degraded {
+		// A node that has just joined is degraded until its peers list it in their beats.
+		eventually(t, "nobody is degraded", func() bool { return !p.status().Degraded })
+		if s := p.status(); s.Sync.PublishErrors != 0 {
 			t.Errorf("got %+v", s)
 		}
 	}
