@@ -41,7 +41,7 @@ func newBucketHub(t *testing.T) *hub {
 		user := strings.Replace(documented(t), "publish: [\n", "publish: [\n"+publish, 1)
 		users = append(users, strings.ReplaceAll(user, "api-1", fmt.Sprintf("n%d", i)))
 	}
-	users = append(users, operator, `{user: "admin", password: "secret of admin"}`)
+	users = append(users, operator, `{user: "admin", password: "the-secret-of-admin"}`)
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "nats.conf")
 	text := fmt.Sprintf("jetstream { store_dir: %q }\nauthorization { users = [\n%s] }\n", dir, strings.Join(users, ""))
@@ -54,7 +54,7 @@ func newBucketHub(t *testing.T) *hub {
 // as is the server's JetStream for a user.
 func (h *hub) as(user string) jetstream.JetStream {
 	h.t.Helper()
-	conn, err := nats.Connect("nats://"+h.address, nats.UserInfo(user, "secret of "+user), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	conn, err := nats.Connect("nats://"+h.address, nats.UserInfo(user, "the-secret-of-"+user), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestABucketChangesTheLimitsOfAllDaemons(t *testing.T) {
 	for i := range 3 {
 		name := fmt.Sprintf("n%d", i)
 		password := filepath.Join(t.TempDir(), "password")
-		if err := os.WriteFile(password, []byte("secret of "+name), 0o600); err != nil {
+		if err := os.WriteFile(password, []byte("the-secret-of-"+name), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		daemons = append(daemons, newDaemon(t, name, "-nats", "nats://"+h.address, "-nats-user", name, "-nats-password-file", password, "-nats-kv-bucket", "limits"))

@@ -208,7 +208,8 @@ func TestABurstAtAllNodesReachesTheBound(t *testing.T) {
 // TestTheExampleMessageIsWhatANodeSends makes the message that docs/sync.md takes
 // apart.
 func TestTheExampleMessageIsWhatANodeSends(t *testing.T) {
-	now := time.Date(2030, 1, 1, 0, 1, 5, 0, time.UTC)
+	begin := time.Date(2030, 1, 1, 0, 1, 5, 0, time.UTC)
+	now := begin.Add(-4 * time.Second)
 	s, err := node.NewStepper(node.Config{
 		Name: "api-1", Limit: 100, Window: time.Minute,
 		Now: func() time.Time { return now },
@@ -217,7 +218,10 @@ func TestTheExampleMessageIsWhatANodeSends(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Step(deltasync.Input{Kind: deltasync.InputConnected})
-	now = now.Add(10 * time.Millisecond)
+	for ; now.Before(begin); now = now.Add(time.Second / 2) {
+		s.Step(deltasync.Input{Kind: deltasync.InputTick}) // it tells nothing before it has joined
+	}
+	now = begin.Add(10 * time.Millisecond)
 	s.Node.Take("alice", 3)
 	now = now.Add(20 * time.Millisecond)
 	s.Node.Take("bob", 50)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -112,17 +113,19 @@ func TestEachLimitDoesWhatItChoseWhenNodesAreCutOff(t *testing.T) {
 		befell.apart = trials[choice].converges(whole, "alice").Sub(cut)
 	}
 	trials[node.IsolationKeep].owes("alice")
-	c.await("nobody complains any more", func() bool {
+	// What passed while the open limit was open counts for as long as the bound looks back.
+	c.await("nobody complains of anything but what the open limit let pass", func() bool {
 		for _, n := range c.nodes {
-			if p := status(t, n); !shows(t, n, false, false) || p.Degraded || p.Node.Isolated || p.Node.Visible != 3 {
+			p, s := status(t, n), n.Stats()
+			if !shows(t, n, true, false) || !slices.Equal(s.DegradedReasons, []string{"isolated_open"}) || !p.Degraded || p.Node.Isolated || p.Node.Visible != 3 {
 				return false
 			}
 		}
 		return true
 	})
 	for _, choice := range choices {
-		sees(c, choice, node.ReasonOverLimit, false)
-		sees(c, choice, node.ReasonOK, false)
+		sees(c, choice, node.ReasonOverLimit, true)
+		sees(c, choice, node.ReasonOK, true)
 	}
 	trials[node.IsolationKeep].judge("alice", befell)
 	// A shared limit pays for the time until the nodes know that they are cut off,

@@ -60,7 +60,7 @@ func newGuarded(t *testing.T) *guarded {
 
 func (g *guarded) options(i int) []nats.Option {
 	name := fmt.Sprintf("n%d", i)
-	return []nats.Option{nats.UserInfo(name, "secret of "+name)}
+	return []nats.Option{nats.UserInfo(name, "the-secret-of-"+name)}
 }
 
 func (g *guarded) join() node.NATS {
