@@ -33,6 +33,7 @@ type decider struct {
 	_ [64]byte // keeps the counters below, which many write, off the cache lines of what decisions read
 
 	overflowed atomic.Uint64            // decisions on unknown clients while the table was full
+	opened     atomic.Uint64            // requests that passed because a limit was open while isolated
 	refusals   [reasonEnd]atomic.Uint64 // requests that no limit decided
 	latency    latency
 }
@@ -204,6 +205,9 @@ func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now
 	} else {
 		allowed, why, o := n.weigh(s, e, iso, now, cost)
 		if why != ReasonOK {
+			if why == ReasonIsolatedOpen {
+				n.opened.Add(1)
+			}
 			return allowed, why
 		}
 		if iso != nil {

@@ -77,18 +77,8 @@ var degradations = []degradation{
 		},
 	},
 	{
-		name: "isolated_open", means: "a limit lets everything pass while nodes do not hear each other", until: "they hear each other, and what passed is too old to count", lasts: true,
-		holds: func(n *Node, s *limits.Sight) bool {
-			if !s.Isolated {
-				return false
-			}
-			for _, l := range n.limits.All() {
-				if r := l.Known(s.Sync.Now); r != nil && r.Policy.OnIsolation == IsolationOpen {
-					return true
-				}
-			}
-			return false
-		},
+		name: "isolated_open", means: "an open limit let requests pass while nodes did not hear each other", until: "they hear each other, and what passed is too old to count", lasts: true,
+		holds: func(n *Node, _ *limits.Sight) bool { return n.passedOpen.grew(n.opened.Load()) },
 	},
 	{
 		name: "table_full_open", means: "unknown clients pass because the table is full", until: "the table has room, and what passed is too old to count", lasts: true,

@@ -43,11 +43,11 @@ type Node struct {
 
 	resets limits.Resets
 
-	sightings        sightings
-	demand           demand
-	partial          atomic.Bool // the join without a snapshot was noticed
-	lost, passedFull growing
-	logged           map[string]bool // the degradations that the log told of; only the housekeeping uses it
+	sightings                    sightings
+	demand                       demand
+	partial                      atomic.Bool // the join without a snapshot was noticed
+	lost, passedFull, passedOpen growing
+	logged                       map[string]bool // the degradations that the log told of; only the housekeeping uses it
 
 	escrow       *escrow.Escrow // reservations under tokens
 	dropped      tally.Drops
