@@ -10,6 +10,8 @@ type mistake struct {
 	name  string
 	edits []edit
 	slow  bool // it takes long to catch, so that CI leaves it to `make mutants`
+	// also is one more package whose tests look at what the mistake does; "" for none.
+	also string
 }
 
 // edit replaces old, which the file holds exactly once, by new.
@@ -26,6 +28,9 @@ func (m *mistake) folders() []string {
 		if folder := "./" + path.Dir(e.file); folder != simulator && !slices.Contains(all, folder) {
 			all = append(all, folder)
 		}
+	}
+	if m.also != "" {
+		all = append(all, m.also)
 	}
 	return all
 }

@@ -69,13 +69,13 @@ var nodeMistakes = []mistake{
 	{name: "give back what has drained already", edits: []edit{
 		{"node/internal/table/charge.go", "		return s.undrained(e, c, now)\n", ""},
 	}},
-	{name: "give back by the level at the charge, whatever was given back below it since", edits: []edit{
+	{name: "give back by the level at the charge, whatever was given back below it since", also: "./node", edits: []edit{
 		{"node/internal/table/refund.go", "			lowered += r.units\n", ""},
 	}},
-	{name: "take refunds of later charges for refunds of earlier ones", edits: []edit{
+	{name: "take refunds of later charges for refunds of earlier ones", also: "./node", edits: []edit{
 		{"node/internal/table/refund.go", "		if r.of < c.turn && c.turn < r.turn {\n", "		if c.turn < r.turn {\n"},
 	}},
-	{name: "round down what has not drained: nothing of one unit comes back", edits: []edit{
+	{name: "round down what has not drained: nothing of one unit comes back", also: "./node", edits: []edit{
 		{"node/internal/table/refund.go", "	level := e.rule.GCRA.UnitsOver(max(0, c.tat-now))\n", "	level := e.rule.GCRA.Units(max(0, c.tat-now))\n"},
 	}},
 	{name: "charge whatever is said, for years", edits: []edit{
