@@ -15,7 +15,7 @@ var boundMistakes = []mistake{
 		{"node/internal/limits/bound.go", "	if r.Policy.Algorithm != limit.GCRA {\n		return burst\n", "	if r.Policy.Algorithm != limit.GCRA {\n		return 0\n"},
 	}},
 	{name: "export the bound of the limit's own rule alone, not the overrides'", edits: []edit{
-		{"node/internal/limits/bound.go", "		worst = max(worst, bound(&r.Rules[i], s))\n", "		worst = max(worst, bound(&r.Rules[0], s))\n"},
+		{"node/internal/limits/bound.go", "		worst = max(worst, bound(&r.Rules[i], s))\n", "		worst = max(worst, bound(&r.Rules[0*i], s))\n"},
 	}},
 	{name: "export 0 where no peer was ever heard", edits: []edit{
 		{"node/internal/limits/bound.go", "	case s.Never, s.Open,", "	case s.Open,"},
