@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,14 +16,15 @@ import (
 // standing is a node without a network that stands at one instant until move is called.
 func standing(t *testing.T, cfg node.Config) (n *node.Node, move func(time.Duration)) {
 	t.Helper()
-	now := time.Unix(1_900_000_020, 0)
-	cfg.Now = func() time.Time { return now }
+	var now atomic.Int64 // housekeeping reads it beside the test
+	now.Store(time.Unix(1_900_000_020, 0).UnixNano())
+	cfg.Now = func() time.Time { return time.Unix(0, now.Load()) }
 	n, err := node.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = n.Close() })
-	return n, func(d time.Duration) { now = now.Add(d) }
+	return n, func(d time.Duration) { now.Add(int64(d)) }
 }
 
 // Every algorithm charges in full beyond the limit, up to the larger of a burst and a

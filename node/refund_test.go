@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,14 +12,15 @@ import (
 // solo is a node without a network whose clock the test sets.
 type solo struct {
 	*node.Node
-	at time.Time
+	at atomic.Int64 // unix nanoseconds; housekeeping reads it beside the test
 }
 
 func newSolo(t *testing.T, p node.Policy) *solo {
 	t.Helper()
-	s := &solo{at: time.Unix(1_900_000_020, 0)} // the start of a window of every width up to 60 s
+	s := &solo{}
+	s.at.Store(time.Unix(1_900_000_020, 0).UnixNano()) // the start of a window of every width up to 60 s
 	n, err := node.Open(t.Context(), node.Config{
-		Limits: map[string]node.Policy{node.DefaultLimit: p}, Now: func() time.Time { return s.at },
+		Limits: map[string]node.Policy{node.DefaultLimit: p}, Now: func() time.Time { return time.Unix(0, s.at.Load()) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,9 +74,9 @@ func TestARefundNeverMints(t *testing.T) {
 		var held []open
 		for range 5 + r.IntN(40) {
 			if r.IntN(3) > 0 {
-				s.at = s.at.Add(time.Duration(r.Float64() * r.Float64() * perUnit * float64(p.Burst) * 1.2))
+				s.at.Add(int64(r.Float64() * r.Float64() * perUnit * float64(p.Burst) * 1.2))
 			}
-			now := s.at.UnixNano()
+			now := s.at.Load()
 			switch cost := 1 + r.Int64N(p.Burst); r.IntN(4) {
 			case 0:
 				if s.Take("c", cost).Allowed {
@@ -172,7 +174,7 @@ func TestARefundGivesBackWhatWasTaken(t *testing.T) {
 			s := newSolo(t, c.policy)
 			var held []*node.Reservation
 			for i, st := range c.steps {
-				s.at = s.at.Add(st.wait)
+				s.at.Add(int64(st.wait))
 				switch st.do {
 				case "take":
 					if !s.Take("c", st.units).Allowed {
