@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,7 +11,7 @@ import (
 )
 
 func TestAnUnknownLimitIsToldToTheLogOnce(t *testing.T) {
-	var log bytes.Buffer
+	var log logged
 	n := alone(t, node.Config{Limit: 1, Window: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	policy := &node.Policy{Limit: 1, Window: time.Minute}
 	for _, use := range []struct {
@@ -28,31 +27,33 @@ func TestAnUnknownLimitIsToldToTheLogOnce(t *testing.T) {
 		{"", func() { n.Lookup("looked-up") }},
 		{"", func() { n.Allow("alice") }},
 	} {
-		log.Reset()
+		log.take()
 		use.ask()
 		use.ask()
 		want := 1
 		if use.name == "" {
 			want = 0
 		}
-		if got := strings.Count(log.String(), "there is no limit of this name"); got != want {
-			t.Errorf("%q: told %d times, want %d:\n%s", use.name, got, want, log.String())
+		text := log.take()
+		if got := strings.Count(text, "there is no limit of this name"); got != want {
+			t.Errorf("%q: told %d times, want %d:\n%s", use.name, got, want, text)
 		}
-		if want > 0 && !strings.Contains(log.String(), "limit="+use.name) {
-			t.Errorf("%q: not named:\n%s", use.name, log.String())
+		if want > 0 && !strings.Contains(text, "limit="+use.name) {
+			t.Errorf("%q: not named:\n%s", use.name, text)
 		}
 	}
-	log.Reset()
+	log.take()
 	for i := range 1000 {
 		n.Limiter(fmt.Sprintf("%d%s", i, strings.Repeat("x", 1000))).Allow("alice")
 	}
-	if got := strings.Count(log.String(), "\n"); got > 64 || log.Len() > 64*300 {
-		t.Errorf("names that clients make up fill the log with %d lines, %d bytes", got, log.Len())
+	text := log.take()
+	if got := strings.Count(text, "\n"); got > 64 || len(text) > 64*300 {
+		t.Errorf("names that clients make up fill the log with %d lines, %d bytes", got, len(text))
 	}
 }
 
 func TestALimitThatWasDeletedIsToldToTheLogOnce(t *testing.T) {
-	var log bytes.Buffer
+	var log logged
 	cfg := hourly(100)
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	l := newLab(t, 1, cfg)
@@ -62,15 +63,16 @@ func TestALimitThatWasDeletedIsToldToTheLogOnce(t *testing.T) {
 	extra := n.MustLimiter("extra")
 	must(t, errorOf(n.DeleteLimit("extra")))
 	l.run(time.Second)
-	log.Reset()
+	log.take()
 	for range 3 {
 		if extra.Allow("alice") {
 			t.Error("a limit that was deleted let one pass")
 		}
 		n.Do(node.Request{Client: "alice", Also: []node.Check{{Limit: "extra"}}})
 	}
-	if got := strings.Count(log.String(), "limit=extra"); got != 1 {
-		t.Errorf("told %d times, want once:\n%s", got, log.String())
+	text := log.take()
+	if got := strings.Count(text, "limit=extra"); got != 1 {
+		t.Errorf("told %d times, want once:\n%s", got, text)
 	}
 }
 
