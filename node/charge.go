@@ -104,7 +104,7 @@ func (n *decider) charge(checks []check) ChargeDetail {
 	unlockAll(&locked)
 	for i := range checks {
 		if c := &checks[i]; c.share > 0 && c.d.Cost > 0 {
-			c.limit.Account.Top.Offer(c.client, uint64(c.d.Cost)*c.share, true) //nolint:gosec // positive
+			c.limit.Account.Top.Offer(c.client, c.by.CountsAs(c.client, &net), uint64(c.d.Cost)*c.share, true) //nolint:gosec // positive
 		}
 	}
 	return charged(checks)

@@ -256,7 +256,7 @@ func (n *decider) count(c *check, peek, allowed bool) {
 	case c.shard == nil:
 		n.countOutright(c.limit, c.by, c.rule, c.client, c.cost, &c.d)
 	case c.share > 0:
-		offer(c.limit.Account, c.client, c.cost, c.share, &c.d)
+		offer(c.by, c.client, c.cost, c.share, &c.d)
 	}
 }
 

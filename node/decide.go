@@ -9,7 +9,6 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -85,7 +84,7 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 	timed := s.Sampler.One(latencyEvery)
 	s.Unlock()
 	if share > 0 {
-		l.Account.Top.Offer(client, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
+		l.Account.Top.Offer(client, group, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
 	}
 	if timed {
 		n.latency.observe(n.now() - now)
@@ -164,14 +163,16 @@ func (n *decider) countOutright(l *limits.Limit, r *limits.Revision, rule *limit
 	share := s.Sampler.Pick(n.now())
 	s.Unlock()
 	if share > 0 {
-		offer(l.Account, client, cost, share, d)
+		offer(r, client, cost, share, d)
 	}
 }
 
 // offer offers a decision to the list of the heaviest clients; it stands for share decisions
 // like it.
-func offer(a *tally.Account, client string, cost int64, share uint64, d *Decision) {
-	a.Top.Offer(client, uint64(cost)*share, d.Allowed && d.Reason != ReasonShadow) //nolint:gosec // at least 1
+func offer(r *limits.Revision, client string, cost int64, share uint64, d *Decision) {
+	var net limit.Buffer
+	group := r.CountsAs(client, &net)
+	r.Limit.Account.Top.Offer(client, group, uint64(cost)*share, d.Allowed && d.Reason != ReasonShadow) //nolint:gosec // at least 1
 }
 
 // weigh decides cost by the entry's state and by the limit's OnIsolation. It charges nothing.

@@ -80,7 +80,7 @@ type OverrideStats struct {
 // estimates. A busy node samples its decisions, and a late client takes over the count of
 // the client that it displaces.
 type TopClient struct {
-	Client  string
+	Client  string // what the client's id counts as: the id, an address in canonical form, or a network
 	Allowed uint64 // units
 	Denied  uint64 // units
 }

@@ -84,3 +84,46 @@ func TestTopDoesNotChargeOneClientForAnother(t *testing.T) {
 		t.Errorf("%+v, modest used 1000", got)
 	}
 }
+
+// A client is listed once, as what its id counts as, however it spells its address and
+// however it is decided.
+func TestTopListsAClientUnderTheIDThatItCountsAs(t *testing.T) {
+	policy := node.Policy{Limit: 100, Window: time.Hour, IDs: node.IDsAddress, IPv6Prefix: 64, Overrides: []node.Override{
+		{CIDRs: []string{"198.51.100.0/24"}, Access: node.Blocked},
+		{CIDRs: []string{"203.0.113.0/24"}, Access: node.Unlimited},
+	}}
+	n, clock := still(t, node.Config{Limits: map[string]node.Policy{"api": policy, "day": policy}})
+	spellings := map[string][]string{
+		"192.0.2.7":     {"192.0.2.7", "192.0.2.7:443", " 192.0.2.7", "::ffff:192.0.2.7", "[64:ff9b::c000:207]:1"},
+		"2001:db8::/64": {"2001:db8::1", "2001:DB8::2", "[2001:db8:0:0::3]:80", "2001:db8::4%eth0"},
+		"198.51.100.1":  {"198.51.100.1", "198.51.100.1:1", "64:ff9b::198.51.100.1"},
+		"203.0.113.9":   {"203.0.113.9", "203.0.113.9\t"},
+		"alice":         {"alice"},
+	}
+	want := map[string]uint64{}
+	for counts, ids := range spellings {
+		for _, id := range ids {
+			clock.at = clock.at.Add(time.Minute)
+			n.Do(node.Request{Client: id, Limit: "api"})
+			n.Do(node.Request{Client: id, Limit: "api", Also: []node.Check{{Limit: "day"}}})
+			want[counts] += 2
+			if counts != "198.51.100.1" {
+				n.Charge(node.Request{Client: id, Limit: "api"})
+			}
+			if counts != "198.51.100.1" && counts != "203.0.113.9" {
+				want[counts]++
+			}
+		}
+	}
+	got, err := n.Top("api")
+	must(t, err)
+	for _, c := range got {
+		if used := c.Allowed + c.Denied; used != want[c.Client] {
+			t.Errorf("%q: %d units, want %d", c.Client, used, want[c.Client])
+		}
+		delete(want, c.Client)
+	}
+	if len(want) > 0 {
+		t.Errorf("not listed: %v", want)
+	}
+}

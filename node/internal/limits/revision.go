@@ -57,6 +57,16 @@ func (r *Revision) Rule(client string, buf *limit.Buffer) (*limit.Rule, []byte) 
 	return &r.Rules[index], group
 }
 
+// CountsAs is the text in buf that the client's id counts as; nil if the id counts as itself.
+// It counts nothing, and allocates nothing.
+func (r *Revision) CountsAs(client string, buf *limit.Buffer) []byte {
+	if r.match == nil {
+		return nil
+	}
+	_, group, _ := r.match.Find(client, buf)
+	return group
+}
+
 // Numbered is the rule that a peer names by its index, nil if there is none here: nodes may
 // be configured with other overrides.
 func (r *Revision) Numbered(index uint16) *limit.Rule {

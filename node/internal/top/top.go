@@ -34,15 +34,22 @@ type Client struct {
 
 func (c *Client) weight() uint64 { return c.Allowed + c.Denied }
 
-// Offer counts units for the client. It does not wait: while somebody else holds the list
-// it counts nothing.
-func (t *Clients) Offer(client string, units uint64, allowed bool) {
+// Offer counts units for the client, under the text that its id counts as; group is nil if
+// the id counts as itself. It does not wait: while somebody else holds the list it counts
+// nothing. It allocates nothing for a client that is listed.
+func (t *Clients) Offer(client string, group []byte, units uint64, allowed bool) {
 	if !t.mu.TryLock() {
 		return
 	}
 	defer t.mu.Unlock()
 	i, ok := t.at[client]
+	if group != nil {
+		i, ok = t.at[string(group)]
+	}
 	if !ok {
+		if group != nil {
+			client = string(group)
+		}
 		i = t.add(strings.Clone(client))
 	}
 	if allowed {
