@@ -128,6 +128,9 @@ func (a *api) call(ctx context.Context, method, path string, body any, also ...i
 func (a *api) suggest(ctx context.Context) string {
 	name := *a.limit
 	a.limit = nil // one question is enough
+	if name == "" {
+		return ""
+	}
 	got, err := a.call(ctx, http.MethodGet, "/v1/limits", nil)
 	var all struct{ Limits map[string]json.RawMessage }
 	if err != nil || json.Unmarshal(got.body, &all) != nil || all.Limits[name] != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -22,12 +21,24 @@ func take(c *call) action {
 	}
 }
 
-// limitFlag adds the flag -limit.
+// limitFlag adds the flag -limit. Without it the call names no limit: a daemon that has no
+// limit "default" then answers with the names of those that it has.
 func (c *call) limitFlag() *string {
-	limit := node.DefaultLimit
-	c.Add(&limit, "limit", "`NAME` of the limit")
+	limit := ""
+	c.Add(&limit, "limit", "`NAME` of the limit (default "+node.DefaultLimit+", if the daemon has it)")
 	c.api.limit = &limit
 	return &limit
+}
+
+// query is the query about a client under a limit, "" for the default one.
+func query(client, limit string) url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"client": client, "limit": limit} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
 }
 
 func peek(c *call) action {
@@ -36,8 +47,9 @@ func peek(c *call) action {
 	cost := int64(1)
 	c.Add(&cost, "cost", "units that a take would ask for")
 	return func(ctx context.Context) error {
-		query := url.Values{"client": {c.args[0]}, "limit": {*limit}, "cost": {strconv.FormatInt(cost, 10)}}
-		return c.ask(ctx, http.MethodGet, "/v1/peek?"+query.Encode(), nil)
+		q := query(c.args[0], *limit)
+		q.Set("cost", strconv.FormatInt(cost, 10))
+		return c.ask(ctx, http.MethodGet, "/v1/peek?"+q.Encode(), nil)
 	}
 }
 
@@ -45,13 +57,10 @@ func reset(c *call) action {
 	c.daemon()
 	limit := c.limitFlag()
 	return func(ctx context.Context) error {
-		got, err := c.api.call(ctx, http.MethodPost, "/v1/reset", map[string]any{"client": c.args[0], "limit": *limit})
-		if err != nil {
-			return err
+		body := map[string]any{"client": c.args[0]}
+		if *limit != "" {
+			body["limit"] = *limit
 		}
-		if len(got.body) == 0 { // 204 of an older daemon, which says nothing
-			got.body, _ = json.Marshal(map[string]any{"client": c.args[0], "limit": *limit, "reset": true})
-		}
-		return c.print(got)
+		return c.ask(ctx, http.MethodPost, "/v1/reset", body)
 	}
 }

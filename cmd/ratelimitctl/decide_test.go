@@ -11,10 +11,10 @@ func TestTakeAsksForAllThatItsFlagsSay(t *testing.T) {
 	if code != exitOK || errs != "" || !strings.Contains(out, "cost     3\n") || !strings.Contains(out, "\nday      yes\n") {
 		t.Errorf("%d, %q\n%s", code, errs, out)
 	}
-	s.wants(t, "POST /v1/take", `{"client":"alice","limit":"default","cost":5,"at_most":true,
+	s.wants(t, "POST /v1/take", `{"client":"alice","cost":5,"at_most":true,
 		"also":[{"limit":"day"},{"client":"a,cme:1=x","limit":"week","cost":2},{"cost":1,"client":"a=b","limit":"hour"}]}`)
-	ctl("take", "alice")
-	s.wants(t, "POST /v1/take", `{"client":"alice","limit":"default","cost":1}`)
+	ctl("take", "alice", "-limit", "login")
+	s.wants(t, "POST /v1/take", `{"client":"alice","limit":"login","cost":1}`)
 }
 
 func TestAFurtherLimitIsUnderstoodOrRefused(t *testing.T) {

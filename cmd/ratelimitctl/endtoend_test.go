@@ -1,13 +1,11 @@
 package main
 
 import (
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
 )
 
 // step is one call of the program, its exit code, and parts of what it prints.
@@ -36,7 +34,7 @@ func words(text string) []string { return strings.Fields(text) }
 // rules serves a node whose limits say a bit of everything.
 func rules(t *testing.T) {
 	t.Helper()
-	n, err := node.Open(t.Context(), node.Config{
+	serve(t, node.Config{
 		Name: "n1", Limit: 5, Window: time.Hour, Limits: map[string]node.Policy{
 			"day": {
 				Limit: 7, Window: 24 * time.Hour, Algorithm: node.SlidingWindow,
@@ -45,16 +43,6 @@ func rules(t *testing.T) {
 			"try": {Limit: 1, Window: time.Hour, Shadow: true},
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(httpapi.New(httpapi.Config{Node: n, Loopback: true}))
-	t.Cleanup(func() {
-		server.Close()
-		_ = n.Close()
-	})
-	t.Setenv(envAddr, server.URL)
-	t.Setenv(envToken, "")
 }
 
 func TestSeveralLimitsAreTakenFromTogetherOrNotAtAll(t *testing.T) {
@@ -109,5 +97,18 @@ func TestAStandingAShadowAndALimitsOriginAreTold(t *testing.T) {
 		{words("status"), exitOK, []string{"  set over configured, which has 7 per 24h, sliding_window  ", "WOULD DENY", "\n\nrefused"}},
 	} {
 		s.run(t)
+	}
+}
+
+// A daemon that has no limit "default" tells whoever names none which limits it has.
+func TestACallWithoutALimitLearnsTheNames(t *testing.T) {
+	serve(t, node.Config{Limits: map[string]node.Policy{"login": {Limit: 2, Window: time.Hour}, "tokens": {Limit: 9, Window: time.Hour}}})
+	for _, call := range []string{"take a", "peek a", "charge a", "reserve a", "reset a", "explain a", "top", "load -n 1", "take a -also login", "take a -cost 2 -at-most"} {
+		s := step{words(call), exitError, []string{"400: limit is missing", "name one of login, tokens"}}
+		s.run(t)
+		if c := words(call + " -limit tokens")[0]; c != "load" {
+			s = step{words(call + " -limit tokens"), exitOK, nil}
+			s.run(t)
+		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
@@ -16,9 +15,8 @@ func explain(c *call) action {
 	c.daemon()
 	limit := c.limitFlag()
 	return func(ctx context.Context) error {
-		query := url.Values{"client": {c.args[0]}, "limit": {*limit}}
 		var x explanation
-		return c.report(ctx, "/v1/explain?"+query.Encode(), &x, func(w io.Writer) error { return x.print(w, time.Now()) })
+		return c.report(ctx, "/v1/explain?"+query(c.args[0], *limit).Encode(), &x, func(w io.Writer) error { return x.print(w, time.Now()) })
 	}
 }
 

@@ -90,7 +90,7 @@ func TestAnExplanationSaysWhatHoldsAndWhoAdmittedWhat(t *testing.T) {
 func TestExplainAsksForAClientOfALimit(t *testing.T) {
 	scripted(t, map[string]string{
 		"GET /v1/explain?client=a+b&limit=login": `{"client":"a b","limit":"login","decision":{"allowed":true,"remaining":2},"policy":{"limit":2,"window":60,"burst":2,"algorithm":"gcra"},"windows":[]}`,
-		"GET /v1/explain?client=x&limit=default": `404 {"detail":"there is no limit"}`,
+		"GET /v1/explain?client=x":               `404 {"detail":"there is no limit"}`,
 	})
 	if code, out, errs := ctl("explain", "a b", "-limit", "login"); code != exitOK || errs != "" || !strings.HasPrefix(out, "a b at limit login: allowed now, within the limit\n") {
 		t.Errorf("%d, %q\n%s", code, errs, out)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"runtime"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
@@ -17,7 +16,7 @@ func top(c *call) action {
 	c.daemon()
 	limit := c.limitFlag()
 	return func(ctx context.Context) error {
-		return c.ask(ctx, http.MethodGet, "/v1/top?"+url.Values{"limit": {*limit}}.Encode(), nil)
+		return c.ask(ctx, http.MethodGet, "/v1/top?"+query("", *limit).Encode(), nil)
 	}
 }
 

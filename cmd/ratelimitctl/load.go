@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/bench"
@@ -35,8 +34,7 @@ func (c *call) load(ctx context.Context, cfg bench.Config, limit string, cost in
 	}
 	// One request first: a daemon that is away, or has no such limit, gives one line
 	// instead of a table of errors.
-	probe := url.Values{"client": {"load-probe"}, "limit": {limit}}
-	if _, err := c.api.call(ctx, http.MethodGet, "/v1/peek?"+probe.Encode(), nil); err != nil {
+	if _, err := c.api.call(ctx, http.MethodGet, "/v1/peek?"+query("load-probe", limit).Encode(), nil); err != nil {
 		return err
 	}
 	target := bench.NewHTTP(c.api.addr, limit, cost, cfg.Workers, c.api.timeout)

@@ -24,9 +24,20 @@ func ctl(args ...string) (code int, stdout, stderr string) {
 // ratelimitd does, and points the program at it. token is the admin token.
 func daemon(t *testing.T, token string) {
 	t.Helper()
-	n, err := node.Open(context.Background(), node.Config{
+	serveWith(t, token, node.Config{
 		Name: "n1", Limit: 5, Window: time.Hour, Limits: map[string]node.Policy{"login": {Limit: 2, Window: time.Hour}},
 	})
+}
+
+// serve serves a node without an admin token, and points the program at it.
+func serve(t *testing.T, cfg node.Config) {
+	t.Helper()
+	serveWith(t, "", cfg)
+}
+
+func serveWith(t *testing.T, token string, cfg node.Config) {
+	t.Helper()
+	n, err := node.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

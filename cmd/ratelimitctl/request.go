@@ -38,7 +38,10 @@ func newCost(c *call, cost string) *request {
 // body is the request for a client. It leaves out fields that were not asked for, so that
 // daemons that do not know them yet answer too.
 func (q *request) body(client string) map[string]any {
-	b := map[string]any{"client": client, "limit": *q.limit, "cost": q.cost}
+	b := map[string]any{"client": client, "cost": q.cost}
+	if *q.limit != "" {
+		b["limit"] = *q.limit
+	}
 	if q.atMost {
 		b["at_most"] = true
 	}

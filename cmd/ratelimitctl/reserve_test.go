@@ -14,7 +14,7 @@ func TestAReservationIsMadeAndSettled(t *testing.T) {
 	if code, out, errs := ctl("reserve", "alice", "-cost", "5", "-for", "1m30s"); code != exitOK || out != "1a.2b\n" || errs != "" {
 		t.Errorf("reserve: %d, %q, %q", code, out, errs)
 	}
-	s.wants(t, "POST /v1/reserve", `{"client":"alice","limit":"default","cost":5,"timeout":90}`)
+	s.wants(t, "POST /v1/reserve", `{"client":"alice","cost":5,"timeout":90}`)
 	if code, out, errs := ctl("reserve", "alice", "-o", "json"); code != exitOK || !strings.Contains(out, `"expires_in_ms": 90000`) {
 		t.Errorf("reserve -o json: %d, %q, %q", code, out, errs)
 	}

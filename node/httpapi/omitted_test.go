@@ -26,6 +26,7 @@ func TestARequestWithoutALimitIsToldWhichThereAre(t *testing.T) {
 		{"POST", "/v1/take", `{"client":"a","also":[{"limit":"api"}]}`},
 		{"GET", "/v1/peek?client=a", ""},
 		{"POST", "/v1/reserve?client=a", ""},
+		{"POST", "/v1/charge?client=a", ""},
 		{"GET", "/v1/explain?client=a", ""},
 		{"GET", "/v1/top", ""},
 		{"POST", "/v1/reset", `{"client":"a"}`},

@@ -21,8 +21,8 @@ type HTTP struct {
 	client *http.Client
 }
 
-// NewHTTP makes a target of the daemon at addr, like http://127.0.0.1:8080. It keeps
-// up to workers connections open, until Close.
+// NewHTTP makes a target of the daemon at addr, like http://127.0.0.1:8080. A limit "" is the
+// daemon's default one. The target keeps up to workers connections open, until Close.
 func NewHTTP(addr, limit string, cost int64, workers int, timeout time.Duration) *HTTP {
 	return &HTTP{
 		url: addr + "/v1/take", limit: limit, cost: cost,
@@ -40,7 +40,7 @@ func (h *HTTP) Close() { h.client.CloseIdleConnections() }
 func (h *HTTP) Take(ctx context.Context, client string) (bool, error) {
 	body, err := json.Marshal(struct {
 		Client string `json:"client"`
-		Limit  string `json:"limit"`
+		Limit  string `json:"limit,omitempty"`
 		Cost   int64  `json:"cost"`
 	}{client, h.limit, h.cost})
 	if err != nil {
