@@ -1,11 +1,12 @@
 package replay
 
 import (
-	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 const (
@@ -114,21 +115,14 @@ func isAddress(s string) bool {
 	return ok
 }
 
-// parseAddress reads an address, in brackets or with a port as well. All spellings of an
-// address come to the same text.
+// parseAddress reads an address as limits do, so that a replay tells clients apart as a node
+// would. All spellings of an address come to the same text.
 func parseAddress(s string) (text string, ok bool) {
-	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
-	if strings.HasPrefix(s, "[") != strings.HasSuffix(s, "]") || err != nil {
-		ap, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return "", false
-		}
-		a = ap.Addr()
-	}
-	if zone := a.Zone(); zone != "" && !isHost(zone) {
+	a, ok := limit.ParseAddress(s)
+	if !ok {
 		return "", false
 	}
-	return a.Unmap().String(), true
+	return a.String(), true
 }
 
 // isSite reports whether s is a host's name, which may carry a port.
