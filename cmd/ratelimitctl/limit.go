@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	policy "github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // limit is a limit as daemons show it: the fields that this version knows.
@@ -132,7 +132,7 @@ func windowText(w json.RawMessage) string {
 	case err != nil:
 		return "-"
 	case window.Duration != 0:
-		return output.Span(window.Duration)
+		return policy.Span(window.Duration)
 	default:
 		return window.String()
 	}
@@ -148,7 +148,7 @@ func span(d time.Duration) string {
 	default:
 		d = max(d.Round(time.Millisecond), 0)
 	}
-	return output.Span(d)
+	return policy.Span(d)
 }
 
 func yes(b bool) string {

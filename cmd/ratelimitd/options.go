@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
@@ -15,6 +16,7 @@ type options struct {
 	settings             config.Settings
 	check, version, help bool
 	demo                 bool
+	against              *url.URL // of the running node to compare with, nil for none
 	warnings             []string // for the log, once there is one
 	file                 string   // that was read
 	text                 []byte   // of it
@@ -53,6 +55,8 @@ func parse(args, environ []string) (options, error) {
 		return o, usagef("flag -config: is one file too many with -check %s: give one", checked)
 	case o.version:
 		return o, nil
+	case o.against != nil && !o.check:
+		return o, usagef("flag -against: is of no use without -check")
 	case o.demo && o.check:
 		return o, usagef("flag -check: is of no use with -demo, which has settings of its own")
 	}
@@ -96,6 +100,10 @@ func (o *options) flags(c *command) *flag.FlagSet {
 	fs.SetOutput(io.Discard)
 	fs.StringVar(&c.file, "config", "", "")
 	fs.BoolVar(&o.check, "check", false, "")
+	fs.Func("against", "", func(text string) (err error) {
+		o.against, err = nodeURL(text)
+		return err
+	})
 	fs.BoolVar(&o.version, "version", false, "")
 	fs.BoolVar(&o.demo, "demo", false, "")
 	for _, set := range o.settings.All() {
@@ -146,6 +154,7 @@ Without a flag: 100 requests per client and minute, on 127.0.0.1:8080, alone.
 
   -config FILE             YAML: the settings below with _ for -, and limits by name
   -check [FILE]            check all settings, those in FILE or by -config too, and exit
+  -against URL             with -check: tell which limits would change on the running node at URL
   -version                 print the version and exit
   -demo                    run three nodes under load and faults for 10 s, and tell what came of it
 

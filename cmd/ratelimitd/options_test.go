@@ -60,6 +60,10 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-check", "/nowhere/f.yaml"}, "configuration file: open /nowhere/f.yaml"},
 		{"", []string{"-check", fine, bad}, "is one too many: -check takes one file"},
 		{"", []string{"-check", fine, "-nope"}, "flag provided but not defined: -nope"},
+		{"", []string{"-against", "http://127.0.0.1:1"}, "flag -against: is of no use without -check"},
+		{"", []string{"-check", fine, "-against", "ftp://127.0.0.1"}, `invalid value "ftp://127.0.0.1" for flag -against: must be a node's HTTP address`},
+		{"", []string{"-check", fine, "-against", "http://"}, `invalid value "http://" for flag -against: must be`},
+		{"", []string{"-check", bad, "-against", "http://127.0.0.1:1"}, bad + ":2: brust is unknown"},
 		{"", []string{"-check", fine, "-limit", "ten"}, `flag -limit: limit "ten"`},
 		{"", []string{"-config", fine, "-check", fine}, "flag -config: is one file too many with -check " + fine},
 		{"", []string{"-check", fine, "-config", fine}, "flag -config: is one file too many with -check " + fine},
@@ -163,9 +167,9 @@ func TestCheckJudgesWithoutOpeningAnything(t *testing.T) {
 		t.Errorf("the first of three nodes: %v", err)
 	}
 	file := write(t, "f.yaml", "limit: 21\nburst: 3\n")
-	for _, args := range [][]string{{"-check", file}, {"-check", file, "-burst", "4"}, {"-burst", "4", "--check", file}, {"-config", file, "-check"}} {
+	for _, args := range [][]string{{"-check", file}, {"-check", file, "-burst", "3"}, {"-burst", "3", "--check", file}, {"-config", file, "-check"}} {
 		stdout, _, err := runIn(t, []string{"RATELIMITD_CONFIG=/nowhere"}, args...)
-		if err != nil || stdout != "ratelimitd: the settings are fine: default 21 per 1m\n" {
+		if err != nil || stdout != "ratelimitd: the settings are fine: default 21 per 1m, burst 3\n" {
 			t.Errorf("%v: got %q, %v", args, stdout, err)
 		}
 	}
@@ -184,8 +188,8 @@ func TestCheckShowsEachKindOfLimit(t *testing.T) {
   quota: {algorithm: fixed_window, limit: 10000, window: month}
   slow: {limit: 1, window: 1h30m}
 `)
-	const want = "ratelimitd: the settings are fine: abuse unlimited with 1 override; hourly 1000 per 1h, a shadow; " +
-		"internal blocked with 2 overrides; quota 10000 per month (UTC); slow 1 per 1h30m\n"
+	const want = "ratelimitd: the settings are fine: abuse unlimited, overrides 1; hourly 1000 per 1h, shadow; " +
+		"internal blocked, overrides 2; quota 10000 per month (UTC), fixed_window; slow 1 per 1h30m\n"
 	if stdout, _, err := runIn(t, nil, "-check", file); err != nil || stdout != want {
 		t.Errorf("got  %q, %v\nwant %q", stdout, err, want)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
@@ -122,35 +120,9 @@ func (p *plan) judgeSaved(text []byte) error {
 func (p *plan) summary() string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(p.node.Limits)) {
-		l := p.node.Limits[name]
-		text := name + " " + amount(l)
-		if l.Shadow {
-			text += ", a shadow"
-		}
-		switch n := len(l.Overrides); n {
-		case 0:
-		case 1:
-			text += " with 1 override"
-		default:
-			text += fmt.Sprintf(" with %d overrides", n)
-		}
-		all = append(all, text)
+		all = append(all, name+" "+p.node.Limits[name].String())
 	}
 	return strings.Join(all, "; ")
-}
-
-// amount is what a limit's own policy lets pass.
-func amount(p node.Policy) string {
-	var none node.Calendar
-	switch {
-	case p.Access == node.Blocked:
-		return "blocked"
-	case p.Access == node.Unlimited:
-		return "unlimited"
-	case p.Calendar != none:
-		return fmt.Sprintf("%d per %v (%s)", p.Limit, p.Calendar, cmp.Or(p.TimeZone, "UTC"))
-	}
-	return fmt.Sprintf("%d per %s", p.Limit, output.Span(p.Window))
 }
 
 // open starts the node.

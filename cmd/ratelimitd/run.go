@@ -42,8 +42,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return err
 	}
 	if o.check {
-		_, err := fmt.Fprintf(stdout, "ratelimitd: the settings are fine: %s\n", p.summary())
-		return err
+		if _, err := fmt.Fprintf(stdout, "ratelimitd: the settings are fine: %s\n", p.summary()); err != nil || o.against == nil {
+			return err
+		}
+		return p.compare(ctx, o.against, stdout)
 	}
 	p.node.ConfiguredAt = modified(o.file)
 	d, err := start(ctx, p, newReloader(args, environ, &o, p))

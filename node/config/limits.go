@@ -70,6 +70,23 @@ func (s *Settings) at(name string, f *node.FieldError) error {
 	return fmt.Errorf("%s: %w", w.origin(f.Field), &node.FieldError{Field: "limits." + name + "." + f.Field, Value: f.Value, Reason: f.Reason})
 }
 
+// ServedLimits reads the answer of a node to GET /v1/limits: all its limits in force, by name.
+func ServedLimits(answer []byte) (map[string]node.Policy, error) {
+	doc, err := spec.ParseJSON(answer)
+	if err != nil {
+		return nil, fmt.Errorf("the answer %w", err)
+	}
+	out := map[string]node.Policy{}
+	var r spec.Reader
+	r.Fields("", doc, "{}", []spec.Field{{Name: "limits", Into: func(r *spec.Reader, path string, v spec.Value) {
+		r.Mapping(path, v, "{}", func(path string, m spec.Member) {
+			l := r.Limit(path, m.Value, spec.BaseOf(nil))
+			out[m.Name] = l.Policy()
+		})
+	}}})
+	return out, r.Err()
+}
+
 // resolver reads limits in the order in which they use each other.
 type resolver struct {
 	settings *Settings

@@ -19,10 +19,10 @@ func TestTheLogSaysWhoChangedWhat(t *testing.T) {
 		var log bytes.Buffer
 		h := httpapi.New(httpapi.Config{Node: n, Loopback: true, AdminToken: token, AdminTokenName: "ops.token", Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for _, c := range []struct{ method, path, body, want string }{
-			{"PUT", "/v1/limits/login", `{"limit":9,"window":60,"burst":3}`, `limit=login old="5 per 1m0s" new="9 per 1m0s, burst 3"`},
-			{"PUT", "/v1/limits/login", `{"use":"login","overrides":[{"client":"alice","limit":50}]}`, `old="9 per 1m0s, burst 3" new="9 per 1m0s, burst 3, overrides 1"`},
-			{"PUT", "/v1/limits/login", `{"use":"login","overrides":[{"client":"alice","limit":60}]}`, `new="9 per 1m0s, burst 3, overrides 1, in other words or for other clients"`},
-			{"DELETE", "/v1/limits/login", "", `old="9 per 1m0s, burst 3, overrides 1" new="5 per 1m0s"`},
+			{"PUT", "/v1/limits/login", `{"limit":9,"window":60,"burst":3}`, `limit=login old="5 per 1m" new="9 per 1m, burst 3"`},
+			{"PUT", "/v1/limits/login", `{"use":"login","overrides":[{"client":"alice","limit":50}]}`, `old="9 per 1m, burst 3" new="9 per 1m, burst 3, overrides 1"`},
+			{"PUT", "/v1/limits/login", `{"use":"login","overrides":[{"client":"alice","limit":60}]}`, `new="9 per 1m, burst 3, overrides 1, in other words or for other clients"`},
+			{"DELETE", "/v1/limits/login", "", `old="9 per 1m, burst 3, overrides 1" new="5 per 1m"`},
 			{"PUT", "/v1/limits/new", `{"unlimited":true,"shadow":true}`, `old=none new="unlimited, shadow"`},
 			{"DELETE", "/v1/limits/new", "", `old="unlimited, shadow" new=none`},
 			{"POST", "/v1/reset", `{"client":"alice","limit":"login"}`, `msg="client reset" limit=login`},

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 )
 
 // String says on one line what the policy lets pass, and each field that is not its default.
 // It counts overrides and names no client, so that it is fit for logs.
 func (p Policy) String() string {
 	p = p.WithDefaults()
-	text := fmt.Sprintf("%d per %v", p.Limit, p.Window)
+	text := fmt.Sprintf("%d per %s", p.Limit, Span(p.Window))
 	switch {
 	case p.Access != Limited:
 		text = p.Access.String()
@@ -37,6 +38,17 @@ func (p Policy) String() string {
 	add(p.IPv6Prefix != 0, "ipv6_prefix %d", p.IPv6Prefix)
 	add(len(p.Overrides) > 0, "overrides %d", len(p.Overrides))
 	return strings.Join(parts, ", ")
+}
+
+// Span is a length of time without its parts that are zero: 1h, not 1h0m0s.
+func Span(d time.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
 }
 
 // Same reports whether two policies decide alike, defaults filled in.

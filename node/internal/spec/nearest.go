@@ -17,7 +17,7 @@ func Among(name string, known []string) string {
 }
 
 // Nearest returns the known name that differs from name by the fewest letters, "" if all
-// differ by more than a third of them.
+// differ by more than a third of them, or in all of them.
 func Nearest(name string, known []string) string {
 	const longest = 64 // a longer name is no slip, and distance is quadratic
 	if len(name) > longest {
@@ -25,7 +25,7 @@ func Nearest(name string, known []string) string {
 	}
 	least, found := max(1, len(name)/3)+1, ""
 	for _, k := range known {
-		if d := distance(name, k); d < least {
+		if d := distance(name, k); d < least && d < max(len(name), len(k)) {
 			least, found = d, k
 		}
 	}
