@@ -39,5 +39,10 @@ func (a *api) charge(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	each := make([]node.Decision, len(d.Each))
+	for i := range d.Each {
+		each[i] = d.Each[i].Decision
+	}
+	a.describe(w, &ask, &d.Decision, each)
 	ok(w, chargeOf(&d))
 }

@@ -3,10 +3,11 @@ package httpapi
 import (
 	"math"
 	"net/http"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
 )
 
 // decision is a node's answer in JSON. Times are milliseconds, rounded up.
@@ -51,24 +52,13 @@ func noteOf(d *node.Decision) string {
 	}
 }
 
-// never is the wait of a request that can never pass. Clients cannot compute with the largest
-// duration, so it is a year.
-const never = 365 * 24 * time.Hour
-
-func wait(d time.Duration) time.Duration {
-	if d == math.MaxInt64 {
-		return never
-	}
-	return d
-}
-
 func decisionOf(d node.Decision) decision {
 	out := decision{
-		Allowed: d.Allowed, Limit: d.Limit, RetryAfter: ceil(wait(d.RetryAfter), time.Millisecond),
-		ResetAfter: ceil(d.ResetAfter, time.Millisecond), Note: noteOf(&d), Degraded: d.Degraded,
+		Allowed: d.Allowed, Limit: d.Limit, RetryAfter: milliseconds(headers.Wait(d.RetryAfter)),
+		ResetAfter: milliseconds(d.ResetAfter), Note: noteOf(&d), Degraded: d.Degraded,
 	}
 	if d.Burst > 0 {
-		out.quota = &quota{Quota: d.Quota, Window: ceil(d.Window, time.Millisecond), Burst: d.Burst, Remaining: d.Remaining}
+		out.quota = &quota{Quota: d.Quota, Window: milliseconds(d.Window), Burst: d.Burst, Remaining: d.Remaining}
 	}
 	if d.Reason != node.ReasonOK && d.Reason != node.ReasonPeek {
 		out.Reason = d.Reason.String()
@@ -76,14 +66,7 @@ func decisionOf(d node.Decision) decision {
 	return out
 }
 
-// ceil is d in units, rounded up, so a client that waits as long is not too early.
-func ceil(d, unit time.Duration) int64 {
-	n := int64(d / unit)
-	if d%unit > 0 {
-		n++
-	}
-	return n
-}
+func milliseconds(d time.Duration) int64 { return headers.Ceil(d, time.Millisecond) }
 
 // take decides. A denial is an answer, not an error.
 func (a *api) take(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +75,8 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	d := a.node.DoDetailed(q.request())
+	ask := q.request()
+	d := a.node.DoDetailed(ask)
 	if p := a.omitted(q.limit, refusal(d.Reason, d.Fault)); p != nil {
 		p.write(w)
 		return
@@ -108,7 +92,21 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 			out.Limits = append(out.Limits, one)
 		}
 	}
+	a.describe(w, &ask, &d.Decision, d.Each)
 	answer(w, &d.Decision, out)
+}
+
+// describe writes the fields that tell where the client of the request q stands. each are the
+// decisions of all its limits; without them, d is the only one, or the one that binds.
+func (a *api) describe(w http.ResponseWriter, q *node.Request, d *node.Decision, each []node.Decision) {
+	ds := slices.Clone(each)
+	if len(ds) == 0 {
+		ds = []node.Decision{*d}
+	}
+	if len(ds) == 1+len(q.Also) {
+		headers.Complete(q, ds, func(r node.Request) node.Decision { return a.node.DoDetailed(r).Decision })
+	}
+	headers.Set(w.Header(), ds)
 }
 
 // answer writes a decision that a client is to heed.
@@ -117,7 +115,7 @@ func answer(w http.ResponseWriter, d *node.Decision, out any) {
 		ok(w, out)
 		return
 	}
-	w.Header().Set("Retry-After", strconv.FormatInt(max(1, ceil(wait(d.RetryAfter), time.Second)), 10))
+	headers.SetRetryAfter(w.Header(), d)
 	respond(w, http.StatusTooManyRequests, "application/json", out)
 }
 
@@ -135,5 +133,6 @@ func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	a.describe(w, &ask, &d.Decision, d.Each)
 	ok(w, decisionOf(d.Decision))
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunglas/httpsfv"
 	"go.uber.org/goleak"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -67,6 +68,11 @@ func ask(t *testing.T, h http.Handler, method, target, body string, headers ...s
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
+	for _, name := range []string{"RateLimit-Policy", "RateLimit"} { // by the library of the RFC's form, in every test
+		if _, err := httpsfv.UnmarshalList(w.Header().Values(name)); err != nil {
+			t.Errorf("%s %s: %s %q: %v", method, target, name, w.Header().Values(name), err)
+		}
+	}
 	return w
 }
 

@@ -45,7 +45,8 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	taken := a.node.Reserve(q.request())
+	ask := q.request()
+	taken := a.node.Reserve(ask)
 	d, fault := taken.Decision, taken.Fault
 	token, err := taken.Token()
 	if err != nil { // without a token, nobody could settle it
@@ -59,9 +60,10 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 	out := reservation{decision: decisionOf(d), Reservation: token}
 	out.Cost = &d.Cost
 	if token != "" {
-		out.ExpiresIn = ceil(q.timeout.Duration, time.Millisecond)
+		out.ExpiresIn = milliseconds(q.timeout.Duration)
 		out.RefundsFor = int64(taken.RefundsFor() / time.Millisecond) // rounded down: then it surely can
 	}
+	a.describe(w, &ask, &d, nil)
 	answer(w, &d, out)
 }
 

@@ -1,0 +1,49 @@
+package headers
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// The names of the fields, in their canonical form.
+const (
+	FieldPolicy = "Ratelimit-Policy"
+	FieldLimits = "Ratelimit"
+	FieldRetry  = "Retry-After"
+
+	FieldLegacyLimit     = "X-Ratelimit-Limit"
+	FieldLegacyRemaining = "X-Ratelimit-Remaining"
+	FieldLegacyReset     = "X-Ratelimit-Reset"
+)
+
+// Set writes RateLimit-Policy and RateLimit for the decisions of all limits. Both fields are
+// lists, so Set adds to what is there already: an answer may pass several limiters.
+func Set(h http.Header, ds []node.Decision) {
+	var room [256]byte
+	if policy := AppendPolicy(room[:0], ds); len(policy) > 0 {
+		h.Add(FieldPolicy, string(policy))
+		h.Add(FieldLimits, string(AppendLimits(policy[:0], ds)))
+	}
+}
+
+// SetRetryAfter writes Retry-After if the decision denies.
+func SetRetryAfter(h http.Header, bound *node.Decision) {
+	if !bound.Allowed {
+		h.Set(FieldRetry, strconv.FormatInt(RetryAfter(bound), 10))
+	}
+}
+
+// SetLegacy writes the X-RateLimit fields of the limit that binds: its burst, what is left,
+// and the seconds until the whole burst is there again. They are no standard, and servers
+// differ in the third: Envoy and throttled mean seconds from now, as Set does; others mean a
+// date. A client without a quota gets none.
+func SetLegacy(h http.Header, bound *node.Decision) {
+	if bound.Burst == 0 {
+		return
+	}
+	h.Set(FieldLegacyLimit, strconv.FormatInt(bound.Burst, 10))
+	h.Set(FieldLegacyRemaining, strconv.FormatInt(bound.Remaining, 10))
+	h.Set(FieldLegacyReset, strconv.FormatInt(Seconds(bound.ResetAfter), 10))
+}

@@ -1,0 +1,150 @@
+// Package proxies finds a client's address behind proxies, and believes nobody else than the
+// proxies that its caller trusts.
+//
+// A client can send any X-Forwarded-For that it likes, so only what trusted proxies added
+// counts. Each of them appends the address of the peer that it talked to. So the entries are
+// read from the right: the first address that is no trusted proxy is the client. An entry
+// that is no address ends the reading: whatever stands left of it was not written by a
+// proxy that somebody trusts.
+package proxies
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
+
+// Trusted are the networks of proxies whose word counts. The zero value trusts none. Immutable;
+// safe for concurrent use.
+type Trusted struct{ networks []netip.Prefix }
+
+// Parse reads networks, such as 10.0.0.0/8, and single addresses. The error joins every fault.
+func Parse(texts ...string) (Trusted, error) {
+	var t Trusted
+	var faults []error
+	for _, text := range texts {
+		network, err := parse(strings.TrimSpace(text))
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		t.networks = append(t.networks, network)
+	}
+	return t, errors.Join(faults...)
+}
+
+func parse(text string) (netip.Prefix, error) {
+	fault := fmt.Errorf("%q must be an address or a network, such as 192.0.2.1 or 10.0.0.0/8", text)
+	if !strings.Contains(text, "/") {
+		addr, err := netip.ParseAddr(text)
+		if err != nil || addr.Zone() != "" {
+			return netip.Prefix{}, fault
+		}
+		addr = limit.Canonical(addr)
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	network, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return netip.Prefix{}, fault
+	case network.Masked() != network:
+		return netip.Prefix{}, fmt.Errorf("%q has bits beyond its length: write %v, or a greater length", text, network.Masked())
+	case network.Addr().Is4In6():
+		if network.Bits() < 96 {
+			return netip.Prefix{}, fault
+		}
+		return netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96), nil
+	}
+	return network, nil
+}
+
+// Empty reports whether no proxy is trusted.
+func (t Trusted) Empty() bool { return len(t.networks) == 0 }
+
+// hop is an address that a request passed.
+type hop struct {
+	addr netip.Addr // in canonical form
+	// translated says that the address was written as that of an IPv4 host behind a NAT64.
+	// No proxy counts as trusted by such an address: RFC 6052 bars private IPv4 addresses
+	// from that prefix, but a neighbour could take one for itself.
+	translated bool
+}
+
+func parseHop(text string) (h hop, ok bool) {
+	h.addr, ok = limit.ParseAddress(text)
+	h.translated = ok && h.addr.Is4() && strings.Contains(strings.ToLower(text), "ff9b")
+	return h, ok
+}
+
+func (t Trusted) trusts(h hop) bool {
+	return !h.translated && slices.ContainsFunc(t.networks, func(n netip.Prefix) bool { return n.Contains(h.addr) })
+}
+
+// Trusts reports whether the other end of a connection is a trusted proxy. remote is the
+// RemoteAddr of a request.
+func (t Trusted) Trusts(remote string) bool {
+	h, ok := parseHop(remote)
+	return ok && t.trusts(h)
+}
+
+// ErrNoAddress says that the peer has no address, as on a Unix socket.
+var ErrNoAddress = errors.New("the connection has no IP address")
+
+// Peer is the address of a connection's other end, in canonical form. remote is the
+// RemoteAddr of a request. The error is ErrNoAddress.
+func Peer(remote string) (netip.Addr, error) {
+	if h, ok := parseHop(remote); ok {
+		return h.addr, nil
+	}
+	return netip.Addr{}, ErrNoAddress
+}
+
+// Client is the address of the client whose request came through proxies, in canonical form,
+// by X-Forwarded-For. If the peer is no trusted proxy, it is the client, whatever the header
+// says. If all are trusted, the leftmost is the client. The error is ErrNoAddress.
+func (t Trusted) Client(remote string, h http.Header) (netip.Addr, error) {
+	client, ok := parseHop(remote)
+	if !ok {
+		return netip.Addr{}, ErrNoAddress
+	}
+	for _, line := range slices.Backward(h.Values("X-Forwarded-For")) {
+		for rest, more := line, true; more; {
+			if !t.trusts(client) {
+				return client.addr, nil
+			}
+			var entry string
+			entry, rest, more = cutLast(rest)
+			before, ok := parseHop(entry)
+			if !ok {
+				return client.addr, nil
+			}
+			client = before
+		}
+	}
+	return client.addr, nil
+}
+
+// cutLast cuts the last entry off a list. more says that rest has others.
+func cutLast(list string) (entry, rest string, more bool) {
+	if i := strings.LastIndexByte(list, ','); i >= 0 {
+		return list[i+1:], list[:i], true
+	}
+	return list, "", false
+}
+
+// Network is the text of the network by which an address counts: an IPv4 address by itself,
+// and an IPv6 address by its first bits, 1 to 128, as the first address of that network. A
+// limit's overrides for networks so find it.
+func Network(addr netip.Addr, bits int) string {
+	if addr.Is6() && bits < 128 {
+		if n, err := addr.Prefix(bits); err == nil {
+			addr = n.Addr()
+		}
+	}
+	return addr.String()
+}
