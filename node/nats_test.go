@@ -3,10 +3,8 @@ package node_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -86,24 +84,6 @@ func TestANodeThatExpectsNobodyIsReadyAtOnce(t *testing.T) {
 	eventually(t, "the other knows", func() bool { return nodes[1].Do(node.Request{Client: "alice", Peek: true}).Remaining == 0 })
 }
 
-// record is a log that a test can read while it is written.
-type record struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.String()
-}
-
 func TestANodeFindsItsServerWhenItComes(t *testing.T) {
 	s := server(t)
 	addr, ok := s.Addr().(*net.TCPAddr)
@@ -114,7 +94,7 @@ func TestANodeFindsItsServerWhenItComes(t *testing.T) {
 	s.WaitForShutdown()
 	var log record
 	n, err := node.Open(context.Background(), node.Config{
-		Limit: 1, Window: time.Hour, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Limit: 1, Window: time.Hour, Logger: log.logger(),
 		NATS: node.NATS{URL: "nats://me:s3cret@" + addr.String(), Options: []nats.Option{nats.ReconnectWait(10 * time.Millisecond)}},
 	})
 	must(t, err)

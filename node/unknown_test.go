@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +10,8 @@ import (
 )
 
 func TestAnUnknownLimitIsToldToTheLogOnce(t *testing.T) {
-	var log logged
-	n := alone(t, node.Config{Limit: 1, Window: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	var log record
+	n := alone(t, node.Config{Limit: 1, Window: time.Minute, Logger: log.logger()})
 	policy := &node.Policy{Limit: 1, Window: time.Minute}
 	for _, use := range []struct {
 		name string
@@ -53,9 +52,9 @@ func TestAnUnknownLimitIsToldToTheLogOnce(t *testing.T) {
 }
 
 func TestALimitThatWasDeletedIsToldToTheLogOnce(t *testing.T) {
-	var log logged
+	var log record
 	cfg := hourly(100)
-	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	cfg.Logger = log.logger()
 	l := newLab(t, 1, cfg)
 	n := l.nodes[0].Node
 	must(t, errorOf(n.SetLimit("extra", node.Policy{Limit: 1, Window: time.Minute})))
