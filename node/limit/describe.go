@@ -51,8 +51,26 @@ func Span(d time.Duration) string {
 	return s
 }
 
-// Same reports whether two policies decide alike, defaults filled in.
-func (p Policy) Same(o Policy) bool { return reflect.DeepEqual(p.WithDefaults(), o.WithDefaults()) }
+// Same reports whether two policies decide alike, whichever spelling each has of a default.
+func (p Policy) Same(o Policy) bool { return reflect.DeepEqual(p.plain(), o.plain()) }
+
+// plain is the policy in the one spelling that compares.
+func (p Policy) plain() Policy {
+	p = p.WithDefaults()
+	if p.Calendar != 0 {
+		p.Window = 0 // a node shows the longest that it can be
+	}
+	if p.TimeZone == "UTC" {
+		p.TimeZone = ""
+	}
+	if p.Resolution == 1 {
+		p.Resolution = 0
+	}
+	if len(p.Overrides) == 0 {
+		p.Overrides = nil
+	}
+	return p
+}
 
 // Change says what a policy was and is, in words that differ if the policies do. nil is none.
 func Change(was, is *Policy) (before, after string) {

@@ -2,7 +2,6 @@ package natskv
 
 import (
 	"errors"
-	"reflect"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
@@ -65,7 +64,7 @@ func (w *Watcher) compare(v *view) map[string]*node.Policy {
 		}
 		p := l.Policy()
 		e.last = &p
-		if there && same(held.policy, p) {
+		if there && held.policy.Same(p) {
 			e.told = ""
 			continue
 		}
@@ -85,7 +84,7 @@ func (w *Watcher) apply() (more bool) {
 		switch {
 		case p == nil && w.takesBack(e, name, &held, there):
 			w.delete(name, e)
-		case p != nil && (!there || !same(held.policy, *p)):
+		case p != nil && (!there || !held.policy.Same(*p)):
 			w.set(name, e, *p)
 		default:
 			continue
@@ -105,7 +104,7 @@ func (w *Watcher) takesBack(e *entry, name string, held *standing, there bool) b
 	if !there {
 		return false
 	}
-	said := e.last != nil && same(held.policy, *e.last)
+	said := e.last != nil && held.policy.Same(*e.last)
 	if held.pending {
 		return said
 	}
@@ -136,11 +135,18 @@ func (w *Watcher) set(name string, e *entry, p node.Policy) {
 }
 
 func (w *Watcher) delete(name string, e *entry) {
+	var was, is *node.Policy
+	for _, l := range w.cfg.Node.Stats().Limits {
+		if l.Name == name {
+			was, is = &l.Policy, l.Configured
+		}
+	}
 	_, err := w.cfg.Node.DeleteLimit(name)
 	switch {
 	case err == nil:
 		w.count(func(s *Stats) { s.Deleted++ })
-		w.log.Info("limit deleted as in the NATS bucket", "limit", name, "revision", e.revision)
+		before, after := limit.Change(was, is)
+		w.log.Info("limit deleted as in the NATS bucket", "limit", name, "old", before, "new", after, "door", "nats_kv_bucket", "bucket", w.cfg.Bucket, "revision", e.revision)
 	case !errors.Is(err, node.ErrUnknownLimit):
 		w.tell(name, e, err)
 	}
@@ -154,24 +160,4 @@ func (w *Watcher) tell(name string, e *entry, err error) {
 	e.told = spec.OneLine(err)
 	w.count(func(s *Stats) { s.Refused++ })
 	w.log.Warn("a value in the NATS bucket was refused: the limit stays as it is", "key", prefix+name, "revision", e.revision, "error", e.told)
-}
-
-// same compares policies as they decide.
-func same(a, b node.Policy) bool { return reflect.DeepEqual(complete(a), complete(b)) }
-
-// complete is a policy with its defaults, as a node shows it.
-func complete(p node.Policy) node.Policy {
-	if p.Burst == 0 {
-		p.Burst = p.Limit
-	}
-	if p.MaxOvershoot == 0 {
-		p.MaxOvershoot = node.DefaultMaxOvershoot
-	}
-	if p.Calendar != 0 {
-		p.Window = 0 // a node shows the longest that it can be
-	}
-	if len(p.Overrides) == 0 {
-		p.Overrides = nil
-	}
-	return p
 }

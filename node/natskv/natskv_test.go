@@ -42,8 +42,14 @@ func TestLimitsFollowTheBucket(t *testing.T) {
 	if s.Set != 5 || s.Deleted != 2 || s.Refused != 0 || !s.Current || s.Problem != "" || s.Limits != 2 {
 		t.Errorf("got %+v", s)
 	}
-	if len(m.log.lines("limit set as the NATS bucket says", "limit=new")) != 2 {
-		t.Errorf("got %q", m.log.lines())
+	// Each line says what was, what is, and who said so.
+	for _, want := range []string{
+		`limit=default old="100 per 1m" new="200 per 1m"`, `limit=default old="200 per 1m" new="300 per 1m"`, `limit=new old=none new="7 per 1m"`,
+		`limit=default old="300 per 1m" new="100 per 1m"`, `limit=new old="7 per 1m" new=none`, `limit=new old=none new="8 per 1m"`,
+	} {
+		if len(m.log.lines(want, "door=nats_kv_bucket bucket=", "revision=")) != 1 {
+			t.Errorf("no line has %s: %q", want, m.log.lines())
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -99,7 +98,7 @@ func samePolicy(p *limit.Policy, q limit.Policy, some bool) bool {
 	if p == nil || !some {
 		return p == nil && !some
 	}
-	return reflect.DeepEqual(p.WithDefaults(), q.WithDefaults())
+	return p.Same(q)
 }
 
 const (
