@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -217,6 +218,55 @@ func TestWhatWasSetOutlivesTheCluster(t *testing.T) {
 	}
 	if bad, err := filepath.Glob(saved + ".bad-*"); err != nil || len(bad) != 1 {
 		t.Errorf("%v, %v", bad, err)
+	}
+}
+
+// A limit of the file that a PUT shadows is told as that, at a reload and at the start.
+func TestTheLogTellsWhatAFileSaysInVain(t *testing.T) {
+	const (
+		before = "limits:\n  api: {limit: 10, window: 1h, overrides: [{client: alice, limit: 1}]}\n  login: {limit: 5, window: 1m}\n  plain: {limit: 3, window: 1h}\n"
+		after  = "limits:\n  api: {limit: 10, window: 1h, overrides: [{client: bob, limit: 1}]}\n  login: {limit: 5, window: 1m}\n  plain: {limit: 4, window: 1h}\n"
+	)
+	path := write(t, "c.yaml", before)
+	args := []string{"-config", path, "-state-dir", t.TempDir()}
+	p := runDaemon(t, nil, args...)
+	for name, body := range map[string]string{"api": `{"use":"api","burst":4}`, "login": `{"limit":50,"window":60}`} {
+		if resp, text := p.ask("PUT", "/v1/limits/"+name, body); resp.StatusCode != http.StatusOK {
+			t.Fatal(text)
+		}
+	}
+	told := func(p *process, msg string) map[string]string {
+		got := map[string]string{}
+		for _, entry := range p.lines() {
+			if text, _ := entry["msg"].(string); strings.HasPrefix(text, msg) && strings.HasSuffix(text, fmt.Sprint("what somebody set by PUT holds until DELETE /v1/limits/", entry["limit"])) {
+				got[fmt.Sprint(entry["limit"])] = fmt.Sprint(entry["in_force"], " | ", entry["file"])
+			}
+		}
+		return got
+	}
+	replace(t, path, after)
+	eventually(t, "the file's own limit", p.limitIs("plain", 4))
+	p.await("the file's change of this limit is not in force")
+	want := map[string]string{"api": "10 per 1h, burst 4, overrides 1 | 10 per 1h, overrides 1"}
+	if got := told(p, "the file's change of this limit is not in force: "); !maps.Equal(got, want) {
+		t.Errorf("at the reload: told %v, want %v", got, want)
+	}
+	if p.stop(syscall.SIGTERM) != 0 {
+		t.Error("it did not stop in order")
+	}
+	p = runDaemon(t, nil, args...)
+	want["login"] = "50 per 1m | 5 per 1m"
+	eventually(t, "what the file says in vain", func() bool { return maps.Equal(told(p, "the file's limit is not in force: "), want) })
+
+	// Without the PUT, the file's word holds, and nothing is told.
+	for name := range want {
+		p.ask("DELETE", "/v1/limits/"+name, "")
+	}
+	replace(t, path, strings.Replace(after, "limit: 5", "limit: 6", 1))
+	eventually(t, "the file's limit", p.limitIs("login", 6))
+	p.await("configuration reloaded")
+	if entry := p.logged("the file's change of this limit is not in force"); entry != nil {
+		t.Errorf("told %v", entry)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -215,5 +216,48 @@ func TestAPutWithADoubtfulSelectorIsLogged(t *testing.T) {
 	wantStatus(t, ask(t, h, "PUT", "/v1/limits/x", body), http.StatusOK, isJSON)
 	if got := log.String(); strings.Count(got, "hardly mean") != 1 || !strings.Contains(got, "selector=overrides[1].client") || strings.Contains(got, "203.0.113") {
 		t.Errorf("got the log %s", got)
+	}
+}
+
+// The status says whether what holds is what this node's configuration says.
+func TestTheStatusSaysWhereALimitDiffersFromItsFile(t *testing.T) {
+	named := []node.Override{{Clients: []string{"alice"}, Limit: 3}}
+	var month node.Calendar
+	if err := month.UnmarshalText([]byte("month")); err != nil {
+		t.Fatal(err)
+	}
+	n := open(t, node.Config{Limits: map[string]node.Policy{
+		"api":   {Limit: 5, Window: time.Minute, Overrides: named},
+		"month": {Algorithm: node.FixedWindow, Limit: 9, Calendar: month, TimeZone: "UTC"},
+	}})
+	h := httpapi.New(httpapi.Config{Node: n, Loopback: true})
+	for _, c := range []struct {
+		method, name, body   string
+		set, differs, listed bool
+	}{
+		{"GET", "api", "", false, false, true},
+		{"GET", "month", "", false, false, true},
+		{"PUT", "api", `{"use":"api"}`, true, false, true},
+		{"PUT", "api", `{"limit":5,"window":60,"burst":5,"overrides":[{"client":"bob","limit":3}]}`, true, true, true},
+		{"PUT", "api", `{"use":"api","overrides":[{"client":"alice","limit":4}]}`, true, true, true},
+		{"PUT", "api", `{"limit":6,"window":60}`, true, true, true},
+		{"DELETE", "api", "", false, false, true},
+		{"PUT", "month", `{"algorithm":"fixed_window","limit":9,"window":"month"}`, true, false, true},
+		{"PUT", "month", `{"algorithm":"fixed_window","limit":9,"window":"month","time_zone":"Asia/Tokyo"}`, true, true, true},
+		{"PUT", "new", `{"limit":6,"window":60}`, true, false, true}, // there is nothing to differ from
+		{"DELETE", "new", "", false, false, false},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), c.method, "/v1/limits/"+c.name, strings.NewReader(c.body))
+		r.Host = "localhost"
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		wantStatus(t, w, http.StatusOK, "application/json")
+		var got struct {
+			Limits map[string]struct{ Set, Differs bool }
+		}
+		decode(t, ask(t, h, "GET", "/v1/status", ""), &got)
+		if l, listed := got.Limits[c.name]; listed != c.listed || l.Set != c.set || l.Differs != c.differs {
+			t.Errorf("%s %s %s: listed %v, %+v", c.method, c.name, c.body, listed, l)
+		}
 	}
 }

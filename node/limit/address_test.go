@@ -139,3 +139,17 @@ func FuzzParseAddress(f *testing.F) {
 		}
 	})
 }
+
+// A decision under a limit that reads addresses pays for one of these.
+func BenchmarkParseAddress(b *testing.B) {
+	for _, id := range []string{"192.0.2.7", "192.0.2.7:54321", "2001:db8::7", "[2001:0DB8:0:0:0:0:0:7]:443", "64:ff9b::192.0.2.7", "user-4711", "192.0.2.7, 10.0.0.1"} {
+		b.Run(strings.ReplaceAll(id, "/", "_"), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := limit.ParseAddress(id); !ok {
+					limit.LooksLikeAddress(id)
+				}
+			}
+		})
+	}
+}
