@@ -90,9 +90,9 @@ func (n *decider) prepare(c *check, atMost bool, net *limit.Buffer, now int64) (
 	case c.why != ReasonOK:
 		return group
 	case c.policy != nil:
-		c.key = n.inlineKey(c.limit, c.name, c.client)
+		c.key = inlineKey(c.limit, c.name, c.client)
 	default:
-		c.key = n.key(c.limit, c.client, group)
+		c.key = key(c.limit, c.client, group)
 	}
 	c.shard = n.table.Shard(c.key)
 	return group

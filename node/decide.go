@@ -18,7 +18,7 @@ import (
 type decider struct {
 	now     func() int64 // unix time in nanoseconds, never less than an earlier reading
 	log     *slog.Logger
-	hash    deltasync.Secret // hides client ids
+	keys    deltasync.KeyHash // hides client ids; has read nothing
 	limits  *limits.Registry
 	table   *table.Table
 	onFull  OnFull
@@ -41,11 +41,18 @@ type decider struct {
 // holds one shard's lock, does no I/O, waits for nobody, and allocates nothing for a client
 // that the table holds. If d is not nil, it fills in the answer for the client. If hold is
 // not nil, it fills in what the settlement of a reservation needs.
+//
+// The clock is read as late as can be. It is a fence for the processor, so what is read from
+// memory behind it does not overlap with what is done before.
 func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
-	now := n.now()
-	r := l.Known(now)
 	var net limit.Buffer
-	rule, group, why := n.ruleFor(r, client, cost, &net)
+	r := l.Recent()
+	rule, group, k, why := n.resolve(l, r, client, cost, &net)
+	now := n.now()
+	if in := l.Known(now); in != r { // a change came into force
+		r = in
+		rule, group, k, why = n.resolve(l, r, client, cost, &net)
+	}
 	if why != ReasonOK {
 		answer := n.outright(rule, why, cost)
 		if n.countOutright(l, r, rule, client, cost, &answer); d != nil {
@@ -53,7 +60,6 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 		}
 		return answer.Allowed
 	}
-	k := n.key(l, client, group)
 	s := n.table.Shard(k)
 	s.Lock()
 	e := s.Open(k, rule, now)
@@ -90,6 +96,14 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 		n.latency.observe(n.now() - now)
 	}
 	return allowed
+}
+
+// resolve is ruleFor, with the client's key if why is ReasonOK.
+func (n *decider) resolve(l *limits.Limit, r *limits.Revision, client string, cost int64, net *limit.Buffer) (rule *limit.Rule, group []byte, k crdt.Key, why Reason) {
+	if rule, group, why = n.ruleFor(r, client, cost, net); why == ReasonOK {
+		k = key(l, client, group)
+	}
+	return rule, group, k, why
 }
 
 // ruleFor finds the client's rule and the group that the client counts as. why is ReasonOK if

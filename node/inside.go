@@ -23,7 +23,7 @@ func (v view) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, he
 	l := v.Node.limits.Get(limitName)
 	var net limit.Buffer
 	_, group := l.Newest().Rule(client, &net)
-	k := v.Node.key(l, client, group)
+	k := key(l, client, group)
 	if e := v.Node.table.Shard(k).Find(k); e != nil {
 		return e.Stamp(), e.Rule().Policy, true
 	}

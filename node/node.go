@@ -113,8 +113,9 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	if len(key) == 0 {
 		key = []byte(deltasync.DefaultClusterKey)
 	}
+	hash := deltasync.NewSecret(key, "client hash")
 	n := &Node{
-		decider: decider{log: cfg.Logger, hash: deltasync.NewSecret(key, "client hash"), onFull: cfg.OnFull},
+		decider: decider{log: cfg.Logger, keys: hash.KeyHash(), onFull: cfg.OnFull},
 		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{}, logged: map[string]bool{},
 	}
 	configuredAt := int64(0)
@@ -122,13 +123,13 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		configuredAt = cfg.ConfiguredAt.UnixNano()
 	}
 	n.limits, err = limits.New(limits.Config{
-		Replica: replica, Hash: n.hash.Hash128, Tolerance: cfg.ClockTolerance,
+		Replica: replica, Hash: hash.Hash128, Keys: n.keys, Tolerance: cfg.ClockTolerance,
 		Configured: cfg.Limits, ConfiguredAt: configuredAt, Dropped: &n.dropped, Observer: limitsObserver{n},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
-	n.escrow = escrow.New(replica, n.hash)
+	n.escrow = escrow.New(replica, hash)
 	n.table = table.New(table.Config{
 		Self: replica, Size: cfg.MaxClients, Tolerance: int64(cfg.ClockTolerance),
 		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Urgent: n.loopUrgent,

@@ -2,6 +2,9 @@ package main
 
 // syncMistakes are those in moving state between nodes.
 var syncMistakes = []mistake{
+	{name: "hash ids of different lengths alike", edits: []edit{
+		{"sync/keyhash.go", "	w |= uint64(n) << 56 ", "	w |= uint64(n&0) << 56 "},
+	}},
 	{name: "let the share of a partition grow by the others' silence", edits: []edit{
 		{"sync/group.go", "	size = 1 + len(ms.roster.names)\n", `	size = 1
 	for _, p := range ms.peers {

@@ -30,7 +30,7 @@ func revision(t *testing.T, change func(p *limit.Policy)) *Revision {
 	if change != nil {
 		change(&p)
 	}
-	r, err := newLimit("default", 0).newRevision(p, crdt.Stamp{})
+	r, err := newLimit("default", 0, deltasync.KeyHash{}).newRevision(p, crdt.Stamp{})
 	if err != nil {
 		t.Fatal(err)
 	}

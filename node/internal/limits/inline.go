@@ -207,7 +207,7 @@ func (g *Registry) addInline(now int64, c inlinePolicy) *Limit {
 			return nil
 		}
 	}
-	l := newLimit(c.name(), 0)
+	l := newLimit(c.name(), 0, g.cfg.Keys)
 	l.Account = g.inlineAccount
 	r, err := l.newRevision(c.policy(), crdt.Stamp{})
 	if err != nil {

@@ -1,12 +1,14 @@
 package limits
 
 import (
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // maxRevisions is how many revisions of a limit a node remembers, for messages that still
@@ -22,19 +24,49 @@ const maxUpcoming = maxRevisions / 2
 // Limit is one named limit over all its revisions. Reading it is wait-free and safe for
 // concurrent use. Only its registry changes it.
 type Limit struct {
-	Name    string
-	Prefix  []byte // what a client's id is hashed behind: the name and a zero byte
-	Account *tally.Account
+	Name string
+	// Keys makes the keys of clients: it has read the name and a zero byte. Networks makes
+	// those of networks, and has read a one instead.
+	Keys, Networks deltasync.KeyHash
+	Account        *tally.Account
 
 	named   atomic.Pointer[[]*tally.Account] // see Named
-	chain   atomic.Pointer[[]*Revision]      // newest first, 1 to maxRevisions
+	chain   atomic.Pointer[chain]
 	removed atomic.Bool
 	used    atomic.Int64 // inline limits only: when it was last asked for
 }
 
+// chain is a limit's revisions, and which of them was in force when that was last looked up.
+// Immutable.
+type chain struct {
+	all []*Revision // newest first, 1 to maxRevisions
+	in  *Revision   // in force from from on and before until
+	// from is the smallest instant if in is the oldest of all.
+	from, until int64
+}
+
+// newChain is the chain of revisions at now.
+func newChain(now int64, all []*Revision) *chain {
+	c := &chain{all: all, in: all[len(all)-1], from: math.MinInt64, until: math.MaxInt64}
+	for i, r := range all {
+		if r.Stamp.At <= now {
+			if c.in = r; i < len(all)-1 {
+				c.from = r.Stamp.At
+			}
+			break
+		}
+		c.until = r.Stamp.At
+	}
+	return c
+}
+
 // newLimit makes a limit without revisions. Its registry inserts one before others see it.
-func newLimit(name string, index int) *Limit {
-	return &Limit{Name: name, Prefix: append([]byte(name), 0), Account: &tally.Account{Name: name, Index: index}}
+func newLimit(name string, index int, keys deltasync.KeyHash) *Limit {
+	named := keys.Add([]byte(name))
+	return &Limit{
+		Name: name, Keys: named.Add([]byte{0}), Networks: named.Add([]byte{1}),
+		Account: &tally.Account{Name: name, Index: index},
+	}
 }
 
 // Removed reports whether the registry has let go of the limit. A limit of the same name
@@ -44,7 +76,7 @@ func (l *Limit) Removed() bool { return l.removed.Load() }
 // Revisions are those that are known, newest first. The slice is not to be changed.
 func (l *Limit) Revisions() []*Revision {
 	if c := l.chain.Load(); c != nil {
-		return *c
+		return c.all
 	}
 	return nil
 }
@@ -59,24 +91,46 @@ func (l *Limit) Newest() *Revision {
 
 // At is the revision in force at t, or the oldest known if t is before all of them.
 func (l *Limit) At(t int64) *Revision {
-	chain := *l.chain.Load()
-	for _, r := range chain {
-		if r.Stamp.At <= t {
-			return r
-		}
+	c := l.chain.Load()
+	if c.from <= t && t < c.until {
+		return c.in
 	}
-	return chain[len(chain)-1]
+	return newChain(t, c.all).in
 }
 
-// Known is the revision in force at t, nil if there is no such limit then. l may be nil.
+// Known is the revision in force at t, nil if there is no such limit then. l may be nil. t is
+// the node's time, which never steps back.
 func (l *Limit) Known(t int64) *Revision {
 	if l == nil {
 		return nil
 	}
-	if r := l.At(t); !r.Gone {
-		return r
+	c := l.chain.Load()
+	if t >= c.until {
+		next := newChain(t, c.all)
+		l.chain.CompareAndSwap(c, next) // unless insert was first
+		c = next
 	}
-	return nil
+	if c.from > t {
+		return present(l.At(t))
+	}
+	return present(c.in)
+}
+
+// Recent is what Known returned last, or would have: a guess that costs no clock. l may be
+// nil.
+func (l *Limit) Recent() *Revision {
+	if l == nil {
+		return nil
+	}
+	return present(l.chain.Load().in)
+}
+
+// present is r unless the limit is deleted from r on.
+func present(r *Revision) *Revision {
+	if r.Gone {
+		return nil
+	}
+	return r
 }
 
 // Find is the revision with the given stamp, nil if it is not known or no longer.
@@ -98,7 +152,7 @@ func (l *Limit) insert(now int64, r *Revision) {
 	}
 	next := slices.Insert(slices.Clone(chain), i, r)
 	next = retained(now, next, func(r *Revision) int64 { return r.Stamp.At })
-	l.chain.Store(&next)
+	l.chain.Store(newChain(now, next))
 }
 
 // retained are the revisions, newest first, that there is room for. Many nodes may propose

@@ -113,7 +113,7 @@ func TestChangesAtOnceAreNotLost(t *testing.T) {
 func TestOfLimitsDeletedAtOnceTheFirstByNameGoes(t *testing.T) {
 	all := map[string]*Limit{}
 	for _, name := range []string{"d", "b", "c", "a", "e"} {
-		l := newLimit(name, 0)
+		l := newLimit(name, 0, deltasync.KeyHash{})
 		r, err := l.newRevision(unknownPolicy, crdt.Stamp{At: 5, By: 1})
 		if err != nil {
 			t.Fatal(err)

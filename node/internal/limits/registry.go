@@ -37,6 +37,8 @@ type Config struct {
 	Replica crdt.Replica
 	// Hash hashes names and policies, alike on all nodes of a cluster.
 	Hash func([]byte) (hi, lo uint64)
+	// Keys makes the keys of clients, alike on all nodes of a cluster. It has read nothing.
+	Keys deltasync.KeyHash
 	// Tolerance is how far ahead of this node's clock another node's may be. It refuses
 	// entries that are further ahead.
 	Tolerance time.Duration
@@ -111,7 +113,7 @@ func New(cfg Config) (*Registry, error) {
 	g.configured(cfg.Configured)
 	limits := map[string]*Limit{}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Configured)) {
-		l := newLimit(name, g.takeIndex()) // index 0 is that of inlineAccount
+		l := newLimit(name, g.takeIndex(), cfg.Keys) // index 0 is that of inlineAccount
 		r, err := l.newRevision(cfg.Configured[name], crdt.Stamp{})
 		if err != nil {
 			return nil, err

@@ -65,7 +65,8 @@ func (s *Shard) send(k crdt.Key, r *limit.Rule, reset crdt.Stamp, of limit.State
 		st.Roll(&r.Frame, r.Frame.Start(now))
 		row := st.Own()
 		row.Key = k
-		if !b.Add(head(r, reset, 0, slot, st.Start()), row) {
+		head := head(r, reset, 0, slot, st.Start())
+		if !b.Add(&head, row) {
 			return false
 		}
 		s.grow(k.Slot(slot), laterStamp(r.Revision, reset), s.table.cfg.Self, &r.Frame, st.Start(), st.Sent())
@@ -74,11 +75,11 @@ func (s *Shard) send(k crdt.Key, r *limit.Rule, reset crdt.Stamp, of limit.State
 }
 
 // head is what a state's row shares with others of its group.
-func head(r *limit.Rule, reset crdt.Stamp, of crdt.Replica, slot int, start int64) *crdt.Delta {
+func head(r *limit.Rule, reset crdt.Stamp, of crdt.Replica, slot int, start int64) crdt.Delta {
 	if reset.Compare(r.Revision) <= 0 {
 		reset = crdt.Stamp{}
 	}
-	return &crdt.Delta{
+	return crdt.Delta{
 		Limit: r.Limit, Revision: r.Revision, Reset: reset, Rule: r.Index, Slot: uint8(slot), //nolint:gosec // at most MaxResolution
 		Replica: of, Width: r.Frame.Width, Start: start,
 	}

@@ -38,12 +38,12 @@ func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasyn
 		return true
 	}
 	row := uint16(0)
-	add := func(head *crdt.Delta, r crdt.Row) bool {
+	add := func(head crdt.Delta, r crdt.Row) bool {
 		if row++; row <= at.Row {
 			return true // passed already
 		}
 		r.Key = e.key
-		if !b.Add(head, r) {
+		if !b.Add(&head, r) {
 			return false
 		}
 		at.Row++
@@ -64,7 +64,7 @@ func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasyn
 }
 
 // exportLife adds the rows of one life that q asks for, and reports whether they fitted.
-func (t *Table) exportLife(q *deltasync.Query, r *limit.Rule, reset crdt.Stamp, of limit.States, add func(*crdt.Delta, crdt.Row) bool) bool {
+func (t *Table) exportLife(q *deltasync.Query, r *limit.Rule, reset crdt.Stamp, of limit.States, add func(crdt.Delta, crdt.Row) bool) bool {
 	if r.Silent {
 		return true
 	}

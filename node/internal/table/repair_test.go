@@ -63,7 +63,7 @@ func count1(t *testing.T, r *limit.Rule, counter crdt.Replica, a, b *Table, k cr
 		case counter:
 			take(t, table, k, r, now, 1)
 		default:
-			table.Merge(now, d)
+			table.Merge(now, &d)
 		}
 	}
 }
@@ -95,10 +95,10 @@ func repairOrigins(t *testing.T, asker, answerer *Table, now int64) {
 		return
 	}
 	var rows []*crdt.Delta
-	add := func(head *crdt.Delta, row crdt.Row) bool {
+	add := func(head crdt.Delta, row crdt.Row) bool {
 		row.Key = crdt.Key{Hi: 1}
 		head.Rows = []crdt.Row{row}
-		rows = append(rows, head)
+		rows = append(rows, &head)
 		return true
 	}
 	for e := range answerer.All {

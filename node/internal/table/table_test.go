@@ -230,7 +230,7 @@ func pass(t *testing.T, from, to *Table, now int64) {
 		row.Key = e.key
 		d := head(e.rule, e.Reset(), from.cfg.Self, 0, e.state.Start())
 		d.Rows = []crdt.Row{row}
-		to.Merge(now, d)
+		to.Merge(now, &d)
 		rows++
 	}
 	if sent != rows {

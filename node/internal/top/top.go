@@ -4,6 +4,7 @@ package top
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync"
@@ -15,17 +16,24 @@ import (
 const Size = 128
 
 // Clients is a bounded list of the heaviest clients by name. It is the space-saving
-// algorithm (Metwally, Agrawal and El Abbadi, ICDT 2005) over sampled decisions. It alone
-// holds names: everything else in a node knows clients by hash. The zero value is empty and
-// ready. Safe for concurrent use.
+// algorithm (Metwally, Agrawal and El Abbadi, ICDT 2005) with randomized admission (Ben Basat
+// and others, INFOCOM 2017) over sampled decisions: a newcomer of w units takes the place of
+// the lightest client, of m units, with a chance of w/(m+w). So of a crowd of clients that
+// come once hardly any costs more than a look-up. It alone holds names: everything else in a
+// node knows clients by hash. The zero value is empty and ready. Safe for concurrent use.
 type Clients struct {
 	mu      sync.Mutex
 	clients []Client       // len <= Size
 	at      map[string]int // clients[at[name]].Name == name, for each of clients
+	// least is the weight of the lightest client when the list was last searched for it, 0
+	// while there is room. Weights only grow, so it is at most that of every client.
+	least  uint64
+	random uint64 // state of the generator
 }
 
 // Client is one client and what it used. Counts are estimates: Offer is given samples, and
-// a client that came late took over the count of the one that it displaced.
+// a client that came late took over the count of the one that it displaced, for all those
+// that came late and were not taken in.
 type Client struct {
 	Name    string
 	Allowed uint64 // units
@@ -47,6 +55,9 @@ func (t *Clients) Offer(client string, group []byte, units uint64, allowed bool)
 		i, ok = t.at[string(group)]
 	}
 	if !ok {
+		if !t.admits(units) {
+			return
+		}
 		if group != nil {
 			client = string(group)
 		}
@@ -57,6 +68,16 @@ func (t *Clients) Offer(client string, group []byte, units uint64, allowed bool)
 	} else {
 		t.clients[i].Denied += units
 	}
+}
+
+// admits throws the dice for a newcomer of so many units.
+func (t *Clients) admits(units uint64) bool {
+	if t.least == 0 {
+		return true
+	}
+	t.random = t.random*6364136223846793005 + 1442695040888963407 // as Sampler does
+	hi, _ := bits.Mul64(t.random, t.least+units)
+	return hi < units
 }
 
 // add makes room by taking over the place, and the count, of the lightest client.
@@ -75,6 +96,7 @@ func (t *Clients) add(client string) int {
 			}
 		}
 		delete(t.at, t.clients[i].Name)
+		t.least = t.clients[i].weight()
 	}
 	t.clients[i].Name = client
 	t.at[client] = i
