@@ -76,6 +76,8 @@ func (r *natsLog) options(name string) []nats.Option {
 		// Notice a half-open connection within seconds, not minutes.
 		nats.PingInterval(2 * time.Second),
 		nats.MaxPingsOutstanding(2),
+		// A server that reads nothing for that long is as good as away.
+		nats.FlusherTimeout(5 * time.Second),
 		nats.NoEcho(),
 		// Wrong credentials may be set right on the server.
 		nats.IgnoreAuthErrorAbort(),

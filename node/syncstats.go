@@ -26,7 +26,7 @@ type SyncStats struct {
 	Mismatches             uint64            // digests that differed although no message was missing
 	Repairs                uint64            // requests to peers for missing rows
 	Timeouts               uint64            // requests that a peer did not answer in time
-	PublishErrors          uint64            // messages that the network refused
+	PublishErrors          uint64            // messages that the network refused, or did not take in time
 }
 
 // Traffic counts messages and their bytes.

@@ -2,7 +2,9 @@ package sync
 
 import (
 	"log/slog"
+	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -10,16 +12,22 @@ import (
 
 // Loop is the rim around an Engine in a real node: it steps the engine with what the
 // transport delivers and when the clock says so, and does what the engine wants. Its
-// methods are safe for concurrent use. Each takes the lock that a step holds, for as long
-// as a step takes; none waits for the network.
+// methods are safe for concurrent use. No lock is held while anything waits for the
+// network: packets go through an outbox. Urgent and Ready are wait-free, Status waits for a
+// step for at most statusPatience, and the others wait for the step under way.
 type Loop struct {
 	transport Transport
 	now       func() int64
 	log       *slog.Logger
+	outbox    *outbox
 
-	mu     sync.Mutex // guards engine and failed, and keeps publishing in the engine's order
+	// turn holds one token while somebody works with engine. It is a lock that one can stop
+	// waiting for. It also keeps the outbox in the engine's order.
+	turn   chan struct{}
 	engine *Engine
-	failed uint64 // publish errors
+
+	ready atomic.Bool
+	seen  atomic.Pointer[Status] // as of the last look; immutable
 
 	urgent chan struct{} // holds one signal: more would say the same
 	stop   chan struct{} // closed when run has to end
@@ -28,13 +36,18 @@ type Loop struct {
 	ended  chan struct{} // closed when the first Close has done its work
 }
 
+// statusPatience is how long Status waits for a step. Raising it lets a probe of the node's
+// health wait for longer behind a step that hangs. Lowering it tells of an older state while
+// the machine is busy.
+const statusPatience = 250 * time.Millisecond
+
 // NewLoop opens the transport and starts running an engine for store. now is the node's
 // clock, which never steps back. NewLoop does not wait for the network. A nil transport
 // means a node alone. The error is the transport's; nothing runs then.
 func NewLoop(cfg Config, store Store, transport Transport, now func() int64, log *slog.Logger) (*Loop, error) {
 	l := &Loop{
 		transport: transport, now: now, log: log,
-		urgent: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+		turn: make(chan struct{}, 1), urgent: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if transport == nil {
 		cfg.Alone = true
@@ -42,17 +55,29 @@ func NewLoop(cfg Config, store Store, transport Transport, now func() int64, log
 		l.transport = transport
 	}
 	// The engine needs the transport's inbox, and the transport the engine's subjects. The
-	// lock holds packets back until both are there.
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	// turn holds packets back until both are there.
+	l.lock()
+	defer l.unlock()
 	l.engine = NewEngine(cfg, store, now(), "")
 	if err := transport.Open(l.engine.Subjects(), l); err != nil {
 		return nil, err
 	}
 	l.engine.inbox = transport.Inbox()
+	l.outbox = newOutbox(transport)
+	l.ready.Store(l.engine.Ready())
+	l.look()
 	l.done.Add(1)
 	go l.run()
 	return l, nil
+}
+
+func (l *Loop) lock()   { l.turn <- struct{}{} }
+func (l *Loop) unlock() { <-l.turn }
+
+// look takes down what the engine's state is. The turn is held.
+func (l *Loop) look() {
+	s := l.engine.Status(l.now())
+	l.seen.Store(&s)
 }
 
 // run ticks the engine when it is due, and at once for an urgent flush.
@@ -76,16 +101,12 @@ func (l *Loop) run() {
 // step runs the engine and does what it wants. It returns the time until the next tick
 // is due.
 func (l *Loop) step(in Input) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	now := l.now()
 	out := l.engine.Step(now, in)
-	for _, p := range out.Packets {
-		if err := l.transport.Publish(p.Subject, p.Reply, p.Data); err != nil {
-			// As good as lost: gaps and digests bring it back. Status tells how many.
-			l.failed++
-		}
-	}
+	l.ready.Store(l.engine.Ready())
+	l.outbox.put(out.Packets)
 	for _, ev := range out.Events {
 		l.logEvent(ev)
 	}
@@ -117,46 +138,52 @@ func (l *Loop) Disconnected(err error) {
 	l.step(Input{Kind: InputDisconnected, Err: err})
 }
 
-// Status describes the protocol's state. It copies all peers.
+// Status describes the protocol's state. The caller must not change what it points to. While
+// a step takes long, it is that of the last look, with ages that have grown since.
 func (l *Loop) Status() Status {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.engine.Status(l.now())
+	timer := time.NewTimer(statusPatience)
+	defer timer.Stop()
+	select {
+	case l.turn <- struct{}{}:
+		l.look()
+		l.unlock()
+	case <-timer.C:
+	}
+	s := l.seen.Load().later(l.now())
+	s.Stats.Dropped = maps.Clone(s.Stats.Dropped)
 	s.Stats.Dropped[DropQueue] = l.transport.Dropped()
-	s.Stats.PublishErrors = l.failed
+	s.Stats.PublishErrors = l.outbox.lost.Load()
 	return s
 }
 
 // Forget strikes a node that will not come back off the roster. It reports whether the
 // node was on it.
 func (l *Loop) Forget(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return l.engine.Forget(l.now(), name)
 }
 
 // Present reports whether an incarnation may still be there to answer.
 func (l *Loop) Present(r crdt.Replica) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return l.engine.Present(r)
 }
 
 // Ready reports whether the node has joined its cluster.
-func (l *Loop) Ready() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.engine.Ready()
-}
+func (l *Loop) Ready() bool { return l.ready.Load() }
 
 func (l *Loop) lingers() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return time.Duration(l.engine.Lingers(l.now()))
 }
 
 // Close flushes, says bye, answers repairs for lingerFor if there are peers, closes the
-// transport and waits for the loop's goroutines. It is idempotent; the first call returns the transport's error.
+// transport and waits for the loop's goroutines. It waits for a network that takes nothing as
+// long as the transport's Close does, and closeFlush. It is idempotent; the first call returns
+// the transport's error.
 func (l *Loop) Close() error {
 	first := false
 	l.closed.Do(func() { first = true })
@@ -170,7 +197,10 @@ func (l *Loop) Close() error {
 	l.done.Wait()
 	l.step(Input{Kind: InputClose})
 	time.Sleep(l.lingers()) // Receive answers
-	return l.transport.Close()
+	l.outbox.close(closeFlush)
+	err := l.transport.Close()
+	<-l.outbox.ended // the transport takes nothing more, and refuses the rest
+	return err
 }
 
 // logEvent writes state changes as Info, and what harms the count as Warn.

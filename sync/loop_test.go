@@ -67,6 +67,12 @@ func (a *away) Publish(string, string, []byte) error {
 	a.published++
 	return errAway
 }
+
+func (a *away) attempts() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.published
+}
 func (a *away) Dropped() uint64 { return 3 }
 func (a *away) Close() error    { a.closed++; return errAway }
 
@@ -176,8 +182,8 @@ func TestCloseIsBoundedWhenTheServerIsAway(t *testing.T) {
 		if err := l.Close(); err != nil || transport.closed != 1 {
 			t.Errorf("the transport was closed %d times; %v", transport.closed, err)
 		}
-		if transport.published != 0 {
-			t.Errorf("%d messages were published to nobody", transport.published)
+		if n := transport.attempts(); n != 0 {
+			t.Errorf("%d messages were published to nobody", n)
 		}
 	})
 }
@@ -188,13 +194,13 @@ func TestRefusedMessagesAreCountedAndHarmless(t *testing.T) {
 		l, _, _ := newTestLoop(t, "a", 0, transport)
 		transport.handler.Connected()
 		time.Sleep(3500 * time.Millisecond)
-		if s := l.Status(); s.Stats.PublishErrors == 0 || s.Stats.PublishErrors != uint64(transport.published) {
-			t.Errorf("%d errors of %d messages", s.Stats.PublishErrors, transport.published)
+		if s := l.Status(); s.Stats.PublishErrors == 0 || s.Stats.PublishErrors != uint64(transport.attempts()) {
+			t.Errorf("%d errors of %d messages", s.Stats.PublishErrors, transport.attempts())
 		}
 		transport.handler.Disconnected(errAway)
-		was := transport.published
+		was := transport.attempts()
 		time.Sleep(3 * time.Second)
-		if transport.published != was {
+		if transport.attempts() != was {
 			t.Error("published without a connection")
 		}
 		_ = l.Close()
@@ -228,9 +234,9 @@ func TestLoopWithoutATransportIsAlone(t *testing.T) {
 
 // The decision path calls Urgent: it must not wait, whatever the loop is doing.
 func TestUrgentNeverBlocks(t *testing.T) {
-	l := &Loop{urgent: make(chan struct{}, 1)} // nobody takes from it
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l := &Loop{urgent: make(chan struct{}, 1), turn: make(chan struct{}, 1)} // nobody takes from it
+	l.lock()
+	defer l.unlock()
 	for range 1000 {
 		l.Urgent()
 	}

@@ -56,7 +56,7 @@ type Stats struct {
 	Mismatches             uint64          // digests that differed without a gap
 	Repairs                uint64          // requests for rows, each round counted
 	Timeouts               uint64          // requests that nobody answered in time
-	PublishErrors          uint64          // messages that the transport refused
+	PublishErrors          uint64          // messages that the transport refused, or that did not fit into the outbox
 }
 
 // init gives every kind and reason its counter, so that readers see zeroes, not holes.

@@ -92,6 +92,39 @@ func (e *Engine) Status(now int64) Status {
 	return s
 }
 
+// later is the same state as seen at now, when all ages have grown. It shares everything but
+// the ages with s.
+func (s *Status) later(now int64) Status {
+	out, d := *s, now-s.Now
+	if d <= 0 {
+		return out
+	}
+	out.Now = now
+	out.DroppedAgo += d
+	out.Peers = slices.Clone(s.Peers)
+	for i := range out.Peers {
+		p := &out.Peers[i]
+		p.HeardAgo, p.StaleFor = p.HeardAgo+d, p.StaleFor+d
+		if !p.HearsUs {
+			p.DeafFor += d
+		}
+	}
+	out.Unknown = slices.Clone(s.Unknown)
+	for i := range out.Unknown {
+		spans := slices.Clone(out.Unknown[i].Spans)
+		for j := range spans {
+			if spans[j].Began < crdt.End { // else there is no telling when
+				spans[j].Began += d
+			}
+			if spans[j].Ended > 0 {
+				spans[j].Ended += d
+			}
+		}
+		out.Unknown[i].Spans = spans
+	}
+	return out
+}
+
 // Present reports whether an incarnation may still be there to answer: it is known, and
 // neither silent for too long nor gone with a bye.
 func (e *Engine) Present(r crdt.Replica) bool {

@@ -29,8 +29,9 @@ type Transport interface {
 	Open(subjects []string, h Handler) error
 	// Inbox is a subject of this transport's own, for answers; valid after Open.
 	Inbox() string
-	// Publish sends data on subject and does not keep it. It never waits for the network.
-	// A nil error does not mean that anybody received the packet.
+	// Publish sends data on subject and does not keep it. One goroutine calls it, and it may
+	// wait for a server that does not read. Close ends that. A nil error does not mean that
+	// anybody received the packet.
 	Publish(subject, reply string, data []byte) error
 	// Dropped is the number of packets that arrived and were thrown away unread.
 	Dropped() uint64

@@ -63,4 +63,13 @@ var syncMistakes = []mistake{
 	{name: "take an answer without one of its pages for whole", edits: []edit{
 		{"sync/request.go", "	whole := m.Done && m.Page+1 == r.page\n", "	whole := m.Done\n"},
 	}},
+	{name: "publish under the lock of the state", edits: []edit{
+		{"sync/loop.go", "	l.outbox.put(out.Packets)\n", "	for _, p := range out.Packets {\n		_ = l.transport.Publish(p.Subject, p.Reply, p.Data)\n	}\n"},
+	}},
+	{name: "let what waits for the network grow without end", edits: []edit{
+		{"sync/outbox.go", "o.closed || o.bytes+size > mostOutbox", "o.closed"},
+	}},
+	{name: "wait for a step that hangs, to say how the node is", edits: []edit{
+		{"sync/loop.go", "	case l.turn <- struct{}{}:\n		l.look()\n		l.unlock()\n	case <-timer.C:\n", "	case l.turn <- struct{}{}:\n		l.look()\n		l.unlock()\n"},
+	}},
 }

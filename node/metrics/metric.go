@@ -79,7 +79,7 @@ var (
 	mismatches      = counter("sync_mismatches_total", "Digests that differed from a peer's although no message was missing.")
 	repairs         = counter("sync_repairs_total", "Requests to peers for missing rows.")
 	timeouts        = counter("sync_timeouts_total", "Requests that a peer did not answer in time.")
-	publishErrors   = counter("sync_publish_errors_total", "Messages that NATS did not accept from this node.")
+	publishErrors   = counter("sync_publish_errors_total", "Messages that NATS did not accept from this node, or not in time.")
 )
 
 // all lists the metrics for Describe.
