@@ -25,7 +25,7 @@ BENCHSTAT             := $(BIN)/benchstat
 BENCHSTAT_STAMP       := $(BIN)/.benchstat-$(BENCHSTAT_VERSION)
 
 # Knobs, each also an argument: make fuzz FUZZTIME=5m
-TEST_TIMEOUT ?= 5m
+TEST_TIMEOUT ?= 10m
 RACE_TIMEOUT ?= 10m
 LONG_TIMEOUT ?= 60m
 FUZZTIME     ?= 30s
