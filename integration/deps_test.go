@@ -8,13 +8,14 @@ import (
 )
 
 // heavyDependencies are what an embedder of the node package must not get with it: the first two add some 10 MB each to a
-// binary, the third brings a second metrics library to whoever has one, and the fourth is for those who keep their limits in
-// a bucket. They live in adapters and programs.
+// binary, the third brings a second metrics library to whoever has one, the fourth is for those who keep their limits in a
+// bucket, and the fifth for those who are asked over NATS. They live in adapters and programs.
 var heavyDependencies = []string{
 	"google.golang.org/grpc",
 	"github.com/nats-io/nats-server",
 	"github.com/prometheus/client_golang",
 	"github.com/nats-io/nats.go/jetstream",
+	"github.com/nats-io/nats.go/micro",
 }
 
 // heavyOnes picks from a list of package paths those that belong to a heavy dependency.
@@ -28,9 +29,17 @@ func heavyOnes(packages []string) []string {
 	return heavy
 }
 
-// TestNodeLinksNothingHeavy asks the go command for everything that a program gets by importing the node package.
-func TestNodeLinksNothingHeavy(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./node")
+// doors are the packages by which others reach a node, and the heavy dependencies that each is there for.
+var doors = map[string][]string{
+	"node":           nil,
+	"node/httpapi":   nil,
+	"node/httplimit": nil,
+}
+
+// linked asks the go command for everything that a program gets by importing a package.
+func linked(t *testing.T, folder string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./"+folder)
 	cmd.Dir = moduleRoot(t)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -39,11 +48,25 @@ func TestNodeLinksNothingHeavy(t *testing.T) {
 		t.Fatalf("go list: %v\n%s", err, stderr.String())
 	}
 	packages := strings.Fields(string(out))
-	if !slices.Contains(packages, modulePath+"/node") {
-		t.Fatalf("go list did not name the node package itself: %q", packages)
+	if !slices.Contains(packages, modulePath+"/"+folder) {
+		t.Fatalf("go list did not name %s itself: %q", folder, packages)
 	}
-	for _, p := range heavyOnes(packages) {
-		t.Errorf("the node package links %s", p)
+	return packages
+}
+
+func TestNodeAndItsDoorsLinkNothingHeavyButTheirOwn(t *testing.T) {
+	for folder, own := range doors {
+		heavy := heavyOnes(linked(t, folder))
+		for _, p := range heavy {
+			if !slices.ContainsFunc(own, func(o string) bool { return within(p, o) }) {
+				t.Errorf("%s links %s", folder, p)
+			}
+		}
+		for _, o := range own {
+			if !slices.ContainsFunc(heavy, func(p string) bool { return within(p, o) }) {
+				t.Errorf("%s is said to be there for %s, and does not link it", folder, o)
+			}
+		}
 	}
 }
 

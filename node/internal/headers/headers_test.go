@@ -158,13 +158,16 @@ func TestFieldsAreAddedToThoseOfOtherLimiters(t *testing.T) {
 func TestTheOlderFields(t *testing.T) {
 	h := http.Header{}
 	d := denied("x", 3, 2*s, 59*s+1)
-	headers.SetLegacy(h, &d)
+	headers.SetLegacy(h, &d, time.Time{})
 	if h.Get("X-RateLimit-Limit") != "100" || h.Get("X-RateLimit-Remaining") != "3" || h.Get("X-RateLimit-Reset") != "60" || len(h) != 3 {
 		t.Errorf("got %v", h)
 	}
-	headers.SetLegacy(h, &node.Decision{Allowed: true})
+	headers.SetLegacy(h, &node.Decision{Allowed: true}, time.Time{})
 	if h.Get("X-RateLimit-Limit") != "100" {
 		t.Errorf("a client without a quota has %v", h)
+	}
+	if headers.SetLegacy(h, &d, time.Unix(1000, 1)); h.Get("X-RateLimit-Reset") != "1060" {
+		t.Errorf("got %v", h)
 	}
 }
 

@@ -3,6 +3,7 @@ package headers
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
@@ -36,14 +37,18 @@ func SetRetryAfter(h http.Header, bound *node.Decision) {
 }
 
 // SetLegacy writes the X-RateLimit fields of the limit that binds: its burst, what is left,
-// and the seconds until the whole burst is there again. They are no standard, and servers
-// differ in the third: Envoy and throttled mean seconds from now, as Set does; others mean a
-// date. A client without a quota gets none.
-func SetLegacy(h http.Header, bound *node.Decision) {
+// and when the whole burst is there again. They are no standard, and servers differ in the
+// third. Envoy and throttled mean seconds from now; SetLegacy does if now is zero. Others mean
+// a Unix time. A client without a quota gets none.
+func SetLegacy(h http.Header, bound *node.Decision, now time.Time) {
 	if bound.Burst == 0 {
 		return
 	}
+	reset := Seconds(bound.ResetAfter)
+	if !now.IsZero() {
+		reset = now.Add(bound.ResetAfter + time.Second - 1).Unix()
+	}
 	h.Set(FieldLegacyLimit, strconv.FormatInt(bound.Burst, 10))
 	h.Set(FieldLegacyRemaining, strconv.FormatInt(bound.Remaining, 10))
-	h.Set(FieldLegacyReset, strconv.FormatInt(Seconds(bound.ResetAfter), 10))
+	h.Set(FieldLegacyReset, strconv.FormatInt(reset, 10))
 }

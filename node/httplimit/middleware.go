@@ -1,0 +1,145 @@
+package httplimit
+
+import (
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
+)
+
+// middleware is a Config without gaps.
+type middleware struct {
+	Config
+
+	warned atomic.Int64 // when the log last got a fault, Unix seconds
+}
+
+func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if m.Skip != nil && m.Skip(r) {
+		next.ServeHTTP(w, r)
+		return
+	}
+	q, limited, err := m.request(r)
+	switch {
+	case err != nil:
+		m.fail(w, r, next, err)
+	case !limited:
+		next.ServeHTTP(w, r)
+	case m.After != nil:
+		m.serveAndSettle(w, r, next, &q)
+	default:
+		d := m.Limiter.DoDetailed(q)
+		if m.answer(w, r, next, &q, &d) {
+			next.ServeHTTP(w, r)
+		}
+	}
+}
+
+// request is what the node is asked. limited is false if no limit is to be passed. The first
+// limit without a cost of its own is the request's: the others without one take its cost.
+func (m *middleware) request(r *http.Request) (q node.Request, limited bool, err error) {
+	limits := m.Limits
+	if m.By != nil {
+		if limits = m.By(r); len(limits) == 0 {
+			return q, false, nil
+		}
+	}
+	checks, own := make([]node.Check, len(limits)), -1
+	for i, l := range limits {
+		if checks[i], err = m.check(r, l); err != nil {
+			return q, false, err
+		}
+		if l.Cost == nil && own < 0 {
+			own = i
+		}
+	}
+	q.Cost = costOf(m.Cost, r)
+	if own < 0 { // each has a cost of its own
+		own, q.Cost = 0, checks[0].Cost
+	}
+	q.Client, q.Limit = checks[own].Client, checks[own].Limit
+	if len(checks) > 1 {
+		q.Also = slices.Delete(checks, own, own+1)
+	}
+	return q, true, nil
+}
+
+// check is one limit that a request has to pass. Its Cost is 0 if it is the request's.
+func (m *middleware) check(r *http.Request, l Limit) (c node.Check, err error) {
+	key := l.Key
+	if key.find == nil {
+		key = m.Key
+	}
+	if key.fault != nil { // New has seen it, unless By made it
+		return c, key.fault
+	}
+	if c.Client, err = key.find(r); err != nil {
+		return c, err
+	}
+	if c.Limit = l.Name; c.Limit == "" {
+		c.Limit = node.DefaultLimit
+	}
+	if l.Cost != nil {
+		c.Cost = costOf(l.Cost, r)
+	}
+	return c, nil
+}
+
+func costOf(cost func(*http.Request) int64, r *http.Request) int64 {
+	if cost == nil {
+		return 1
+	}
+	return max(1, cost(r))
+}
+
+// answer sets the fields of the answer, and answers itself if the request may not pass or
+// nobody could decide. It reports whether the request may pass.
+func (m *middleware) answer(w http.ResponseWriter, r *http.Request, next http.Handler, q *node.Request, d *node.Detail) bool {
+	if d.Fault != nil && d.Reason != node.ReasonCostTooHigh {
+		m.fail(w, r, next, d.Fault)
+		return false
+	}
+	m.describe(w.Header(), q, d)
+	if !d.Allowed {
+		m.Denied(w, r, *d)
+	}
+	return d.Allowed
+}
+
+// describe writes the fields that Config.Headers wants.
+func (m *middleware) describe(h http.Header, q *node.Request, d *node.Detail) {
+	if m.Headers == HeadersIETF || m.Headers == HeadersBoth {
+		ds := decisions(d)
+		if len(ds) == 1+len(q.Also) {
+			headers.Complete(q, ds, func(one node.Request) node.Decision { return m.Limiter.DoDetailed(one).Decision })
+		}
+		headers.Set(h, ds)
+	}
+	if m.Headers == HeadersLegacy || m.Headers == HeadersBoth {
+		var now time.Time
+		if m.ResetEpoch {
+			now = time.Now()
+		}
+		headers.SetLegacy(h, &d.Decision, now)
+	}
+	headers.SetRetryAfter(h, &d.Decision)
+}
+
+// decisions are those of each limit, as far as they are known.
+func decisions(d *node.Detail) []node.Decision {
+	if len(d.Each) == 0 {
+		return []node.Decision{d.Decision}
+	}
+	return slices.Clone(d.Each)
+}
+
+// fail asks what happens to a request that nobody could decide.
+func (m *middleware) fail(w http.ResponseWriter, r *http.Request, next http.Handler, err error) {
+	m.warn(err)
+	if m.Failed(w, r, err) {
+		next.ServeHTTP(w, r)
+	}
+}
