@@ -54,12 +54,12 @@ func (l *Limiter) Charge(clientID string, cost int64) ChargeDetail {
 	return l.node.charge(one[:])
 }
 
-// badCharge says what a charge cannot be asked for, nil if nothing is wrong.
+// badCharge says what a charge or a refund cannot be asked for, nil if nothing is wrong.
 func badCharge(q *Request) error {
 	refuse := func(field string, value any, reason string) error {
 		return &FieldError{Field: field, Value: value, Reason: reason}
 	}
-	const never = "is not for a charge: a charge counts what was used"
+	const never = "is for decisions: it is not for a charge or a refund"
 	switch {
 	case q.Peek:
 		return refuse("peek", q.Peek, never)

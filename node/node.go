@@ -129,10 +129,12 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
-	n.escrow = escrow.New(replica, hash)
 	n.table = table.New(table.Config{
 		Self: replica, Size: cfg.MaxClients, Tolerance: int64(cfg.ClockTolerance),
 		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Urgent: n.loopUrgent,
+	})
+	n.escrow = escrow.New(replica, hash, func(life deltasync.Life, units, now int64) (int64, deltasync.Shortfall) {
+		return n.table.GiveBack(life, units, now, !n.offline)
 	})
 	n.def = n.Limiter(DefaultLimit)
 	if cfg.Now != nil {

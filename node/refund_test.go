@@ -50,8 +50,18 @@ func excess(burst, perUnit float64, all []took) float64 {
 	return worst
 }
 
-// TestARefundNeverMints replays random takes, reservations and settlements as if what came
-// back had never been taken: less than one unit is ever admitted beyond the limit.
+// give refunds without a reservation.
+func (s *solo) give(t *testing.T, client string, units int64) int64 {
+	t.Helper()
+	did, err := s.Refund(t.Context(), node.Request{Client: client, Cost: units})
+	if err != nil || did.Returned < 0 || did.Returned > units || did.Unconfirmed != 0 || (did.Returned < units) != (did.Short == node.ShortDrained) {
+		t.Fatalf("a refund of %d: %+v, %v", units, did, err)
+	}
+	return did.Returned
+}
+
+// TestARefundNeverMints replays random takes, reservations, settlements and refunds as if
+// what came back had never been taken: less than one unit is ever admitted beyond the limit.
 func TestARefundNeverMints(t *testing.T) {
 	runs := 3000
 	if testing.Short() {
@@ -77,7 +87,7 @@ func TestARefundNeverMints(t *testing.T) {
 				s.at.Add(int64(r.Float64() * r.Float64() * perUnit * float64(p.Burst) * 1.2))
 			}
 			now := s.at.Load()
-			switch cost := 1 + r.Int64N(p.Burst); r.IntN(4) {
+			switch cost := 1 + r.Int64N(p.Burst); r.IntN(5) {
 			case 0:
 				if s.Take("c", cost).Allowed {
 					all = append(all, took{now, cost})
@@ -91,6 +101,16 @@ func TestARefundNeverMints(t *testing.T) {
 				if v := s.Reserve(node.Request{Client: "c", Cost: cost, Timeout: 10 * time.Minute}); v.Allowed {
 					all = append(all, took{now, cost})
 					held = append(held, open{v, len(all) - 1})
+				}
+			case 3:
+				back := s.give(t, "c", cost)
+				for i := len(all) - 1; i >= 0 && back > 0; i-- { // from the last one on
+					part := min(back, max(all[i].units, 0))
+					all[i].units -= part
+					back -= part
+				}
+				if back > 0 {
+					t.Fatalf("seed %d: %d units came back that nobody took", seed, back)
 				}
 			default:
 				if len(held) == 0 {

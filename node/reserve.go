@@ -138,10 +138,35 @@ func (n *Node) Commit(ctx context.Context, token string, actual int64) (back int
 type Settlement struct {
 	Returned int64 // units that the client got back
 	Charged  int64 // units beyond the estimate that the node charged
-	// NotCharged is what the work cost beyond that: it is above the debt cap, see
-	// Node.Charge.
+	// NotCharged is what the work cost beyond that and nobody charged: it is above the debt
+	// cap, see Node.Charge, or Short says why.
 	NotCharged int64
+	// Short says why less came back than was not used. It is 0 if all did.
+	Short Shortfall
 }
+
+// Shortfall says why less came back than was asked for. The zero Shortfall says that nothing
+// is missing; String of it is "".
+type Shortfall = deltasync.Shortfall
+
+// The shortfalls of a settlement and of a refund.
+const (
+	// ShortDrained: the units have drained, so the client could use them again already.
+	ShortDrained = deltasync.ShortDrained
+	// ShortWindow: the window that counted the units is over, and nobody can tell them from
+	// others any more. See Reservation.RefundsFor.
+	ShortWindow = deltasync.ShortWindow
+	// ShortRenewed: somebody reset the client, or changed its limit, since.
+	ShortRenewed = deltasync.ShortRenewed
+	// ShortBack: a refund, see Node.Refund, gave the units back before.
+	ShortBack = deltasync.ShortBack
+	// ShortSettled: the reservation was settled before, by hand.
+	ShortSettled = deltasync.ShortSettled
+	// ShortExpired: the reservation's Timeout was over.
+	ShortExpired = deltasync.ShortExpired
+	// ShortAway: the units are with nodes that are gone, or did not answer in time.
+	ShortAway = deltasync.ShortAway
+)
 
 // Settle settles a reservation by its token for the real cost, as Commit does.
 //
@@ -194,7 +219,7 @@ func settlementOf(s deltasync.Settled) (Settlement, error) {
 	if !s.Known {
 		return Settlement{}, ErrUnknownReservation
 	}
-	return Settlement{Returned: max(s.Back, 0), Charged: max(-s.Back, 0), NotCharged: s.NotCharged}, nil
+	return settlement(s.Back, s.NotCharged, s.Short), nil
 }
 
 // Cancel gives back what has not drained yet, and returns how many units that was.
@@ -209,26 +234,31 @@ func (r *Reservation) Cancel() int64 { return r.Commit(0) }
 // Commit returns the units that it gave back, or the charge as a negative number. With
 // several limits, the number is of the request's own. It is 0 if the reservation was
 // denied, settled or is too old, or if somebody reset its client or changed its limit
-// since.
+// since. Settle says which.
 func (r *Reservation) Commit(actual int64) int64 {
-	back, _ := r.settle(max(actual, 0))
+	back, _, _ := r.settle(max(actual, 0))
 	return back
 }
 
-// Settle is Commit, and says also what a debt cap left out.
-func (r *Reservation) Settle(actual int64) Settlement {
-	back, notCharged := r.settle(max(actual, 0))
-	return Settlement{Returned: max(back, 0), Charged: max(-back, 0), NotCharged: notCharged}
+// Settle is Commit, and says also what a debt cap left out, and why less came back than was
+// not used.
+func (r *Reservation) Settle(actual int64) Settlement { return settlement(r.settle(max(actual, 0))) }
+
+func settlement(back, notCharged int64, short Shortfall) Settlement {
+	return Settlement{Returned: max(back, 0), Charged: max(-back, 0), NotCharged: notCharged, Short: short}
 }
 
 // settle is Settle as an escrow asks for it.
-func (r *Reservation) settle(actual int64) (back, notCharged int64) {
-	if len(r.holds) == 0 || r.settled.Swap(true) {
-		return 0, 0 // denied, or free: nothing to settle
+func (r *Reservation) settle(actual int64) (back, notCharged int64, short Shortfall) {
+	if len(r.holds) == 0 {
+		return 0, 0, 0 // denied, or free: nothing to settle
+	}
+	if r.settled.Swap(true) {
+		return 0, 0, ShortSettled
 	}
 	now := r.node.now()
 	if now > r.until {
-		return 0, 0
+		return 0, 0, ShortExpired
 	}
 	for i := range r.holds {
 		h := &r.holds[i]
@@ -239,8 +269,8 @@ func (r *Reservation) settle(actual int64) (back, notCharged int64) {
 		b := r.node.table.Settle(&h.Charge, used, now, !r.node.offline)
 		h.debts.Observe(-b, h.NotCharged)
 		if !h.also {
-			back, notCharged = b, h.NotCharged
+			back, notCharged, short = b, h.NotCharged, h.Short
 		}
 	}
-	return back, notCharged
+	return back, notCharged, short
 }

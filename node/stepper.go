@@ -39,6 +39,24 @@ func (s *Stepper) Step(in deltasync.Input) *deltasync.Output { return s.engine.S
 // Lingers is for how much longer a node that was closed answers repairs, in nanoseconds.
 func (s *Stepper) Lingers() int64 { return s.engine.Lingers(s.Node.now()) }
 
+// Refund begins what Node.Refund does. Call its result until it says that the refund is done,
+// with steps in between. With last, it waits for no more answers.
+func (s *Stepper) Refund(q Request) func(last bool) (did Refund, done bool, err error) {
+	r, err := s.Node.refund(&q)
+	waiting := err == nil && r.ask()
+	return func(last bool) (Refund, bool, error) {
+		for waiting && (last || r.answered()) {
+			r.hear()
+			waiting = !last && r.ask()
+		}
+		if waiting {
+			return r.did, false, nil
+		}
+		did, err := r.conclude(err)
+		return did, true, err
+	}
+}
+
 // Housekeep does what a running node does once a second.
 func (s *Stepper) Housekeep() { s.Node.housekeep() }
 

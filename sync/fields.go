@@ -42,6 +42,7 @@ var fields = [...]field{
 	25: records("Known", maxKnown, func(m *Message) *[]Known { return &m.Known }, knownRecord),
 	26: records("Beyond", maxSettlements, func(m *Message) *[]Beyond { return &m.Beyond }, beyondRecord),
 	27: records("Missing", maxMissing, func(m *Message) *[]Missing { return &m.Missing }, missingRecord),
+	28: records("Refunds", maxRefunds, func(m *Message) *[]Refund { return &m.Refunds }, refundRecord),
 }
 
 // The records. A word that holds a time is an int64's bits.
@@ -89,10 +90,24 @@ func settlementRecord(w *words, s *Settlement) { // Of is the message's
 	w.int(&s.Actual, 0, crdt.MaxTotal)
 }
 
+func refundRecord(w *words, r *Refund) {
+	w.uint(&r.ID)
+	w.uint(&r.Key.Hi)
+	w.uint(&r.Key.Lo)
+	stampWords(w, &r.Stamp)
+}
+
+// settledRecord has the reason of a known settlement in one word with Known, since an unknown
+// one has none.
 func settledRecord(w *words, s *Settled) {
 	w.uint(&s.ID)
 	w.int(&s.Back, -crdt.MaxTotal, crdt.MaxTotal)
-	w.bool(&s.Known)
+	known := int64(0)
+	if s.Known {
+		known = 1 + int64(s.Short)
+	}
+	w.int(&known, 0, int64(shortfallEnd))
+	s.Known, s.Short = known > 0, Shortfall(max(known-1, 0)) //nolint:gosec // below shortfallEnd
 }
 
 func beyondRecord(w *words, b *Beyond) {

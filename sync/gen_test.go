@@ -165,9 +165,16 @@ func genMessage(t *rapid.T) *Message {
 		return Beyond{ID: genUint64(t, "id"), Units: rapid.Int64Range(0, crdt.MaxTotal).Draw(t, "units")}
 	})
 	m.Settled = genSlice(t, "settled", 5, func() Settled {
-		return Settled{
+		s := Settled{
 			ID: genUint64(t, "id"), Back: rapid.Int64Range(-crdt.MaxTotal, crdt.MaxTotal).Draw(t, "back"), Known: rapid.Bool().Draw(t, "known"),
 		}
+		if s.Known {
+			s.Short = Shortfall(rapid.IntRange(0, int(shortfallEnd)-1).Draw(t, "short")) //nolint:gosec // small
+		}
+		return s
+	})
+	m.Refunds = genSlice(t, "refunds", 5, func() Refund {
+		return Refund{ID: genUint64(t, "id"), Life: Life{Key: crdt.Key{Hi: genUint64(t, "hi"), Lo: genUint64(t, "lo")}, Stamp: genStamp(t, "stamp")}}
 	})
 	if has("request") {
 		m.Request, m.Of, m.Since = genUint64(t, "id"), crdt.Replica(genUint64(t, "of")), genUint64(t, "since")

@@ -120,7 +120,9 @@ func nasty() map[string][]byte {
 	out["a settled reservation without an end"] = with(keyOf("Settled"), record(1, 2))
 	out["a settled reservation that gave back more than all totals"] = with(keyOf("Settled"), record(1, crdt.MaxTotal+1, 1))
 	out["a settled reservation that charged more than all totals"] = with(keyOf("Settled"), record(1, 1<<63, 1))
-	out["a settled reservation neither known nor unknown"] = with(keyOf("Settled"), record(1, 2, 2))
+	out["a settled reservation with a shortfall that there is not"] = with(keyOf("Settled"), record(1, 2, uint64(shortfallEnd)+1))
+	out["a refund without a stamp"] = with(keyOf("Refunds"), record(1, 2, 3))
+	out["more refunds than there can be"] = with(keyOf("Refunds"), append([]byte{msgpcode.Bin16, 0x50, 0x28}, make([]byte, (maxRefunds+1)*40)...))
 	out["more settled reservations than there can be"] = with(keyOf("Settled"), append([]byte{msgpcode.Bin16, 0x60, 0x18}, make([]byte, (maxSettlements+1)*24)...))
 	for what, g := range hostileGroups() {
 		out["group: "+what] = with(keyOf("Deltas"), append([]byte{0x91}, g...))
@@ -235,6 +237,9 @@ func TestDecodingAllocatesAtMostFiveTimesTheMessage(t *testing.T) {
 		m.Resets[i].Limit = "ab"
 	}
 	check("resets", m)
+	check("refunds", &Message{
+		Kind: KindSettle, Node: "n", Replica: 1, Settlements: make([]Settlement, maxSettlements), Refunds: make([]Refund, maxRefunds),
+	})
 	check("settlements", &Message{
 		Kind: KindSettle, Node: "n", Replica: 1, Settlements: make([]Settlement, maxSettlements), Settled: make([]Settled, maxSettlements),
 	})
@@ -264,7 +269,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		"Of": number, "Since": number, "Have": records, "Cursor": number, "Next": number,
 		"Last": truth, "Done": truth, "Page": number, "Origins": records, "Base": number,
 		"Settlements": records, "Settled": records, "Known": records, "Beyond": records,
-		"Missing": records,
+		"Missing": records, "Refunds": records,
 	}
 	r := newReader(testSecret)
 	for field := 1; field < len(fields); field++ {

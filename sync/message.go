@@ -20,7 +20,7 @@ const (
 	KindLimits                   // broadcast: entries of the limits register
 	KindReset                    // broadcast: clients that were reset
 	KindBye                      // broadcast: the sender stops
-	KindSettle                   // request to settle reservations
+	KindSettle                   // request to settle reservations, and to refund
 	KindSettled                  // answers KindSettle
 	kindEnd
 )
@@ -75,6 +75,9 @@ const (
 	maxName = 64
 	// maxSettlements is of requests or of answers, and of one step.
 	maxSettlements = 1 << 10
+	// maxRefunds is of refunds among the settlements. More would not fit beside them, less
+	// would take more steps for many refunds at once.
+	maxRefunds = 512
 )
 
 // Message is everything that one message can say; its Kind tells which fields count. A
@@ -120,8 +123,9 @@ type Message struct {
 	Last bool
 	Done bool
 
-	// Settlements are of reservations that the replica Of charged.
+	// Settlements are of what the replica Of charged.
 	Settlements []Settlement // settle
+	Refunds     []Refund     // settle: of the settlements that are refunds
 	Settled     []Settled    // settled
 	Beyond      []Beyond     // settled: of those that left something uncharged
 }

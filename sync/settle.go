@@ -7,12 +7,31 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
-// Settlement asks the replica that charged a reservation to settle it. Only that replica
-// can give back, since what is given back is a total of its own.
+// Settlement asks a replica to settle what it charged: a reservation, or a refund of a
+// client. Only that replica can give back, since what is given back is a total of its own.
 type Settlement struct {
-	Of     crdt.Replica // that charged; on the wire the message says it for all of its settlements
-	ID     uint64       // of the reservation, as that replica counts them
-	Actual int64        // cost that was really used, 0 to crdt.MaxTotal
+	Of crdt.Replica // that charged; on the wire the message says it for all of its settlements
+	// ID is the reservation's, as that replica counts them, or a number that the asker made up
+	// for the refund.
+	ID uint64
+	// Actual is the cost that was really used, or how many units to give back at most: 0 to
+	// crdt.MaxTotal.
+	Actual int64
+	// Life is whose units to give back. The zero Life is nobody's: it settles a reservation.
+	// On the wire it is a Refund of its own.
+	Life Life
+}
+
+// Life names what is counted of one client under one stamp: see crdt.Stamp.
+type Life struct {
+	Key   crdt.Key
+	Stamp crdt.Stamp
+}
+
+// Refund says that the settlement of the same ID is a refund.
+type Refund struct {
+	ID uint64
+	Life
 }
 
 // Settled is the answer to a Settlement.
@@ -25,6 +44,37 @@ type Settled struct {
 	NotCharged int64
 	// Known is false if there is no such reservation, or none any more.
 	Known bool
+	// Short says why less came back than was asked for. It is 0 if all did, and if not Known.
+	Short Shortfall
+}
+
+// Shortfall says why less came back than was asked for. The zero Shortfall says that nothing
+// is missing. The numbers belong to the wire.
+type Shortfall uint8
+
+// The shortfalls.
+const (
+	_            Shortfall = iota
+	ShortDrained           // it has drained: the client could use it again already
+	ShortWindow            // nobody can tell it from other units: its window is over
+	ShortRenewed           // the client was reset since, or its limit changed
+	ShortBack              // it came back before
+	ShortSettled           // the reservation was settled before
+	ShortExpired           // the time to settle is over
+	ShortAway              // nodes hold it that cannot be reached, or that did not answer
+	shortfallEnd
+)
+
+var shortfallNames = [shortfallEnd]string{
+	"", "drained", "window_over", "reset_or_changed", "returned_before", "settled_before", "expired", "out_of_reach",
+}
+
+// String is the shortfall's name, "" for none.
+func (s Shortfall) String() string {
+	if s < shortfallEnd {
+		return shortfallNames[s]
+	}
+	return "unknown"
 }
 
 // Beyond is what a settlement did not charge.
@@ -39,19 +89,23 @@ func (e *Engine) settlements(now int64) {
 	due := e.store.Settlements(now, maxSettlements)
 	slices.SortStableFunc(due, func(a, b Settlement) int { return cmp.Compare(a.Of, b.Of) })
 	for len(due) > 0 {
-		of, n := due[0].Of, 1
-		for n < len(due) && due[n].Of == of {
+		m := &Message{Kind: KindSettle, Of: due[0].Of}
+		n := 0
+		for n < len(due) && due[n].Of == m.Of && len(m.Refunds) < maxRefunds {
+			if due[n].Life != (Life{}) {
+				m.Refunds = append(m.Refunds, Refund{due[n].ID, due[n].Life})
+			}
 			n++
 		}
-		if p := e.members.find(of); p != nil && p.state != PeerGone {
-			e.send(now, e.subjects.of(KindSettle, p.node, of), e.inbox, &Message{Kind: KindSettle, Of: of, Settlements: due[:n]}, nil)
+		m.Settlements, due = due[:n], due[n:]
+		if p := e.members.find(m.Of); p != nil && p.state != PeerGone {
+			e.send(now, e.subjects.of(KindSettle, p.node, m.Of), e.inbox, m, nil)
 		}
-		due = due[n:]
 	}
 }
 
-// onSettle settles reservations of ours and answers. A repeated request needs no care:
-// the store gives the first answer again.
+// onSettle settles what we charged and answers. A repeated request needs no care: the
+// store gives the first answer again.
 func (e *Engine) onSettle(now int64, m *Message, reply string) {
 	switch {
 	case reply == "":
@@ -65,8 +119,12 @@ func (e *Engine) onSettle(now int64, m *Message, reply string) {
 		return // the requester asks again
 	}
 	answer := &Message{Kind: KindSettled, Settled: make([]Settled, len(m.Settlements))}
+	refunds := m.Refunds
 	for i, s := range m.Settlements {
 		s.Of = m.Of
+		if len(refunds) > 0 && refunds[0].ID == s.ID { // they come in the order of the settlements
+			s.Life, refunds = refunds[0].Life, refunds[1:]
+		}
 		answer.Settled[i] = e.store.Settle(now, s)
 		if beyond := answer.Settled[i].NotCharged; beyond > 0 {
 			answer.Beyond = append(answer.Beyond, Beyond{ID: s.ID, Units: beyond})

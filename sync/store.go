@@ -74,12 +74,12 @@ type Resetter interface {
 	MergeResets(now int64, resets []ClientReset)
 }
 
-// Settler settles reservations.
+// Settler settles reservations, and refunds clients.
 type Settler interface {
-	// Settle settles a reservation of this replica's. Asked again it gives the same answer,
-	// for as long as the reservation could be settled: answers get lost.
+	// Settle settles what this replica charged. Asked again it gives the same answer, for as
+	// long as the other side repeats its request: answers get lost.
 	Settle(now int64, s Settlement) Settled
-	// Settlements lists the settlements of other replicas' reservations that are due to be
+	// Settlements lists the settlements of what other replicas charged that are due to be
 	// sent at now, at most most, and notes that they were sent. The owner decides how often
 	// it repeats one and when it gives one up. The engine asks at every step, and owns the
 	// slice.

@@ -43,6 +43,7 @@ func commands() []command {
 		},
 		{"commit", "TOKEN N", "settle a reservation for N units: the client gets the rest back", [2]string{`"$token" 120`, `"$token" 0 -o json`}, commit},
 		{"cancel", "TOKEN", "settle a reservation: the client gets all of it back", [2]string{`"$token"`, `"$token" -o json`}, cancel},
+		{"refund", "CLIENT", "give units back, whichever nodes charged them", [2]string{"alice -cost 1200", "alice -limit tokens -cost 1200"}, refund},
 		{"reset", "CLIENT", "forget what a client has used, on every node", [2]string{"alice", "alice -limit login"}, reset},
 		{"explain", "CLIENT", "tell why a client stands where it stands, and which node admitted what", [2]string{"alice", "2001:db8::7 -limit api"}, explain},
 		{"limits list", "", "list the limits in force", [2]string{"", "-o json"}, limitsList},

@@ -67,16 +67,34 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/note.go", ">= e.rule.Slack {\n", ">= e.rule.Slack && false {\n"},
 	}},
 	{name: "give back what has drained already", edits: []edit{
-		{"node/internal/table/charge.go", "		return s.undrained(e, c, now)\n", ""},
+		{"node/internal/table/charge.go", "		return s.undrained(e, c, now), deltasync.ShortDrained\n", ""},
 	}},
 	{name: "give back by the level at the charge, whatever was given back below it since", also: "./node", edits: []edit{
-		{"node/internal/table/refund.go", "			lowered += r.units\n", ""},
+		{"node/internal/table/refund.go", "			level -= min(level, r.units)\n", ""},
 	}},
 	{name: "take refunds of later charges for refunds of earlier ones", also: "./node", edits: []edit{
-		{"node/internal/table/refund.go", "		if r.of < c.turn && c.turn < r.turn {\n", "		if c.turn < r.turn {\n"},
+		{"node/internal/table/refund.go", "		if r.of < c.turn {\n", "		if r.of != nowhere {\n"},
 	}},
 	{name: "round down what has not drained: nothing of one unit comes back", also: "./node", edits: []edit{
-		{"node/internal/table/refund.go", "	level := e.rule.GCRA.UnitsOver(max(0, c.tat-now))\n", "	level := e.rule.GCRA.Units(max(0, c.tat-now))\n"},
+		{"node/internal/table/refund.go", "return e.rule.GCRA.UnitsOver(max(0, tat-now)) }\n", "return e.rule.GCRA.Units(max(0, tat-now)) }\n"},
+	}},
+	{name: "refund what has drained", also: "./node", edits: []edit{
+		{"node/limit/refund.go", "	units = min(units, r.Used(s, t))\n", ""},
+	}},
+	{name: "give units back by a refund and by a reservation from before it", also: "./node", edits: []edit{
+		{"node/internal/table/refund.go", "		level = min(level, above(r.tat))\n", ""},
+	}},
+	{name: "refund another life than the asker means", also: "./node", edits: []edit{
+		{"node/internal/table/refund.go", "	case e.Stamp() != life.Stamp:\n", "	case e.Stamp() == crdt.Stamp{}:\n"},
+	}},
+	{name: "forget which refunds were given", also: "./node", edits: []edit{
+		{"node/internal/escrow/escrow.go", "		s.keep(r)\n	}\n	if !r.settled {\n", "	}\n	if !r.settled {\n"},
+	}},
+	{name: "let everybody refund who can reach a node", edits: []edit{
+		{"node/httpapi/routes.go", "http.MethodPost: a.write(a.refund)", "http.MethodPost: a.refund"},
+	}},
+	{name: "ask only one node for a refund", edits: []edit{
+		{"node/refund.go", "		r.left -= units\n	}\n", "		r.left -= units\n		r.here.Held = nil\n	}\n"},
 	}},
 	{name: "charge whatever is said, for years", edits: []edit{
 		{"node/limit/debt.go", "	st.Admit(min(uint64(cost), r.room(s, st, t))) //nolint:gosec // positive\n", "	st.Admit(uint64(cost)) //nolint:gosec // positive\n"},

@@ -32,6 +32,9 @@ type Admin interface {
 	SetLimit(name string, p node.Policy) (from time.Time, err error)
 	DeleteLimit(name string) (from time.Time, err error)
 	Reset(limit, client string) error
+	// Refund may block until ctx is done. Its other errors are node.ErrTooManyPolicies,
+	// node.ErrTooManyHeld and node.ErrClosed.
+	Refund(ctx context.Context, r node.Request) (node.Refund, error)
 	// Forget removes a node that will not come back from the list of members. It reports
 	// whether the node was on the list.
 	Forget(node string) bool

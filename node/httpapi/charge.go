@@ -35,7 +35,7 @@ func (a *api) charge(w http.ResponseWriter, r *http.Request) {
 	ask := q.request()
 	ask.Timeout = 0
 	d := a.node.Charge(ask)
-	if p := a.omitted(q.limit, refusal(d.Reason, d.Fault)); p != nil {
+	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
 		p.write(w)
 		return
 	}

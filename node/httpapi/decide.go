@@ -77,7 +77,7 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 	}
 	ask := q.request()
 	d := a.node.DoDetailed(ask)
-	if p := a.omitted(q.limit, refusal(d.Reason, d.Fault)); p != nil {
+	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
 		p.write(w)
 		return
 	}
@@ -129,7 +129,7 @@ func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 	ask := q.request()
 	ask.Peek = true
 	d := a.node.DoDetailed(ask)
-	if p := a.omitted(q.limit, refusal(d.Reason, d.Fault)); p != nil {
+	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
 		p.write(w)
 		return
 	}

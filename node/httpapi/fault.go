@@ -6,13 +6,14 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
 // refusal is the problem of a request that no limit decided, nil if the limits did decide.
-func refusal(why node.Reason, fault error) *problem {
+func refusal(fault error) *problem {
 	switch {
 	case fault == nil:
 		return nil
@@ -28,18 +29,14 @@ func refusal(why node.Reason, fault error) *problem {
 		}
 	}
 	if f := new(node.FieldError); errors.As(fault, &f) {
-		switch why {
-		case node.ReasonUnknownLimit:
-			if name, ok := f.Value.(string); ok && errors.Is(fault, node.ErrUnknownLimit) {
-				return unknownLimit(f.Field, name)
-			}
-		case node.ReasonBadCost:
-			if f.Value == int64(zeroCost) {
-				return bad(f.Field, f.Field+" 0: "+f.Reason)
-			}
-		case node.ReasonNoClient, node.ReasonClientTooLong: // without the client's id
+		name, text := f.Value.(string)
+		switch {
+		case text && errors.Is(fault, node.ErrUnknownLimit):
+			return unknownLimit(f.Field, name)
+		case f.Value == int64(zeroCost):
+			return bad(f.Field, f.Field+" 0: "+f.Reason)
+		case f.Field == "client" || strings.HasSuffix(f.Field, ".client"): // without the client's id
 			return bad(f.Field, f.Field+" "+f.Reason)
-		default:
 		}
 	}
 	return problemOf(fault, "")

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -240,7 +241,10 @@ type stubborn struct {
 func (s stubborn) SetLimit(string, node.Policy) (time.Time, error) { return time.Time{}, s.err }
 func (s stubborn) DeleteLimit(string) (time.Time, error)           { return time.Time{}, s.err }
 func (s stubborn) Reset(string, string) error                      { return s.err }
-func (s stubborn) Ready() error                                    { return s.err }
+func (s stubborn) Refund(context.Context, node.Request) (node.Refund, error) {
+	return node.Refund{}, s.err
+}
+func (s stubborn) Ready() error { return s.err }
 
 func (s stubborn) DoDetailed(node.Request) node.Detail {
 	return node.Detail{Decision: node.Decision{Reason: node.ReasonTooManyPolicies}, Fault: node.ErrTooManyPolicies}
@@ -283,6 +287,12 @@ func TestEveryAnswerThatIsDescribedIsGiven(t *testing.T) {
 		{call{method: "POST", path: "/v1/charge", query: "client=x&limit=nope"}, h},
 		{call{method: "POST", path: "/v1/charge", body: long}, h},
 		{call{method: "POST", path: "/v1/charge", query: "client=x"}, failing(nil)},
+		{call{method: "POST", path: "/v1/refund", query: "client=y&cost=250"}, h},
+		{call{method: "POST", path: "/v1/refund", body: `{"client":"x","also":[{"limit":"day"}]}`}, h},
+		{call{method: "POST", path: "/v1/refund", query: "client=x"}, closed},
+		{call{method: "POST", path: "/v1/refund", query: "client=x&limit=nope"}, h},
+		{call{method: "POST", path: "/v1/refund", body: long}, h},
+		{call{method: "POST", path: "/v1/refund", query: "client=x"}, failing(node.ErrTooManyHeld)},
 		{call{method: "GET", path: "/v1/peek", query: "client=x"}, h},
 		{call{method: "GET", path: "/v1/peek", query: "client="}, h},
 		{call{method: "GET", path: "/v1/peek", query: "client=x&limit=nope"}, h},

@@ -30,6 +30,7 @@ type settlement struct {
 	Charged  int64 `json:"charged"`  // units beyond the estimate
 	// NotCharged is what is beyond that and above the debt cap.
 	NotCharged int64 `json:"not_charged,omitempty"`
+	shortfall
 }
 
 // unconfirmed is the answer while the other node has not answered.
@@ -53,7 +54,7 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 		taken.Cancel()
 		d, fault = node.Decision{Reason: node.ReasonTooManyHeld}, err
 	}
-	if p := a.omitted(q.limit, refusal(d.Reason, fault)); p != nil {
+	if p := a.omitted(q.limit, refusal(fault)); p != nil {
 		p.write(w)
 		return
 	}
@@ -105,6 +106,6 @@ func settle(w http.ResponseWriter, r *http.Request, by func(context.Context) (no
 	case err != nil:
 		problemOf(err, "").write(w)
 	default:
-		ok(w, settlement{Settled: true, Returned: s.Returned, Charged: s.Charged, NotCharged: s.NotCharged})
+		ok(w, settlement{Settled: true, Returned: s.Returned, Charged: s.Charged, NotCharged: s.NotCharged, shortfall: shortfallOf(s.Short)})
 	}
 }

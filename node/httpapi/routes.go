@@ -21,6 +21,7 @@ func (a *api) routes(metrics http.Handler) []route {
 		{"/v1/reserve", methods{http.MethodPost: a.reserve}},
 		{"/v1/commit", methods{http.MethodPost: a.commit}},
 		{"/v1/cancel", methods{http.MethodPost: a.cancel}},
+		{"/v1/refund", methods{http.MethodPost: a.write(a.refund)}},
 		{"/v1/reset", methods{http.MethodPost: a.write(a.reset)}},
 		{"/v1/forget", methods{http.MethodPost: a.write(a.forget)}},
 		{"/v1/limits", methods{http.MethodGet: a.listLimits}},

@@ -26,6 +26,7 @@ func TestTheLogSaysWhoChangedWhat(t *testing.T) {
 			{"PUT", "/v1/limits/new", `{"unlimited":true,"shadow":true}`, `old=none new="unlimited, shadow"`},
 			{"DELETE", "/v1/limits/new", "", `old="unlimited, shadow" new=none`},
 			{"POST", "/v1/reset", `{"client":"alice","limit":"login"}`, `msg="client reset" limit=login`},
+			{"POST", "/v1/refund", `{"client":"alice","limit":"login"}`, `msg="client refunded" limit=login units=0`},
 		} {
 			log.Reset()
 			r := httptest.NewRequestWithContext(t.Context(), c.method, c.path, strings.NewReader(c.body))

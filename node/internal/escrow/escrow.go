@@ -1,8 +1,9 @@
 // Package escrow holds a node's reservations under tokens, so that any node of the cluster
-// can settle them. It carries settlements to the nodes that made the reservations.
+// can settle them. It carries settlements to the nodes that made the reservations, and
+// refunds to the nodes that charged.
 //
-// The node that charged a reservation is the only one that can give back, from counters of
-// its own. Its escrow settles each reservation once and remembers the answer. Every other
+// The node that charged is the only one that can give back, from counters of its own. Its
+// escrow settles each reservation and each refund once, and remembers the answer. Every other
 // node's escrow passes a settlement on to that node, again and again until it answers.
 package escrow
 
@@ -28,6 +29,12 @@ const MaxOpen = 100_000
 // does. Lower it, and fewer reservations a second fit in.
 const mostHeld = 4 * MaxOpen
 
+// refundKept is how long the answer to another node's refund is kept: twice as long as that
+// node repeats it, so that what the network delayed or repeats gives nothing a second time.
+// Raising it takes up places under mostHeld for longer; lowering it lets a message that was
+// under way for a minute count twice.
+const refundKept = 2 * passOnFor
+
 // ErrFull is the error of Hold and Pass at a cap.
 var ErrFull = errors.New("escrow: too many reservations are held or being settled")
 
@@ -37,9 +44,10 @@ var ErrFull = errors.New("escrow: too many reservations are held or being settle
 type Escrow struct {
 	self   crdt.Replica
 	secret deltasync.Secret // what ids are made with
+	refund Refund
 
 	mu     sync.Mutex // guards what follows
-	count  uint64     // reservations that Hold ever took: each gives one id
+	count  uint64     // ids that were ever made
 	held   map[uint64]*reservation
 	order  []*reservation // those in held, by until
 	open   int            // how many of them are not settled; 0 <= open <= MaxOpen
@@ -54,9 +62,14 @@ type Escrow struct {
 
 // Settle settles a reservation for what was really used. It says what it gave back,
 // negative if it charged more, and what it left out above the debt cap.
-type Settle func(actual int64) (back, notCharged int64)
+type Settle func(actual int64) (back, notCharged int64, short deltasync.Shortfall)
 
-// reservation is one of this node's.
+// Refund gives back at most units of what this node charged to a life of a client, at now. It
+// says how many, and why not all.
+type Refund func(life deltasync.Life, units, now int64) (back int64, short deltasync.Shortfall)
+
+// reservation is one of this node's, or a refund that another node asked for: that one is
+// settled from the start.
 type reservation struct {
 	id      uint64
 	until   int64  // the last instant at which it can be settled
@@ -66,9 +79,10 @@ type reservation struct {
 }
 
 // New makes the escrow of an incarnation. Tokens of others cannot be guessed by those who
-// do not know the secret.
-func New(self crdt.Replica, secret deltasync.Secret) *Escrow {
-	return &Escrow{self: self, secret: secret, held: map[uint64]*reservation{}, passed: map[Token]*Passed{}}
+// do not know the secret. The escrow calls refund with its lock held: it must not call the
+// escrow.
+func New(self crdt.Replica, secret deltasync.Secret, refund Refund) *Escrow {
+	return &Escrow{self: self, secret: secret, refund: refund, held: map[uint64]*reservation{}, passed: map[Token]*Passed{}}
 }
 
 // Hold takes a reservation that can be settled until the instant until, and returns its
@@ -81,33 +95,54 @@ func (s *Escrow) Hold(now, until int64, settle Settle) (Token, error) {
 	if s.open >= MaxOpen || len(s.held) >= mostHeld {
 		return Token{}, ErrFull
 	}
+	r := &reservation{id: s.newID(), until: until, settle: settle}
+	s.keep(r)
+	s.open++
+	return Token{Of: s.self, ID: r.id}, nil
+}
+
+// newID makes an id that no escrow has made before. mu is held.
+func (s *Escrow) newID() uint64 {
 	s.count++
 	var seed [24]byte
 	copy(seed[:], "token")
 	binary.LittleEndian.PutUint64(seed[8:], uint64(s.self))
 	binary.LittleEndian.PutUint64(seed[16:], s.count)
 	id, _ := s.secret.Hash128(seed[:])
-	r := &reservation{id: id, until: until, settle: settle}
-	s.held[id] = r
-	s.open++
-	at, _ := slices.BinarySearchFunc(s.order, until+1, func(o *reservation, until int64) int { return cmp.Compare(o.until, until) })
+	return id
+}
+
+// keep holds r until its time is over. mu is held.
+func (s *Escrow) keep(r *reservation) {
+	s.held[r.id] = r
+	at, _ := slices.BinarySearchFunc(s.order, r.until+1, func(o *reservation, until int64) int { return cmp.Compare(o.until, until) })
 	s.order = slices.Insert(s.order, at, r) // at the end, where all have one timeout
-	return Token{Of: s.self, ID: id}, nil
 }
 
 // Settle implements deltasync.Settler. The first settlement of a reservation counts, and
-// later ones get its answer again.
+// later ones get its answer again. So do repeated refunds. At the cap, nothing is refunded.
 func (s *Escrow) Settle(now int64, ask deltasync.Settlement) deltasync.Settled {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now)
+	unknown := deltasync.Settled{ID: ask.ID}
+	if ask.Of != s.self || ask.Actual < 0 {
+		return unknown
+	}
 	r := s.held[ask.ID]
-	if r == nil || ask.Of != s.self || ask.Actual < 0 {
-		return deltasync.Settled{ID: ask.ID}
+	switch {
+	case r != nil:
+	case ask.Life == (deltasync.Life{}), len(s.held) >= mostHeld:
+		return unknown
+	default:
+		r = &reservation{id: ask.ID, until: now + int64(refundKept), settled: true}
+		back, short := s.refund(ask.Life, ask.Actual, now)
+		r.answer = deltasync.Settled{ID: ask.ID, Back: back, Known: true, Short: short}
+		s.keep(r)
 	}
 	if !r.settled {
-		back, notCharged := r.settle(ask.Actual)
-		r.answer = deltasync.Settled{ID: ask.ID, Back: back, NotCharged: notCharged, Known: true}
+		back, notCharged, short := r.settle(ask.Actual)
+		r.answer = deltasync.Settled{ID: ask.ID, Back: back, NotCharged: notCharged, Known: true, Short: short}
 		r.settled, r.settle = true, nil
 		s.open--
 	}

@@ -17,12 +17,17 @@ const (
 	other  = crdt.Replica(7)
 )
 
-func newEscrow() *Escrow { return New(self, deltasync.NewSecret([]byte("key"), "test")) }
+// newEscrow makes an escrow that refunds all that it is asked for but one unit.
+func newEscrow() *Escrow {
+	return New(self, deltasync.NewSecret([]byte("key"), "test"), func(_ deltasync.Life, units, _ int64) (int64, deltasync.Shortfall) {
+		return units - 1, deltasync.ShortDrained
+	})
+}
 
 // hold holds a reservation of 10 units for so long.
 func hold(t *testing.T, s *Escrow, now, length int64) Token {
 	t.Helper()
-	token, err := s.Hold(now, now+length, func(actual int64) (int64, int64) { return 10 - actual, 0 })
+	token, err := s.Hold(now, now+length, func(actual int64) (int64, int64, deltasync.Shortfall) { return 10 - actual, 0, 0 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +41,7 @@ func (t Token) settle(actual int64) deltasync.Settlement {
 func TestTheFirstSettlementCountsAndIsAnsweredAgain(t *testing.T) {
 	s := newEscrow()
 	calls := 0
-	token, err := s.Hold(begin, begin+second, func(actual int64) (int64, int64) { calls++; return 10 - actual, 3 })
+	token, err := s.Hold(begin, begin+second, func(actual int64) (int64, int64, deltasync.Shortfall) { calls++; return 10 - actual, 3, 0 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +208,77 @@ func TestASettlementWithoutAnAnswerEnds(t *testing.T) {
 	<-p.Done()
 	if p.Answer().Known || len(s.passed) != 0 || len(s.queue) != 0 {
 		t.Errorf("%+v, %d kept", p.Answer(), len(s.passed))
+	}
+}
+
+func TestARefundIsGivenOnceForEachNumber(t *testing.T) {
+	s := newEscrow()
+	life := deltasync.Life{Key: crdt.Key{Lo: 1}, Stamp: crdt.Stamp{At: 3}}
+	ask := deltasync.Settlement{Of: self, ID: 77, Actual: 10, Life: life}
+	want := deltasync.Settled{ID: 77, Back: 9, Known: true, Short: deltasync.ShortDrained}
+	for _, at := range []int64{0, 1, 119} {
+		if got := s.Settle(begin+at*second, ask); got != want || len(s.held) != 1 {
+			t.Errorf("after %d s: %+v, %d kept", at, got, len(s.held))
+		}
+		ask.Actual++ // whoever asks for something else under the same number gets the same answer
+	}
+	s.Expire(begin + int64(refundKept) + 1)
+	if len(s.held)+len(s.order)+s.open != 0 {
+		t.Error("the answer is kept for ever")
+	}
+	for name, ask := range map[string]deltasync.Settlement{
+		"of another replica": {Of: other, ID: 78, Actual: 10, Life: life},
+		"less than nothing":  {Of: self, ID: 78, Actual: -1, Life: life},
+		"of nobody":          {Of: self, ID: 78, Actual: 10},
+	} {
+		if got := s.Settle(begin, ask); got != (deltasync.Settled{ID: 78}) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for id := range uint64(mostHeld) {
+		s.Settle(begin, deltasync.Settlement{Of: self, ID: 100 + id, Actual: 10, Life: life})
+	}
+	if got := s.Settle(begin, deltasync.Settlement{Of: self, ID: 99, Actual: 10, Life: life}); got.Known || got.Back != 0 {
+		t.Errorf("one more than the cap: %+v", got)
+	}
+}
+
+func TestARefundIsAskedForUntilItsCallerStopsWaiting(t *testing.T) {
+	s := newEscrow()
+	life := deltasync.Life{Key: crdt.Key{Lo: 1}, Stamp: crdt.Stamp{At: 3}}
+	var passed []*Passed
+	ids := map[uint64]bool{}
+	for range 3 {
+		p, err := s.PassRefund(begin, other, life, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		passed = append(passed, p)
+	}
+	for _, ask := range s.Settlements(begin, 10) {
+		if ids[ask.ID] = true; ask.Of != other || ask.Actual != 5 || ask.Life != life {
+			t.Errorf("%+v", ask)
+		}
+	}
+	if len(ids) != 3 {
+		t.Errorf("%d numbers for 3 refunds", len(ids))
+	}
+	answer := deltasync.Settled{ID: passed[0].ask.ID, Back: 2, Known: true}
+	s.SettlementAnswered(begin+1, other, answer)
+	for _, p := range passed[:2] {
+		s.Withdraw(p)
+		<-p.Done()
+	}
+	if passed[0].Answer() != answer || passed[1].Answer().Known {
+		t.Errorf("%+v, withdrawn: %+v", passed[0].Answer(), passed[1].Answer())
+	}
+	if got := s.Settlements(begin+second, 10); len(got) != 1 || got[0].ID != passed[2].ask.ID {
+		t.Errorf("sent again: %+v", got)
+	}
+	s.SettlementAnswered(begin+second, other, deltasync.Settled{ID: passed[1].ask.ID, Back: 5, Known: true}) // too late
+	s.Expire(begin + 2*second + int64(passOnFor))
+	if <-passed[2].Done(); passed[2].Answer().Known || len(s.passed)+len(s.queue) != 0 {
+		t.Errorf("%+v, %d kept", passed[2].Answer(), len(s.passed))
 	}
 }
 

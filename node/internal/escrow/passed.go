@@ -24,10 +24,10 @@ const (
 	answerKept = 5 * time.Second
 )
 
-// Passed is a settlement of another node's reservation, on its way there.
+// Passed is a settlement of what another node charged, on its way there.
 type Passed struct {
-	token       Token
-	actual      int64
+	token       Token // of a refund, the other node and the number that this one made up
+	ask         deltasync.Settlement
 	until, next int64 // when it is dropped, and when it is sent again; under Escrow.mu
 	answer      deltasync.Settled
 	over        bool          // answered, or given up; under Escrow.mu
@@ -58,14 +58,45 @@ func (s *Escrow) Pass(now int64, t Token, actual int64) (*Passed, error) {
 		if len(s.passed) >= MaxOpen {
 			return nil, ErrFull
 		}
-		p = &Passed{token: t, actual: actual, next: now, done: make(chan struct{})}
-		s.passed[t] = p
-		s.queue, s.due = append(s.queue, p), now
+		p = s.pass(now, deltasync.Settlement{Of: t.Of, ID: t.ID, Actual: actual})
 	}
 	if !p.over {
 		p.until = now + int64(passOnFor)
 	}
 	return p, nil
+}
+
+// PassRefund asks another node to give back at most units of what it charged to a life. At the
+// cap the error is ErrFull.
+func (s *Escrow) PassRefund(now int64, of crdt.Replica, life deltasync.Life, units int64) (*Passed, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire(now)
+	if len(s.passed) >= MaxOpen {
+		return nil, ErrFull
+	}
+	p := s.pass(now, deltasync.Settlement{Of: of, ID: s.newID(), Actual: units, Life: life})
+	p.until = now + int64(passOnFor)
+	return p, nil
+}
+
+// pass puts a settlement into the queue. mu is held.
+func (s *Escrow) pass(now int64, ask deltasync.Settlement) *Passed {
+	p := &Passed{token: Token{ask.Of, ask.ID}, ask: ask, next: now, done: make(chan struct{})}
+	s.passed[p.token] = p
+	s.queue, s.due = append(s.queue, p), now
+	return p
+}
+
+// Withdraw gives a settlement up: it is sent no more, and an answer to what was sent is not
+// waited for.
+func (s *Escrow) Withdraw(p *Passed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !p.over {
+		p.until = 0
+		p.finish(deltasync.Settled{})
+	}
 }
 
 // Settlements implements deltasync.Settler.
@@ -87,7 +118,7 @@ func (s *Escrow) Settlements(now int64, most int) []deltasync.Settlement {
 			s.due = now
 		default:
 			p.next = now + int64(passOnEvery)
-			out = append(out, deltasync.Settlement{Of: p.token.Of, ID: p.token.ID, Actual: p.actual})
+			out = append(out, p.ask)
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // Charge is what a decision charged one client, as far as settling it later needs to know.
@@ -15,6 +16,8 @@ type Charge struct {
 	Until int64
 	// NotCharged is what Settle left out of a debt: what was above the debt cap, in units.
 	NotCharged int64
+	// Short says why Settle gave back less than was not used.
+	Short deltasync.Shortfall
 
 	key   crdt.Key
 	stamp crdt.Stamp // the life that was charged
@@ -45,18 +48,15 @@ func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 }
 
 // returnable is how much of a charge can be given back at now: what still counts against
-// the client. e is rolled, and s is locked.
-func (s *Shard) returnable(e *Entry, c *Charge, now int64) uint64 {
-	switch r := e.rule; r.Policy.Algorithm {
-	case limit.GCRA:
-		return s.undrained(e, c, now)
-	case limit.FixedWindow:
-		if e.First().Start() != c.start {
-			return 0 // that window is over, and what it counted with it
-		}
-	default:
+// the client. If that is not all, short says why. e is rolled, and s is locked.
+func (s *Shard) returnable(e *Entry, c *Charge, now int64) (units uint64, short deltasync.Shortfall) {
+	switch a := e.rule.Policy.Algorithm; {
+	case now > c.Until, a == limit.FixedWindow && e.First().Start() != c.start:
+		return 0, deltasync.ShortWindow // nothing counts it by itself any more
+	case a == limit.GCRA:
+		return s.undrained(e, c, now), deltasync.ShortDrained
 	}
-	return uint64(c.Cost) //nolint:gosec // positive
+	return uint64(c.Cost), 0 //nolint:gosec // positive
 }
 
 // Settle corrects a charge to the units that were really used. It gives back what has not
@@ -68,22 +68,35 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 	s.Lock()
 	defer s.Unlock()
 	e := s.Find(c.key)
-	if e == nil || e.Stamp() != c.stamp {
+	switch {
+	case actual == c.Cost:
+		return 0
+	case e == nil:
+		c.Short, c.NotCharged = deltasync.ShortDrained, max(0, actual-c.Cost)
+		return 0
+	case e.Stamp() != c.stamp:
+		c.Short, c.NotCharged = deltasync.ShortRenewed, max(0, actual-c.Cost)
 		return 0
 	}
 	r := e.rule
 	r.Roll(e.States(), now)
 	switch {
 	case actual < c.Cost:
-		left := min(uint64(c.Cost-actual), s.returnable(e, c, now)) //nolint:gosec // positive
-		var gone uint64
+		unused := uint64(c.Cost - actual) //nolint:gosec // positive
+		most, short := s.returnable(e, c, now)
+		left, gone := min(unused, most), uint64(0)
 		if s.apart(e) {
 			gone, send = s.giveBackEarly(e, left), false
 		} else {
 			gone = e.States().At(c.slot).GiveBack(&r.Frame, c.start, left)
 		}
-		s.refunded(c, gone, now)
-		back = int64(gone) //nolint:gosec // at most Cost
+		s.refunded(c.key, refund{of: c.turn, units: gone, tat: crdt.End}, now)
+		switch back = int64(gone); { //nolint:gosec // at most Cost
+		case gone < left:
+			c.Short = deltasync.ShortBack
+		case left < unused:
+			c.Short = short
+		}
 	case actual > c.Cost:
 		more := min(actual-c.Cost, gcra.MaxUnits)
 		back = -s.Charge(e, t.cfg.Isolation.Group(), now, more, send)

@@ -1,8 +1,11 @@
 package table
 
 import (
+	"math"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // mostRefunds caps the refunds that are remembered for one client while their windows live.
@@ -10,17 +13,27 @@ import (
 // it gives such clients less back, never more.
 const mostRefunds = 64
 
-// refund is what this node gave back of one charge.
+// refund remembers what this node gave back.
 type refund struct {
-	of, turn uint64 // the charge's turn, and the refund's own
-	at       int64
-	units    uint64
+	// of is the turn of the charge that the units are of. A refund of no charge in particular
+	// takes what lies on top, and its of is nowhere.
+	of    uint64
+	turn  uint64 // the refund's own
+	at    int64
+	units uint64
+	// tat is the TAT that a refund from the top left behind: no charge from before lies above
+	// it any more. For others it is crdt.End.
+	tat int64
 }
+
+// nowhere is later than every turn.
+const nowhere = math.MaxUint64
 
 // undrained is how much of a GCRA charge can still be given back. Think of the units as they
 // lie in the bucket: earlier ones below later ones, and the bucket drains from below. The
 // charge left the bucket at some level. Since then that level fell as time passed, and by
-// what was given back of earlier charges, which lay below. Later charges lie above.
+// what was given back of earlier charges, which lay below. Later charges lie above, and what
+// was given back from the top took units of this charge only as far as it reached them.
 //
 // This node knows its own refunds. Of what others gave back since, it cannot know which
 // charges that was of. It takes them all for earlier ones, as far as others had any.
@@ -40,36 +53,43 @@ func (s *Shard) undrained(e *Entry, c *Charge, now int64) uint64 {
 		return 0 // the window is folded: its units cannot be told apart any more
 	}
 	lowered = min(lowered, c.others.Cur.Net()+c.others.Prev.Net())
+	above := func(tat int64) uint64 { return e.rule.GCRA.UnitsOver(max(0, tat-now)) }
+	level := above(c.tat)
 	for _, r := range s.refunds[e.key] {
-		if r.of < c.turn && c.turn < r.turn {
-			lowered += r.units
+		if c.turn > r.turn {
+			continue
+		}
+		level = min(level, above(r.tat))
+		if r.of < c.turn {
+			level -= min(level, r.units)
 		}
 	}
-	level := e.rule.GCRA.UnitsOver(max(0, c.tat-now))
 	return level - min(level, lowered)
 }
 
-// refunded remembers that units of a charge were given back, as long as that may lower the
-// level of a charge that can still be settled.
-func (s *Shard) refunded(c *Charge, units uint64, now int64) {
-	if units == 0 {
+// refunded remembers a refund at now, as long as that may lower the level of a charge that
+// can still be settled.
+func (s *Shard) refunded(k crdt.Key, r refund, now int64) {
+	if r.units == 0 {
 		return
 	}
 	s.turn++
-	all := s.refunds[c.key]
-	all = append(all, refund{of: c.turn, turn: s.turn, at: now, units: units})
+	r.turn, r.at = s.turn, now
+	all := s.refunds[k]
+	all = append(all, r)
 	for len(all) > 1 && all[0].over(now) {
 		all = all[1:]
 	}
 	if len(all) > mostRefunds {
 		// As one they lower whatever either of them lowers.
-		all[1] = refund{of: min(all[0].of, all[1].of), turn: all[1].turn, at: all[1].at, units: all[0].units + all[1].units}
+		one, two := &all[0], &all[1]
+		*two = refund{of: min(one.of, two.of), turn: two.turn, at: two.at, units: one.units + two.units, tat: min(one.tat, two.tat)}
 		all = all[1:]
 	}
 	if s.refunds == nil {
 		s.refunds = map[crdt.Key][]refund{}
 	}
-	s.refunds[c.key] = all
+	s.refunds[k] = all
 }
 
 // over reports that no charge from before the refund is in a live window.
@@ -82,4 +102,102 @@ func (s *Shard) sweepRefunds(now int64) {
 			delete(s.refunds, k)
 		}
 	}
+}
+
+// Refunded is what a refund did here, and what is left for others to do.
+type Refunded struct {
+	Given int64 // units that this node gave back
+	// Left is how many units still count against the client, rounded up, as far as this node
+	// knows.
+	Left int64
+	// Life is the client's. Held is what other replicas hold of it, by replica.
+	Life deltasync.Life
+	Held []Held
+}
+
+// Held is what one replica holds of a client's life: how many units it could give back.
+type Held struct {
+	Of    crdt.Replica
+	Units int64
+}
+
+// Refund gives back at most units of what this node charged the client k under r, from the
+// last charged on, and at most what has not drained. send says that there are peers to hear
+// of it.
+func (t *Table) Refund(k crdt.Key, r *limit.Rule, units, now int64, send bool) (did Refunded) {
+	s := t.Shard(k)
+	s.Lock()
+	defer s.Unlock()
+	e := s.Find(k)
+	if e == nil {
+		return did
+	}
+	e.enter(r, now)
+	did.Given = s.refund(e, units, now, send)
+	did.Life = deltasync.Life{Key: k, Stamp: e.Stamp()}
+	did.Left = int64(s.used(e, now)) //nolint:gosec // at most crdt.MaxTotal
+	e.rule.Held(e.States(), now, t.cfg.Self, func(of crdt.Replica, held uint64) {
+		if of != t.cfg.Self {
+			did.Held = append(did.Held, Held{of, int64(held)}) //nolint:gosec // at most crdt.MaxTotal
+		}
+	})
+	return did
+}
+
+// GiveBack is this node's part in a refund that another node was asked for. If the client has
+// another life here, it is nothing.
+func (t *Table) GiveBack(life deltasync.Life, units, now int64, send bool) (given int64, short deltasync.Shortfall) {
+	s := t.Shard(life.Key)
+	s.Lock()
+	defer s.Unlock()
+	e := s.Find(life.Key)
+	switch {
+	case e == nil:
+		return 0, deltasync.ShortDrained
+	case e.Stamp() != life.Stamp:
+		return 0, deltasync.ShortRenewed
+	}
+	e.rule.Roll(e.States(), now)
+	given = s.refund(e, units, now, send)
+	switch {
+	case given == units:
+		return given, 0
+	case s.used(e, now) > 0:
+		return given, deltasync.ShortBack
+	}
+	return given, deltasync.ShortDrained
+}
+
+// used is how many units count against the client at now, by all that this node knows. e is
+// rolled, and s is locked.
+func (s *Shard) used(e *Entry, now int64) uint64 {
+	if s.apart(e) {
+		return e.rule.GCRA.UnitsOver(max(0, e.rule.GCRA.TAT(s.Level(e, now))-now))
+	}
+	return e.rule.Used(e.States(), now)
+}
+
+// refund gives back at most units that this node charged. What it gives goes out at once,
+// since somebody waits for it. e is rolled, and s is locked.
+func (s *Shard) refund(e *Entry, units, now int64, send bool) (given int64) {
+	r, part := e.rule, uint64(0)
+	if s.apart(e) {
+		part, send = s.giveBackEarly(e, min(uint64(units), s.used(e, now))), false //nolint:gosec // positive
+	} else {
+		part = r.Refund(e.States(), now, uint64(units)) //nolint:gosec // positive
+	}
+	if part == 0 {
+		return 0
+	}
+	if r.Policy.Algorithm == limit.GCRA {
+		s.refunded(e.key, refund{of: nowhere, units: part, tat: r.GCRA.TAT(s.Level(e, now))}, now)
+	}
+	if t := s.table; send && !r.Silent {
+		s.Note(e, r.Current(e.States(), now), now)
+		if t.peers.Load() > 0 && !t.urgent.has(s.part) {
+			t.urgent.add(s.part)
+			t.cfg.Urgent()
+		}
+	}
+	return int64(part) //nolint:gosec // at most units
 }
