@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/document"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
@@ -19,13 +20,12 @@ func LimitBody(name string, text []byte) ([]byte, error) {
 	var r spec.Reader
 	var v spec.Value
 	ok := true
-	doc, err := document(name, text)
+	doc, err := document.Parse(name, text)
 	switch {
 	case err == nil && doc == nil:
 		return nil, fmt.Errorf("%s is empty: it must be a limit, such as %s", name, spec.Example)
 	case err == nil:
-		p := planter{reader: &r}
-		v, ok = p.value("", doc, 1)
+		v, ok = document.Value(&r, doc, document.Form{})
 	default:
 		// Some JSON is no YAML, such as that with surrogates.
 		if v, _ = spec.ParseJSON(text); v.Kind != spec.Mapping {
@@ -36,7 +36,7 @@ func LimitBody(name string, text []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%s: must be a mapping, such as %s", name, spec.Example)
 	}
 	r.Limit("", v, func(string) (spec.Limit, error) { return spec.Limit{}, spec.ErrTold })
-	if faults := located(name, &r); len(faults) > 0 {
+	if faults := document.Faults(name, &r); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	var b bytes.Buffer

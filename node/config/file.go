@@ -1,16 +1,13 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/document"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
@@ -32,68 +29,17 @@ func Content(path string) ([]byte, error) { return ReadRegular(path, MaxFile) }
 
 // Parse reads a configuration file's text. Errors call the file name.
 func (s *Settings) Parse(name string, text []byte) error {
-	doc, err := document(name, text)
+	doc, err := document.Parse(name, text)
 	if doc == nil {
 		return err // an empty file sets nothing
 	}
 	f := &file{name: name, settings: s}
-	p := planter{reader: &f.reader}
-	root, ok := p.value("", doc, 1)
+	root, ok := document.Value(&f.reader, doc, document.Form{})
 	if ok && root.Kind != spec.Null { // which is nothing but comments
 		f.read(root)
 	}
 	_, faults := s.resolve()
-	return errors.Join(append(located(name, &f.reader), faults...)...)
-}
-
-// directive is the line that says YAML 1.2. The reader knows 1.1 alone. The two differ in plain
-// values, and those have the types of their fields here.
-var directive = regexp.MustCompile(`^((?:\x{FEFF})?(?:[ \t]*(?:#.*)?\r?\n)*%YAML[ \t]+)1\.2\b`)
-
-// document is the one document in a text, nil if it is empty.
-func document(name string, text []byte) (*yaml.Node, error) {
-	d := yaml.NewDecoder(bytes.NewReader(directive.ReplaceAll(text, []byte("${1}1.1"))))
-	var doc yaml.Node
-	switch err := d.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return nil, nil
-	case err != nil:
-		return nil, errors.New(name + ":" + malformed(err))
-	}
-	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: there is more than one document in the file: give one", name)
-	}
-	return doc.Content[0], nil
-}
-
-// malformed is the YAML reader's error, with its line in the form of all other faults.
-func malformed(err error) string {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := " "
-	if rest, found := strings.CutPrefix(text, "line "); found {
-		line, text, _ = strings.Cut(rest, " ")
-		line += " "
-	}
-	switch {
-	case strings.HasSuffix(text, "cannot start any token"):
-		text += ": is it a tab? YAML is indented with spaces"
-	case strings.Contains(text, "UTF-8"), strings.Contains(text, "Unicode"), strings.Contains(text, "UTF-16"):
-		text = "the file must be valid UTF-8: " + text
-	}
-	return line + text
-}
-
-// located puts a file's name and the line before each fault in it.
-func located(name string, r *spec.Reader) []error {
-	told, more := r.Faults()
-	var all []error
-	for _, f := range told {
-		all = append(all, fmt.Errorf("%s:%d: %w", name, f.Line, f.Err))
-	}
-	if more > 0 {
-		all = append(all, fmt.Errorf("%s: %w", name, spec.More(more)))
-	}
-	return all
+	return errors.Join(append(document.Faults(name, &f.reader), faults...)...)
 }
 
 // file is a configuration file that Parse reads.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/document"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
@@ -146,7 +147,7 @@ func (v *resolver) limit(name string) *spec.Limit {
 		var r spec.Reader
 		l = r.Limit("limits."+name, w.value, v.base)
 		v.stack = v.stack[:len(v.stack)-1]
-		if faults := located(w.file, &r); len(faults) > 0 {
+		if faults := document.Faults(w.file, &r); len(faults) > 0 {
 			v.faults = append(v.faults, faults...)
 			v.done[name] = nil
 			return nil

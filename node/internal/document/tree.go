@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"fmt"
@@ -12,10 +12,29 @@ import (
 // to lists of aliases would become gigabytes. Lower refuses honest files with many aliases.
 const mostRepeated = 100_000
 
-// planter makes a tree of YAML's nodes. It takes comments, aliases and plain scalars, and
-// refuses everything else that JSON does not have.
+// Form says which documents are read.
+type Form struct {
+	// Depth is how deep a document may nest. 0 means spec.MaxDepth.
+	Depth int
+	// Merge follows merge keys (<<). Without it, they are faults.
+	Merge bool
+}
+
+// Value makes a tree of a YAML node. It takes comments, aliases and plain scalars. It
+// refuses everything else that JSON does not have, notes that as faults in r, and reports
+// false if nothing is left of the document.
+func Value(r *spec.Reader, n *yaml.Node, form Form) (spec.Value, bool) {
+	if form.Depth == 0 {
+		form.Depth = spec.MaxDepth
+	}
+	p := planter{reader: r, form: form}
+	return p.value("", n, 1)
+}
+
+// planter makes a tree of YAML's nodes.
 type planter struct {
 	reader   *spec.Reader
+	form     Form
 	aliases  int // around the value at hand
 	repeated int
 }
@@ -24,8 +43,8 @@ type planter struct {
 func (p *planter) value(path string, n *yaml.Node, depth int) (spec.Value, bool) {
 	v := spec.Value{Line: n.Line}
 	switch {
-	case depth > spec.MaxDepth:
-		p.reader.Refuse(n.Line, subject(path), "is nested too deep", fmt.Sprintf("must be at most %d deep", spec.MaxDepth))
+	case depth > p.form.Depth:
+		p.reader.Refuse(n.Line, subject(path), "is nested too deep", fmt.Sprintf("must be at most %d deep", p.form.Depth))
 		return v, false
 	case n.Style&yaml.TaggedStyle != 0:
 		p.reader.Refuse(n.Line, subject(path), "has the tag "+spec.Quote(n.Tag), "tags are not supported")
@@ -64,11 +83,17 @@ func (p *planter) value(path string, n *yaml.Node, depth int) (spec.Value, bool)
 
 func (p *planter) mapping(path string, n *yaml.Node, depth int) (spec.Value, bool) {
 	v := spec.Value{Kind: spec.Mapping, Line: n.Line, Members: make([]spec.Member, 0, len(n.Content)/2)}
+	var merged []spec.Value
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		switch {
 		case key.Kind != yaml.ScalarNode:
 			p.reader.Refuse(key.Line, subject(path), "has a key that is none", "a key must be a plain word")
+			continue
+		case key.Tag == "!!merge" && p.form.Merge:
+			if base, ok := p.value(path, value, depth); ok {
+				merged = append(merged, base)
+			}
 			continue
 		case key.Tag == "!!merge":
 			p.reader.Refuse(key.Line, spec.Join(path, key.Value), "is not supported", "to build on another limit write use: NAME")
@@ -78,7 +103,28 @@ func (p *planter) mapping(path string, n *yaml.Node, depth int) (spec.Value, boo
 			v.Members = append(v.Members, spec.Member{Name: key.Value, Line: key.Line, Value: member})
 		}
 	}
+	for _, base := range merged {
+		p.merge(path, &v, base)
+	}
 	return v, true
+}
+
+// merge adds to v the members of base, a mapping or a list of them, that v does not have.
+func (p *planter) merge(path string, v *spec.Value, base spec.Value) {
+	switch base.Kind {
+	case spec.Mapping:
+		for _, m := range base.Members {
+			if !v.Has(m.Name) {
+				v.Members = append(v.Members, m)
+			}
+		}
+	case spec.List:
+		for _, item := range base.Items {
+			p.merge(path, v, item)
+		}
+	default:
+		p.reader.Refuse(base.Line, spec.Join(path, "<<"), spec.Quote(base.Text), "must be a mapping, or a list of them")
+	}
 }
 
 // kind is the kind of a scalar. A plain one has the type that its field takes.

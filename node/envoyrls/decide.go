@@ -1,0 +1,193 @@
+package envoyrls
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// decide decides all parts. First come those that the node charges all or none of, then each
+// of the others by itself: their charges stand whatever the first ones came to.
+func (w *work) decide(ctx context.Context, s *Service) error {
+	for i := range w.parts {
+		if w.parts[i].how == together {
+			w.asked = append(w.asked, i)
+		}
+	}
+	if err := w.decideTogether(s.cfg.Node); err != nil {
+		return err
+	}
+	for i := range w.parts {
+		p := &w.parts[i]
+		var err error
+		switch p.how {
+		case look:
+			err = p.look(s.cfg.Node)
+		case inFull:
+			err = p.chargeInFull(s.cfg.Node)
+		case apart:
+			err = p.conclude(s.cfg.Node.Do(p.request()))
+		case giveBack:
+			err = p.giveBack(ctx, s)
+		default:
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostTogether is how many limits the node decides at once.
+const mostTogether = node.MaxChecks + 1
+
+// decideTogether decides the parts of which all are charged or none.
+func (w *work) decideTogether(n Node) error {
+	switch {
+	case len(w.asked) == 0:
+		return nil
+	case len(w.asked) == 1:
+		p := &w.parts[w.asked[0]]
+		return p.conclude(n.Do(p.request()))
+	case len(w.asked) <= mostTogether:
+		_, err := w.decideSome(n, w.asked, false)
+		return err
+	}
+	// More than the node can decide at once: look at all, then charge all. Two requests at
+	// one instant can both pass then. What that is too much is a debt.
+	passes := true
+	for from := 0; from < len(w.asked); from += mostTogether {
+		ok, err := w.decideSome(n, w.asked[from:min(from+mostTogether, len(w.asked))], true)
+		if err != nil {
+			return err
+		}
+		passes = passes && ok
+	}
+	if !passes {
+		return nil
+	}
+	for _, i := range w.asked {
+		if err := w.parts[i].chargeInFull(n); err != nil {
+			return err
+		}
+		w.parts[i].over = false
+	}
+	return nil
+}
+
+// decideSome decides some parts as one request of the node, and reports whether all of them
+// pass. With peek it charges none.
+func (w *work) decideSome(n Node, some []int, peek bool) (passes bool, err error) {
+	first := &w.parts[some[0]]
+	q := first.request()
+	q.Peek = peek
+	w.checks = w.checks[:0]
+	for _, i := range some[1:] {
+		p := &w.parts[i]
+		w.checks = append(w.checks, node.Check{Client: p.id, Limit: limitName, Cost: p.cost, Policy: &p.rule.policy})
+	}
+	q.Also = w.checks
+	d := n.DoDetailed(q)
+	if len(d.Each) != len(some) {
+		return false, fault(d.Reason, d.Fault)
+	}
+	for k, i := range some {
+		if err := w.parts[i].conclude(d.Each[k]); err != nil {
+			return false, err
+		}
+	}
+	return d.Allowed, nil
+}
+
+// request is the part as the node is asked for it alone.
+func (p *part) request() node.Request {
+	return node.Request{Client: p.id, Limit: limitName, Cost: p.cost, Policy: &p.rule.policy}
+}
+
+// look asks for the level. A bucket is OK up to exactly its limit, where the node would admit
+// no further unit: who looks asks for nothing.
+func (p *part) look(n Node) error {
+	q := p.request()
+	q.Cost, q.Peek = 1, true
+	if err := p.conclude(n.Do(q)); err != nil {
+		return err
+	}
+	if p.over && p.d.Reason == node.ReasonOverLimit && p.rule.depth > 0 {
+		p.wait = p.d.ResetAfter - p.rule.depth // until it is at its limit
+		if p.over = p.wait > 0; !p.over {
+			p.wait = p.d.ResetAfter
+		}
+	}
+	return nil
+}
+
+// chargeInFull charges what was used, also beyond the limit.
+func (p *part) chargeInFull(n Node) error {
+	c := n.Charge(p.request())
+	if c.Fault != nil {
+		return fault(c.Reason, c.Fault)
+	}
+	return p.conclude(c.Decision)
+}
+
+// giveBack gives back what was charged before, and tells what is left then.
+func (p *part) giveBack(ctx context.Context, s *Service) error {
+	if s.cfg.Refund == nil {
+		return status.Error(codes.Unimplemented, "is_negative_hits: this server gives nothing back")
+	}
+	if err := s.cfg.Refund(ctx, p.request()); err != nil {
+		s.cfg.Logger.Warn("units were not given back", "rule", p.rule.label, "error", err)
+		return fault(node.ReasonOK, err)
+	}
+	if err := p.look(s.cfg.Node); err != nil {
+		return err
+	}
+	p.over = false // who gives back asks for nothing
+	p.wait = p.d.ResetAfter
+	return nil
+}
+
+// conclude takes over the node's decision.
+func (p *part) conclude(d node.Decision) error {
+	switch d.Reason {
+	case node.ReasonTooManyPolicies, node.ReasonBadPolicy, node.ReasonBadRequest, node.ReasonBadCost,
+		node.ReasonNoClient, node.ReasonClientTooLong, node.ReasonUnknownLimit:
+		return fault(d.Reason, nil)
+	default:
+	}
+	p.d, p.over, p.wait = d, !d.Allowed, d.ResetAfter
+	if p.over {
+		if p.wait = d.RetryAfter; p.wait > longest {
+			p.wait = p.window() // it never passes; who retries then has not much to lose
+		}
+	}
+	return nil
+}
+
+// window is the unit of time of the part's limit, as often as its multiplier says.
+func (p *part) window() time.Duration {
+	return units[p.rule.limit.GetUnit()] * time.Duration(max(1, p.rule.limit.GetUnitMultiplier().GetValue()))
+}
+
+// fault is the error of a request that no limit decided.
+func fault(why node.Reason, err error) error {
+	code := codes.Internal
+	switch {
+	case why == node.ReasonTooManyPolicies || errors.Is(err, node.ErrTooManyHeld):
+		code = codes.ResourceExhausted
+	case errors.Is(err, context.DeadlineExceeded):
+		code = codes.DeadlineExceeded
+	case errors.Is(err, context.Canceled):
+		code = codes.Canceled
+	}
+	text := why.String()
+	if err != nil {
+		text = err.Error()
+	}
+	return status.Error(code, text)
+}

@@ -1,0 +1,43 @@
+package envoyrls
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// limitName is the name under which a node counts all buckets of this service. So they never
+// meet those of other interfaces that name their policies.
+const limitName = "envoy"
+
+// A bucket's id is domain|key=value|key=value. Values come from clients, so what divides
+// them is escaped: nobody can write a value that reads like somebody else's entries.
+
+// appendEntry appends an entry to a bucket's id.
+func appendEntry(b []byte, key, value string) []byte {
+	b = appendEscaped(append(b, '|'), key)
+	return appendEscaped(append(b, '='), value)
+}
+
+func appendEscaped(b []byte, text string) []byte {
+	for i := range len(text) {
+		switch c := text[i]; c {
+		case '\\', '|', '=':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+// shorten replaces an id that is too long for a node by its hash. The id begins at start. No
+// other id can look like the result, since every entry has an equals sign.
+func shorten(b []byte, start int) []byte {
+	if len(b)-start <= node.MaxClientID {
+		return b
+	}
+	sum := sha256.Sum256(b[start:])
+	return hex.AppendEncode(append(b[:start], '|', '#'), sum[:])
+}

@@ -1,0 +1,139 @@
+package envoyrls
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// Node decides and charges; *node.Node is one. It must not block. The service calls it
+// concurrently.
+type Node interface {
+	Do(r node.Request) node.Decision
+	DoDetailed(r node.Request) node.Detail
+	Charge(r node.Request) node.ChargeDetail
+}
+
+// Config configures a Service. The zero value of a field other than Node is its default.
+type Config struct {
+	Node Node
+	// Rules hold from the start. Default: none, and every request fails as unavailable until
+	// SetRules.
+	Rules *Rules
+	// Refund gives units back that any node charged, and waits for other nodes until ctx is
+	// done. Default: descriptors with is_negative_hits are refused.
+	Refund func(ctx context.Context, r node.Request) error
+	// Headers are the fields that Envoy is told to add to the client's answer.
+	Headers Headers
+	// Metadata puts what was asked, and the metadata of the rules that let it pass, into the
+	// answers' dynamic_metadata.
+	Metadata bool
+	// Shadow lets every request pass, whatever its descriptors' codes are. Quota treats every
+	// rule as if it had quota_mode.
+	Shadow, Quota bool
+	// Stats counts by rule, for Stats.
+	Stats bool
+	// Logger gets changes of the rules and refunds that failed. Default: no log.
+	Logger *slog.Logger
+}
+
+// Service is Envoy's rate limit service. Make one with New. Safe for concurrent use.
+type Service struct {
+	rls.UnimplementedRateLimitServiceServer
+
+	cfg       Config
+	rules     atomic.Pointer[Rules]
+	overrides overrides
+	health    *health.Server
+	serving   atomic.Bool
+	stats     *stats // nil if nobody counts
+	work      sync.Pool
+}
+
+// HealthName is the service's name in gRPC's health protocol, as in envoyproxy/ratelimit. The
+// empty name answers alike.
+const HealthName = "ratelimit"
+
+// New makes a service that serves.
+func New(cfg Config) *Service {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{cfg: cfg, health: health.NewServer()}
+	s.work.New = func() any { return new(work) }
+	if cfg.Stats {
+		s.stats = newStats()
+	}
+	s.rules.Store(cfg.Rules)
+	s.SetServing(true)
+	return s
+}
+
+// SetRules replaces all rules. Requests under way go on with the old ones. A bucket whose
+// limit and unit stay keeps its level. With another limit it is another bucket, which is full.
+func (s *Service) SetRules(r *Rules) { s.rules.Store(r) }
+
+// Rules are the rules in force, nil before the first.
+func (s *Service) Rules() *Rules { return s.rules.Load() }
+
+// SetServing says whether clients are to ask this service. It answers in any case.
+func (s *Service) SetServing(ok bool) {
+	s.serving.Store(ok)
+	state := healthpb.HealthCheckResponse_NOT_SERVING
+	if ok {
+		state = healthpb.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus(HealthName, state)
+	s.health.SetServingStatus("", state)
+}
+
+// Register makes a gRPC server serve the service, and its health.
+func (s *Service) Register(server grpc.ServiceRegistrar) {
+	rls.RegisterRateLimitServiceServer(server, s)
+	healthpb.RegisterHealthServer(server, s.health)
+}
+
+// Handler serves POST /json, the service for those who cannot speak gRPC, and GET
+// /healthcheck.
+func (s *Service) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/json", s.json)
+	mux.HandleFunc("/healthcheck", s.healthcheck)
+	return mux
+}
+
+// ShouldRateLimit implements the service. The node decides in memory. Only a descriptor with
+// is_negative_hits can wait for other nodes, until ctx is done.
+func (s *Service) ShouldRateLimit(ctx context.Context, req *rls.RateLimitRequest) (*rls.RateLimitResponse, error) {
+	rules := s.rules.Load()
+	switch {
+	case req.GetDomain() == "":
+		return nil, status.Error(codes.InvalidArgument, "domain: must not be empty")
+	case len(req.GetDescriptors()) == 0:
+		return nil, status.Error(codes.InvalidArgument, "descriptors: must not be empty")
+	case rules == nil:
+		return nil, status.Error(codes.Unavailable, "no rules have been loaded yet")
+	}
+	w := s.work.Get().(*work) //nolint:errcheck,forcetypeassert // it holds nothing else
+	defer s.work.Put(w)
+	defer w.reset()
+	if err := w.list(s, rules, req); err != nil {
+		return nil, err
+	}
+	if err := w.decide(ctx, s); err != nil {
+		return nil, err
+	}
+	s.count(rules, req, w)
+	return s.answer(req, w), nil
+}
