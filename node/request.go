@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
@@ -71,6 +72,7 @@ type told struct {
 // note notes what each check says, and what is wrong with the binding one.
 func (t *told) note(checks []check, binding *check) {
 	if t.detail != nil {
+		t.detail.Each = slices.Grow(t.detail.Each, len(checks)) // at once, however many there are
 		for i := range checks {
 			t.detail.Each = append(t.detail.Each, checks[i].d)
 		}
@@ -157,7 +159,7 @@ func (n *decider) doAll(q *Request, t *told) Decision {
 // list lists the limits that a request asks for. If one of them cannot even be looked up,
 // it ends the list and says why.
 func (n *decider) list(q *Request, into []check) []check {
-	into = append(into, check{client: q.Client, name: q.Limit, cost: q.Cost, policy: q.Policy})
+	into = append(slices.Grow(into, 1+len(q.Also)), check{client: q.Client, name: q.Limit, cost: q.Cost, policy: q.Policy})
 	for i, also := range q.Also {
 		if also.Limit == "" && also.Policy == nil {
 			also.Limit, also.Policy = q.Limit, q.Policy

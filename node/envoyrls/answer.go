@@ -41,11 +41,11 @@ func (s *Service) answer(req *rls.RateLimitRequest, w *work) *rls.RateLimitRespo
 	}
 	a.response.Statuses = listed[:n:n]
 	a.response.OverallCode = rls.RateLimitResponse_OK
-	over := w.over(s.cfg.Quota)
-	if over && !s.cfg.Shadow {
+	over, wait := w.verdict(s.cfg.Quota)
+	if over = over && !s.cfg.Shadow; over {
 		a.response.OverallCode = rls.RateLimitResponse_OVER_LIMIT
 	}
-	s.cfg.Headers.add(a, w, over && !s.cfg.Shadow)
+	s.cfg.Headers.add(a, w, over, wait)
 	if s.cfg.Metadata {
 		a.response.DynamicMetadata = dynamicMetadata(req, w)
 	}
@@ -71,21 +71,25 @@ func (p *part) tell(s *rls.RateLimitResponse_DescriptorStatus, reset *durationpb
 	}
 }
 
-// over reports whether the request is over its limits: over any without quota_mode, or over
-// all that have it.
-func (w *work) over(quota bool) bool {
-	quotas, over := 0, 0
+// verdict reports whether the request is over its limits, and the time until it is not. It is
+// over with any descriptor without quota_mode, or with all that have it.
+func (w *work) verdict(quota bool) (over bool, wait time.Duration) {
+	quotas, full, soonest := 0, 0, time.Duration(math.MaxInt64)
 	for i := range w.parts {
 		switch p := &w.parts[i]; {
 		case p.rule == nil || p.rule.unlimited:
 		case quota || p.rule.quota:
 			quotas++
 			if p.over {
-				over++
+				full++
+				soonest = min(soonest, p.wait)
 			}
 		case p.over:
-			return true
+			over, wait = true, max(wait, p.wait)
 		}
 	}
-	return quotas > 0 && over == quotas
+	if quotas > 0 && full == quotas {
+		return true, max(wait, soonest)
+	}
+	return over, wait
 }

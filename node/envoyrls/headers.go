@@ -1,15 +1,17 @@
 package envoyrls
 
 import (
-	"math"
 	"strconv"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
 )
 
 // Headers are the fields that answers tell Envoy to add to those of the client's answer. The
-// zero value adds Retry-After to denials.
+// zero value adds RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers, and
+// Retry-After to denials.
 type Headers struct {
-	// Off leaves Retry-After out.
+	// Off leaves these fields out.
 	Off bool
 	// Limit, Remaining and Reset are the names of fields with what the tightest limit allows,
 	// what is left of it, and the seconds until all of it is there, as envoyproxy/ratelimit
@@ -18,56 +20,70 @@ type Headers struct {
 }
 
 // mostFields is how many fields an answer can have.
-const mostFields = 4
+const mostFields = 6
 
-// add adds the fields to an answer. They share one allocation.
-func (h *Headers) add(a *room, w *work, over bool) {
-	var names [mostFields]string
-	var ends [mostFields]int
-	n := 0
-	value := func(name string) {
-		names[n], ends[n] = name, len(w.fields)
-		n++
+// fields collects the fields of one answer. Their values share one allocation.
+type fields struct {
+	names [mostFields]string
+	ends  [mostFields]int
+	count int
+}
+
+// end ends the value that was appended to text since the last one.
+func (f *fields) end(name string, text []byte) {
+	f.names[f.count], f.ends[f.count] = name, len(text)
+	f.count++
+}
+
+// add adds the fields to an answer. A request that is over its limits passes after the wait.
+func (h *Headers) add(a *room, w *work, over bool, wait time.Duration) {
+	var f fields
+	if !h.Off {
+		w.standard(&f, over, wait)
 	}
-	if over && !h.Off {
-		w.fields = strconv.AppendInt(w.fields, seconds(w.longestWait()), 10)
-		value("Retry-After")
+	if best := w.tightest(); best != nil && h.Limit != "" {
+		w.fields = strconv.AppendUint(w.fields, uint64(best.rule.limit.GetRequestsPerUnit()), 10)
+		f.end(h.Limit, w.fields)
+		w.fields = strconv.AppendInt(w.fields, max(0, best.d.Remaining), 10)
+		f.end(h.Remaining, w.fields)
+		w.fields = strconv.AppendInt(w.fields, headers.Seconds(best.wait), 10)
+		f.end(h.Reset, w.fields)
 	}
-	if h.Limit != "" {
-		if p := w.tightest(); p != nil {
-			w.fields = strconv.AppendUint(w.fields, uint64(p.rule.limit.GetRequestsPerUnit()), 10)
-			value(h.Limit)
-			w.fields = strconv.AppendInt(w.fields, max(0, p.d.Remaining), 10)
-			value(h.Remaining)
-			w.fields = strconv.AppendInt(w.fields, seconds(p.wait), 10)
-			value(h.Reset)
-		}
-	}
-	if n == 0 {
+	if f.count == 0 {
 		return
 	}
 	text, from := string(w.fields), 0
-	for i := range n {
-		a.fields[i].Key, a.fields[i].Value = names[i], text[from:ends[i]]
-		a.added[i], from = &a.fields[i], ends[i]
+	for i := range f.count {
+		a.fields[i].Key, a.fields[i].Value = f.names[i], text[from:f.ends[i]]
+		a.added[i], from = &a.fields[i], f.ends[i]
 	}
-	a.response.ResponseHeadersToAdd = a.added[:n:n]
+	a.response.ResponseHeadersToAdd = a.added[:f.count:f.count]
 }
 
-// seconds rounds up, so that nobody comes back too early.
-func seconds(d time.Duration) int64 {
-	return int64(min(d, math.MaxInt64-time.Second)+time.Second-1) / int64(time.Second)
-}
-
-// longestWait is the time until every part that is over its limit passes.
-func (w *work) longestWait() time.Duration {
-	wait := time.Duration(1) // a denial never says 0
+// standard appends the fields of the draft, and Retry-After if the request is over for a while.
+func (w *work) standard(f *fields, over bool, wait time.Duration) {
 	for i := range w.parts {
-		if p := &w.parts[i]; p.over {
-			wait = max(wait, p.wait)
+		p := &w.parts[i]
+		if p.rule == nil || p.rule.limit == nil {
+			continue
 		}
+		d := p.d
+		d.Limit, d.Allowed, d.RetryAfter = p.rule.label, !p.over, p.wait
+		if d.Allowed {
+			d.RetryAfter = 0
+		}
+		w.shown = append(w.shown, d)
 	}
-	return wait
+	before := len(w.fields)
+	if w.fields = headers.AppendPolicy(w.fields, w.shown); len(w.fields) > before {
+		f.end(headers.FieldPolicy, w.fields)
+		w.fields = headers.AppendLimits(w.fields, w.shown)
+		f.end(headers.FieldLimits, w.fields)
+	}
+	if over {
+		w.fields = strconv.AppendInt(w.fields, max(1, headers.Seconds(wait)), 10)
+		f.end(headers.FieldRetry, w.fields)
+	}
 }
 
 // tightest is the part that is over its limit, or else has the least left; nil if nothing is

@@ -89,8 +89,8 @@ func (b *branch) find(domain string, d *ratelimit.RateLimitDescriptor, buf []byt
 // next is the branch of one entry, nil if there is none, and the value under which the entry
 // counts.
 func (b *branch) next(key, value string) (to *branch, counts string) {
-	if to = b.exact[entry{key, value}]; to != nil {
-		return to, value
+	if exact := b.exact[entry{key, value}]; exact != nil {
+		return exact, value
 	}
 	for i := range b.wild {
 		if w := &b.wild[i]; w.key == key && matches(w.parts, value) {

@@ -80,7 +80,7 @@ func descriptor(text string) (*ratelimit.RateLimitDescriptor, error) {
 		}
 		d.HitsAddend, d.IsNegativeHits, text = wrapperspb.UInt64(n), text[at] == '-', text[:at]
 	}
-	for _, e := range strings.Split(text, ",") {
+	for e := range strings.SplitSeq(text, ",") {
 		if key, value, ok := strings.Cut(e, "="); ok {
 			d.Entries = append(d.Entries, &ratelimit.RateLimitDescriptor_Entry{Key: key, Value: value})
 		}

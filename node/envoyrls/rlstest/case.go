@@ -73,7 +73,7 @@ func (c *Case) add(n int, line string) error {
 	}
 	if word == "ask" {
 		ask := Ask{Line: n, Times: 1}
-		for _, f := range strings.Fields(rest) {
+		for f := range strings.FieldsSeq(rest) {
 			if hits, ok := strings.CutPrefix(f, "hits="); ok {
 				value, err := strconv.ParseUint(hits, 10, 32)
 				if err != nil {
