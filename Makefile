@@ -23,6 +23,9 @@ DEADCODE_STAMP        := $(BIN)/.deadcode-$(DEADCODE_VERSION)
 BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 BENCHSTAT             := $(BIN)/benchstat
 BENCHSTAT_STAMP       := $(BIN)/.benchstat-$(BENCHSTAT_VERSION)
+ENVOY_RL_VERSION      := v1.4.1-0.20260122083618-3fb702589d36
+ENVOY_RL              := $(BIN)/service_cmd
+ENVOY_RL_STAMP        := $(BIN)/.service_cmd-$(ENVOY_RL_VERSION)
 
 # Knobs, each also an argument: make fuzz FUZZTIME=5m
 TEST_TIMEOUT ?= 10m
@@ -94,6 +97,10 @@ integration: ## Run the multi-node tests over real NATS, uncached; a skipped tes
 	@mkdir -p $(BIN)
 	$(GO) test -count=1 -v -timeout $(RACE_TIMEOUT) ./integration/... | tee $(BIN)/integration.out | grep -v -E '^=== (RUN|PAUSE|CONT|NAME)|^ +--- PASS'
 	@if grep -E '^ *--- SKIP' $(BIN)/integration.out; then echo 'skipped tests prove nothing: see above' >&2; exit 1; fi
+
+.PHONY: envoy-reference
+envoy-reference: $(ENVOY_RL_STAMP) ## Ask envoyproxy/ratelimit itself the conformance cases (needs redis-server; 3 minutes to build, then seconds)
+	cd integration/envoy && ENVOY_RATELIMIT='$(ENVOY_RL)' $(GO) test -count=1 -v -run Reference ./...
 
 .PHONY: mutants
 mutants: ## Plant all known mistakes one by one, and fail unless a test catches each
@@ -191,3 +198,6 @@ $(DEADCODE_STAMP):
 
 $(BENCHSTAT_STAMP):
 	$(call install,benchstat,golang.org/x/perf/cmd/benchstat,$(BENCHSTAT_VERSION))
+
+$(ENVOY_RL_STAMP):
+	$(call install,service_cmd,github.com/envoyproxy/ratelimit/src/service_cmd,$(ENVOY_RL_VERSION))
