@@ -139,7 +139,7 @@ func (d *daemon) handler(local bool) http.Handler {
 	}
 	return d.face.leaving(httpapi.New(httpapi.Config{
 		Node: d.face, Version: b.Version, AdminToken: d.plan.adminToken, AdminTokenName: filepath.Base(d.plan.settings.AdminTokenFile), Loopback: local,
-		RedactClients: d.plan.settings.RedactClients, Logger: d.plan.log,
+		RedactClients: d.plan.settings.RedactClients, TrustedProxies: d.plan.proxies, Logger: d.plan.log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 	}))
 }

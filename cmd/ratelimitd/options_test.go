@@ -84,6 +84,7 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-config", bad}, bad + ":2: brust is unknown: known are "},
 		{"", []string{"-http", "8080"}, `flag -http: "8080": must be host:port`},
 		{"", []string{"-http", "127.0.0.1:99999"}, "flag -http: "},
+		{"", []string{"-trusted-proxies", "10.0.0.0/8,10.0.0.1/8"}, `flag -trusted-proxies: "10.0.0.1/8" has bits beyond its length`},
 		{"", []string{"-admin", "x"}, `flag -admin: "x": must be host:port`},
 		{"", []string{"-name", "a b"}, "flag -name: name a b: must be 1 to 64"},
 		{"RATELIMITD_NAME=a b", []string{"-cluster", "a.b"}, "environment RATELIMITD_NAME: name a b: must be 1 to 64"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ type plan struct {
 	node       node.Config // without NATS
 	link       *link
 	adminToken string
+	proxies    []netip.Prefix // that are trusted
 	log        *slog.Logger
 }
 
@@ -46,6 +48,9 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Nodes: int(s.Nodes), Logger: log,
 	}
 	faults = append(faults, judgeAddresses(s))
+	if p.proxies, err = s.Proxies(); err != nil {
+		faults = append(faults, at(s, "trusted_proxies", "%w", err))
+	}
 	if s.MaxClients < 1 {
 		faults = append(faults, at(s, "max_clients", "%d: must be at least 1", s.MaxClients))
 	}

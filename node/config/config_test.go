@@ -42,6 +42,7 @@ admin_token_file: /t
 admin: 127.0.0.1:6060
 drain_delay: 10s
 redact_clients: true
+trusted_proxies: [10.0.0.0/8, "2001:db8::1"]
 nats: [nats://a:4222, "nats://b:4222"]
 nats_creds: /c
 nats_nkey: /n

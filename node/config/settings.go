@@ -20,6 +20,7 @@ type Settings struct {
 	AdminTokenFile, Admin   string
 	DrainDelay              Delay // between SIGTERM and the end of serving
 	RedactClients           bool
+	TrustedProxies          string // networks, separated by commas
 
 	NATS                               string // URLs, separated by commas
 	NATSCreds, NATSNkey                string // files
@@ -93,6 +94,7 @@ func (s *Settings) All() []Setting {
 		{Key: "admin", Arg: "ADDR", Usage: "pprof (default: off)", into: &s.Admin},
 		{Key: "drain_delay", Arg: "SECONDS|DURATION", Usage: "how long to serve on after SIGTERM, not ready, while clients go elsewhere", into: &s.DrainDelay},
 		{Key: "redact_clients", Usage: "show clients in /v1/top under made-up names", into: &s.RedactClients},
+		{Key: "trusted_proxies", Arg: "CIDR[,CIDR]", Usage: "proxies that may ask /v1/forward about a client's address", into: &s.TrustedProxies, list: true},
 		{Key: "nats", Arg: "URL[,URL]", Usage: "use an external NATS server", into: &s.NATS, list: true},
 		{Key: "nats_creds", Arg: "FILE", Usage: "credentials file for NATS", into: &s.NATSCreds},
 		{Key: "nats_nkey", Arg: "FILE", Usage: "NKey seed file for NATS", into: &s.NATSNkey},

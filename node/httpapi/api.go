@@ -5,9 +5,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/proxies"
 )
 
 // Decider makes decisions and charges. It must not block.
@@ -74,6 +77,9 @@ type Config struct {
 	// RedactClients shows clients in /v1/top and /v1/shadow under made-up names, which stay
 	// the same until the restart. /v1/explain answers a caller that knows the name.
 	RedactClients bool
+	// TrustedProxies are the networks of the proxies that /v1/forward believes when they name
+	// a client's address. Default: none, and the handler then refuses requests by address.
+	TrustedProxies []netip.Prefix
 	// Metrics answers GET /metrics. Default: 404.
 	Metrics http.Handler
 	// Logger gets changes of limits and resets. Default: no log.
@@ -88,6 +94,7 @@ type api struct {
 	// tokenName is what the log calls the admin token.
 	tokenName string
 	redact    redactor
+	proxies   proxies.Trusted
 	log       *slog.Logger
 }
 
@@ -97,6 +104,7 @@ func New(cfg Config) http.Handler {
 		node: cfg.Node, version: cfg.Version, log: cfg.Logger,
 		auth: newAuth(cfg.AdminToken, cfg.Loopback), tokenName: cmp.Or(cfg.AdminTokenName, "admin"),
 	}
+	a.proxies = proxies.Of(cfg.TrustedProxies)
 	if a.version == "" {
 		a.version = "unknown"
 	}
@@ -117,5 +125,13 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this path: GET / lists what there is"}).write(w)
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The mux redirects a path such as /a//b. Here it is the client's, and a redirect would
+		// send the client to the limiter.
+		if strings.HasPrefix(r.URL.Path, forwardPath) {
+			a.forward(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }

@@ -38,7 +38,12 @@ func readInput(w http.ResponseWriter, r *http.Request, fields, nested []spec.Fie
 
 // readQuery reads fields from the query, each at most once. It refuses nested fields.
 func readQuery(r *http.Request, fields, nested []spec.Field) *problem {
-	values, err := url.ParseQuery(r.URL.RawQuery)
+	return readValues(r.URL.RawQuery, fields, nested)
+}
+
+// readValues is readQuery for any text in the form of a query.
+func readValues(query string, fields, nested []spec.Field) *problem {
+	values, err := url.ParseQuery(query)
 	if err != nil {
 		return bad("query", "the query is not well-formed: "+err.Error())
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -52,6 +53,9 @@ func still(t *testing.T, cfg node.Config) http.Handler {
 }
 
 // ask makes a request to localhost. headers are names and values in turn.
+// testProxies trusts whom requests of tests come from.
+var testProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+
 func ask(t *testing.T, h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	var r *http.Request

@@ -22,6 +22,8 @@ func (a *api) routes(metrics http.Handler) []route {
 		{"/v1/commit", methods{http.MethodPost: a.commit}},
 		{"/v1/cancel", methods{http.MethodPost: a.cancel}},
 		{"/v1/refund", methods{http.MethodPost: a.write(a.refund)}},
+		{forwardPath + "{limit}", methods{http.MethodGet: a.forward}},
+		{forwardPath + "{limit}/{options}/{path}", methods{http.MethodGet: a.forward}},
 		{"/v1/reset", methods{http.MethodPost: a.write(a.reset)}},
 		{"/v1/forget", methods{http.MethodPost: a.write(a.forget)}},
 		{"/v1/limits", methods{http.MethodGet: a.listLimits}},

@@ -1,14 +1,13 @@
 package httplimit
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/proxies"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
@@ -32,15 +31,6 @@ type Key struct {
 	bits    int                                     // of an IPv6 address that count
 	fault   error                                   // what is wrong with it, for New
 }
-
-// ipv6Bits is how many bits of an IPv6 address count: providers give a subscriber at least a
-// /64. Raising it lets a subscriber have as many accounts as addresses; lowering it makes
-// neighbours share one.
-const ipv6Bits = limit.DefaultIPv6Prefix
-
-// maxValue is the longest value that stands in a key as it is. Longer ones are hashed. Raising
-// it makes lists of clients hard to read; lowering it hashes names that people know.
-const maxValue = 128
 
 // ByRemoteAddr counts by the address of the connection's other end. Behind a proxy that is the
 // proxy: see ByTrustedProxies.
@@ -93,7 +83,7 @@ func parseProxies(networks []string) (proxies.Trusted, error) {
 
 func byAddress(address func(*http.Request) (netip.Addr, error)) Key {
 	k := Key{address: address}
-	return k.IPv6(ipv6Bits)
+	return k.IPv6(keys.IPv6Bits)
 }
 
 // IPv6 returns the key with another number of bits by which IPv6 addresses count, 1 to 128.
@@ -112,7 +102,7 @@ func (k Key) IPv6(bits int) Key {
 		if err != nil {
 			return "", err
 		}
-		return proxies.Network(addr, k.bits), nil
+		return keys.Network(addr, k.bits), nil
 	}
 	return k
 }
@@ -129,7 +119,7 @@ func ByHeader(name string) Key {
 		if err != nil {
 			return "", err
 		}
-		return marked(mark, value), nil
+		return keys.Marked(mark, value), nil
 	}}
 }
 
@@ -168,40 +158,31 @@ func ByFunc(name string, find func(*http.Request) (string, error)) Key {
 		case value == "":
 			return "", noKey("the request has no " + name)
 		}
-		return marked(name, value), nil
+		return keys.Marked(name, value), nil
 	}
 	return k
 }
 
 // Join counts by several keys together: each combination is a client of its own. A request
 // that lacks one of them has no key.
-func Join(keys ...Key) Key {
-	return several("Join", keys, func(r *http.Request) (string, error) {
-		var b strings.Builder
-		for i, k := range keys {
+func Join(all ...Key) Key {
+	return several("Join", all, func(r *http.Request) (string, error) {
+		parts := make([]string, len(all))
+		for i, k := range all {
 			part, err := k.find(r)
 			if err != nil {
 				return "", err
 			}
-			if i > 0 {
-				b.WriteByte('|')
-			}
-			_, _ = escaped.WriteString(&b, part) // a Builder takes everything
+			parts[i] = part
 		}
-		if b.Len() > limit.MaxClientID {
-			return hashed("joined", b.String()), nil
-		}
-		return b.String(), nil
+		return keys.Join(parts...), nil
 	})
 }
 
-// escaped makes the mark between joined keys stand for itself in none of them.
-var escaped = strings.NewReplacer(`\`, `\\`, `|`, `\|`)
-
 // FirstOf counts by the first key that a request has: by user, say, and strangers by address.
-func FirstOf(keys ...Key) Key {
-	return several("FirstOf", keys, func(r *http.Request) (string, error) {
-		for _, k := range keys {
+func FirstOf(all ...Key) Key {
+	return several("FirstOf", all, func(r *http.Request) (string, error) {
+		for _, k := range all {
 			if found, err := k.find(r); !errors.Is(err, ErrNoKey) {
 				return found, err
 			}
@@ -210,12 +191,12 @@ func FirstOf(keys ...Key) Key {
 	})
 }
 
-func several(what string, keys []Key, find func(*http.Request) (string, error)) Key {
+func several(what string, all []Key, find func(*http.Request) (string, error)) Key {
 	var faults []error
-	if len(keys) == 0 {
+	if len(all) == 0 {
 		faults = append(faults, errors.New(what+" must have keys"))
 	}
-	for i, k := range keys {
+	for i, k := range all {
 		switch {
 		case k.fault != nil:
 			faults = append(faults, k.fault)
@@ -238,28 +219,14 @@ func single(r *http.Request, name string) (string, error) {
 	}
 }
 
-// marked is a value with the kind of key that it is. Addresses have no such mark, and no sign
-// of equality either.
-func marked(name, value string) string {
-	if len(value) <= maxValue {
-		return name + "=" + value
-	}
-	return hashed(name, value)
-}
-
-func hashed(name, value string) string {
-	sum := sha256.Sum256([]byte(value))
-	return name + "#=" + base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
 // nameFault says what is wrong with the name of a header or of a kind of key.
 func nameFault(name string) error {
-	ok := name != "" && len(name) <= maxValue
+	ok := name != "" && len(name) <= keys.MaxValue
 	for _, c := range []byte(name) {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.')
 	}
 	if !ok {
-		return fmt.Errorf("the name %q must be 1 to %d of A-Z, a-z, 0-9, -, _ and the dot", name, maxValue)
+		return fmt.Errorf("the name %q must be 1 to %d of A-Z, a-z, 0-9, -, _ and the dot", name, keys.MaxValue)
 	}
 	return nil
 }

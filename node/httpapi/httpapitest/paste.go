@@ -86,19 +86,23 @@ func RanAsCurl() (ran bool, code int) {
 
 // curl knows the options that documents use.
 func curl(args []string) error {
-	method, body, target := "", "", ""
+	method, body, target, header := "", "", "", http.Header{}
 	for ; len(args) > 0; args = args[1:] {
 		option := args[0]
 		switch {
-		case option == "-X" || option == "-d":
+		case option == "-X" || option == "-d" || option == "-H":
 			if len(args) < 2 {
 				return fmt.Errorf("curl: option %s: requires parameter", option)
 			}
 			args = args[1:]
-			if option == "-X" {
+			switch option {
+			case "-X":
 				method = args[0]
-			} else {
+			case "-d":
 				body = args[0]
+			case "-H":
+				name, value, _ := strings.Cut(args[0], ":")
+				header.Add(name, strings.TrimSpace(value))
 			}
 		case target != "" || strings.HasPrefix(option, "-"):
 			return fmt.Errorf("curl: argument %q is not understood", option)
@@ -117,6 +121,7 @@ func curl(args []string) error {
 	if err != nil {
 		return err
 	}
+	r.Header = header
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return err

@@ -54,14 +54,38 @@ func parse(text string) (netip.Prefix, error) {
 		return netip.Prefix{}, fault
 	case network.Masked() != network:
 		return netip.Prefix{}, fmt.Errorf("%q has bits beyond its length: write %v, or a greater length", text, network.Masked())
-	case network.Addr().Is4In6():
-		if network.Bits() < 96 {
-			return netip.Prefix{}, fault
-		}
-		return netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96), nil
+	}
+	if network, err = canonical(network); err != nil {
+		return netip.Prefix{}, fault
 	}
 	return network, nil
 }
+
+// canonical is a network of IPv4 that is written as IPv6, as one of IPv4.
+func canonical(n netip.Prefix) (netip.Prefix, error) {
+	switch {
+	case !n.IsValid():
+		return n, errors.New("not a network")
+	case !n.Addr().Is4In6():
+		return n, nil
+	case n.Bits() < 96:
+		return n, errors.New("more than all of IPv4")
+	}
+	return netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96), nil
+}
+
+// Of trusts these networks. It leaves out those that are not valid.
+func Of(networks []netip.Prefix) (t Trusted) {
+	for _, n := range networks {
+		if n, err := canonical(n.Masked()); err == nil {
+			t.networks = append(t.networks, n)
+		}
+	}
+	return t
+}
+
+// Networks are the trusted networks, in canonical form.
+func (t Trusted) Networks() []netip.Prefix { return slices.Clone(t.networks) }
 
 // Empty reports whether no proxy is trusted.
 func (t Trusted) Empty() bool { return len(t.networks) == 0 }
@@ -135,16 +159,4 @@ func cutLast(list string) (entry, rest string, more bool) {
 		return list[i+1:], list[:i], true
 	}
 	return list, "", false
-}
-
-// Network is the text of the network by which an address counts: an IPv4 address by itself,
-// and an IPv6 address by its first bits, 1 to 128, as the first address of that network. A
-// limit's overrides for networks so find it.
-func Network(addr netip.Addr, bits int) string {
-	if addr.Is6() && bits < 128 {
-		if n, err := addr.Prefix(bits); err == nil {
-			addr = n.Addr()
-		}
-	}
-	return addr.String()
 }

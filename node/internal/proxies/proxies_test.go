@@ -1,6 +1,7 @@
 package proxies_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -95,24 +96,13 @@ func TestNetworksOfProxiesAreChecked(t *testing.T) {
 	}
 }
 
-func TestAnAddressCountsByItsNetwork(t *testing.T) {
-	for _, c := range []struct {
-		addr string
-		bits int
-		want string
-	}{
-		{"192.0.2.1", 64, "192.0.2.1"},
-		{"2001:db8:1:2:3:4:5:6", 64, "2001:db8:1:2::"},
-		{"2001:db8:1:2:3:4:5:6", 48, "2001:db8:1::"},
-		{"2001:db8:1:2:3:4:5:6", 128, "2001:db8:1:2:3:4:5:6"},
-	} {
-		got := proxies.Network(netip.MustParseAddr(c.addr), c.bits)
-		if got != c.want {
-			t.Errorf("%s by %d bits: got %s, want %s", c.addr, c.bits, got, c.want)
-		}
-		if _, ok := limit.ParseAddress(got); !ok {
-			t.Errorf("%s is no address: overrides for networks would not find it", got)
-		}
+func TestNetworksOfAProgramAreTrusted(t *testing.T) {
+	p := proxies.Of([]netip.Prefix{netip.MustParsePrefix("10.1.2.3/8"), netip.MustParsePrefix("::ffff:192.0.2.0/120"), netip.MustParsePrefix("::ffff:0.0.0.0/90"), {}})
+	if got := fmt.Sprint(p.Networks()); got != "[10.0.0.0/8 192.0.2.0/24]" {
+		t.Errorf("got %v", got)
+	}
+	if !p.Trusts("10.9.9.9:1") || !p.Trusts("192.0.2.9:1") || p.Trusts("192.0.3.9:1") {
+		t.Errorf("got %v", p)
 	}
 }
 

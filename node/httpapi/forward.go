@@ -1,0 +1,221 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/proxies"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// Forward authentication: a proxy asks whether it may pass a request on, and the answer's
+// status says so. Proxies ask in three ways, by any method:
+//
+//	/v1/forward/LIMIT?OPTIONS            Caddy, nginx, Traefik: the request is in X-Forwarded fields
+//	/v1/forward/LIMIT/OPTIONS/THE/PATH   Envoy's ext_authz, which appends the request's path
+//
+// The query is the proxy's configuration in the first form, and the client's writing in the
+// second, where it counts for nothing.
+const forwardPath = "/v1/forward/"
+
+// noOptions stands for no options in a path.
+const noOptions = "-"
+
+// forwarding is what a proxy asks.
+type forwarding struct {
+	limit string
+	keys  forwardKeys
+	deny  denial
+	cost  int64
+	path  string // of the client's request, "" if X-Forwarded-Uri has it
+}
+
+// denial is the status of a denial.
+type denial int
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *denial) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "403":
+		*d = http.StatusForbidden
+	case "429":
+		*d = http.StatusTooManyRequests
+	default:
+		return errors.New("must be 429, or 403 for nginx, which knows no other")
+	}
+	return nil
+}
+
+// forwardKeys say whom a request counts for: each of ip, path and header:NAME.
+type forwardKeys []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *forwardKeys) UnmarshalText(text []byte) error {
+	*k = nil
+	for key := range strings.SplitSeq(string(text), ",") {
+		header, ok := strings.CutPrefix(key, "header:")
+		if key != "ip" && key != "path" && (!ok || header == "") {
+			return errors.New("must be ip, path or header:NAME, or several of them with commas")
+		}
+		*k = append(*k, key)
+	}
+	return nil
+}
+
+// readForwarding reads what a proxy asks.
+func readForwarding(r *http.Request) (f forwarding, p *problem) {
+	f = forwarding{keys: forwardKeys{"ip"}, deny: http.StatusTooManyRequests, cost: 1}
+	limit, rest, inPath := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), forwardPath), "/")
+	options := r.URL.RawQuery
+	if inPath {
+		options, f.path, _ = strings.Cut(rest, "/")
+		f.path = "/" + f.path
+		if options == noOptions {
+			options = ""
+		}
+	}
+	var err error
+	if f.limit, err = url.PathUnescape(limit); err != nil || f.limit == "" {
+		return f, &problem{Status: http.StatusNotFound, Field: "limit", Detail: "name the limit in the path: " + forwardPath + "LIMIT"}
+	}
+	if inPath {
+		if options, err = url.PathUnescape(options); err != nil {
+			return f, bad("options", "the options in the path are not well-formed: "+err.Error())
+		}
+	}
+	p = readValues(options, []spec.Field{{Name: "key", Into: &f.keys}, {Name: "deny", Into: &f.deny}, {Name: "cost", Into: &f.cost}}, nil)
+	return f, p
+}
+
+// forward decides whether a proxy may pass a request on.
+func (a *api) forward(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	f, p := readForwarding(r)
+	if p != nil {
+		p.write(w)
+		return
+	}
+	client, p := a.forwarded(r, &f)
+	if p != nil {
+		p.write(w)
+		return
+	}
+	q := node.Request{Client: client, Limit: f.limit, Cost: f.cost}
+	if q.Cost == 0 {
+		q.Cost = zeroCost
+	}
+	d := a.node.DoDetailed(q)
+	if p := refusal(d.Fault); p != nil {
+		p.write(w)
+		return
+	}
+	a.describe(w, &q, &d.Decision, d.Each)
+	if d.Allowed {
+		w.WriteHeader(http.StatusOK) // Envoy knows no other
+		return
+	}
+	headers.SetRetryAfter(w.Header(), &d.Decision)
+	respond(w, int(f.deny), headers.ProblemType, exceeded{
+		Type: headers.TypeQuotaExceeded, Title: "Request cannot be satisfied as assigned quota has been exceeded",
+		Status: int(f.deny), Violated: []string{d.Limit},
+	})
+}
+
+// exceeded is the problem of a denial, for the client behind the proxy.
+type exceeded struct {
+	Type     string   `json:"type"`
+	Title    string   `json:"title"`
+	Status   int      `json:"status"`
+	Violated []string `json:"violated-policies"`
+}
+
+// forwarded is whom the request counts for. The marks of the kinds are those of node/httplimit,
+// so a client is the same whichever of the two it comes through.
+func (a *api) forwarded(r *http.Request, f *forwarding) (client string, p *problem) {
+	parts := make([]string, len(f.keys))
+	for i, key := range f.keys {
+		switch key {
+		case "ip":
+			addr, p := a.forwardedAddr(r)
+			if p != nil {
+				return "", p
+			}
+			parts[i] = keys.Network(addr, keys.IPv6Bits)
+		case "path":
+			uri, p := f.uri(r)
+			if p != nil {
+				return "", p
+			}
+			parts[i] = keys.Marked("path", uri)
+		default:
+			name := strings.TrimPrefix(key, "header:")
+			switch values := r.Header.Values(name); {
+			case len(values) == 0 || values[0] == "":
+				return "", f.missing("the request has no " + name)
+			case len(values) > 1:
+				return "", f.missing("the request has " + name + " more than once")
+			default:
+				parts[i] = keys.Marked(strings.ToLower(name), values[0])
+			}
+		}
+	}
+	return keys.Join(parts...), nil
+}
+
+// missing is the problem of a request without its key: the client's fault, and a denial to
+// nginx.
+func (f *forwarding) missing(detail string) *problem {
+	p := bad("key", detail)
+	if f.deny == http.StatusForbidden {
+		p.Status = http.StatusForbidden
+	}
+	return p
+}
+
+// forwardedAddr is the client's address. A request from nobody that is trusted, or about
+// nobody, is refused: otherwise all clients of the proxy would share one account.
+func (a *api) forwardedAddr(r *http.Request) (addr netip.Addr, p *problem) {
+	switch {
+	case !a.proxies.Trusts(r.RemoteAddr):
+		return addr, &problem{
+			Status: http.StatusForbidden, Field: "trusted_proxies",
+			Detail: fmt.Sprintf("the request comes from %s, which is no trusted proxy: name its address or network with -trusted-proxies", r.RemoteAddr),
+		}
+	case len(r.Header.Values("X-Forwarded-For")) == 0:
+		return addr, bad("X-Forwarded-For", "X-Forwarded-For is missing: let the proxy send it, with the client's address last")
+	}
+	peer, err := proxies.Peer(r.RemoteAddr)
+	if err == nil {
+		addr, err = a.proxies.Client(r.RemoteAddr, r.Header)
+	}
+	if err != nil || addr == peer { // the last entry is no address, or the proxy asks for itself
+		return addr, bad("X-Forwarded-For", "X-Forwarded-For must end with the client's address")
+	}
+	return addr, nil
+}
+
+// uri is the path of the client's request in one spelling, without its query.
+func (f *forwarding) uri(r *http.Request) (string, *problem) {
+	uri := f.path
+	if uri == "" {
+		if uri = r.Header.Get("X-Forwarded-Uri"); uri == "" {
+			return "", bad("X-Forwarded-Uri", "X-Forwarded-Uri is missing: let the proxy send it, with the path of the request")
+		}
+	}
+	if strings.HasPrefix(uri, "/") { // two of them would begin with a host
+		uri = "/" + strings.TrimLeft(uri, "/")
+	}
+	u, err := url.ParseRequestURI(uri)
+	if err != nil {
+		return "", f.missing("the path of the request is not well-formed")
+	}
+	return path.Clean("/" + u.Path), nil
+}
