@@ -194,7 +194,7 @@ func (a *api) forwardedAddr(r *http.Request) (addr netip.Addr, p *problem) {
 	}
 	peer, err := proxies.Peer(r.RemoteAddr)
 	if err == nil {
-		addr, err = a.proxies.Client(r.RemoteAddr, r.Header)
+		addr, err = a.proxies.Client(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
 	}
 	if err != nil || addr == peer { // the last entry is no address, or the proxy asks for itself
 		return addr, bad("X-Forwarded-For", "X-Forwarded-For must end with the client's address")

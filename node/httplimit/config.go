@@ -109,11 +109,11 @@ func (cfg *Config) validate() error {
 	if cfg.Limiter == nil {
 		refuse("Limiter", "is missing", "must be what decides, such as a *node.Node")
 	}
-	switch {
-	case cfg.Key.find == nil && cfg.Key.fault == nil:
+	switch fault := cfg.Key.Fault(); {
+	case cfg.Key.Zero():
 		refuse("Key", "is missing", "must say which client a request counts for: no default is safe both behind a proxy and without one")
-	case cfg.Key.fault != nil:
-		refuse("Key", cfg.Key.fault, "must be a key of this package")
+	case fault != nil:
+		refuse("Key", fault, "must be a key of this package")
 	}
 	if len(cfg.Limits) > 0 && cfg.By != nil {
 		refuse("By", "is given", "must not stand beside Limits, which it replaces")
@@ -122,8 +122,8 @@ func (cfg *Config) validate() error {
 		refuse("Limits", len(cfg.Limits), fmt.Sprintf("must be at most %d", 1+node.MaxChecks))
 	}
 	for i, l := range cfg.Limits {
-		if l.Key.fault != nil {
-			refuse(fmt.Sprintf("Limits[%d].Key", i), l.Key.fault, "must be a key of this package")
+		if fault := l.Key.Fault(); fault != nil {
+			refuse(fmt.Sprintf("Limits[%d].Key", i), fault, "must be a key of this package")
 		}
 	}
 	if cfg.After != nil && len(cfg.Limits) > 0 && !slices.ContainsFunc(cfg.Limits, func(l Limit) bool { return l.Cost == nil }) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
 )
 
 // problem is an error in the form of RFC 9457.
@@ -41,7 +42,7 @@ func deny(w http.ResponseWriter, _ *http.Request, d node.Detail) {
 // node lacks room, and otherwise 500. It is the default of Config.Failed.
 func Refuse(w http.ResponseWriter, _ *http.Request, err error) (pass bool) {
 	p := problem{Type: "about:blank", Status: http.StatusInternalServerError}
-	missing := noKey("")
+	missing := keys.Missing("")
 	switch {
 	case errors.As(err, &missing):
 		p.Status, p.Detail = http.StatusBadRequest, string(missing)

@@ -123,7 +123,7 @@ func TestKeysThatCannotBeAreRefused(t *testing.T) {
 		`"10.0.0.1/8" has bits beyond`:  httplimit.ByTrustedProxies("10.0.0.1/8", "x"),
 		`"x" must be an address`:        httplimit.ByTrustedProxies("10.0.0.1/8", "x"),
 		`"y" must be an address`:        httplimit.ByProxyHeader("X-Real-IP", "y"),
-		`the name "X Y" must`:           httplimit.ByProxyHeader("X Y", "10.0.0.0/8"),
+		`the name "x y" must`:           httplimit.ByProxyHeader("X Y", "10.0.0.0/8"),
 		`the name "" must`:              httplimit.ByHeader(""),
 		`the name "a=b" must`:           httplimit.ByContext("a=b", contextKey{}),
 		"ByContext must have a key":     httplimit.ByContext("a", nil),

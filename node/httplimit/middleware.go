@@ -70,13 +70,10 @@ func (m *middleware) request(r *http.Request) (q node.Request, limited bool, err
 // check is one limit that a request has to pass. Its Cost is 0 if it is the request's.
 func (m *middleware) check(r *http.Request, l Limit) (c node.Check, err error) {
 	key := l.Key
-	if key.find == nil {
+	if key.Zero() {
 		key = m.Key
 	}
-	if key.fault != nil { // New has seen it, unless By made it
-		return c, key.fault
-	}
-	if c.Client, err = key.find(r); err != nil {
+	if c.Client, err = key.Find(r); err != nil {
 		return c, err
 	}
 	if c.Limit = l.Name; c.Limit == "" {

@@ -11,7 +11,6 @@ package proxies
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -77,8 +76,8 @@ func canonical(n netip.Prefix) (netip.Prefix, error) {
 // Of trusts these networks. It leaves out those that are not valid.
 func Of(networks []netip.Prefix) (t Trusted) {
 	for _, n := range networks {
-		if n, err := canonical(n.Masked()); err == nil {
-			t.networks = append(t.networks, n)
+		if n, err := canonical(n); err == nil {
+			t.networks = append(t.networks, n.Masked())
 		}
 	}
 	return t
@@ -129,14 +128,14 @@ func Peer(remote string) (netip.Addr, error) {
 }
 
 // Client is the address of the client whose request came through proxies, in canonical form,
-// by X-Forwarded-For. If the peer is no trusted proxy, it is the client, whatever the header
+// by the lines of X-Forwarded-For. If the peer is no trusted proxy, it is the client, whatever the header
 // says. If all are trusted, the leftmost is the client. The error is ErrNoAddress.
-func (t Trusted) Client(remote string, h http.Header) (netip.Addr, error) {
+func (t Trusted) Client(remote string, forwardedFor []string) (netip.Addr, error) {
 	client, ok := parseHop(remote)
 	if !ok {
 		return netip.Addr{}, ErrNoAddress
 	}
-	for _, line := range slices.Backward(h.Values("X-Forwarded-For")) {
+	for _, line := range slices.Backward(forwardedFor) {
 		for rest, more := line, true; more; {
 			if !t.trusts(client) {
 				return client.addr, nil

@@ -2,7 +2,6 @@ package proxies_test
 
 import (
 	"fmt"
-	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -63,7 +62,7 @@ func TestTheRightmostAddressThatIsNotTrustedIsTheClient(t *testing.T) {
 		"a single trusted address":       {"192.0.2.9:1", []string{"203.0.113.1"}, "203.0.113.1"},
 		"the one beside it":              {"192.0.2.10:1", []string{"203.0.113.1"}, "192.0.2.10"},
 	} {
-		got, err := trusted(t).Client(c.peer, http.Header{"X-Forwarded-For": c.xff})
+		got, err := trusted(t).Client(c.peer, c.xff)
 		if err != nil || got.String() != c.want {
 			t.Errorf("%s: got %v, %v, want %s", name, got, err, c.want)
 		}
@@ -72,7 +71,7 @@ func TestTheRightmostAddressThatIsNotTrustedIsTheClient(t *testing.T) {
 
 func TestAConnectionWithoutAnAddressHasNoClient(t *testing.T) {
 	for _, remote := range []string{"", "@", "/run/app.sock", "localhost:80"} {
-		if got, err := trusted(t).Client(remote, http.Header{"X-Forwarded-For": {"203.0.113.1"}}); err == nil {
+		if got, err := trusted(t).Client(remote, []string{"203.0.113.1"}); err == nil {
 			t.Errorf("%q: got %v", remote, got)
 		}
 		if got, err := proxies.Peer(remote); err == nil {
@@ -115,17 +114,17 @@ func FuzzWhatAClientWritesChangesNothing(f *testing.F) {
 	f.Fuzz(func(t *testing.T, one, two string) {
 		const client = "203.0.113.1"
 		for _, lines := range [][]string{{one + "," + client}, {one, two, client}, {one, client + ", 10.0.0.7"}, {one + "," + two + "," + client, "10.0.0.7"}} {
-			got, err := p.Client("10.0.0.1:80", http.Header{"X-Forwarded-For": lines})
+			got, err := p.Client("10.0.0.1:80", lines)
 			if err != nil || got.String() != client {
 				t.Errorf("%q: got %v, %v", lines, got, err)
 			}
 		}
-		got, err := p.Client("198.51.100.7:1", http.Header{"X-Forwarded-For": {one, two}})
+		got, err := p.Client("198.51.100.7:1", []string{one, two})
 		if err != nil || got.String() != "198.51.100.7" {
 			t.Errorf("a stranger's %q: got %v, %v", []string{one, two}, got, err)
 		}
 		// Whatever comes out is one address in canonical form.
-		if got, err := p.Client("10.0.0.1:80", http.Header{"X-Forwarded-For": {one, two}}); err != nil || got != limit.Canonical(got) || !got.IsValid() {
+		if got, err := p.Client("10.0.0.1:80", []string{one, two}); err != nil || got != limit.Canonical(got) || !got.IsValid() {
 			t.Errorf("%q: got %v, %v", []string{one, two}, got, err)
 		}
 	})
