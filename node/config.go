@@ -46,6 +46,11 @@ type Config struct {
 	// knowledge of peers wins.
 	SavedLimits []byte
 
+	// LastRun is what Run returned last in an earlier run of this node. A node that does not
+	// know that it ran before takes itself for new: if a whole cluster restarts so, its error
+	// bound leaves out what was admitted before.
+	LastRun Run
+
 	// Nodes is the number of nodes in the cluster, if you know it. A node that is cut off
 	// from its start cannot find it out. It matters only to limits whose OnIsolation is not
 	// keep. Default: the number of nodes that were heard and did not say bye.

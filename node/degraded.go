@@ -60,8 +60,10 @@ var degradations = []degradation{
 		holds: func(n *Node, s *limits.Sight) bool { return !s.Sync.Settled && (!n.cfg.Alone || s.Sync.Heard) },
 	},
 	{
-		name: "joined_without_snapshot", means: "this node joined without all that its peers knew", until: "what they knew then is too old to count", lasts: true,
-		holds: func(n *Node, s *limits.Sight) bool { return s.Sync.Partial && n.partial.CompareAndSwap(false, true) },
+		name: "joined_without_snapshot", means: "this node joined without all that its peers knew", until: "what they knew then is too old to count",
+		holds: func(n *Node, s *limits.Sight) bool {
+			return s.Sync.Partial && s.Sync.FoundedAgo < n.horizon(s.Sync.Now)
+		},
 	},
 	{
 		name: "rows_refused", means: "rows of peers were refused", until: "the windows of these rows are too old to count", lasts: true,

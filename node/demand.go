@@ -59,7 +59,7 @@ func (d *demand) rate(account *tally.Account) float64 {
 // taken to ask the other nodes for as much each.
 func (n *Node) bounds(r *limits.Revision, s *limits.Sight) (bound, expected float64) {
 	others := float64(max(s.Sync.Members, 1) - 1)
-	return r.Bound(s), r.Expected(s, others*n.demand.rate(r.Limit.Account))
+	return r.Limit.Bound(s), r.Expected(s, others*n.demand.rate(r.Limit.Account))
 }
 
 // accounts lists those of all limits. The inline ones share one.

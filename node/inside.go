@@ -25,7 +25,7 @@ func (v view) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, he
 	_, group := l.Newest().Rule(client, &net)
 	k := key(l, client, group)
 	if e := v.Node.table.Shard(k).Find(k); e != nil {
-		return e.Stamp(), e.Rule().Policy, true
+		return e.Stamp(), v.inForce(e.Rule(), v.Node.now()).Policy, true
 	}
 	return crdt.Stamp{}, Policy{}, false
 }
@@ -35,11 +35,21 @@ func (v view) Exported(name string) (bound float64, degraded bool) {
 	status := v.engine.Status(v.Node.now())
 	sight := v.Node.sight(&status)
 	if l := v.Node.limits.Get(name); l != nil {
-		if r := l.Known(v.Node.now()); r != nil {
-			bound = r.Bound(sight)
+		if l.Known(v.Node.now()) != nil {
+			bound = l.Bound(sight)
 		}
 	}
 	return bound, len(v.Node.degradedBy(sight)) > 0
+}
+
+// Unknown implements inside.View.
+func (v view) Unknown() (out []inside.Span) {
+	for _, u := range v.engine.Status(v.Node.now()).Unknown {
+		for _, s := range u.Spans {
+			out = append(out, inside.Span{Of: u.Replica, Began: s.Began, Ended: s.Ended, Kind: int(s.Kind)})
+		}
+	}
+	return out
 }
 
 // Isolated implements inside.View.
@@ -57,21 +67,27 @@ func (v view) Held(at int64) []inside.Held {
 	return out
 }
 
+// inForce is the rule that decides at an instant where the last decision was by the given one.
+func (v view) inForce(rule *limit.Rule, at int64) *limit.Rule {
+	l := v.Node.limits.Get(rule.Limit)
+	if l == nil {
+		return rule
+	}
+	r := l.At(at)
+	if rule.Revision.Compare(r.Stamp) >= 0 {
+		return rule
+	}
+	if next := r.Numbered(rule.Index); next != nil {
+		return next
+	}
+	return &r.Rules[0]
+}
+
 // held is what an entry holds, by slot. Whoever asks by name is not known here, so a
 // client of an override is taken for one of the override of that number.
 func (v view) held(e *table.Entry, at int64) []inside.Held {
-	rule := e.Rule()
-	if l := v.Node.limits.Get(rule.Limit); l != nil {
-		if r := l.At(at); rule.Revision.Compare(r.Stamp) < 0 {
-			next := r.Numbered(rule.Index)
-			if next == nil {
-				next = &r.Rules[0]
-			}
-			rule = next
-		}
-	}
 	var look table.Entry
-	look.Imitate(e, e.Key(), rule, at)
+	look.Imitate(e, e.Key(), v.inForce(e.Rule(), at), at)
 	var out []inside.Held
 	f := &look.Rule().Frame
 	for slot, st := range look.States().All {

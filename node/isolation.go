@@ -12,13 +12,14 @@ import (
 type viewer struct{ *Node }
 
 // View implements deltasync.Viewer.
-func (n viewer) View(v deltasync.View) {
+func (n viewer) View(v deltasync.View) (told bool) {
 	n.table.SetView(v.Peers, v.Delay)
 	if v.Joined {
-		n.table.Joined(n.now())
+		told = n.table.Joined(n.now())
 	}
 	members := max(v.Members, n.cfg.Nodes)
 	n.isolation.Set(n.now(), !n.offline && (v.Isolated || v.Visible < members), v.Visible, members)
+	return told
 }
 
 // isolated applies the limit's OnIsolation to a request while iso lasts. allowed is what the

@@ -38,6 +38,7 @@ type Node struct {
 	decider
 	cfg     Config
 	replica crdt.Replica
+	began   int64        // by our clock
 	def     *Limiter     // of the limit "default"
 	ahead   atomic.Int64 // nanoseconds that the clock is ahead of the wall clock, at the last look
 
@@ -45,7 +46,6 @@ type Node struct {
 
 	sightings                    sightings
 	demand                       demand
-	partial                      atomic.Bool // the join without a snapshot was noticed
 	lost, passedFull, passedOpen growing
 	logged                       map[string]bool // the degradations that the log told of; only the housekeeping uses it
 
@@ -57,6 +57,7 @@ type Node struct {
 	housekeeping sync.WaitGroup // waits for the end of the housekeeping
 	closing      sync.Once
 	closed       atomic.Bool
+	left         atomic.Bool // it said bye over a network
 }
 
 // protocol is the running sync engine: a Loop in a real node, a Stepper in
@@ -122,8 +123,15 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	if !cfg.ConfiguredAt.IsZero() {
 		configuredAt = cfg.ConfiguredAt.UnixNano()
 	}
+	if cfg.Now != nil {
+		n.now = clock.Ratchet(cfg.Now)
+	} else {
+		n.clock = clock.New()
+		n.now = n.clock.Now
+	}
+	n.began = n.now()
 	n.limits, err = limits.New(limits.Config{
-		Replica: replica, Hash: hash.Hash128, Keys: n.keys, Tolerance: cfg.ClockTolerance,
+		Replica: replica, Hash: hash.Hash128, Keys: n.keys, Tolerance: cfg.ClockTolerance, Began: n.began,
 		Configured: cfg.Limits, ConfiguredAt: configuredAt, Dropped: &n.dropped, Observer: limitsObserver{n},
 	})
 	if err != nil {
@@ -137,12 +145,6 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		return n.table.GiveBack(life, units, now, !n.offline)
 	})
 	n.def = n.Limiter(DefaultLimit)
-	if cfg.Now != nil {
-		n.now = clock.Ratchet(cfg.Now)
-	} else {
-		n.clock = clock.New()
-		n.now = n.clock.Now
-	}
 	if now := cfg.wall(); now > clock.Latest {
 		return nil, fmt.Errorf("node: configuration: %w", &FieldError{Field: "now", Value: time.Unix(0, now), Reason: "the clock is later than limits can be counted; set it right"})
 	}
@@ -165,7 +167,7 @@ func (unborn) Close() error              { return nil }
 func (n *Node) engineConfig() deltasync.Config {
 	return deltasync.Config{
 		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
-		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Seed: uint64(n.replica),
+		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(), Seed: uint64(n.replica),
 	}
 }
 
@@ -261,7 +263,9 @@ func (n *Node) Close() error {
 		n.closed.Store(true)
 		close(n.stop)
 		n.housekeeping.Wait()
+		connected := n.protocol.Status().Connected
 		err = n.protocol.Close()
+		n.left.Store(connected && err == nil)
 	})
 	if errors.Is(err, nats.ErrTimeout) {
 		return fmt.Errorf("node: close: NATS did not take the last messages in time: %w", err)

@@ -19,6 +19,7 @@ func (e *Engine) beat(now int64) {
 	}
 	if e.join.ready {
 		m.Missing = e.members.missing(now)
+		m.Founded, m.Before = e.members.founding.ages(now)
 	}
 	e.addRoots(now, m)
 	e.addKnown(now, m)
@@ -46,12 +47,14 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	}
 	e.members.listen(now, p, m.Heard)
 	if !m.Joining {
-		e.members.inherit(now, m.Missing)
+		e.members.inherit(now, p, m.Missing)
+		p.foundedAt = now - m.Founded
+		e.members.founding.hear(now, p.foundedAt, m.Before)
 	}
 	if m.Joining && !p.sure {
 		p.from = max(p.from, p.metAt-joinLimit)
 	}
-	e.showPeers()
+	e.showPeers(now)
 	switch {
 	case !p.known:
 		p.first(m.Seq)

@@ -136,16 +136,6 @@ func (w *words) int(v *int64, least, most int64) {
 	}
 }
 
-// bool is a word of 0 or 1; another one is refused.
-func (w *words) bool(v *bool) {
-	word := int64(0)
-	if *v {
-		word = 1
-	}
-	w.int(&word, 0, 1)
-	*v = word == 1
-}
-
 // halves is two numbers in one word, upper first.
 func (w *words) halves(upper, lower *uint32) {
 	word := uint64(*upper)<<32 | uint64(*lower)

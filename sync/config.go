@@ -16,6 +16,8 @@ type Config struct {
 	Prefix  string       // of subjects, default "ratelimit"
 	Key     []byte       // the cluster key, default DefaultClusterKey
 
+	// Last is the last run of this node that is known of. The zero value is none.
+	Last Run
 	// Alone says that no peers are expected: the node is ready at once. Peers may come
 	// all the same.
 	Alone bool
@@ -30,6 +32,14 @@ type Config struct {
 	BeatInterval, SuspectAfter, GoneAfter time.Duration
 	// Seed makes jitter repeatable: engines of equal seeds and inputs do the same.
 	Seed uint64
+}
+
+// Run is an earlier run of a node.
+type Run struct {
+	Replica      crdt.Replica
+	Began, Until int64 // by the node's clock; it ran at Until, and hardly longer
+	// Left says that it said bye.
+	Left bool
 }
 
 const (

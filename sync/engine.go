@@ -103,6 +103,9 @@ func NewEngine(cfg Config, store Store, now int64, inbox string) *Engine {
 	}
 	e.members = members{cfg: cfg, events: e.event, started: now, told: map[crdt.Replica]int64{}, inherited: map[crdt.Replica]inherited{}}
 	e.stats.init()
+	if cfg.Alone { // nobody is to tell
+		e.members.succeed(now)
+	}
 	e.showGroup(now)
 	return e
 }
@@ -157,7 +160,7 @@ func (e *Engine) tick(now int64) {
 		return
 	}
 	if e.members.age(now) {
-		e.showPeers()
+		e.showPeers(now)
 	}
 	e.showGroup(now)
 	if e.connected {
@@ -221,7 +224,7 @@ func (e *Engine) close(now int64) {
 	}
 	last := e.view
 	last.Joined = true // what the store kept back is to be told now
-	e.show(last)
+	e.show(now, last)
 	if e.connected {
 		e.flush(now, false)
 		e.settlements(now) // answers come too late, but what was not used goes back

@@ -43,6 +43,8 @@ var fields = [...]field{
 	26: records("Beyond", maxSettlements, func(m *Message) *[]Beyond { return &m.Beyond }, beyondRecord),
 	27: records("Missing", maxMissing, func(m *Message) *[]Missing { return &m.Missing }, missingRecord),
 	28: records("Refunds", maxRefunds, func(m *Message) *[]Refund { return &m.Refunds }, refundRecord),
+	29: signed("Founded", 0, crdt.End, func(m *Message) *int64 { return &m.Founded }),
+	30: signed("Before", 0, crdt.End, func(m *Message) *int64 { return &m.Before }),
 }
 
 // The records. A word that holds a time is an int64's bits.
@@ -119,7 +121,9 @@ func missingRecord(w *words, m *Missing) {
 	w.uint((*uint64)(&m.Of))
 	w.int(&m.Began, 0, crdt.End)
 	w.int(&m.Ended, 0, crdt.End)
-	w.bool(&m.Healed)
+	kind := int64(m.Kind)
+	w.int(&kind, 0, int64(spanKinds)-1)
+	m.Kind = SpanKind(kind) //nolint:gosec // within the range
 }
 
 func stampWords(w *words, s *crdt.Stamp) {

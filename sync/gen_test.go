@@ -138,9 +138,10 @@ func genMessage(t *rapid.T) *Message {
 	})
 	m.Missing = genSlice(t, "missing", 5, func() Missing {
 		return Missing{Of: genReplica(t, "missed"), Span: Span{
-			Began: rapid.Int64Range(0, crdt.End).Draw(t, "began"), Ended: rapid.Int64Range(0, crdt.End).Draw(t, "ended"), Healed: rapid.Bool().Draw(t, "healed"),
+			Began: rapid.Int64Range(0, crdt.End).Draw(t, "began"), Ended: rapid.Int64Range(0, crdt.End).Draw(t, "ended"), Kind: SpanKind(rapid.IntRange(0, int(spanKinds)-1).Draw(t, "kind")),
 		}}
 	})
+	m.Founded, m.Before = rapid.Int64Range(0, crdt.End).Draw(t, "founded"), rapid.Int64Range(0, crdt.End).Draw(t, "before")
 	m.Known = genSlice(t, "known", 5, func() Known {
 		return Known{Replica: genReplica(t, "silent"), Merged: genUint64(t, "merged"), Bye: genUint64(t, "bye")}
 	})

@@ -56,10 +56,10 @@ func hearsAll(p *peer, group []crdt.Replica) bool {
 
 // showPeers tells the store how many peers can admit and how far away they are, if that
 // changed.
-func (e *Engine) showPeers() {
+func (e *Engine) showPeers(now int64) {
 	v := e.view
 	v.Peers, v.Delay = e.members.reach()
-	e.show(v)
+	e.show(now, v)
 }
 
 // showGroup tells the store which group this node counts with, if that changed. Only a
@@ -68,12 +68,14 @@ func (e *Engine) showGroup(now int64) {
 	v := e.view
 	v.Members, v.Visible, v.Isolated = e.members.group(now, e.connected)
 	v.Joined = v.Joined || e.join.ready
-	e.show(v)
+	e.show(now, v)
 }
 
-func (e *Engine) show(v View) {
+func (e *Engine) show(now int64, v View) {
 	if v != e.view {
 		e.view = v
-		e.store.View(v)
+		if e.store.View(v) {
+			e.members.spans.close(e.cfg.Replica, e.started, now, SpanDrained)
+		}
 	}
 }

@@ -48,18 +48,18 @@ func (ms *members) missing(now int64) (out []Missing) {
 }
 
 // inherit takes over what a peer that has joined may miss, where this node cannot know
-// better: spans that were over before it listened, and the silence of those that it never
-// heard.
-func (ms *members) inherit(now int64, from []Missing) {
+// better: spans that were over before it listened, the silence of those that it never heard,
+// and what the peer says of its own joining.
+func (ms *members) inherit(now int64, p *peer, from []Missing) {
 	for _, m := range from {
 		began, over := now-m.Began, now-m.Ended
 		switch {
 		case m.Of == ms.cfg.Replica:
 		case m.Ended > 0:
-			if (over < ms.started || ms.find(m.Of) == nil) && !slices.ContainsFunc(ms.spans.closed, func(c closedSpan) bool {
-				return c.of == m.Of && max(c.began-began, began-c.began) < sameSpan
+			if (over < ms.started || ms.find(m.Of) == nil || m.Of == p.replica) && !slices.ContainsFunc(ms.spans.closed, func(c closedSpan) bool {
+				return c.of == m.Of && c.kind == m.Kind && max(c.began-began, began-c.began) < sameSpan
 			}) {
-				ms.spans.close(m.Of, began, over, m.Healed)
+				ms.spans.close(m.Of, began, over, m.Kind)
 			}
 			delete(ms.inherited, m.Of)
 		case ms.find(m.Of) == nil:
@@ -78,7 +78,7 @@ func (ms *members) inherit(now int64, from []Missing) {
 func (ms *members) disinherit(now int64) {
 	for _, r := range slices.Sorted(maps.Keys(ms.inherited)) {
 		if was := ms.inherited[r]; now-was.toldAt > int64(ms.cfg.SuspectAfter) {
-			ms.spans.close(r, was.began, was.toldAt, false)
+			ms.spans.close(r, was.began, was.toldAt, SpanLost)
 			delete(ms.inherited, r)
 		}
 	}

@@ -15,8 +15,6 @@ type joining struct {
 	ready bool
 	// announced: EventReady went out, once. ready implies it (S12).
 	announced bool
-	// partial: ready without a snapshot from a ready peer, though there were peers.
-	partial bool
 	// alone: ready though nobody was heard. A peer that is heard then and has joined long ago
 	// makes the join a partial one.
 	alone bool
@@ -51,7 +49,7 @@ func (j *joining) connected(now int64) {
 // beat starts the transfer when a peer is heard that can give a snapshot.
 func (j *joining) beat(e *Engine, now int64, p *peer) {
 	if j.alone && !p.joining {
-		j.partial = true
+		e.members.founding.ran(min(p.foundedAt, e.members.founding.at-1))
 	}
 	j.alone = false
 	if !j.ready && !p.joining && p.request.id == 0 && p.request.pace.due(now) && !j.transferring(e) {
@@ -82,7 +80,10 @@ func (j *joining) tick(e *Engine, now int64) {
 		j.announce(e, nil, "no peers are expected")
 	}
 	if j.ready {
-		j.settled = j.settled || e.members.settled()
+		if !j.settled && e.members.settled() {
+			j.settled = true
+			e.members.succeed(now)
+		}
 		return
 	}
 	heard, starting := 0, 0
@@ -96,8 +97,10 @@ func (j *joining) tick(e *Engine, now int64) {
 	}
 	switch {
 	case now-j.startedAt >= joinLimit:
-		j.partial = heard > 0
 		j.finish(e, now, nil, "no snapshot came in time")
+		if heard > 0 {
+			e.members.founding.ran(j.startedAt - 1)
+		}
 	case heard > 0 && heard == starting && j.up && now-j.connectedAt >= startPatience:
 		j.finish(e, now, nil, "all peers are starting too")
 	case heard == 0 && j.up && now-j.connectedAt >= alonePatience:
@@ -115,6 +118,7 @@ func (j *joining) tick(e *Engine, now int64) {
 
 func (j *joining) finish(e *Engine, now int64, from *peer, why string) {
 	j.ready = true
+	e.members.founding.join(j.startedAt, from, e.cfg.Last)
 	e.nextBeat = min(e.nextBeat, now)
 	if !j.announced {
 		j.announce(e, from, why)

@@ -167,5 +167,5 @@ func (e *Engine) left(now int64, p *peer, last uint64) {
 		e.missing(now, p, p.seq, last)
 		p.seq = last
 	}
-	e.showPeers()
+	e.showPeers(now)
 }

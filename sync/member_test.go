@@ -131,7 +131,7 @@ func TestClosedEngineIsSilent(t *testing.T) {
 	silent.left, silent.byeSeq, silent.state, silent.heardAt = false, 0, PeerAlive, n.now
 	silent.miss(silent.seq, silent.seq+1)
 	silent.seq++
-	a.engine.showPeers()
+	a.engine.showPeers(now())
 	delete(a.invariants.last, b.replica)
 	n.run(5e9)
 	if seen != 0 {

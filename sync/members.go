@@ -39,6 +39,8 @@ type members struct {
 	departed Offsets
 	// inherited is the silent incarnations that peers tell of and that were never heard here.
 	inherited map[crdt.Replica]inherited
+	// founding is of what time this node knows.
+	founding founding
 	// told is since when beats name incarnations that were never heard, by our clock.
 	told map[crdt.Replica]int64
 	// nextForget is when to look again for peers to forget.
@@ -166,7 +168,7 @@ func (ms *members) bye(now int64, p *peer) bool {
 		return false
 	}
 	if from := p.unknown(); p.replacedAt == 0 && now-from >= healedAfter {
-		ms.spans.close(p.replica, from, now, true) // what was too old by then nobody repairs
+		ms.spans.close(p.replica, from, now, SpanHealed) // what was too old by then nobody repairs
 	}
 	p.left, p.state, p.goneAt = true, PeerGone, now
 	if !slices.ContainsFunc(ms.peers, func(other *peer) bool { return other.node == p.node && other.state == PeerAlive }) {

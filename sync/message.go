@@ -95,15 +95,18 @@ type Message struct {
 
 	// Joining is true in beats and rows until the sender has merged a snapshot.
 	Joining bool
-	Heard   []Heard       // beat: the peers that the sender hears
-	Roots   []Root        // beat: digests of the sender's own counters, and of silent replicas'
-	Known   []Known       // beat: what the sender knows of replicas that it does not hear
-	Origins []OriginRoot  // beat: digests of origins, over some of the partitions
-	Limits  crdt.Digest   // beat: digest of the limits register
-	Missing []Missing     // beat: what the sender may miss of others, and the receiver too if it came later
-	Base    crdt.Digest   // beat: digest of the limits as configured
-	Regs    []Register    // limits, rows: entries of the limits register
-	Resets  []ClientReset // reset
+	Heard   []Heard      // beat: the peers that the sender hears
+	Roots   []Root       // beat: digests of the sender's own counters, and of silent replicas'
+	Known   []Known      // beat: what the sender knows of replicas that it does not hear
+	Origins []OriginRoot // beat: digests of origins, over some of the partitions
+	Limits  crdt.Digest  // beat: digest of the limits register
+	Missing []Missing    // beat: what the sender may miss of others, and the receiver too if it came later
+	// Founded is in the beats of a node that has joined: how long ago began what it knows of.
+	// Before, if not 0, is how long ago something ran of which it knows nothing.
+	Founded, Before int64
+	Base            crdt.Digest   // beat: digest of the limits as configured
+	Regs            []Register    // limits, rows: entries of the limits register
+	Resets          []ClientReset // reset
 
 	// The requester chooses Request, and rows repeat it. Of is whose rows are asked for, 0
 	// for everybody's. With Since, they are those that left their sender after that

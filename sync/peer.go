@@ -30,6 +30,8 @@ type peer struct {
 	left bool
 	// byeSeq is the number of its last delta plus 1, as its bye said it; 0 unless left (S2).
 	byeSeq uint64
+	// foundedAt is when what it knows of began, by our clock, as it last said; 0 before.
+	foundedAt int64
 	// joining: it said last that it has not merged a snapshot, so it gives none.
 	joining bool
 	// heardAt is when its last message came, by our clock. It never goes back. metAt is when
@@ -131,7 +133,7 @@ const healedAfter = int64(10e9)
 // refresh notes that all that the peer had sent by at, its clock, is merged here, unless
 // something is still missing (N4). If that had not been so for long, it says since when.
 func (p *peer) refresh(now, at int64) (missed int64, healed bool) {
-	if !p.sure || p.behind() {
+	if !p.sure || p.behind() || p.joining { // who joins keeps apart what it admits
 		return 0, false
 	}
 	missed = p.freshHere
@@ -145,7 +147,7 @@ func (p *peer) refresh(now, at int64) (missed int64, healed bool) {
 
 // unknown is since when it is not known that all that the peer admitted is merged here.
 func (p *peer) unknown() int64 {
-	if !p.sure {
+	if !p.sure || p.freshHere == 0 { // sure of one that is joining
 		return p.from
 	}
 	return p.freshHere

@@ -20,7 +20,7 @@ func (e *Engine) receive(now int64, packet Packet) {
 	}
 	if appeared {
 		e.beatSoon(now)
-		e.showPeers()
+		e.showPeers(now)
 	}
 	e.stats.Received[m.Kind].add(len(packet.Data))
 	e.stats.RowsReceived += uint64(m.rowsOf())

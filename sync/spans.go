@@ -12,10 +12,24 @@ import (
 type Span struct {
 	Began int64
 	Ended int64 // 0 while it goes on; at most Began
-	// Healed says that everything was merged when the span ended: what is missing is only
-	// what was too old to be merged by then.
-	Healed bool
+	Kind  SpanKind
 }
+
+// SpanKind is what is missing of a span.
+type SpanKind uint8
+
+// The kinds.
+const (
+	// SpanLost may hide all that was admitted in it.
+	SpanLost SpanKind = iota
+	// SpanHealed ended when everything was merged: what is missing is only what was too old
+	// to be merged by then.
+	SpanHealed
+	// SpanDrained is the time in which the incarnation joined, and kept apart what it
+	// admitted: what is missing is only what had drained by its end.
+	SpanDrained
+	spanKinds // their number
+)
 
 // spans are the stretches that are over, of all incarnations, by when they ended. They
 // are facts: nothing that happens later changes one. The zero value holds none.
@@ -30,7 +44,7 @@ type spans struct {
 type closedSpan struct {
 	of          crdt.Replica
 	began, over int64 // by our clock
-	healed      bool
+	kind        SpanKind
 }
 
 // maxSpans is how many spans that are over are kept. Raising it takes memory, and time for
@@ -39,7 +53,7 @@ type closedSpan struct {
 const maxSpans = 256
 
 // close adds a span that ended at now.
-func (s *spans) close(of crdt.Replica, began, now int64, healed bool) {
+func (s *spans) close(of crdt.Replica, began, now int64, kind SpanKind) {
 	if began >= now {
 		return
 	}
@@ -48,7 +62,7 @@ func (s *spans) close(of crdt.Replica, began, now int64, healed bool) {
 		s.closed = slices.Delete(s.closed, 0, 1)
 	}
 	i, _ := slices.BinarySearchFunc(s.closed, now, func(c closedSpan, over int64) int { return cmp.Compare(c.over, over+1) })
-	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, healed})
+	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind})
 }
 
 // lose notes that a span that ended at over is not kept.
@@ -58,7 +72,7 @@ func (s *spans) lose(over int64) { s.dropped, s.droppedAt = true, max(s.droppedA
 func (s *spans) all(now int64) map[crdt.Replica][]Span {
 	out := map[crdt.Replica][]Span{}
 	for _, c := range s.closed {
-		out[c.of] = append(out[c.of], Span{Began: now - c.began, Ended: now - c.over, Healed: c.healed})
+		out[c.of] = append(out[c.of], Span{Began: now - c.began, Ended: now - c.over, Kind: c.kind})
 	}
 	return out
 }

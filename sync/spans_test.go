@@ -10,12 +10,12 @@ import (
 
 func TestSpansThatAreOver(t *testing.T) {
 	var s spans
-	s.close(2, 100, 200, false)
-	s.close(3, 150, 250, true)
-	s.close(2, 240, 260, true)
-	s.close(4, 300, 300, false) // it is empty
+	s.close(2, 100, 200, SpanLost)
+	s.close(3, 150, 250, SpanHealed)
+	s.close(2, 240, 260, SpanHealed)
+	s.close(4, 300, 300, SpanLost) // it is empty
 	all := s.all(1000)
-	for r, want := range map[crdt.Replica][]Span{2: {{900, 800, false}, {760, 740, true}}, 3: {{850, 750, true}}, 4: nil} {
+	for r, want := range map[crdt.Replica][]Span{2: {{900, 800, SpanLost}, {760, 740, SpanHealed}}, 3: {{850, 750, SpanHealed}}, 4: nil} {
 		if !slices.Equal(all[r], want) {
 			t.Errorf("%d: %+v, want %+v", r, all[r], want)
 		}
@@ -38,7 +38,7 @@ func TestSpansForgetNothingInSilence(t *testing.T) {
 	for range 3 * maxSpans {
 		now += random.Int64N(10)
 		f := full{crdt.Replica(random.IntN(5)), now - random.Int64N(50), now}
-		s.close(f.of, f.began, f.over, false)
+		s.close(f.of, f.began, f.over, SpanLost)
 		if f.began < f.over {
 			oracle = append(oracle, f)
 		}

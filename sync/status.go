@@ -36,8 +36,11 @@ type Peer struct {
 type Status struct {
 	Connected bool
 	Ready     bool
-	Partial   bool   // ready without a whole snapshot, though there were peers
-	Seq       uint64 // of the last delta sent
+	// Partial says that something ran before what this node knows of began, which is
+	// FoundedAgo nanoseconds ago.
+	Partial    bool
+	FoundedAgo int64
+	Seq        uint64 // of the last delta sent
 	// Members, Visible and Isolated are the group that this node counts with: see View.
 	Members, Visible int
 	Isolated         bool
@@ -69,7 +72,7 @@ type Status struct {
 // Status describes the engine at now.
 func (e *Engine) Status(now int64) Status {
 	s := Status{
-		Connected: e.connected, Ready: e.Ready(), Partial: e.join.partial,
+		Connected: e.connected, Ready: e.Ready(), Partial: e.members.founding.before != 0 && (e.members.heard || !e.cfg.Alone), FoundedAgo: now - e.members.founding.at,
 		Members: e.view.Members, Visible: e.view.Visible, Isolated: e.view.Isolated,
 		Seq: e.seq, Stats: e.stats.clone(), Heard: e.members.heard, Settled: e.join.settled,
 		Dropped: e.members.spans.dropped, DroppedAgo: now - e.members.spans.droppedAt, Departed: e.members.departed.Clone(), Now: now,

@@ -90,7 +90,9 @@ type Settler interface {
 
 // Viewer hears of every change of the cluster's view.
 type Viewer interface {
-	View(v View)
+	// View takes the view. It reports whether the owner tells from now on what it had kept back
+	// until Joined, without what had drained by now.
+	View(v View) (told bool)
 }
 
 // Query says which rows a request wants.

@@ -273,7 +273,10 @@ func (s *memStore) MergeResets(_ int64, resets []ClientReset) {
 	}
 }
 
-func (s *memStore) View(v View) { s.views = append(s.views, v) }
+func (s *memStore) View(v View) (told bool) {
+	s.views = append(s.views, v)
+	return false
+}
 
 func (s *memStore) view() View {
 	if len(s.views) == 0 {

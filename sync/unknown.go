@@ -10,13 +10,16 @@ import (
 type Unknown struct {
 	Replica crdt.Replica
 	Spans   []Span // in no order; they may overlap
+	// Own says that it is this node itself, or an earlier run of it: it admitted nothing
+	// while another run of this node did.
+	Own bool
 }
 
 // refresh notes that all that the peer had sent by at, its clock, is merged here. If much of
 // it was missing for long, part of it was too old by now, and stays unknown.
 func (ms *members) refresh(now int64, p *peer, at int64) {
 	if missed, healed := p.refresh(now, at); healed {
-		ms.spans.close(p.replica, missed, now, true)
+		ms.spans.close(p.replica, missed, now, SpanHealed)
 	}
 }
 
@@ -45,14 +48,14 @@ func (ms *members) end(now int64, p *peer) {
 		return
 	}
 	p.replacedAt = now
-	ms.spans.close(p.replica, p.unknown(), now, false)
+	ms.spans.close(p.replica, p.unknown(), now, SpanLost)
 }
 
 // drop keeps of a peer that is forgotten what still matters.
 func (ms *members) drop(p *peer) {
 	switch {
 	case p.left && !p.whole():
-		ms.spans.close(p.replica, p.unknown(), p.goneAt, false)
+		ms.spans.close(p.replica, p.unknown(), p.goneAt, SpanLost)
 	case !p.left && p.replacedAt == 0:
 		ms.spans.lose(p.heardAt)
 	}
@@ -102,18 +105,18 @@ func (ms *members) unknown(now int64) (out []Unknown, unheard int) {
 			spans = append(spans, Span{Began: p.staleness(now)})
 		}
 		if len(spans) > 0 {
-			out = append(out, Unknown{p.replica, spans})
+			out = append(out, Unknown{Replica: p.replica, Spans: spans})
 		}
 	}
 	for r, spans := range closed {
-		out = append(out, Unknown{r, spans})
+		out = append(out, Unknown{Replica: r, Spans: spans, Own: r == ms.cfg.Replica || r == ms.cfg.Last.Replica})
 	}
 	for r, was := range ms.inherited {
-		out = append(out, Unknown{r, []Span{{Began: now - was.began}}})
+		out = append(out, Unknown{Replica: r, Spans: []Span{{Began: now - was.began}}})
 	}
 	never := ms.unheard(now)
 	for _, r := range never {
-		out = append(out, Unknown{r, []Span{{Began: crdt.End}}})
+		out = append(out, Unknown{Replica: r, Spans: []Span{{Began: crdt.End}}})
 	}
 	slices.SortFunc(out, func(a, b Unknown) int {
 		switch {
@@ -125,4 +128,14 @@ func (ms *members) unknown(now int64) (out []Unknown, unheard int) {
 		return 0
 	})
 	return out, len(never) + len(ms.inherited)
+}
+
+// succeed takes that the peers have told what they know, and not of our node's last run: what
+// it admitted is missing then, unless it left in order and there was somebody to tell.
+func (ms *members) succeed(now int64) {
+	last := ms.cfg.Last
+	known := last.Replica == 0 || last.Left && !ms.cfg.Alone || ms.find(last.Replica) != nil || slices.ContainsFunc(ms.spans.closed, func(c closedSpan) bool { return c.of == last.Replica })
+	if _, some := ms.inherited[last.Replica]; !known && !some {
+		ms.spans.close(last.Replica, last.Began, min(now, last.Until), SpanLost)
+	}
 }

@@ -25,7 +25,6 @@ func (c *simCall) runExplore(ctx context.Context) error {
 	}
 	all := exploration{}
 	for _, x := range sim.Explorations(c.explore) {
-		x.Strict = c.strict
 		found := x.Run(ctx, c.workers, func(depth int, states uint64) {
 			c.progress.Showf("%d nodes, %s: %d states within %d steps", x.Nodes, limitOf(x.Policy), states, depth)
 		})

@@ -25,7 +25,7 @@ import (
 type simCall struct {
 	*call
 	simulate.Options
-	random, strict, correlated    bool
+	random, correlated            bool
 	from, seeds                   uint64
 	workers, explore              int
 	sweep, svg, html, trace, file string
@@ -36,10 +36,10 @@ type simCall struct {
 // A call of sim has one of these modes. It refuses flags that its mode does not use,
 // instead of ignoring them.
 var (
-	simFileFlags     = []string{"scenario", "strict", "seed", "trace", "o"}
-	simSeedFlags     = []string{"random", "correlated", "strict", "seed", "trace", "o"}
-	simExploreFlags  = []string{"explore", "strict", "workers", "o"}
-	simCampaignFlags = []string{"random", "correlated", "strict", "from", "seeds", "workers", "o"}
+	simFileFlags     = []string{"scenario", "seed", "trace", "o"}
+	simSeedFlags     = []string{"random", "correlated", "seed", "trace", "o"}
+	simExploreFlags  = []string{"explore", "workers", "o"}
+	simCampaignFlags = []string{"random", "correlated", "from", "seeds", "workers", "o"}
 	simSweepOnly     = []string{"svg", "html", "seeds", "workers", "from"}
 )
 
@@ -56,7 +56,6 @@ func simulation(c *call) action {
 	s := &simCall{call: c, Options: *simulate.NewOptions(), from: 1, workers: runtime.GOMAXPROCS(0), progress: output.NewProgress(c.stderr)}
 	s.Register(c.Set)
 	c.Add(&s.random, "random", "run random clusters, loads and faults: -seeds of them, or the one of -seed")
-	c.Add(&s.strict, "strict", "judge also what nodes do not keep in every run yet: see docs/simulator.md")
 	c.Add(&s.correlated, "correlated", "with -random: draw faults that come together, in and around long cuts")
 	c.Add(&s.from, "from", "with -random: the first seed")
 	c.Add(&s.seeds, "seeds", fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
@@ -112,19 +111,15 @@ func (c *simCall) scenario() (sim.Scenario, error) {
 	if err := c.refuse("neither -sweep nor -random", func(name string) bool { return slices.Contains(simSweepOnly, name) || name == "correlated" }); err != nil {
 		return sim.Scenario{}, err
 	}
-	sc, err := c.Scenario()
-	sc.Strict = c.strict
-	return sc, err
+	return c.Scenario()
 }
 
 // drawn is the random scenario of a seed.
 func (c *simCall) drawn(seed uint64) sim.Scenario {
-	sc := sim.Random(seed)
 	if c.correlated {
-		sc = sim.Correlated(seed)
+		return sim.Correlated(seed)
 	}
-	sc.Strict = c.strict
-	return sc
+	return sim.Random(seed)
 }
 
 // refuse returns a usage error if the call sets a flag that its mode does not use.
@@ -167,7 +162,6 @@ func (c *simCall) read() (sim.Scenario, error) {
 	if c.gives("seed") {
 		sc.Seed = c.Seed
 	}
-	sc.Strict = sc.Strict || c.strict
 	return sc, nil
 }
 
@@ -199,10 +193,7 @@ func (c *simCall) runOne(ctx context.Context, sc sim.Scenario) error {
 
 // again is the command that repeats a run, with its trace.
 func (c *simCall) again(seed uint64) string {
-	program := "go run ./cmd/ratelimitctl sim"
-	if c.strict {
-		program += " -strict"
-	}
+	const program = "go run ./cmd/ratelimitctl sim"
 	switch {
 	case c.correlated:
 		return fmt.Sprintf("%s -random -correlated -seed %d -trace -", program, seed)
@@ -247,7 +238,7 @@ func (c *simCall) verdict(sum *sim.Summary, interrupted bool) error {
 
 func (c *simCall) runSweep(ctx context.Context) error {
 	if err := c.refuse("-sweep", func(name string) bool {
-		return name == "random" || name == "scenario" || name == "trace" || name == "from" || name == "strict" || name == "correlated"
+		return name == "random" || name == "scenario" || name == "trace" || name == "from" || name == "correlated"
 	}); err != nil {
 		return err
 	}

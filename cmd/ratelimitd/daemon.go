@@ -82,7 +82,7 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	if d.state, err = openState(p.settings.StateDir, p.log); err != nil {
 		return d, at(p.settings, "state_dir", "%w", err)
 	}
-	p.node.SavedLimits = d.state.load(p.judgeSaved)
+	p.node.SavedLimits, p.node.LastRun = d.state.load(p.judgeSaved), d.state.lastRun()
 	server, via, err := p.link.start(p.log)
 	if err != nil {
 		return d, err
@@ -148,6 +148,7 @@ func (d *daemon) serve(ctx context.Context) error {
 			d.reloader.reload("the file changed")
 		case <-saves.C:
 			d.state.save(d.face.Node)
+			d.state.note(d.face.Run())
 		case now := <-look.C:
 			if d.face.Ready() == nil || now.After(settled) {
 				look.Stop()

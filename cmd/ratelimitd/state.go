@@ -27,8 +27,9 @@ type state struct {
 	dir     string
 	lock    *os.File
 	log     *slog.Logger
-	version uint64 // as it is in the file
-	failed  string // what was last wrong with saving
+	version uint64    // as it is in the file
+	failed  string    // what was last wrong with saving
+	noted   time.Time // until when it is noted that the node ran
 	saved   prometheus.Gauge
 }
 

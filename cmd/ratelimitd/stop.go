@@ -38,6 +38,7 @@ func (d *daemon) stop(delay time.Duration) error {
 		}
 	}
 	d.state.save(d.face.Node) // a peer may have changed a limit meanwhile
+	d.state.note(d.face.Run())
 	d.state.close()
 	log.Info("stopped")
 	return nil
@@ -57,6 +58,7 @@ func (d *daemon) drain(delay time.Duration) {
 			d.plan.log.Error("a server broke while it drained", "error", err)
 		case <-saves.C:
 			d.state.save(d.face.Node)
+			d.state.note(d.face.Run())
 		}
 	}
 }

@@ -33,10 +33,10 @@ var boundMistakes = []mistake{
 		{"sync/unknown.go", "	if missed, healed := p.refresh(now, at); healed {\n", "	if missed, healed := p.refresh(now, at); healed && false {\n"},
 	}},
 	{name: "drop a span as soon as it is over", edits: []edit{
-		{"sync/spans.go", "	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, healed})\n", "	_ = i\n"},
+		{"sync/spans.go", "	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind})\n", "	_ = i\n"},
 	}},
 	{name: "take a peer for fresh from when it was first heard", edits: []edit{
-		{"sync/peer.go", "	if !p.sure {\n		return p.from\n", "	if !p.sure {\n		return p.metAt\n"},
+		{"sync/peer.go", "	if !p.sure || p.freshHere == 0 { // sure of one that is joining\n		return p.from\n", "	if !p.sure || p.freshHere == 0 { // sure of one that is joining\n		return p.metAt\n"},
 	}},
 	{name: "believe a bye before its gap is closed", edits: []edit{
 		{"sync/peer.go", "func (p *peer) whole() bool { return p.left && p.knows().Whole() }", "func (p *peer) whole() bool { return p.left }"},

@@ -166,6 +166,6 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/early.go", "	st.Admit(units)\n", "	st.Admit(max(units, x.level.Count))\n"},
 	}},
 	{name: "forget what a node admitted before it joined", edits: []edit{
-		{"node/internal/table/early.go", "		if s.joining {\n			s.joining = false\n", "		if s.joining {\n			s.joining, s.early = false, nil\n"},
+		{"node/internal/table/early.go", "					s.tell(e, x, now)\n", "					_, _ = e, x\n"},
 	}},
 }

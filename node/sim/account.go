@@ -29,18 +29,19 @@ type account struct {
 	central *central
 	asked   map[*member]*series // all requests; only if the run has a documented bound
 
-	charged  map[*member]*series   // what each node charged in this life
-	charges  map[*member][]*charge // the same, one by one: only what window algorithms count
-	refunds  []*charge             // those of which something was given back, while that matters
-	recent   []*charge             // of GCRA in a strict run, while a reservation may be settled
-	ahead    []*charge             // by nodes whose clocks are past a change that is still to come
-	remember int64                 // how long charges stay in recent, nanoseconds
-	carried  []*charge             // what was used before a change, as if charged then
-	level    gcra.Level            // of GCRA
-	idleAt   int64                 // the bucket was last full then
+	charged map[*member]*series   // what each node charged in this life
+	charges map[*member][]*charge // the same, one by one: only what window algorithms count
+	refunds []*charge             // those of which something was given back, while that matters
+	recent  []*charge             // of GCRA, while a reservation may be settled
+	ahead   []*charge             // by nodes whose clocks are past a change that is still to come
+	carried []*charge             // what was used before a change, as if charged then
+	level   gcra.Level            // of GCRA
+	idleAt  int64                 // the bucket was last full then
 
 	// excused is what no bound speaks of until then: what a change may have carried over less.
+	// forgotten is the part of it that was above the new limit, which counts nowhere any more.
 	excused   int64
+	forgotten int64
 	until     int64
 	converted int64      // when the limit last went over to another way to count
 	former    *yardstick // by which it counted before that
@@ -51,10 +52,8 @@ type account struct {
 	reset   crdt.Stamp        // the last reset
 	unheard int64             // until then after a reset, while a node has not heard of it
 
-	// worst is the largest excess, bound what it could be then, exported the excess for
-	// which the bound that a node exports was last looked at.
-	worst, bound, exported float64
-	limited, wouldBe       bool // some request was denied: by a node, by the central limiter
+	worst, bound     float64 // the largest excess, and what it could be then
+	limited, wouldBe bool    // some request was denied: by a node, by the central limiter
 }
 
 // charge is one admission, or the part of a commit that exceeds its reservation.
@@ -96,12 +95,10 @@ func (a *account) add(c *charge) {
 	}
 	a.level.Count += uint64(c.cost) //nolint:gosec // positive
 	c.tat = g.TAT(a.level)
-	if a.remember > 0 {
-		for len(a.recent) > 0 && a.recent[0].at < c.at-a.remember {
-			a.recent = a.recent[1:]
-		}
-		a.recent = append(a.recent, c)
+	for len(a.recent) > 0 && a.recent[0].at < c.at-int64(longestReservation) {
+		a.recent = a.recent[1:]
 	}
+	a.recent = append(a.recent, c)
 }
 
 // pruneRefunds drops the refunds that matter no more at t.

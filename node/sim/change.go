@@ -47,7 +47,7 @@ func (o *oracle) turn(a *account, phase int, at int64) {
 		return
 	}
 	if t > a.until && old.gcra == nil {
-		a.excused = 0
+		a.excused, a.forgotten = 0, 0
 	}
 	p := &old.policy
 	a.excused += 2 + int64(math.Ceil(float64(p.Limit)/float64(p.Window)*float64(o.sigma())))
@@ -114,7 +114,8 @@ func (a *account) byPart() map[int64]uint64 {
 // than the new limit counts.
 func (o *oracle) recount(a *account, y *yardstick, phase int) {
 	for _, n := range a.byPart() {
-		a.excused += max(0, int64(n)-y.policy.Limit) //nolint:gosec // far below
+		forgotten := max(0, int64(n)-y.policy.Limit) //nolint:gosec // far below
+		a.excused, a.forgotten = a.excused+forgotten, a.forgotten+forgotten
 	}
 	for _, all := range a.charges {
 		for _, c := range all {

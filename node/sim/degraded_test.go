@@ -26,7 +26,6 @@ func TestNobodyIsDegradedWithoutTrouble(t *testing.T) {
 		}
 		calm++
 		sc.Duration = min(sc.Duration, 20*time.Second)
-		sc.Strict = true
 		r, err := sim.Run(sc, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -22,12 +22,13 @@ type Terms struct {
 	Partition float64 `json:"partition"` // (g-1)·r·P, P until what was missed is repaired, or shares are taken
 	Crash     float64 `json:"crash"`     // what the node had not flushed
 	Join      float64 `json:"join"`      // min(B + r·Δ_join, what is asked of the node within Δ_join)
+	Restart   float64 `json:"restart"`   // B for each node that began without anybody who knew
 	Debts     float64 `json:"debts"`     // what commits charged beyond what was reserved
 }
 
 // Total is their sum: the bound.
 func (t Terms) Total() float64 {
-	return t.Connected + t.Skew + t.Partition + t.Crash + t.Join + t.Debts
+	return t.Connected + t.Skew + t.Partition + t.Crash + t.Join + t.Restart + t.Debts
 }
 
 // documented reports whether the table in docs/error-bound.md has a row for everything
@@ -81,6 +82,9 @@ func (o *oracle) terms(a *account) Terms {
 		if s := a.asked[m]; s != nil && m.bornAt >= o.w.start {
 			until := int64(joinTime)
 			t.Join += min(burst+rate*float64(until), float64(s.between(m.bornAt, m.bornAt+until)))
+		}
+		if m.founder && m.bornAt >= o.w.start {
+			t.Restart += burst
 		}
 		t.Debts += float64(a.debts[m])
 	}

@@ -18,7 +18,6 @@ type Exploration struct {
 	Nodes  int         // 2 or 3
 	Policy node.Policy // with a small burst; see Explorations
 	Depth  int         // steps, from 1
-	Strict bool        // as Scenario.Strict
 }
 
 // Explored is the outcome of an Exploration.

@@ -41,7 +41,7 @@ var limitsExplored = []string{node.DefaultLimit}
 // newExplorer starts the cluster and lets it form.
 func newExplorer(x *Exploration) (*explorer, error) {
 	sc := Scenario{
-		Seed: 1, Nodes: x.Nodes, Policy: x.Policy, Duration: time.Hour, Flush: 200 * time.Millisecond, Strict: x.Strict,
+		Seed: 1, Nodes: x.Nodes, Policy: x.Policy, Duration: time.Hour, Flush: 200 * time.Millisecond,
 		Link: Link{DelayMin: time.Millisecond, DelayMax: time.Millisecond},
 	}
 	sc.Policy.MaxOvershoot = 0.001 // each unit is urgent, so that a step can send it

@@ -42,12 +42,9 @@ func (o *oracle) judge(a *account, c *charge) {
 		return
 	}
 	e.bound += e.edge
-	if o.w.sc.Strict {
-		o.judgeLive(a, c, e.over-e.edge)
-	}
+	o.judgeLive(a, c, e.over-e.edge)
 	if e.over > a.worst {
 		a.worst, a.bound = e.over, e.bound
-		o.judgeExported(a, c.by, e.over-e.edge)
 	}
 	if o.w.sc.OpenWhenFull || a.yard.policy.OnIsolation == node.IsolationOpen && c.by.step.Inside().Isolated() {
 		return // the node lets pass what it cannot count

@@ -1,6 +1,9 @@
 package sim
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // What a node has to know of another, and by how much clocks and knowledge differ.
 
@@ -73,14 +76,17 @@ func (o *oracle) claims() map[[2]*member]int64 {
 // joined is called when m is ready: if it merged a snapshot, it knows what the giver
 // knew when m was born. What the giver claims now may be due to a repair since.
 func (o *oracle) joined(m *member, giver uint64) {
-	m.ready, m.joinedAt = true, o.w.now
+	m.ready, m.joinedAt, m.founder = true, o.w.now, giver == 0
 	for _, g := range o.w.members {
 		if g.replica != giver {
 			continue
 		}
 		for _, other := range o.w.members {
-			// What the giver learnt too late is not in the snapshot either.
-			o.late[[2]*member{m, other}] = append(o.late[[2]*member{m, other}], o.late[[2]*member{g, other}]...)
+			// What the giver learnt too late is not in the snapshot either. What it had not
+			// learnt, m learns on its own, too late or not.
+			pair := [2]*member{m, other}
+			o.late[pair] = slices.Clone(o.late[[2]*member{g, other}])
+			delete(o.fresh, pair)
 			switch other {
 			case m:
 			case g:
@@ -98,7 +104,9 @@ func (o *oracle) progress(m, other *member) {
 	known := o.claimed(m, other)
 	was, some := o.fresh[pair]
 	if !some {
-		was = m.bornAt
+		if was, some = m.floors[other]; !some {
+			was = min(m.bornAt, other.bornAt)
+		}
 	}
 	if known <= was {
 		return

@@ -129,6 +129,7 @@ func (m *member) listens() bool { return m.alive || m.w.now < m.lingers }
 func (n *network) arrive(from, to *member, p deltasync.Packet) {
 	if to.listens() {
 		n.w.note("take", int64(from.number), int64(to.number), int64(len(p.Data)))
+		from.heard = true
 		to.do(deltasync.Input{Kind: deltasync.InputPacket, Packet: p})
 		if to.alive {
 			n.w.oracle.progress(to, from)

@@ -90,9 +90,6 @@ func (o *oracle) account(limit, client string) *account {
 		of: k, yard: y, phase: t.now, most: y.policy.Burst, narrow: y.width,
 		asked: map[*member]*series{}, debts: map[*member]int64{}, idleAt: o.w.now,
 	}
-	if o.w.sc.Strict {
-		a.remember = int64(longestReservation)
-	}
 	a.forget(0)
 	o.accounts[k] = a
 	o.order = append(o.order, a)

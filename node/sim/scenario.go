@@ -35,9 +35,6 @@ type Scenario struct {
 	MaxClients int  `json:"max_clients"`
 	// OpenWhenFull lets unknown clients pass at a full table, as node.FullOpen does.
 	OpenWhenFull bool `json:"open_when_full"`
-	// Strict turns on the judgements that nodes do not satisfy in every run yet: see
-	// strict.go.
-	Strict bool `json:"strict"`
 	// Limits are the limits besides the default one, which has Policy: see Stream.Also.
 	Limits  []Limit  `json:"limits"`
 	Streams []Stream `json:"streams"`

@@ -178,26 +178,32 @@ type member struct {
 	inbox    string
 	alive    bool
 	bornAt   int64
-	diedAt   int64  // 0: it lives
-	farewell bool   // it said bye
-	lingers  int64  // until then it answers repairs, after its bye
-	wakes    uint64 // counts wake-ups: only the last one that was scheduled may run
-	wake     int64  // when that is, by the member's clock
+	diedAt   int64    // 0: it lives
+	farewell bool     // it said bye
+	run      node.Run // once it is over
+	lingers  int64    // until then it answers repairs, after its bye
+	wakes    uint64   // counts wake-ups: only the last one that was scheduled may run
+	wake     int64    // when that is, by the member's clock
 	subs     []string
 	inQueue  int64   // when the last message taken will have been merged, if slow
 	takes    float64 // messages a second; 0 is any number
 	floors   map[*member]int64
 	claims   map[[2]*member]int64 // what the others claimed to know of each other when it was born
+	heard    bool                 // some other incarnation took a message of it
 	ready    bool
+	founder  bool  // ready without a snapshot
 	joinedAt int64 // since then it tells what it admits; 0: not yet
 	totals   map[cellKey]crdt.Count
-	counters map[lifeKey]counter // of a strict run
+	counters map[lifeKey]counter
+	told     map[string]exported // by limit, as far as somebody asked
+	turns    uint64              // inputs so far
 }
 
 // join starts a node: the next incarnation of one that died, or a new one, which may bear
 // the name of another.
 func (w *world) join(again *member, name string) error {
-	m := &member{w: w, alive: true, bornAt: w.now, floors: map[*member]int64{}}
+	m := &member{w: w, alive: true, bornAt: w.now, floors: map[*member]int64{}, told: map[string]exported{}}
+	last := node.Run{} // as a state directory keeps it
 	if again == nil {
 		m.number = len(w.numbered()) + 1
 		m.name = cmp.Or(name, fmt.Sprintf("n%d", m.number))
@@ -211,6 +217,7 @@ func (w *world) join(again *member, name string) error {
 		m.clock = newClock(w.now, skew, (2*w.random.Float64()-1)*w.sc.Drift)
 	} else {
 		m.number, m.name, m.clock = again.number, again.name, again.clock
+		last = again.run
 	}
 	m.replica = w.random.Uint64() | 1
 	m.inbox = fmt.Sprintf("_INBOX.%d", m.replica)
@@ -225,8 +232,8 @@ func (w *world) join(again *member, name string) error {
 	step, err := node.NewStepper(node.Config{
 		Name: m.name, Limits: limits,
 		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients, OnFull: full,
-		Alone: w.sc.lone(),
-		Now:   func() time.Time { return time.Unix(0, m.clock.read(w.now)) }, Elapsed: func() time.Duration { return time.Duration(w.now) },
+		Alone: w.sc.lone(), LastRun: last,
+		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) }, Elapsed: func() time.Duration { return time.Duration(w.now) },
 	}, m.replica, m.inbox)
 	if err != nil {
 		return err
@@ -275,9 +282,7 @@ func (w *world) housekeep(m *member) {
 		if m.alive {
 			m.step.Housekeep()
 			m.totals = w.watch(m, m.totals)
-			if w.sc.Strict {
-				w.watchLives(m)
-			}
+			w.watchLives(m)
 			if _, degraded := m.step.Inside().Exported(node.DefaultLimit); degraded && w.loading {
 				w.result.Degraded += time.Second
 			}
@@ -288,6 +293,7 @@ func (w *world) housekeep(m *member) {
 
 // do steps the member's protocol and carries out its output.
 func (m *member) do(in deltasync.Input) {
+	m.turns++
 	out := m.step.Step(in)
 	for _, p := range out.Packets {
 		m.w.network.send(m, p)
@@ -318,6 +324,8 @@ func (m *member) die(farewell bool) {
 		m.do(deltasync.Input{Kind: deltasync.InputClose})
 		m.lingers = m.w.now + m.step.Lingers()
 	}
+	m.run = m.step.Node.Run()
+	m.run.Left = farewell
 	m.alive, m.diedAt, m.farewell = false, m.w.now, farewell
 	if farewell && m.joinedAt == 0 {
 		m.joinedAt = m.w.now

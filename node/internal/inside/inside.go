@@ -12,17 +12,28 @@ type View interface {
 	// Fresh is the instant, by the clock of the given incarnation, up to which everything
 	// that it had sent is merged here; false if that is not known.
 	Fresh(replica uint64) (at int64, known bool)
-	// Standing is the stamp of a client's state under a limit, and the policy that last
-	// decided on it; zero and false if the node holds no such state.
+	// Standing is the stamp of a client's state under a limit, and the policy that decides on
+	// it now; zero and false if the node holds no such state.
 	Standing(limit, client string) (stamp crdt.Stamp, p limit.Policy, held bool)
 	// Exported is what the node's statistics say of a limit now: its live bound, in units, and
 	// whether the node is degraded. A limit that the node does not have has no bound.
 	Exported(limit string) (bound float64, degraded bool)
+	// Unknown lists what the other incarnations can have admitted that is not merged here: what
+	// the live bound follows from.
+	Unknown() []Span
 	// Isolated reports whether OnIsolation applies now.
 	Isolated() bool
 	// Held lists the state of all clients that matter at an instant, rolled to its window, in
 	// the order of their keys. Nodes that merged the same hold the same.
 	Held(at int64) []Held
+}
+
+// Span is a stretch of time, as two ages in nanoseconds, in which an incarnation may have
+// admitted what is not merged here. Ended is 0 while it goes on. Kind is a sync.SpanKind.
+type Span struct {
+	Of           crdt.Replica
+	Began, Ended int64
+	Kind         int
 }
 
 // Held is one client's state as a node holds it, in a form that can be compared.

@@ -58,7 +58,8 @@ func bound(r *limit.Rule, s *Sight) float64 {
 	horizon := int64(Horizon(&r.Policy))
 	switch {
 	case s.Never, s.Open, s.Isolated && r.Policy.OnIsolation == limit.IsolationOpen,
-		s.Sync.Dropped && s.Sync.DroppedAgo < horizon:
+		s.Sync.Dropped && s.Sync.DroppedAgo < horizon,
+		s.Sync.Partial && s.Sync.FoundedAgo < horizon:
 		return math.Inf(1)
 	}
 	units := 0.0
@@ -109,7 +110,17 @@ func unseen(r *limit.Rule, s *Sight, of *deltasync.Unknown, horizon int64) float
 		return burst
 	}
 	slices.SortFunc(spans, func(a, b deltasync.Span) int { return cmp.Compare(b.Began, a.Began) }) // oldest first
-	units, end := 0.0, int64(math.MaxInt64)
+	drained := 0.0
+	spans = slices.DeleteFunc(spans, func(sp deltasync.Span) bool {
+		if sp.Kind == deltasync.SpanDrained {
+			drained += rate(r)*float64(sp.Began-sp.Ended) + 1
+		}
+		return sp.Kind == deltasync.SpanDrained
+	})
+	if of.Own {
+		return drained + burst*float64(len(spans))
+	}
+	units, end := drained, int64(math.MaxInt64)
 	for _, sp := range spans {
 		switch gap := end - sp.Began; {
 		case end == math.MaxInt64 || rate(r)*float64(gap) >= burst:
@@ -131,10 +142,10 @@ func unseen(r *limit.Rule, s *Sight, of *deltasync.Unknown, horizon int64) float
 // was young enough by then is merged.
 func relevant(r *limit.Rule, s *Sight, spans []deltasync.Span, horizon int64) (out []deltasync.Span) {
 	for _, sp := range spans {
-		if sp.Healed {
-			if r.Policy.Algorithm != limit.GCRA {
-				continue
-			}
+		if sp.Kind != deltasync.SpanLost && r.Policy.Algorithm != limit.GCRA {
+			continue
+		}
+		if sp.Kind == deltasync.SpanHealed {
 			sp.Ended += r.Frame.Width - int64(s.Tolerance) - int64(s.Flush)
 		}
 		sp.Began = min(sp.Began, horizon) + int64(s.Flush)

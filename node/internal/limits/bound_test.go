@@ -54,8 +54,8 @@ func TestTheBoundIsTheFormula(t *testing.T) {
 		{"two spans far apart cost two bursts", [][]deltasync.Span{{{Began: 3 * minute, Ended: 3*minute - 950*ms}, {Began: 50 * ms}}}, 40 + 2 + 0.2},
 		{"two close ones cost the gap", [][]deltasync.Span{{{Began: 5000 * ms, Ended: 4050 * ms}, {Began: 50 * ms}}}, 20 + 10 + 0.1},
 		{"overlapping ones count once", [][]deltasync.Span{{{Began: 5000 * ms, Ended: 1000 * ms}, {Began: 4000 * ms, Ended: 2000 * ms}}}, 20 + 8 + 0.1},
-		{"a healed one, without what was young enough", [][]deltasync.Span{{{Began: 58_000 * ms, Healed: true}}}, 0},
-		{"a long one that healed", [][]deltasync.Span{{{Began: 2 * minute, Ended: minute / 2, Healed: true}}}, 20 + 2*(90-60+1+0.05+0.05)},
+		{"a healed one, without what was young enough", [][]deltasync.Span{{{Began: 58_000 * ms, Kind: deltasync.SpanHealed}}}, 0},
+		{"a long one that healed", [][]deltasync.Span{{{Began: 2 * minute, Ended: minute / 2, Kind: deltasync.SpanHealed}}}, 20 + 2*(90-60+1+0.05+0.05)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := revision(t, nil).Bound(sightOf(c.of...)); math.Abs(got-c.want) > 1e-9 {

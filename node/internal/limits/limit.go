@@ -33,7 +33,8 @@ type Limit struct {
 	named   atomic.Pointer[[]*tally.Account] // see Named
 	chain   atomic.Pointer[chain]
 	removed atomic.Bool
-	used    atomic.Int64 // inline limits only: when it was last asked for
+	late    atomic.Pointer[[]late] // oldest first, at most maxLate
+	used    atomic.Int64           // inline limits only: when it was last asked for
 }
 
 // chain is a limit's revisions, and which of them was in force when that was last looked up.
@@ -143,8 +144,9 @@ func (l *Limit) Find(s crdt.Stamp) *Revision {
 	return nil
 }
 
-// insert puts a revision where its stamp belongs. The registry's lock is held.
-func (l *Limit) insert(now int64, r *Revision) {
+// insert puts a revision where its stamp belongs, and returns that place in the chain; -1 if
+// there is none. The registry's lock is held.
+func (l *Limit) insert(now int64, r *Revision) int {
 	chain := l.Revisions()
 	i := slices.IndexFunc(chain, func(o *Revision) bool { return o.Stamp.Compare(r.Stamp) < 0 })
 	if i < 0 {
@@ -153,6 +155,7 @@ func (l *Limit) insert(now int64, r *Revision) {
 	next := slices.Insert(slices.Clone(chain), i, r)
 	next = retained(now, next, func(r *Revision) int64 { return r.Stamp.At })
 	l.chain.Store(newChain(now, next))
+	return slices.Index(next, r)
 }
 
 // retained are the revisions, newest first, that there is room for. Many nodes may propose

@@ -184,7 +184,9 @@ func (g *Registry) advance(now int64, l *Limit, s *statement) error {
 	}
 	r.Gone, r.Source = !there, source
 	g.countApart(l, r)
-	l.insert(now, r)
+	if i := l.insert(now, r); i >= 0 {
+		l.hear(now, g.cfg.Began, i)
+	}
 	return nil
 }
 

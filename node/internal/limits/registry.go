@@ -42,6 +42,8 @@ type Config struct {
 	// Tolerance is how far ahead of this node's clock another node's may be. It refuses
 	// entries that are further ahead.
 	Tolerance time.Duration
+	// Began is when this node began to decide, by its clock.
+	Began int64
 	// Configured are the limits of the node's configuration. ConfiguredAt is how new that
 	// is, in unix nanoseconds; 0 if nobody knows.
 	Configured   map[string]limit.Policy

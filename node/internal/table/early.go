@@ -43,13 +43,14 @@ func (t *Table) Join() {
 }
 
 // Joined says that this node has joined, as far as it can: from now on, states hold what it
-// admits. It does nothing if the node was not joining.
-func (t *Table) Joined(now int64) {
+// admits. It does nothing if the node was not joining. told is whether something had been kept
+// apart.
+func (t *Table) Joined(now int64) (told bool) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.Lock()
 		if s.joining {
-			s.joining = false
+			s.joining, told = false, told || len(s.early) > 0
 			for k, x := range s.early {
 				if e := s.Find(k); e != nil {
 					s.tell(e, x, now)
@@ -59,6 +60,7 @@ func (t *Table) Joined(now int64) {
 		}
 		s.Unlock()
 	}
+	return told
 }
 
 // tell charges the entry's states what x has left to drain.

@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// denied judges a denial under one limit: whether what the nodes had admitted by then left
+// room for the cost, and how much more than theorem 2 allows.
+func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
+	if len(limits) > 1 || o.w.sc.MaxClients > 0 {
+		return
+	}
+	a := o.account(limits[0], client)
+	if a == nil || a.yard.policy.OnIsolation == node.IsolationClosed || a.yard.policy.OnIsolation == node.IsolationShare {
+		return
+	}
+	stamp, p, held := m.step.Inside().Standing(a.of.limit, client)
+	if !held || !a.yard.same(p) || stamp.Compare(a.reset) < 0 {
+		return // it denies by another policy, or for another life
+	}
+	t := o.w.now
+	o.observeClock(m)
+	var room, slack float64
+	if g := a.yard.gcra; g != nil {
+		spare := g.Depth() - max(0, g.TAT(a.level)-t) - g.Drain(uint64(cost)) //nolint:gosec // positive
+		room = float64(spare) * a.yard.rate()
+		behind := min(max(o.staleness, o.promise.delta), a.yard.lasts())
+		slack = 1 + a.yard.rate()*float64(behind+o.sigma())
+	} else {
+		stamp := m.clock.read(t)
+		var used uint64
+		used, slack = o.recent(a, stamp)
+		room = float64(a.yard.policy.Limit) - float64(used) - float64(cost)
+	}
+	if room < 0 {
+		return
+	}
+	o.w.result.Overdenied++
+	o.w.result.WorstOverdenied = max(o.w.result.WorstOverdenied, room)
+	if t <= a.until {
+		return // what a change carried over is rounded up, and by clocks that differ
+	}
+	a.pruneRefunds(t)
+	for _, r := range a.refunds {
+		if r.by != m && r.backAt > o.known(a, m, r.by) || r.at > t-a.yard.lasts() && a.yard.gcra != nil {
+			slack += float64(r.back)
+		}
+	}
+	if room > slack+epsilon {
+		o.w.violate("n%d denied %d to %s under %s, though there was room for %.3f more: theorem 2 allows %.3f", m.number, cost, client, a.of.limit, room, slack)
+	}
+}
+
+// recent is what counts at u of all charges, and the cost of those whose window is another
+// one by some clock.
+func (o *oracle) recent(a *account, u int64) (used uint64, edge float64) {
+	y, sigma, counts := a.yard, o.sigma(), map[int64]uint64{}
+	for _, all := range a.charges {
+		for _, c := range slices.Backward(all) {
+			if c.at <= o.w.now-y.lasts()-y.width-sigma {
+				break
+			}
+			if !a.counts(c) {
+				continue
+			}
+			start := y.part(c.stamp)
+			counts[start] += uint64(c.net()) //nolint:gosec // not negative
+			if sigma > 0 && (c.stamp < start+sigma || c.stamp >= y.end(start)-sigma || u < y.part(u)+sigma || u >= y.end(y.part(u))-sigma) {
+				edge += float64(c.net())
+			}
+		}
+	}
+	for _, c := range a.carried {
+		counts[y.part(c.stamp)] += uint64(c.cost) //nolint:gosec // not negative
+	}
+	return y.used(counts, u), edge
+}
