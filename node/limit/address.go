@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ParseAddress reads an id as an IP address, if it is one, in any of its spellings:
@@ -189,27 +191,50 @@ func hexGroup(text string) (group uint16, digits int) {
 }
 
 // LooksLikeAddress reports whether an id that is no address seems meant for one: a list of
-// addresses, a leading zero, a port that cannot be, a network, quotes. Such ids usually come
-// from a header that nobody took apart. It allocates nothing.
+// addresses, a leading zero, a port that cannot be, a network, quotes, a character that does
+// not show. Such ids usually come from a header that nobody took apart. It allocates nothing.
 func LooksLikeAddress(id string) bool {
 	points, colons, letters, digits := 0, 0, false, false
-	for _, c := range []byte(strings.TrimPrefix(id, "\ufeff")) {
+	for _, r := range headerValue(id) {
 		switch {
-		case c == '.':
+		case r == '.':
 			points++
-		case c == ':':
+		case r == ':':
 			colons++
-		case c >= '0' && c <= '9':
+		case r >= '0' && r <= '9':
 			digits = true
-		case c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
+		case r >= 'a' && r <= 'f', r >= 'A' && r <= 'F':
 			letters = true
-		case strings.IndexByte(" \t\r\n,;[]\"'/-%", c) >= 0:
-			if c == '%' { // a zone of any letters follows
-				return colons >= 2
-			}
+		case r == '%': // a zone of any letters follows
+			return colons >= 2 || points >= 3
+		case r < utf8.RuneSelf && strings.IndexByte(",;[]\"'/-", byte(r)) >= 0, unicode.IsSpace(r), !unicode.IsPrint(r):
 		default:
 			return false
 		}
 	}
 	return digits && (colons >= 2 || points >= 3 && !letters)
+}
+
+// headerValue is an id without the words by which proxies begin: "unknown, " for an address
+// that a proxy hides, and the parameter "for=" of the header Forwarded (RFC 7239), alone.
+func headerValue(id string) string {
+	id = cutWord(id, "unknown,")
+	if value := cutWord(id, "for="); len(value) < len(id) {
+		id, _, _ = strings.Cut(value, ";")
+	}
+	return id
+}
+
+// cutWord is text without the word, if it begins with it in letters of either case. The word
+// has small letters.
+func cutWord(text, word string) string {
+	if len(text) < len(word) {
+		return text
+	}
+	for i := range len(word) { // nearly all ids differ in the first letters
+		if text[i]|' ' != word[i] {
+			return text
+		}
+	}
+	return text[len(word):]
 }

@@ -41,8 +41,11 @@ var strangers = map[string]bool{
 	"[2001:db8::1]443": true, "[2001:db8::1]:": true, "[2001:db8::1]:65536": true, "[[::1]]": true, "[ ::1]": true, `"192.0.2.7"`: true, "'2001:db8::1'": true,
 	"1:2:3:4:5:6:7": true, "1:2:3:4:5:6:7:8:9": true, "1::2::3": true, "1:2:3:4:5:6:7::8": true, "12345::": true, ":::1": true, "::1:": true, "1:2:3:4:5:6:7:1.2.3.4": true,
 	"\ufeff192.0.2.7": true, "192.0.2.1-192.0.2.9": true, "2001:db8::1%": true, "2001:db8::1%a b": true, "1.2.3.4.5": true,
+	"192.0.2.7%eth0": true, "\u00a0192.0.2.7": true, "192.0.2.7\x00": true, "\u200b192.0.2.7": true, "192.0.2.7\v": true, "2001:db8::1\u202f": true,
+	"for=192.0.2.7": true, `For="[2001:db8::1]:4711"`: true, "for=192.0.2.7;proto=http;by=203.0.113.43": true, "unknown, 192.0.2.7": true,
+	"for=_hidden": false, "unknown,": false, "force": false, "for=": false, "tenant:192.0.2.7": false, "alice,192.0.2.7": false,
 	"": false, " ": false, "alice": false, "1.2.3": false, "12:30": false, "192.0.2.7x": false, "alice:192.0.2.7:beef": false, "localhost:8080": false,
-	"abc.de.fa.be": false, "deadbeef": false, "3fa85f64-5717-4562-b3fc-2c963f66afa6": false, "192.0.2.7%eth0": false, "...": false, "::g": false, "unknown": false,
+	"abc.de.fa.be": false, "deadbeef": false, "3fa85f64-5717-4562-b3fc-2c963f66afa6": false, "...": false, "::g": false, "unknown": false,
 	"key:": false, "[]": false, "%": false, ":": false, ".": false, "[": false, "]": false,
 	"١٩٢.0.2.7": false, "１92.0.2.7": false,
 }
