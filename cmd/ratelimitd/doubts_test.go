@@ -37,8 +37,8 @@ func TestCheckWarnsAboutSelectorsThatCanHardlyBeMeant(t *testing.T) {
 func TestSelectorsThatNobodyCanMeanAreRefusedWithTheirLine(t *testing.T) {
 	for _, selector := range []string{`client: "*"`, `client: trial-*`, `prefix: trial-*`, `prefix: "*"`, `client: 10.0.0.0/8`, `prefix: 10.0.0.0/8`, `client: "10.0.0.1, 10.0.0.2"`, `client: 192.0.2.7:443`, `cidr: 64:ff9b::/96`} {
 		path := write(t, "c.yaml", "limits:\n  api:\n    limit: 5\n    window: 1m\n    overrides:\n      - {client: 192.0.2.7, limit: 9}\n      - limit: 3\n        "+selector+"\n")
-		if _, _, err := runIn(t, nil, "-check", path); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), ":8: limits.api.overrides[1].") {
-			t.Errorf("%s: got %v", selector, err)
+		if _, stderr, err := runIn(t, nil, "-check", path); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), ":8: limits.api.overrides[1].") || stderr != "" {
+			t.Errorf("%s: got %v, and the log %s", selector, err, stderr)
 		}
 	}
 }

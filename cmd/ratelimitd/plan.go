@@ -42,7 +42,9 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	p.warnOfReaders()
 	limits, err := s.Policies()
 	faults = append(faults, err)
-	p.warnOfDoubts(limits)
+	if err == nil { // what is refused needs no warning as well
+		p.warnOfDoubts(limits)
+	}
 	p.node = node.Config{
 		Name: s.Name, Cluster: s.Cluster, ClusterKey: key, Limits: limits,
 		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Nodes: int(s.Nodes), Logger: log,

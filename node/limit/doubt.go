@@ -3,6 +3,7 @@ package limit
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 )
 
@@ -84,11 +85,17 @@ func (d *doubter) prefix(i int, prefix string) {
 	}
 }
 
+// pattern finds what is likelier a regular expression, a glob or a placeholder of SQL than a
+// part of an id: ^a, a$, [a-z], {a,b}, ?, %, \d.
+var pattern = regexp.MustCompile(`^\^|\$$|\[[^\]]*-[^\]]*\]|\{[^}]*,[^}]*\}|^[?%]+$|\\[dsw]|\.\+`)
+
 // text doubts selectors of letters that people write for something else.
 func (d *doubter) text(i int, field, text string) {
 	switch {
 	case strings.Contains(text, "*"):
 		d.doubt(i, field, text, "has a star, which stands for itself alone")
+	case pattern.MatchString(text):
+		d.doubt(i, field, text, "looks like a pattern, and each of its characters stands for itself alone")
 	case trimBlanks(text) != text:
 		d.doubt(i, field, text, "has a blank at an end, which an id must have too")
 	}

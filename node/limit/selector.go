@@ -30,14 +30,13 @@ func (s *selectors) add(field, value, fault string, add func() (first uint16)) {
 
 // clientFault is the reason to refuse an exact id, "" if there is none.
 func clientFault(id string) string {
-	stem, starred := strings.CutSuffix(id, "*")
 	switch {
 	case id == "":
 		return "must not be empty"
-	case id == "*":
+	case isAnything(id):
 		return "is one id, not everybody: what holds for everybody is the limit itself"
-	case starred:
-		return fmt.Sprintf("is one id, the star included: for all ids that begin so write prefix: %.64q", stem)
+	case strings.HasSuffix(id, "*"):
+		return fmt.Sprintf("is one id, the star included: for all ids that begin so write prefix: %.64q", strings.TrimRight(id, "*"))
 	case isNetwork(id):
 		return "is a network: write it as cidr"
 	case isList(id):
@@ -49,7 +48,7 @@ func clientFault(id string) string {
 // prefixFault is the reason to refuse a beginning of ids, "" if there is none.
 func prefixFault(prefix string) string {
 	switch {
-	case prefix == "" || prefix == "*":
+	case prefix == "" || isAnything(prefix):
 		return "must not be empty: what holds for everybody is the limit itself"
 	case strings.HasSuffix(prefix, "*"):
 		return fmt.Sprintf("would match the star itself: write %.64q", strings.TrimRight(prefix, "*"))
@@ -59,6 +58,11 @@ func prefixFault(prefix string) string {
 		return "is one beginning: give several as a list"
 	}
 	return textFault(prefix)
+}
+
+// isAnything reports whether the text is a pattern that any id fits, such as * and .* are.
+func isAnything(text string) bool {
+	return strings.Contains(text, "*") && strings.Trim(text, "^.*$") == ""
 }
 
 // textFault is the reason why no id can be, or begin with, the text; "" if one can.
