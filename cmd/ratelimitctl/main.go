@@ -54,6 +54,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case c != nil:
 		return exitCode(c.name, c.call(ctx, rest, stdout, stderr), stderr)
+	case isHelp(name) && len(rest) > 0 && !isHelp(rest[0]): // help take is take -h
+		return run(ctx, append(rest, "-h"), stdout, stderr)
 	case isHelp(name):
 		usage(stdout, "")
 		return exitOK
@@ -97,7 +99,7 @@ func find(args []string) (c *command, name string, rest []string) {
 }
 
 func names() []string {
-	var all []string
+	all := []string{group}
 	for _, c := range commands() {
 		all = append(all, c.name)
 	}

@@ -79,6 +79,8 @@ func TestAWrongCallIsOneLineAndExitCode2(t *testing.T) {
 		{"limits put x", `"limits put"; did you mean limits get?`},
 		{"limits dlete x", "did you mean limits delete?"},
 		{"stauts", "did you mean status?"},
+		{"limit", "did you mean limits?"},
+		{"help stauts", "did you mean status?"},
 		{"limits list x", `"x"`},
 		{"limits get x y", `"y"`},
 		{"limits set", "argument is missing: limits set NAME"},
@@ -152,6 +154,14 @@ func TestHelpListsEveryCommandAndEachHasItsOwn(t *testing.T) {
 				t.Errorf("%s has %d examples:\n%s", c.name, n, out)
 			}
 		}
+	}
+	_, own, _ := ctl("take", "-h")
+	if code, out, errs := ctl("help", "take"); code != exitOK || errs != "" || out != own {
+		t.Errorf("help take: %d, %q, %q", code, out, errs)
+	}
+	_, own, _ = ctl("limits", "set", "-h")
+	if code, out, errs := ctl("help", "limits", "set"); code != exitOK || errs != "" || out != own {
+		t.Errorf("help limits set: %d, %q, %q", code, out, errs)
 	}
 	if code, out, errs := ctl("limits", "-h"); code != exitOK || errs != "" || !strings.Contains(out, "  limits watch ") || strings.Contains(out, "  peek ") {
 		t.Errorf("limits -h: %d, %q, %q", code, out, errs)

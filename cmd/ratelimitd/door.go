@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
 )
 
@@ -71,31 +73,50 @@ func judgeAddress(s *config.Settings, key, addr string) error {
 	if addr == "" {
 		return nil
 	}
-	_, port, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "" {
 		return at(s, key, "%q: must be host:port, such as 127.0.0.1:8080 or :8080", addr)
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil { //nolint:noctx // it asks nobody
 		return at(s, key, "%q: the port must be a number from 0 to 65535, or a service's name", addr)
 	}
+	if net.ParseIP(host) == nil && limit.LooksLikeAddress(host) && !strings.Contains(host, "%") {
+		return at(s, key, "%q: %s is no address", addr, host)
+	}
 	return nil
+}
+
+// clash reports whether two listeners cannot have these addresses, whose form is right: they
+// have one port, and one host, or one of them listens on all hosts.
+func clash(a, b string) bool {
+	hostA, nameA, _ := net.SplitHostPort(a)
+	hostB, nameB, _ := net.SplitHostPort(b)
+	portA, _ := net.LookupPort("tcp", nameA) //nolint:noctx // it asks nobody
+	portB, _ := net.LookupPort("tcp", nameB) //nolint:noctx // it asks nobody
+	if portA != portB || portA == 0 {        // each gets a port of its own for 0
+		return false
+	}
+	all := func(host string) bool { return host == "" || net.ParseIP(host).IsUnspecified() }
+	ipA, ipB := net.ParseIP(hostA), net.ParseIP(hostB)
+	return all(hostA) || all(hostB) || strings.EqualFold(hostA, hostB) || ipA != nil && ipA.Equal(ipB)
 }
 
 // judgeAddresses judges all addresses that are to be opened, each and together.
 func judgeAddresses(s *config.Settings) error {
+	type address struct{ key, addr string }
 	var faults []error
-	taken := map[string]string{}
-	for _, a := range []struct{ key, addr string }{
+	var taken []address
+	for _, a := range []address{
 		{"http", s.HTTP}, {"admin", s.Admin}, {"nats_listen", s.NATSListen}, {"nats_cluster", s.NATSCluster},
 	} {
-		faults = append(faults, judgeAddress(s, a.key, a.addr))
-		if strings.HasSuffix(a.addr, ":0") || a.addr == "" {
-			continue // each gets a port of its own
+		if err := judgeAddress(s, a.key, a.addr); err != nil || a.addr == "" {
+			faults = append(faults, err)
+			continue
 		}
-		if other, twice := taken[a.addr]; twice {
-			faults = append(faults, at(s, a.key, "%s is the address of -%s already", a.addr, strings.ReplaceAll(other, "_", "-")))
+		if i := slices.IndexFunc(taken, func(t address) bool { return clash(t.addr, a.addr) }); i >= 0 {
+			faults = append(faults, at(s, a.key, "%s cannot listen beside -%s %s: they share a port", a.addr, strings.ReplaceAll(taken[i].key, "_", "-"), taken[i].addr))
 		}
-		taken[a.addr] = a.key
+		taken = append(taken, a)
 	}
 	return errors.Join(faults...)
 }

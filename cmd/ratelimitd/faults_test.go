@@ -44,6 +44,9 @@ func TestAnAddressThatCannotBeIsFoundAtOnce(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"-http", ":http"},
+		{"-http", "127.0.0.1:8080", "-admin", "[::1]:8080"},
+		{"-http", "127.0.0.1:8080", "-admin", "127.0.0.2:8080"},
+		{"-http", "[fe80::1%eth0]:8080"},
 		{"-http", "[::1]:8080"},
 		{"-http", "localhost:0"},
 		{"-admin", ":0", "-nats-listen", ":4222", "-nats-cluster", "[::]:0"},
@@ -60,13 +63,19 @@ func TestAnAddressThatCannotBeIsFoundAtOnce(t *testing.T) {
 	}
 }
 
-func TestOneAddressForTwoDoorsIsFoundAtOnce(t *testing.T) {
+func TestOnePortForTwoListenersIsFoundAtOnce(t *testing.T) {
 	for _, args := range [][]string{
 		{"-http", "127.0.0.1:8080", "-admin", "127.0.0.1:8080"},
+		{"-http", "127.0.0.1:8080", "-admin", ":8080"},
+		{"-http", "0.0.0.0:8080", "-admin", "127.0.0.1:8080"},
+		{"-http", "[::]:8080", "-admin", "127.0.0.1:8080"},
+		{"-http", "[::1]:8080", "-admin", "[0:0::1]:8080"},
+		{"-http", "localhost:80", "-admin", "LOCALHOST:http"},
+		{"-http", ":8080", "-nats-cluster", ":8080"},
 		{"-http", "127.0.0.1:8080", "-nats-listen", "127.0.0.1:8080"},
 		{"-nats-listen", "127.0.0.1:6222", "-nats-cluster", "127.0.0.1:6222"},
 	} {
-		if _, _, err := runIn(t, nil, append(args, "-check")...); err == nil || !strings.Contains(err.Error(), "is the address of -") {
+		if _, _, err := runIn(t, nil, append(args, "-check")...); err == nil || !strings.Contains(err.Error(), "cannot listen beside -") {
 			t.Errorf("%v: %v", args, err)
 		}
 	}

@@ -158,6 +158,9 @@ Without a flag: 100 requests per client and minute, on 127.0.0.1:8080, alone.
   -version                 print the version and exit
   -demo                    run three nodes under load and faults for 10 s, and tell what came of it
 
+Exit codes: 0 stopped in order, 1 failed, 2 a setting or an address is wrong, 130 and 143 ended
+at once by a second SIGINT or SIGTERM.
+
 Each of these is also a key in the file and a variable RATELIMITD_KEY in the environment; a
 flag overrides the environment, which overrides the file.
 

@@ -86,6 +86,8 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-http", "127.0.0.1:99999"}, "flag -http: "},
 		{"", []string{"-trusted-proxies", "10.0.0.0/8,10.0.0.1/8"}, `flag -trusted-proxies: "10.0.0.1/8" has bits beyond its length`},
 		{"", []string{"-admin", "x"}, `flag -admin: "x": must be host:port`},
+		{"", []string{"-http", "300.1.1.1:80", "-check"}, `flag -http: "300.1.1.1:80": 300.1.1.1 is no address`},
+		{"", []string{"-http", "127.0.0.01:80", "-check"}, `127.0.0.01 is no address`},
 		{"", []string{"-name", "a b"}, "flag -name: name a b: must be 1 to 64"},
 		{"RATELIMITD_NAME=a b", []string{"-cluster", "a.b"}, "environment RATELIMITD_NAME: name a b: must be 1 to 64"},
 		{"RATELIMITD_NAME=a b", []string{"-cluster", "a.b"}, "flag -cluster: cluster a.b: must be 1 to 64"},

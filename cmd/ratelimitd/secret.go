@@ -86,7 +86,7 @@ func (p *plan) warnOfReaders() {
 		if secret.path == "" {
 			continue
 		}
-		if info, err := os.Stat(secret.path); err == nil && info.Mode().Perm()&0o006 != 0 {
+		if info, err := os.Stat(secret.path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o006 != 0 {
 			p.log.Warn("every user of this machine can read or write a secret: take it from them with chmod o-rwx", "setting", secret.key, "file", secret.path, "mode", info.Mode().Perm())
 		}
 	}

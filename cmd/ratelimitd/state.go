@@ -94,7 +94,7 @@ func (s *state) load(judge func(text []byte) error) []byte {
 	if err == nil {
 		return saved
 	}
-	aside := fmt.Sprintf("%s.bad-%d", path, time.Now().Unix())
+	aside := fmt.Sprintf("%s.bad-%d", path, time.Now().UnixNano())
 	if moved := os.Rename(path, aside); moved != nil {
 		aside = moved.Error()
 	}

@@ -201,3 +201,21 @@ func TestMoreThanCanBeReadIsNotSaved(t *testing.T) {
 		t.Errorf("%v, %v", kept, err)
 	}
 }
+
+// Files that are put aside within one second do not replace each other.
+func TestEachBadFileIsKept(t *testing.T) {
+	s := newShelf(t)
+	if err := os.Mkdir(s.path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range mostBad {
+		s.load(func([]byte) error { return nil })
+		if _, err := os.Stat(s.path); err == nil {
+			t.Error("a bad file stayed")
+		}
+		s.put(t, "{ broken")
+	}
+	if kept, err := filepath.Glob(s.path + ".bad-*"); err != nil || len(kept) != mostBad {
+		t.Errorf("%v, %v", kept, err)
+	}
+}

@@ -37,7 +37,7 @@ type quota struct {
 // The notes on a wait that is longer than the window.
 const (
 	noteDebt = "longer than the window: the cost is more than the limit of one window, or the client is beyond its limit, " +
-		"as after several nodes admitted at once, a reservation was settled for more than its estimate, or the limit was lowered; a sliding window counts the window before as well"
+		"as after a charge, after several nodes admitted at once, or after somebody lowered the limit; a sliding window counts the window before as well"
 	noteShare = "longer than the window: while nodes cannot hear each other, these nodes have only their share of the limit"
 )
 
