@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +36,8 @@ type api struct {
 	addr    string
 	timeout time.Duration
 	token   string
+	tls     tlsFiles
+	client  *http.Client
 	limit   *string // that the call is about, nil for none
 }
 
@@ -42,9 +46,40 @@ func (c *call) daemon() {
 	c.api = &api{addr: cmp.Or(os.Getenv(envAddr), defaultAddr), timeout: 5 * time.Second}
 	c.Add(&c.api.addr, "addr", "`URL` or host:port of the daemon; "+envAddr+" sets it, too")
 	c.Add(&c.api.timeout, "timeout", "give up on an answer after this long")
+	c.Add(&c.api.tls.ca, "tls-ca", "`FILE` of certificates that vouch for the daemon (default: those of the system)")
+	c.Add(&c.api.tls.cert, "tls-cert", "`FILE` of the certificate for a daemon that asks for one")
+	c.Add(&c.api.tls.key, "tls-key", "`FILE` of that certificate's key")
 }
 
-// open checks the address and takes the admin token from the environment: on the
+// tlsFiles are what a connection to a daemon with TLS needs.
+type tlsFiles struct{ ca, cert, key string }
+
+// client is the client of a connection that uses the files.
+func (f tlsFiles) client() (*http.Client, error) {
+	if f == (tlsFiles{}) {
+		return http.DefaultClient, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if f.ca != "" {
+		text, err := os.ReadFile(f.ca)
+		if err != nil {
+			return nil, usagef("-tls-ca: %v", err)
+		}
+		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, usagef("-tls-ca %q: holds no certificate in PEM", f.ca)
+		}
+	}
+	if f.cert != "" || f.key != "" {
+		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+		if err != nil {
+			return nil, usagef("-tls-cert and -tls-key: %v", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: true}}, nil
+}
+
+// open checks the address and takes the admin token, or the API token for what changes nothing, from the environment: on the
 // command line every user of the machine could read it.
 func (a *api) open() error {
 	if !strings.Contains(a.addr, "://") {
@@ -58,7 +93,8 @@ func (a *api) open() error {
 		return usagef("-timeout %v: must be above 0", a.timeout)
 	}
 	a.addr, a.token = strings.TrimSuffix(a.addr, "/"), os.Getenv(envToken)
-	return nil
+	a.client, err = a.tls.client()
+	return err
 }
 
 // answer is what a daemon answered.
@@ -105,7 +141,7 @@ func (a *api) call(ctx context.Context, method, path string, body any, also ...i
 	if a.token != "" {
 		req.Header.Set("Authorization", "Bearer "+a.token)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := a.client.Do(req)
 	if err != nil {
 		return answer{}, a.explain(err)
 	}

@@ -72,7 +72,7 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 		return d, err
 	}
 	d.doors = append(d.doors, newDoor("http", api))
-	if addr := p.settings.Admin; addr != "" {
+	if addr := adminAddress(p.settings.Admin); addr != "" {
 		admin, err := listen(ctx, p.settings, "admin", addr)
 		if err != nil {
 			return d, err
@@ -94,8 +94,11 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	}
 	d.face, d.reloader.node = &face{Node: n}, n
 	d.doors[0].server = httpServer(d.handler(loopback(api.Addr())), p.log)
+	if p.tls != nil {
+		d.doors[0].server.TLSConfig = p.tls.Config("h2", "http/1.1")
+	}
 	if len(d.doors) > 1 {
-		d.doors[1].server = pprofServer(p.log)
+		d.doors[1].server = pprofServer(loopback(d.doors[1].listener.Addr()), p.hosts(), p.log)
 	}
 	d.follower = p.follow(d.face)
 	return d, nil
@@ -172,6 +175,9 @@ func (d *daemon) announce() {
 	}
 	if len(d.doors) > 1 && !loopback(d.doors[1].listener.Addr()) {
 		p.log.Warn("pprof is open to the network", "admin", d.doors[1].url())
+	}
+	if p.tls == nil && p.adminToken+p.apiToken != "" && !loopback(d.doors[0].listener.Addr()) {
+		p.log.Warn("tokens travel in the clear: set -tls-cert and -tls-key, unless a proxy or a private network hides the traffic")
 	}
 	if p.adminToken == "" && !loopback(d.doors[0].listener.Addr()) {
 		p.log.Info("no -admin-token-file: limits cannot be changed over HTTP")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -164,6 +165,67 @@ func TestWritesNeedTheToken(t *testing.T) {
 		for _, v := range entry {
 			if text, _ := v.(string); strings.Contains(text, "s3cret") {
 				t.Errorf("the token is logged: %v", entry)
+			}
+		}
+	}
+}
+
+// Both tokens come from files, and show nowhere: not in the log, the status, the arguments of
+// the process, or what it answers to who has none.
+func TestDecisionsNeedTheTokenOfTheAPI(t *testing.T) {
+	p := runDaemon(t, nil, "-api-token-file", write(t, "api", "api-s3cret-0123456789"), "-admin-token-file", write(t, "admin", "admin-s3cret-0123456789"))
+	texts := []string{strings.Join(p.cmd.Args, " ")}
+	for _, c := range []struct {
+		path, token string
+		want        int
+	}{
+		{"/livez", "", 200},
+		{"/v1/status", "", 401},
+		{"/metrics", "", 401},
+		{"/v1/peek?client=a", "", 401},
+		{"/v1/peek?client=a", "wrong", 401},
+		{"/v1/peek?client=a", "api-s3cret-0123456789", 200},
+		{"/v1/status", "admin-s3cret-0123456789", 200},
+		{"/metrics", "api-s3cret-0123456789", 200},
+	} {
+		resp, text := p.ask("GET", c.path, "", "Authorization", "Bearer "+c.token)
+		if texts = append(texts, text); resp.StatusCode != c.want {
+			t.Errorf("%s with %q: got %d %s", c.path, c.token, resp.StatusCode, text)
+		}
+	}
+	if resp, text := p.ask("PUT", "/v1/limits/default", `{"limit":3,"window":60}`, "Authorization", "Bearer api-s3cret-0123456789"); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a write with the token of the API: got %d %s", resp.StatusCode, text)
+	}
+	for _, entry := range p.lines() {
+		texts = append(texts, fmt.Sprint(entry))
+	}
+	for _, text := range texts {
+		if strings.Contains(text, "s3cret") {
+			t.Errorf("a token is told: %s", text)
+		}
+	}
+}
+
+func TestALoopbackDaemonAnswersToItsNamesOnly(t *testing.T) {
+	p := runDaemon(t, nil, "-http-hosts", "limits.example,other.example", "-admin", ":0")
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://"), ":")
+	profiles, _ := p.logged("ratelimitd serves")["admin"].(string)
+	if !strings.HasPrefix(profiles, "http://127.0.0.1:") {
+		t.Errorf("pprof without a host is at %s", profiles)
+	}
+	for host, want := range map[string]int{"localhost:" + port: 200, "limits.example": 200, "other.example:1": 200, "attacker.example:" + port: 421} {
+		for _, url := range []string{p.url + "/v1/peek?client=a", profiles + "/debug/pprof/"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = host
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _ = resp.Body.Close(); resp.StatusCode != want {
+				t.Errorf("%s for %s: got %d, want %d", url, host, resp.StatusCode, want)
 			}
 		}
 	}

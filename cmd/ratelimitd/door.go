@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,7 +35,13 @@ type door struct {
 	served   chan struct{} // closed once nothing is accepted any more
 }
 
-func (d *door) url() string { return "http://" + d.listener.Addr().String() }
+func (d *door) url() string {
+	scheme := "http://"
+	if d.server != nil && d.server.TLSConfig != nil {
+		scheme = "https://"
+	}
+	return scheme + d.listener.Addr().String()
+}
 
 // newDoor is a door without a server yet.
 func newDoor(name string, l *gate) *door {
@@ -43,7 +51,11 @@ func newDoor(name string, l *gate) *door {
 // serve returns when the door was shut, or with what broke it.
 func (d *door) serve() error {
 	defer close(d.served)
-	err := d.server.Serve(d.listener)
+	serve := d.server.Serve
+	if d.server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return d.server.ServeTLS(l, "", "") } // the configuration has the certificates
+	}
+	err := serve(d.listener)
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -107,7 +119,7 @@ func judgeAddresses(s *config.Settings) error {
 	var faults []error
 	var taken []address
 	for _, a := range []address{
-		{"http", s.HTTP}, {"admin", s.Admin}, {"nats_listen", s.NATSListen}, {"nats_cluster", s.NATSCluster},
+		{"http", s.HTTP}, {"admin", adminAddress(s.Admin)}, {"nats_listen", s.NATSListen}, {"nats_cluster", s.NATSCluster},
 	} {
 		if err := judgeAddress(s, a.key, a.addr); err != nil || a.addr == "" {
 			faults = append(faults, err)
@@ -140,11 +152,25 @@ func listen(ctx context.Context, s *config.Settings, key, addr string) (*gate, e
 // whoever is slow is slow in sending or reading.
 func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler: h, ErrorLog: stdlog.New(serverLog{log}, "", 0),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10,
 	}
+}
+
+// serverLog is the log of a server. Whoever reaches it can break off a handshake, so those are
+// for debugging only.
+type serverLog struct{ *slog.Logger }
+
+// Write implements io.Writer.
+func (l serverLog) Write(line []byte) (int, error) {
+	level := slog.LevelWarn
+	if bytes.Contains(line, []byte("TLS handshake error")) {
+		level = slog.LevelDebug
+	}
+	l.Log(context.Background(), level, strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 // handler is the API, and the metrics beside it.
@@ -159,7 +185,8 @@ func (d *daemon) handler(local bool) http.Handler {
 		registry.MustRegister(append(d.reloader.collectors(), d.state.saved)...)
 	}
 	return d.face.leaving(httpapi.New(httpapi.Config{
-		Node: d.face, Version: b.Version, AdminToken: d.plan.adminToken, AdminTokenName: filepath.Base(d.plan.settings.AdminTokenFile), Loopback: local,
+		Node: d.face, Version: b.Version, APIToken: d.plan.apiToken, Hosts: d.plan.hosts(), Loopback: local,
+		AdminToken: d.plan.adminToken, AdminTokenName: filepath.Base(d.plan.settings.AdminTokenFile),
 		RedactClients: d.plan.settings.RedactClients, TrustedProxies: d.plan.proxies, Logger: d.plan.log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 	}))
@@ -174,15 +201,29 @@ func buildMetric(b build.Info) prometheus.Collector {
 	return g
 }
 
-// pprofServer serves profiles, which may take minutes to write.
-func pprofServer(log *slog.Logger) *http.Server {
+// adminAddress is an address for pprof: on loopback if it names no host, since profiles tell
+// what the process does and holds.
+func adminAddress(addr string) string {
+	if strings.HasPrefix(addr, ":") {
+		return "127.0.0.1" + addr
+	}
+	return addr
+}
+
+// pprofServer serves profiles, which may take minutes to write. On loopback, no page of a
+// site gets them.
+func pprofServer(local bool, hosts []string, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	s := httpServer(mux, log)
+	var h http.Handler = mux
+	if local {
+		h = httpapi.Guard(mux, hosts)
+	}
+	s := httpServer(h, log)
 	s.WriteTimeout = 10 * time.Minute
 	return s
 }

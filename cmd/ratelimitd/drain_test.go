@@ -40,7 +40,7 @@ func (c *connection) send(text string) {
 	}
 }
 
-const take = "POST /v1/take?client=a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+const take = "POST /v1/take?client=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
 
 // answer reads one answer, and says whether the server ends the connection with it.
 func (c *connection) answer() (status int, last bool) {
@@ -150,7 +150,7 @@ func TestNothingHoldsUpAStop(t *testing.T) {
 	p := runDaemon(t, nil, "-name", "n2", "-nats", hub.clientURL(), "-drain-delay", "500ms")
 	together(t, 1, hub, p)
 	slow := p.connect()
-	slow.send("POST /v1/take HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+	slow.send("POST /v1/take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
 	hub.signal(syscall.SIGSTOP)
 	began := time.Now()
 	if code := p.stop(syscall.SIGTERM); code != 0 {

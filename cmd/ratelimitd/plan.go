@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/certs"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
@@ -23,6 +24,8 @@ type plan struct {
 	link       *link
 	adminToken string
 	proxies    []netip.Prefix // that are trusted
+	apiToken   string
+	tls        *certs.Store // nil for plain HTTP
 	log        *slog.Logger
 }
 
@@ -39,6 +42,8 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	}
 	key := read("cluster_key_file", s.ClusterKeyFile)
 	p.adminToken = string(read("admin_token_file", s.AdminTokenFile))
+	p.apiToken = string(read("api_token_file", s.APITokenFile))
+	faults = append(faults, p.openTLS())
 	p.warnOfReaders()
 	limits, err := s.Policies()
 	faults = append(faults, err)
@@ -64,6 +69,34 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 		return nil, usageError{err}
 	}
 	return p, nil
+}
+
+// openTLS reads the certificates of the doors, if there are any.
+func (p *plan) openTLS() (err error) {
+	s := p.settings
+	if s.TLSCert == "" || s.TLSKey == "" {
+		return errors.Join(
+			needs(s, "tls_cert", s.TLSCert, "tls_key", s.TLSKey), needs(s, "tls_key", s.TLSKey, "tls_cert", s.TLSCert),
+			needs(s, "tls_client_ca", s.TLSClientCA, "tls_cert", s.TLSCert),
+		)
+	}
+	p.tls, err = certs.Open(certs.Files{Cert: s.TLSCert, Key: s.TLSKey, ClientCA: s.TLSClientCA}, p.log)
+	if fault, ok := errors.AsType[*certs.Fault](err); ok {
+		key := "tls_cert"
+		switch fault.File {
+		case s.TLSKey:
+			key = "tls_key"
+		case s.TLSClientCA:
+			key = "tls_client_ca"
+		}
+		return at(s, key, "%w", err)
+	}
+	return err
+}
+
+// hosts are the names by which a loopback address may be called.
+func (p *plan) hosts() []string {
+	return strings.FieldsFunc(p.settings.HTTPHosts, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // warnOfDoubts tells of selectors that can hardly mean what they say.

@@ -78,6 +78,8 @@ func (p *plan) warnOfReaders() {
 	for _, secret := range []struct{ key, path string }{
 		{"cluster_key_file", s.ClusterKeyFile},
 		{"admin_token_file", s.AdminTokenFile},
+		{"api_token_file", s.APITokenFile},
+		{"tls_key", s.TLSKey},
 		{"nats_password_file", s.NATSPasswordFile},
 		{"nats_creds", s.NATSCreds},
 		{"nats_nkey", s.NATSNkey},

@@ -93,6 +93,36 @@ var nodeMistakes = []mistake{
 	{name: "let everybody refund who can reach a node", edits: []edit{
 		{"node/httpapi/routes.go", "http.MethodPost: a.write(a.refund)", "http.MethodPost: a.refund"},
 	}},
+	{name: "take requests to a loopback address by any name", edits: []edit{
+		{"node/httpapi/sites.go", "	case s.local && !s.names(r.Host):\n", "	case s.local && r.Host == \"\":\n"},
+	}},
+	{name: "take names that only begin like ours", edits: []edit{
+		{"node/httpapi/sites.go", "strings.HasSuffix(name, \".localhost\")", "strings.HasPrefix(name, \"localhost\")"},
+	}},
+	{name: "let pages of other sites change something", edits: []edit{
+		{"node/httpapi/sites.go", "	case s.others.Check(r) != nil || foreign(r):\n", "	case foreign(r):\n"},
+	}},
+	{name: "let pages of other sites read", edits: []edit{
+		{"node/httpapi/sites.go", "	case s.others.Check(r) != nil || foreign(r):\n", "	case s.others.Check(r) != nil:\n"},
+	}},
+	{name: "let everybody have a token that is not set", edits: []edit{
+		{"node/httpapi/auth.go", "subtle.ConstantTimeCompare(given[:], t.hash[:]) == 1 && t.set", "subtle.ConstantTimeCompare(given[:], t.hash[:]) == 1"},
+	}},
+	{name: "decide for who has no token", edits: []edit{
+		{"node/httpapi/api.go", "guard(a.ask(all))", "guard(all)"},
+	}},
+	{name: "let a browser's password write", edits: []edit{
+		{"node/httpapi/auth.go", "	case a.admin.set && (a.admin.is(tokens[0]) || a.admin.is(tokens[1])), !a.admin.set && a.loopback:\n", "	case a.admin.set && (a.admin.is(tokens[0]) || a.admin.is(tokens[1]) || a.admits(r) && a.api.set), !a.admin.set && a.loopback:\n"},
+	}},
+	{name: "serve the certificates of the start for ever", edits: []edit{
+		{"cmd/internal/certs/certs.go", "		s.look()\n", ""},
+	}},
+	{name: "serve no certificate while a new one is written", edits: []edit{
+		{"cmd/internal/certs/certs.go", "	if err == nil {\n		s.take(next, read)\n", "	if next != nil {\n		s.take(next, read)\n"},
+	}},
+	{name: "let clients in without a certificate", edits: []edit{
+		{"cmd/internal/certs/certs.go", "tls.RequireAndVerifyClientCert", "tls.VerifyClientCertIfGiven"},
+	}},
 	{name: "ask only one node for a refund", edits: []edit{
 		{"node/refund.go", "		r.left -= units\n	}\n", "		r.left -= units\n		r.here.Held = nil\n	}\n"},
 	}},

@@ -39,6 +39,11 @@ http: ":9000"
 grpc: :9001
 envoy_config: /e
 admin_token_file: /t
+api_token_file: /a
+http_hosts: [limits.example, b.example]
+tls_cert: /tls
+tls_key: /tlskey
+tls_client_ca: /tlsca
 admin: 127.0.0.1:6060
 drain_delay: 10s
 redact_clients: true

@@ -18,7 +18,11 @@ type Settings struct {
 
 	HTTP, GRPC, EnvoyConfig string
 	AdminTokenFile, Admin   string
-	DrainDelay              Delay // between SIGTERM and the end of serving
+	APITokenFile            string
+	HTTPHosts               string // names, separated by commas
+	TLSCert, TLSKey         string // files
+	TLSClientCA             string // a file
+	DrainDelay              Delay  // between SIGTERM and the end of serving
 	RedactClients           bool
 	TrustedProxies          string // networks, separated by commas
 
@@ -91,7 +95,12 @@ func (s *Settings) All() []Setting {
 		{Key: "grpc", Arg: "ADDR", Usage: "Envoy's rate limit service (not supported yet)", into: &s.GRPC},
 		{Key: "envoy_config", Arg: "DIR", Usage: "rules of Envoy's rate limit service (not supported yet)", into: &s.EnvoyConfig},
 		{Key: "admin_token_file", Arg: "FILE", Usage: "token that writes must present: changes of limits, resets", into: &s.AdminTokenFile},
-		{Key: "admin", Arg: "ADDR", Usage: "pprof (default: off)", into: &s.Admin},
+		{Key: "api_token_file", Arg: "FILE", Usage: "token that decisions and reads must present (default: they need none)", into: &s.APITokenFile},
+		{Key: "http_hosts", Arg: "NAME[,NAME]", Usage: "names by which requests may call a loopback address of -http, beside localhost", into: &s.HTTPHosts, list: true},
+		{Key: "tls_cert", Arg: "FILE", Usage: "certificate for -http, which is plain without one; read again when it changes", into: &s.TLSCert},
+		{Key: "tls_key", Arg: "FILE", Usage: "key of that certificate", into: &s.TLSKey},
+		{Key: "tls_client_ca", Arg: "FILE", Usage: "authorities of which every client has to present a certificate", into: &s.TLSClientCA},
+		{Key: "admin", Arg: "ADDR", Usage: "pprof, on loopback unless a host is given (default: off)", into: &s.Admin},
 		{Key: "drain_delay", Arg: "SECONDS|DURATION", Usage: "how long to serve on after SIGTERM, not ready, while clients go elsewhere", into: &s.DrainDelay},
 		{Key: "redact_clients", Usage: "show clients in /v1/top under made-up names", into: &s.RedactClients},
 		{Key: "trusted_proxies", Arg: "CIDR[,CIDR]", Usage: "proxies that may ask /v1/forward about a client's address", into: &s.TrustedProxies, list: true},

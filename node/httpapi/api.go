@@ -71,9 +71,14 @@ type Config struct {
 	AdminToken string
 	// AdminTokenName is what the log calls the token of those who write. Default "admin".
 	AdminTokenName string
+	// APIToken is the token that decisions and reads must present, as a Bearer token or as
+	// X-Api-Token. The AdminToken does as well. Without one, they need none. Health never does.
+	APIToken string
 	// Loopback says that only this machine can reach the listener. Without an AdminToken,
-	// writes then need no token.
+	// writes then need no token. Requests have to call the server localhost, by an address, or
+	// by one of Hosts; those that proxies pass on for others, and health, by any name.
 	Loopback bool
+	Hosts    []string
 	// RedactClients shows clients in /v1/top and /v1/shadow under made-up names, which stay
 	// the same until the restart. /v1/explain answers a caller that knows the name.
 	RedactClients bool
@@ -102,7 +107,7 @@ type api struct {
 func New(cfg Config) http.Handler {
 	a := &api{
 		node: cfg.Node, version: cfg.Version, log: cfg.Logger,
-		auth: newAuth(cfg.AdminToken, cfg.Loopback), tokenName: cmp.Or(cfg.AdminTokenName, "admin"),
+		auth: auth{newToken(cfg.AdminToken), newToken(cfg.APIToken), cfg.Loopback}, tokenName: cmp.Or(cfg.AdminTokenName, "admin"),
 	}
 	a.proxies = proxies.Of(cfg.TrustedProxies)
 	if a.version == "" {
@@ -125,7 +130,7 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this path: GET / lists what there is"}).write(w)
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The mux redirects a path such as /a//b. Here it is the client's, and a redirect would
 		// send the client to the limiter.
 		if strings.HasPrefix(r.URL.Path, forwardPath) {
@@ -134,4 +139,5 @@ func New(cfg Config) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+	return newSites(cfg.Loopback, cfg.Hosts).guard(a.ask(all))
 }

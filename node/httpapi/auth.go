@@ -3,28 +3,49 @@ package httpapi
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 )
 
-// auth decides who may write.
-type auth struct {
-	token    [sha256.Size]byte // the token's hash, so a comparison's time tells no length
-	set      bool
-	loopback bool
-	sites    *http.CrossOriginProtection
+// token is a secret that requests present. The zero token is none, and nobody has it.
+type token struct {
+	hash [sha256.Size]byte // so a comparison's time tells no length
+	set  bool
 }
 
-func newAuth(token string, loopback bool) auth {
-	return auth{token: sha256.Sum256([]byte(token)), set: token != "", loopback: loopback, sites: http.NewCrossOriginProtection()}
+func newToken(text string) token { return token{sha256.Sum256([]byte(text)), text != ""} }
+
+// is reports whether text is the token, in a time that says nothing about it.
+func (t *token) is(text string) bool {
+	given := sha256.Sum256([]byte(text))
+	return subtle.ConstantTimeCompare(given[:], t.hash[:]) == 1 && t.set
+}
+
+// auth decides who may write, and who may ask at all.
+type auth struct {
+	admin, api token
+	loopback   bool
+}
+
+// tokenHeader is for those whose Authorization is somebody else's: a proxy that passes it on.
+const tokenHeader = "X-Api-Token"
+
+// presented are the tokens that a request may mean. A browser asks people for a password, and
+// sends it with every request to the server, so that one is for reading only.
+func presented(r *http.Request) (tokens [2]string, password string) {
+	tokens[0] = r.Header.Get(tokenHeader)
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		tokens[1] = strings.TrimSpace(text)
+	}
+	_, password, _ = r.BasicAuth()
+	return tokens, password
 }
 
 // write guards a handler that writes.
 func (a *api) write(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if why := a.auth.refuse(r); why != "" {
+		if why := a.auth.refuseWrite(r); why != "" {
 			(&problem{Status: http.StatusForbidden, Field: "authorization", Detail: why}).write(w)
 			return
 		}
@@ -35,44 +56,57 @@ func (a *api) write(h http.HandlerFunc) http.HandlerFunc {
 // who says for the log who writes: by which door, from which address, and with which token.
 func (a *api) who(r *http.Request) []any {
 	who := []any{"door", "http", "address", r.RemoteAddr}
-	if a.auth.set {
+	if a.auth.admin.set {
 		who = append(who, "token", a.tokenName)
 	}
 	return who
 }
 
-// refuse returns the reason why the request may not write, or "".
-func (a *auth) refuse(r *http.Request) string {
-	if a.set {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		given := sha256.Sum256([]byte(strings.TrimSpace(token)))
-		if strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(given[:], a.token[:]) == 1 {
-			return ""
-		}
-		return "this changes limits: send the admin token, the content of the file named by -admin-token-file, as 'Authorization: Bearer TOKEN'"
-	}
-	const set = "set an admin token with -admin-token-file FILE and send it as 'Authorization: Bearer TOKEN'"
+// refuseWrite returns the reason why the request may not write, or "".
+func (a *auth) refuseWrite(r *http.Request) string {
+	tokens, _ := presented(r)
 	switch {
-	case !a.loopback:
-		return "without an admin token nobody may change limits over the network: " + set
-	case !localHost(r.Host):
-		return "without an admin token only requests to localhost may change limits, not those to " + r.Host + ": " + set
-	case a.sites.Check(r) != nil:
-		return "without an admin token pages of other sites may not change limits: " + set
+	case a.admin.set && (a.admin.is(tokens[0]) || a.admin.is(tokens[1])), !a.admin.set && a.loopback:
+		return ""
+	case a.admin.set:
+		return "this changes limits: send the admin token, the content of the file named by -admin-token-file, as 'Authorization: Bearer TOKEN'"
+	default:
+		return "without an admin token nobody may change limits over the network: " +
+			"set an admin token with -admin-token-file FILE and send it as 'Authorization: Bearer TOKEN'"
 	}
-	return ""
 }
 
-// localHost reports whether a Host header names this machine. A page on the web could
-// get past the browser's rules with another name that resolves to this machine.
-func localHost(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.Trim(host, "[]")
-	if strings.EqualFold(host, "localhost") {
+// admits reports whether the request may ask and read. The admin token lets do that, too.
+func (a *auth) admits(r *http.Request) bool {
+	if !a.api.set {
 		return true
 	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	tokens, password := presented(r)
+	for _, text := range [...]string{tokens[0], tokens[1], password} {
+		if a.api.is(text) || a.admin.is(text) {
+			return true
+		}
+	}
+	return false
+}
+
+// fromProxy reports whether a proxy that is trusted passes a client's request on. Most of them
+// can add no token to it.
+func (a *api) fromProxy(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, forwardPath) && a.proxies.Trusts(r.RemoteAddr)
+}
+
+// ask guards all handlers but those of health.
+func (a *api) ask(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !a.auth.admits(r) && !forEverybody(r.URL.Path) && !a.fromProxy(r) {
+			w.Header().Set("WWW-Authenticate", `Bearer, Basic realm="rate limiter", charset="UTF-8"`)
+			(&problem{
+				Status: http.StatusUnauthorized, Field: "authorization",
+				Detail: "send the API token, the content of the file named by -api-token-file, as 'Authorization: Bearer TOKEN', or as the header " + tokenHeader,
+			}).write(w)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }

@@ -6,6 +6,7 @@
 //	POST /v1/charge   as take, for what was used already: charged also beyond the limit
 //	POST /v1/reserve  as take, with "timeout": an estimate, to settle later
 //	POST /v1/commit   {"reservation":TOKEN,"actual":12}; POST /v1/cancel {"reservation":TOKEN}
+//	POST /v1/refund   {"client":"alice","cost":12}: units back, whichever nodes charged them
 //	POST /v1/reset    {"client":"alice","limit":"default"}
 //	GET  /v1/explain  ?client=alice&limit=default: why the client stands where it stands
 //	GET  /v1/limits, and GET, PUT and DELETE /v1/limits/NAME
@@ -28,11 +29,13 @@
 // are
 //
 //	400  bad input
-//	403  the caller may not write
+//	401  the caller must present a token
+//	403  the caller may not write, or is a page of another site
 //	404  no such limit or reservation
 //	405  the path does not take this method
 //	409  too many limits
 //	413  a body above [MaxBody], or above [MaxLimitBody] for a limit
+//	421  a loopback address is called by a foreign name
 //	503  the node holds as many policies, reservations, resets or changes as it can;
 //	     with Retry-After
 //
@@ -54,14 +57,16 @@
 // one, and answers within 2 s. The status is 202 if the other has not answered by then;
 // the asked node goes on trying.
 //
-// # Who may write
+// # Who may ask, and who may write
 //
-// Changes of limits, resets and forgetting a node need the admin token, as
-// "Authorization: Bearer TOKEN". Without a configured token the handler refuses them, with
-// one exception: a listener that only this machine can reach ([Config.Loopback]). There it
-// takes writes whose Host is localhost or a loopback address, and that no page of another
-// site makes. Otherwise any web page that somebody on the machine opens could lift their
-// limits.
+// Changes of limits, resets, refunds and forgetting a node need the admin token, as
+// "Authorization: Bearer TOKEN". Without a configured token the handler refuses them, unless
+// only this machine can reach the listener ([Config.Loopback]). With [Config.APIToken],
+// everything but health needs that token, or the admin token.
+//
+// A web page that somebody opens on the machine must not lift limits or read clients' names.
+// So the handler refuses what pages of other sites ask for, and on loopback whatever calls it
+// by a name that is neither local nor in [Config.Hosts].
 //
 // # Changing a limit
 //

@@ -1,0 +1,110 @@
+package httpapi
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// A browser lets a page of any site send requests to this machine, and a name of the page's
+// own site can be made to resolve to it. So on a loopback address a request has to call the
+// server by a name that is this machine's, and a request of a page has to come from a page of
+// this server. Programs send no Origin, and notice nothing of this.
+
+// sites decides which requests are made by whoever uses the server, and not by pages of others.
+type sites struct {
+	local  bool            // the listener is on loopback
+	hosts  map[string]bool // names that are ours, in lower case
+	others *http.CrossOriginProtection
+}
+
+func newSites(local bool, hosts []string) *sites {
+	s := &sites{local: local, hosts: map[string]bool{}, others: http.NewCrossOriginProtection()}
+	for _, name := range hosts {
+		s.hosts[hostName(name)] = true
+	}
+	return s
+}
+
+// Guard wraps a handler on a loopback address as the API is guarded there: it refuses requests
+// that call the machine by a name that is neither local nor among hosts, and those of other
+// sites' pages.
+func Guard(h http.Handler, hosts []string) http.Handler { return newSites(true, hosts).guard(h) }
+
+func (s *sites) guard(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := s.refuse(r); p != nil {
+			p.write(w)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// refuse is the problem of a request that a page of another site can have made, or nil.
+func (s *sites) refuse(r *http.Request) *problem {
+	switch {
+	case passedOn(r.URL.Path):
+		return nil
+	case s.local && !s.names(r.Host):
+		return &problem{
+			Status: http.StatusMisdirectedRequest, Field: "host",
+			Detail: "this server listens on a loopback address, and takes no requests to " + printable(r.Host) + ": ask localhost, or start ratelimitd with -http-hosts NAME",
+		}
+	case s.others.Check(r) != nil || foreign(r):
+		return &problem{Status: http.StatusForbidden, Field: "origin", Detail: "pages of other sites may not use this server"}
+	}
+	return nil
+}
+
+// passedOn reports whether others pass requests of theirs on to a path, with the Host and the
+// Origin of their client; or whether a path tells nothing but whether the server lives.
+func passedOn(path string) bool {
+	return forEverybody(path) || path == "/json" || strings.HasPrefix(path, forwardPath)
+}
+
+// forEverybody reports whether a path is one of health.
+func forEverybody(path string) bool {
+	switch path {
+	case "/livez", "/readyz", "/healthcheck":
+		return true
+	}
+	return false
+}
+
+// foreign reports whether a page of another origin made the request. It is for those that
+// CrossOriginProtection lets pass, because they change nothing: they may not be read either.
+func foreign(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || u.Host != r.Host
+}
+
+// names reports whether a Host header names this machine: localhost, an address, since no
+// page can make an address lead elsewhere, or one of hosts. HTTP/1.0 has no Host.
+func (s *sites) names(host string) bool {
+	name := hostName(host)
+	if name == "" || name == "localhost" || strings.HasSuffix(name, ".localhost") || s.hosts[name] {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// hostName is the name or address in a Host header, without port, brackets or final dot.
+func hostName(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
+
+// printable is a header's text as an answer may repeat it.
+func printable(host string) string {
+	return strings.ToValidUTF8(host[:min(len(host), 100)], "?")
+}
