@@ -135,20 +135,27 @@ func (p *part) chargeInFull(n Node) error {
 	return p.conclude(c.Decision)
 }
 
+// refundWithin is how long to wait for nodes that are to give back. Raising it holds callers up
+// while a node is away; lowering it answers before distant nodes did, which give back all the
+// same.
+const refundWithin = time.Second
+
 // giveBack gives back what was charged before, and tells what is left then.
 func (p *part) giveBack(ctx context.Context, s *Service) error {
-	if s.cfg.Refund == nil {
-		return status.Error(codes.Unimplemented, "is_negative_hits: this server gives nothing back")
+	within := refundWithin
+	if deadline, ok := ctx.Deadline(); ok { // the rest is for the answer's way
+		within = min(within, time.Until(deadline)/2)
 	}
-	if err := s.cfg.Refund(ctx, p.request()); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if _, err := s.cfg.Node.Refund(waiting, p.request()); err != nil {
 		s.cfg.Logger.Warn("units were not given back", "rule", p.rule.label, "error", err)
 		return fault(node.ReasonOK, err)
 	}
 	if err := p.look(s.cfg.Node); err != nil {
 		return err
 	}
-	p.over = false // who gives back asks for nothing
-	p.wait = p.d.ResetAfter
+	p.over, p.wait = false, p.d.ResetAfter // who gives back asks for nothing
 	return nil
 }
 
@@ -178,12 +185,10 @@ func (p *part) window() time.Duration {
 func fault(why node.Reason, err error) error {
 	code := codes.Internal
 	switch {
-	case why == node.ReasonTooManyPolicies || errors.Is(err, node.ErrTooManyHeld):
+	case why == node.ReasonTooManyPolicies || errors.Is(err, node.ErrTooManyHeld) || errors.Is(err, node.ErrTooManyPolicies):
 		code = codes.ResourceExhausted
-	case errors.Is(err, context.DeadlineExceeded):
-		code = codes.DeadlineExceeded
-	case errors.Is(err, context.Canceled):
-		code = codes.Canceled
+	case errors.Is(err, node.ErrClosed):
+		code = codes.Unavailable
 	}
 	text := why.String()
 	if err != nil {

@@ -17,12 +17,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Node decides and charges; *node.Node is one. It must not block. The service calls it
-// concurrently.
+// Node decides and charges; *node.Node is one. The service calls it concurrently. Only Refund
+// may block, until ctx is done.
 type Node interface {
 	Do(r node.Request) node.Decision
 	DoDetailed(r node.Request) node.Detail
 	Charge(r node.Request) node.ChargeDetail
+	Refund(ctx context.Context, r node.Request) (node.Refund, error)
 }
 
 // Config configures a Service. The zero value of a field other than Node is its default.
@@ -31,9 +32,6 @@ type Config struct {
 	// Rules hold from the start. Default: none, and every request fails as unavailable until
 	// SetRules.
 	Rules *Rules
-	// Refund gives units back that any node charged, and waits for other nodes until ctx is
-	// done. Default: descriptors with is_negative_hits are refused.
-	Refund func(ctx context.Context, r node.Request) error
 	// Headers are the fields that Envoy is told to add to the client's answer.
 	Headers Headers
 	// Metadata puts what was asked, and the metadata of the rules that let it pass, into the
@@ -114,7 +112,7 @@ func (s *Service) Handler() http.Handler {
 }
 
 // ShouldRateLimit implements the service. The node decides in memory. Only a descriptor with
-// is_negative_hits can wait for other nodes, until ctx is done.
+// is_negative_hits can wait for other nodes: for half of the time that ctx leaves, at most a second.
 func (s *Service) ShouldRateLimit(ctx context.Context, req *rls.RateLimitRequest) (*rls.RateLimitResponse, error) {
 	rules := s.rules.Load()
 	switch {

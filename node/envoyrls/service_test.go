@@ -184,33 +184,36 @@ func TestBadRequestsAreRefusedByField(t *testing.T) {
 	}
 }
 
-func TestGivingBackIsTheConfigurationsPart(t *testing.T) {
+// refuser is a node that cannot give back.
+type refuser struct {
+	*node.Node
+	err error
+}
+
+func (r refuser) Refund(context.Context, node.Request) (node.Refund, error) {
+	return node.Refund{}, r.err
+}
+
+func TestWhatCannotBeGivenBackIsAnError(t *testing.T) {
+	back := descriptor("user", "a")
+	back.IsNegativeHits = true
+	for err, code := range map[error]codes.Code{node.ErrTooManyHeld: codes.ResourceExhausted, node.ErrClosed: codes.Unavailable} {
+		s := envoyrls.New(envoyrls.Config{Node: refuser{openNode(t), err}, Rules: read(t, users)})
+		if _, got := s.ShouldRateLimit(t.Context(), request(back)); status.Code(got) != code {
+			t.Errorf("got %v, want %v", got, code)
+		}
+	}
+}
+
+func TestTheHitsOfARequestComeBackToo(t *testing.T) {
+	s := envoyrls.New(envoyrls.Config{Node: openNode(t), Rules: read(t, users)})
+	ask(t, s, request(costing(descriptor("user", "a"), 12)))
 	back := descriptor("user", "a")
 	back.IsNegativeHits = true
 	req := request(back)
-	req.HitsAddend = 4
-	s := envoyrls.New(envoyrls.Config{Node: openNode(t), Rules: read(t, users)})
-	if _, err := s.ShouldRateLimit(t.Context(), req); status.Code(err) != codes.Unimplemented {
-		t.Errorf("without a way to give back: %v", err)
-	}
-	var asked []node.Request
-	failure := context.DeadlineExceeded
-	s = envoyrls.New(envoyrls.Config{Node: openNode(t), Rules: read(t, users), Refund: func(_ context.Context, r node.Request) error {
-		asked = append(asked, r)
-		if len(asked) > 1 {
-			return failure
-		}
-		return nil
-	}})
-	ask(t, s, request(costing(descriptor("user", "a"), 12)))
-	if r := ask(t, s, req); r.GetOverallCode() != rls.RateLimitResponse_OK || r.GetStatuses()[0].GetDurationUntilReset() == nil {
-		t.Errorf("giving back is never over: %v", r)
-	}
-	if len(asked) != 1 || asked[0].Client != "d|user=a" || asked[0].Cost != 4 || asked[0].Policy.Limit != 10 {
-		t.Errorf("got %+v", asked)
-	}
-	if _, err := s.ShouldRateLimit(t.Context(), req); status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("a failure: %v", err)
+	req.HitsAddend = 5
+	if r := ask(t, s, req); r.GetOverallCode() != rls.RateLimitResponse_OK || r.GetStatuses()[0].GetLimitRemaining() != 3 {
+		t.Errorf("got %v", r)
 	}
 }
 
