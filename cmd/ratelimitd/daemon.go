@@ -33,6 +33,7 @@ type daemon struct {
 	embedded *embednats.Server // nil with an external one
 	follower *follower         // of a bucket with limits, nil without one
 	doors    []*door
+	grpc     *grpcDoor
 	failed   chan error
 }
 
@@ -61,7 +62,7 @@ func (f *face) Stats() node.Stats {
 
 // start opens everything, ports first: what is taken is found before anything runs.
 func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
-	d = &daemon{plan: p, reloader: r, failed: make(chan error, 2)}
+	d = &daemon{plan: p, reloader: r, failed: make(chan error, 4)}
 	defer func() {
 		if err != nil {
 			d.abandon()
@@ -79,6 +80,16 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 		}
 		d.doors = append(d.doors, newDoor("admin", admin))
 	}
+	if addr := p.settings.Metrics; addr != "" {
+		metrics, err := listen(ctx, p.settings, "metrics", addr)
+		if err != nil {
+			return d, err
+		}
+		d.doors = append(d.doors, newDoor("metrics", metrics))
+	}
+	if d.grpc, err = openGRPC(ctx, p.settings); err != nil {
+		return d, err
+	}
 	if d.state, err = openState(p.settings.StateDir, p.log); err != nil {
 		return d, at(p.settings, "state_dir", "%w", err)
 	}
@@ -93,21 +104,42 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 		return d, err
 	}
 	d.face, d.reloader.node = &face{Node: n}, n
-	d.doors[0].server = httpServer(d.handler(loopback(api.Addr())), p.log)
-	if p.tls != nil {
-		d.doors[0].server.TLSConfig = p.tls.Config("h2", "http/1.1")
+	p.envoy.start(n)
+	if err := d.grpc.prepare(p, p.envoy); err != nil {
+		return d, errors.Join(err, n.Close())
 	}
-	if len(d.doors) > 1 {
-		d.doors[1].server = pprofServer(loopback(d.doors[1].listener.Addr()), p.hosts(), p.log)
-	}
+	d.furnish()
+	p.envoy.follow()
 	d.follower = p.follow(d.face)
 	return d, nil
+}
+
+// furnish gives each door its server.
+func (d *daemon) furnish() {
+	metrics := d.metrics()
+	for _, door := range d.doors {
+		local := loopback(door.listener.Addr())
+		switch door.name {
+		case "admin":
+			door.server = pprofServer(local, d.plan.hosts(), d.plan.log)
+		case "metrics":
+			door.server = httpServer(onlyMetrics(metrics), d.plan.log)
+		default:
+			door.server = httpServer(d.handler(local, metrics), d.plan.log)
+			if d.plan.tls != nil {
+				door.server.TLSConfig = d.plan.tls.Config("h2", "http/1.1")
+			}
+		}
+	}
 }
 
 // abandon undoes a start that failed.
 func (d *daemon) abandon() {
 	for _, door := range d.doors {
 		_ = door.listener.Close()
+	}
+	if d.grpc != nil {
+		_ = d.grpc.listener.Close()
 	}
 	if d.embedded != nil {
 		_ = d.embedded.Close()
@@ -122,9 +154,13 @@ func (d *daemon) serve(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	d.plan.envoy.serving(d.face.Ready() == nil)
 	d.announce()
 	for _, door := range d.doors {
 		go func() { d.failed <- door.serve() }()
+	}
+	if d.grpc != nil {
+		go func() { d.failed <- d.grpc.serve() }()
 	}
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
@@ -133,7 +169,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	defer saves.Stop()
 	look := time.NewTicker(joinedPoll)
 	defer look.Stop()
-	settled := time.Now().Add(joined)
+	settled, told := time.Now().Add(joined), false
 	// Whatever the loop is at, nobody is to send more requests.
 	defer context.AfterFunc(ctx, func() { d.face.stopping.Store(true) })()
 	for {
@@ -153,8 +189,10 @@ func (d *daemon) serve(ctx context.Context) error {
 			d.state.save(d.face.Node)
 			d.state.note(d.face.Run())
 		case now := <-look.C:
-			if d.face.Ready() == nil || now.After(settled) {
-				look.Stop()
+			d.plan.envoy.serving(d.face.Ready() == nil)
+			if !told && (d.face.Ready() == nil || now.After(settled)) {
+				told = true
+				look.Reset(joinedPoll * 20)
 				d.warnIfAlone()
 				d.tellShadowed()
 			}
@@ -169,12 +207,17 @@ func (d *daemon) announce() {
 	for _, door := range d.doors {
 		attrs = append(attrs, door.name, door.url())
 	}
+	if d.grpc != nil {
+		attrs = append(attrs, "grpc", d.grpc.url())
+	}
 	p.log.Info("ratelimitd serves", attrs...)
 	if p.link.open && !p.link.key {
 		p.log.Warn("no -cluster-key-file: the cluster uses the public default key, so whoever reaches its NATS can join it and take part in counting")
 	}
-	if len(d.doors) > 1 && !loopback(d.doors[1].listener.Addr()) {
-		p.log.Warn("pprof is open to the network", "admin", d.doors[1].url())
+	for _, door := range d.doors {
+		if door.name == "admin" && !loopback(door.listener.Addr()) {
+			p.log.Warn("pprof is open to the network", "admin", door.url())
+		}
 	}
 	if p.tls == nil && p.adminToken+p.apiToken != "" && !loopback(d.doors[0].listener.Addr()) {
 		p.log.Warn("tokens travel in the clear: set -tls-cert and -tls-key, unless a proxy or a private network hides the traffic")

@@ -43,7 +43,7 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: log}, doors: []*door{api}}
 	cfg := demo.Config{Out: stdout, Serve: func(n *node.Node) func() {
 		d.face = &face{Node: n}
-		api.server = httpServer(d.handler(loopback(listener.Addr())), log)
+		api.server = httpServer(d.handler(loopback(listener.Addr()), d.metrics()), log)
 		_, _ = fmt.Fprintf(stdout, "         n1 answers at %s meanwhile: see /v1/status\n", api.url())
 		served := make(chan error, 1)
 		go func() { served <- api.serve() }()

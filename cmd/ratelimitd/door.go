@@ -119,7 +119,7 @@ func judgeAddresses(s *config.Settings) error {
 	var faults []error
 	var taken []address
 	for _, a := range []address{
-		{"http", s.HTTP}, {"admin", adminAddress(s.Admin)}, {"nats_listen", s.NATSListen}, {"nats_cluster", s.NATSCluster},
+		{"http", s.HTTP}, {"admin", adminAddress(s.Admin)}, {"metrics", s.Metrics}, {"grpc", tcpOnly(s.GRPC)}, {"nats_listen", s.NATSListen}, {"nats_cluster", s.NATSCluster},
 	} {
 		if err := judgeAddress(s, a.key, a.addr); err != nil || a.addr == "" {
 			faults = append(faults, err)
@@ -131,6 +131,14 @@ func judgeAddresses(s *config.Settings) error {
 		taken = append(taken, a)
 	}
 	return errors.Join(faults...)
+}
+
+// tcpOnly is an address, or nothing for one that is a file.
+func tcpOnly(addr string) string {
+	if strings.HasPrefix(addr, unixPrefix) {
+		return ""
+	}
+	return addr
 }
 
 // listen opens the address of one setting.
@@ -173,22 +181,36 @@ func (l serverLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// handler is the API, and the metrics beside it.
-func (d *daemon) handler(local bool) http.Handler {
-	b := build.Read()
+// metrics is everything that is counted.
+func (d *daemon) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		metrics.New(d.face), buildMetric(b),
+		metrics.New(d.face), buildMetric(build.Read()),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	if d.reloader != nil { // a demonstration has none
 		registry.MustRegister(append(d.reloader.collectors(), d.state.saved)...)
 	}
+	if e := d.plan.envoy; e != nil && d.plan.settings.Envoy.Stats {
+		registry.MustRegister(envoyStats{e})
+	}
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+}
+
+// onlyMetrics serves nothing but the metrics.
+func onlyMetrics(h http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h)
+	return mux
+}
+
+// handler is the API, and the metrics beside it.
+func (d *daemon) handler(local bool, metrics http.Handler) http.Handler {
 	return d.face.leaving(httpapi.New(httpapi.Config{
-		Node: d.face, Version: b.Version, APIToken: d.plan.apiToken, Hosts: d.plan.hosts(), Loopback: local,
+		Node: d.face, Version: build.Read().Version, APIToken: d.plan.apiToken, Hosts: d.plan.hosts(), Loopback: local,
 		AdminToken: d.plan.adminToken, AdminTokenName: filepath.Base(d.plan.settings.AdminTokenFile),
 		RedactClients: d.plan.settings.RedactClients, TrustedProxies: d.plan.proxies, Logger: d.plan.log,
-		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		Metrics: metrics, Envoy: d.plan.envoy.handler(),
 	}))
 }
 

@@ -22,6 +22,7 @@ type plan struct {
 	settings   *config.Settings
 	node       node.Config // without NATS
 	link       *link
+	envoy      *envoy // nil without Envoy's service
 	adminToken string
 	proxies    []netip.Prefix // that are trusted
 	apiToken   string
@@ -30,9 +31,6 @@ type plan struct {
 }
 
 func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
-	if err := supported(s); err != nil {
-		return nil, err
-	}
 	p := &plan{settings: s, log: log}
 	var faults []error
 	read := func(key, path string) []byte {
@@ -64,6 +62,8 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	password := read("nats_password_file", s.NATSPasswordFile)
 	p.link, err = newLink(s, string(password), key)
 	p.node.Alone = !p.link.peers && s.Nodes <= 1
+	faults = append(faults, err)
+	p.envoy, err = newEnvoy(p)
 	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {
 		return nil, usageError{err}
@@ -104,17 +104,6 @@ func (p *plan) warnOfDoubts(limits map[string]node.Policy) {
 	for _, doubt := range p.settings.Doubts(limits) {
 		p.log.Warn("a limit has a selector that can hardly mean what it says", "selector", doubt)
 	}
-}
-
-// supported refuses what would silently not happen.
-func supported(s *config.Settings) error {
-	var faults []error
-	for key, value := range map[string]string{"grpc": s.GRPC, "envoy_config": s.EnvoyConfig} {
-		if value != "" {
-			faults = append(faults, at(s, key, "not supported yet"))
-		}
-	}
-	return errors.Join(faults...)
 }
 
 // check judges what only a node can: it opens one without a network, and closes it.

@@ -24,6 +24,7 @@ func (d *daemon) stop(delay time.Duration) error {
 	log := d.plan.log
 	log.Info("stopping", "drain_delay", delay)
 	d.face.stopping.Store(true)
+	d.plan.envoy.stop()
 	d.drain(delay)
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
@@ -76,6 +77,11 @@ func (d *daemon) shut(ctx context.Context) {
 			}
 		})
 	}
+	all.Go(func() {
+		if err := d.grpc.shut(ctx); err != nil {
+			d.plan.log.Warn("requests were cut off", "door", "grpc", "error", err)
+		}
+	})
 	all.Go(d.follower.stop)
 	all.Wait()
 }

@@ -36,8 +36,31 @@ window: 1m30s
 burst: 3
 max_overshoot: 0.5
 http: ":9000"
+metrics: :9002
 grpc: :9001
+grpc_tls_cert: /gc
+grpc_tls_key: /gk
+grpc_tls_client_ca: /gca
+grpc_tls_client_name: envoy
+grpc_max_connection_age: 5m
 envoy_config: /e
+envoy_merge_domains: true
+envoy_headers: none
+envoy_legacy_headers: [L, R, T]
+envoy_metadata: true
+envoy_shadow: true
+envoy_quota: true
+envoy_stats: true
+xds_server: cp:18001
+xds_node_id: rl
+xds_node_metadata: [a=b, c=d]
+xds_headers: e=f
+xds_tls: true
+xds_tls_ca: /xca
+xds_tls_cert: /xc
+xds_tls_key: /xk
+xds_tls_name: cp
+xds_optional: true
 admin_token_file: /t
 api_token_file: /a
 http_hosts: [limits.example, b.example]

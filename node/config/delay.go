@@ -14,6 +14,33 @@ type Delay time.Duration
 // MaxDelay is the longest Delay.
 const MaxDelay = 10 * time.Minute
 
+// Age is a length of time from 0 to MaxAge, written like a Delay. 0 means that there is no end.
+type Age time.Duration
+
+// MaxAge is the longest Age.
+const MaxAge = 30 * 24 * time.Hour
+
+var errAge = errors.New("must be a number of seconds or a duration, from 0 (no end) to " + limit.Span(MaxAge))
+
+// String is the age as a duration, such as 1h0m0s.
+func (a Age) String() string { return time.Duration(a).String() }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *Age) UnmarshalText(text []byte) error {
+	d, ok := between(text, MaxAge)
+	if !ok {
+		return errAge
+	}
+	*a = Age(d)
+	return nil
+}
+
+// between reads a length of time from 0 to most.
+func between(text []byte, most time.Duration) (time.Duration, bool) {
+	w, err := spec.ParseWindow(string(text))
+	return w.Duration, err == nil && w == (spec.Window{Duration: w.Duration}) && w.Duration >= 0 && w.Duration <= most
+}
+
 var errDelay = errors.New("must be a number of seconds or a duration, from 0 to " + limit.Span(MaxDelay))
 
 // String is the delay as a duration, such as 4s.
@@ -21,10 +48,10 @@ func (d Delay) String() string { return time.Duration(d).String() }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Delay) UnmarshalText(text []byte) error {
-	w, err := spec.ParseWindow(string(text))
-	if err != nil || w != (spec.Window{Duration: w.Duration}) || w.Duration < 0 || w.Duration > MaxDelay {
+	delay, ok := between(text, MaxDelay)
+	if !ok {
 		return errDelay
 	}
-	*d = Delay(w.Duration)
+	*d = Delay(delay)
 	return nil
 }

@@ -16,15 +16,20 @@ type Settings struct {
 	Name, Cluster, ClusterKeyFile string
 	Default                       spec.Limit // the limit "default", without the fields that a file gives it under limits
 
-	HTTP, GRPC, EnvoyConfig string
-	AdminTokenFile, Admin   string
-	APITokenFile            string
-	HTTPHosts               string // names, separated by commas
-	TLSCert, TLSKey         string // files
-	TLSClientCA             string // a file
-	DrainDelay              Delay  // between SIGTERM and the end of serving
-	RedactClients           bool
-	TrustedProxies          string // networks, separated by commas
+	HTTP, Metrics, GRPC                string
+	GRPCTLSCert, GRPCTLSKey            string // files
+	GRPCTLSClientCA, GRPCTLSClientName string // a file, and a name in clients' certificates
+	GRPCMaxConnectionAge               Age
+	Envoy                              Envoy
+	XDS                                XDS
+	AdminTokenFile, Admin              string
+	APITokenFile                       string
+	HTTPHosts                          string // names, separated by commas
+	TLSCert, TLSKey                    string // files
+	TLSClientCA                        string // a file
+	DrainDelay                         Delay  // between SIGTERM and the end of serving
+	RedactClients                      bool
+	TrustedProxies                     string // networks, separated by commas
 
 	NATS                               string // URLs, separated by commas
 	NATSCreds, NATSNkey                string // files
@@ -45,11 +50,40 @@ type Settings struct {
 	origins map[string]string // where each set key stands, such as "flag -limit"
 }
 
+// Envoy are the settings of Envoy's rate limit service.
+type Envoy struct {
+	Config        string // a directory of rules
+	MergeDomains  bool
+	Headers       string // HeadersIETF or HeadersNone
+	LegacyHeaders string // three names, separated by commas
+	Metadata      bool
+	Shadow, Quota bool
+	Stats         bool
+}
+
+// The values of Envoy.Headers.
+const (
+	HeadersIETF = "ietf"
+	HeadersNone = "none"
+)
+
+// XDS are the settings of the control plane that Envoy's rules come from.
+type XDS struct {
+	Server                 string // an address
+	NodeID, NodeMetadata   string // the metadata are pairs, as are the headers
+	Headers                string
+	TLS                    bool
+	TLSCA, TLSCert, TLSKey string // files
+	TLSName                string
+	Optional               bool // requests pass, and health is good, before the first rules
+}
+
 // Default returns the built-in settings.
 func Default() Settings {
 	s := Settings{
 		Cluster: "default", HTTP: "127.0.0.1:8080", SubjectPrefix: "ratelimit",
-		DrainDelay: Delay(4 * time.Second),
+		DrainDelay: Delay(4 * time.Second), GRPCMaxConnectionAge: Age(24 * time.Hour),
+		Envoy: Envoy{Headers: HeadersIETF}, XDS: XDS{NodeID: "default"},
 		MaxClients: node.DefaultMaxClients, LogFormat: "text", LogLevel: "info",
 		limits: map[string]written{}, origins: map[string]string{},
 	}
@@ -92,8 +126,31 @@ func (s *Settings) All() []Setting {
 		{Key: "burst", Arg: "N", Usage: "units that may pass at once (default: the limit)", into: &s.Default.Burst},
 		{Key: "max_overshoot", Arg: "RATIO", Usage: "share of the burst by which nodes together may typically overshoot", into: &s.Default.MaxOvershoot},
 		{Key: "http", Arg: "ADDR", Usage: "API, health, metrics and a page for people", into: &s.HTTP},
-		{Key: "grpc", Arg: "ADDR", Usage: "Envoy's rate limit service (not supported yet)", into: &s.GRPC},
-		{Key: "envoy_config", Arg: "DIR", Usage: "rules of Envoy's rate limit service (not supported yet)", into: &s.EnvoyConfig},
+		{Key: "metrics", Arg: "ADDR", Usage: "metrics alone, beside /metrics on -http (default: off)", into: &s.Metrics},
+		{Key: "grpc", Arg: "ADDR|unix:PATH", Usage: "Envoy's rate limit service (default: off)", into: &s.GRPC},
+		{Key: "grpc_tls_cert", Arg: "FILE", Usage: "certificate of that service, which is plain without one", into: &s.GRPCTLSCert},
+		{Key: "grpc_tls_key", Arg: "FILE", Usage: "key of that certificate", into: &s.GRPCTLSKey},
+		{Key: "grpc_tls_client_ca", Arg: "FILE", Usage: "certificates that vouch for its clients, who then need one", into: &s.GRPCTLSClientCA},
+		{Key: "grpc_tls_client_name", Arg: "NAME", Usage: "name that a client's certificate must have", into: &s.GRPCTLSClientName},
+		{Key: "grpc_max_connection_age", Arg: "SECONDS|DURATION", Usage: "how long a connection lasts until its client is to look for all nodes again", into: &s.GRPCMaxConnectionAge},
+		{Key: "envoy_config", Arg: "DIR", Usage: "rules of envoyproxy/ratelimit, one domain in a file", into: &s.Envoy.Config},
+		{Key: "envoy_merge_domains", Usage: "let several files have rules of one domain", into: &s.Envoy.MergeDomains},
+		{Key: "envoy_headers", Arg: "ietf|none", Usage: "fields that Envoy adds to answers: RateLimit, RateLimit-Policy and Retry-After, or none", into: &s.Envoy.Headers},
+		{Key: "envoy_legacy_headers", Arg: "L,R,T", Usage: "names of three more fields: for the limit, what is left, and seconds until all of it is there", into: &s.Envoy.LegacyHeaders, list: true},
+		{Key: "envoy_metadata", Usage: "put the request and the metadata of its rules into dynamic_metadata", into: &s.Envoy.Metadata},
+		{Key: "envoy_shadow", Usage: "let every request of Envoy's pass, and still count", into: &s.Envoy.Shadow},
+		{Key: "envoy_quota", Usage: "treat every rule as if it had quota_mode", into: &s.Envoy.Quota},
+		{Key: "envoy_stats", Usage: "metrics by rule, under the names of envoyproxy/ratelimit", into: &s.Envoy.Stats},
+		{Key: "xds_server", Arg: "ADDR", Usage: "take Envoy's rules from this control plane", into: &s.XDS.Server},
+		{Key: "xds_node_id", Arg: "ID", Usage: "this service's name at the control plane", into: &s.XDS.NodeID},
+		{Key: "xds_node_metadata", Arg: "K=V[,K=V]", Usage: "what else the control plane is told of this service", into: &s.XDS.NodeMetadata, list: true},
+		{Key: "xds_headers", Arg: "K=V[,K=V]", Usage: "gRPC metadata for the control plane", into: &s.XDS.Headers, list: true},
+		{Key: "xds_tls", Usage: "speak TLS to the control plane", into: &s.XDS.TLS},
+		{Key: "xds_tls_ca", Arg: "FILE", Usage: "certificates that vouch for the control plane (default: the system's)", into: &s.XDS.TLSCA},
+		{Key: "xds_tls_cert", Arg: "FILE", Usage: "client certificate for the control plane", into: &s.XDS.TLSCert},
+		{Key: "xds_tls_key", Arg: "FILE", Usage: "key of that certificate", into: &s.XDS.TLSKey},
+		{Key: "xds_tls_name", Arg: "NAME", Usage: "name that the control plane's certificate must have", into: &s.XDS.TLSName},
+		{Key: "xds_optional", Usage: "be ready before the control plane has sent rules", into: &s.XDS.Optional},
 		{Key: "admin_token_file", Arg: "FILE", Usage: "token that writes must present: changes of limits, resets", into: &s.AdminTokenFile},
 		{Key: "api_token_file", Arg: "FILE", Usage: "token that decisions and reads must present (default: they need none)", into: &s.APITokenFile},
 		{Key: "http_hosts", Arg: "NAME[,NAME]", Usage: "names by which requests may call a loopback address of -http, beside localhost", into: &s.HTTPHosts, list: true},
@@ -146,6 +203,8 @@ func (s Setting) Text() string {
 	case *spec.Window:
 		return v.String()
 	case *Delay:
+		return v.String()
+	case *Age:
 		return v.String()
 	}
 	return ""

@@ -87,6 +87,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Metrics answers GET /metrics. Default: 404.
 	Metrics http.Handler
+	// Envoy answers /json and /healthcheck, as Envoy's rate limit service does. Default: 404.
+	Envoy http.Handler
 	// Logger gets changes of limits and resets. Default: no log.
 	Logger *slog.Logger
 }
@@ -126,6 +128,10 @@ func New(cfg Config) http.Handler {
 			pattern = "/{$}" // and nothing below it
 		}
 		mux.Handle(pattern, r.methods)
+	}
+	if cfg.Envoy != nil {
+		mux.Handle("/json", cfg.Envoy)
+		mux.Handle("/healthcheck", cfg.Envoy)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this path: GET / lists what there is"}).write(w)
