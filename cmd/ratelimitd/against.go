@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,19 +48,19 @@ func nodeURL(addr string) (*url.URL, error) {
 	return u, nil
 }
 
-// ask asks a running node for its limits.
-func ask(ctx context.Context, u *url.URL) (*running, error) {
+// ask asks a running node for its limits, with the token that it may want.
+func ask(ctx context.Context, u *url.URL, token string) (*running, error) {
 	r := &running{url: u.Redacted(), set: map[string]bool{}}
 	var status struct {
 		Node   struct{ Name string }
 		Limits map[string]struct{ Set bool }
 	}
-	text, err := get(ctx, u.JoinPath("/v1/limits"))
+	text, err := get(ctx, u.JoinPath("/v1/limits"), token)
 	if err == nil {
 		r.limits, err = config.ServedLimits(text)
 	}
 	if err == nil {
-		text, err = get(ctx, u.JoinPath("/v1/status"))
+		text, err = get(ctx, u.JoinPath("/v1/status"), token)
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &status)
@@ -74,19 +75,26 @@ func ask(ctx context.Context, u *url.URL) (*running, error) {
 	return r, nil
 }
 
-func get(ctx context.Context, u *url.URL) ([]byte, error) {
+func get(ctx context.Context, u *url.URL, token string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err
 	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was only read
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return nil, fmt.Errorf("%s answers %s: it wants the token of -api-token-file or -admin-token-file", u.Path, resp.Status)
+	default:
 		return nil, fmt.Errorf("%s answers %s: is it a ratelimitd?", u.Path, resp.Status)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, mostAsked+1))
@@ -127,7 +135,7 @@ func policyOf(limits map[string]node.Policy, name string) *node.Policy {
 
 // compare prints what would change on a running node.
 func (p *plan) compare(ctx context.Context, u *url.URL, w io.Writer) error {
-	r, err := ask(ctx, u)
+	r, err := ask(ctx, u, cmp.Or(p.apiToken, p.adminToken)) // which the same settings give that node
 	if err != nil {
 		return err
 	}

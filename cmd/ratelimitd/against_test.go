@@ -88,3 +88,16 @@ func TestCheckAgainstWhatIsNoNodeFails(t *testing.T) {
 		t.Errorf("nobody there: %v", err)
 	}
 }
+
+func TestCheckAgainstANodeThatWantsATokenSendsTheOneOfTheSettings(t *testing.T) {
+	api, admin := write(t, "api", "api-0123456789abcdef\n"), write(t, "admin", "admin-0123456789abcdef\n")
+	p := runDaemon(t, nil, "-api-token-file", api, "-admin-token-file", admin)
+	for _, args := range [][]string{{"-api-token-file", api}, {"-admin-token-file", admin}, {"-api-token-file", api, "-admin-token-file", admin}} {
+		if stdout, _, err := runIn(t, nil, append(args, "-check", "-against", p.url)...); err != nil || !strings.Contains(stdout, "no limit would change") {
+			t.Errorf("%v: %v, %s", args, err, stdout)
+		}
+	}
+	if _, _, err := runIn(t, nil, "-check", "-against", p.url); exitCode(err) != exitFailed || !strings.Contains(err.Error(), "-api-token-file") {
+		t.Errorf("without a token: %v", err)
+	}
+}
