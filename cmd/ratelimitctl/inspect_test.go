@@ -31,7 +31,8 @@ func TestShadowTellsWhatWouldHaveBeenDenied(t *testing.T) {
 func TestTheStatusShowsEachLimitOnALine(t *testing.T) {
 	scripted(t, map[string]string{"GET /v1/status": `{"node":{"name":"n1"},"new":{"a":1,"b":2},"limits":{
 		"login":{"limit":5,"window":60,"burst":2,"algorithm":"gcra","shadow":true,"overrides":[{"client":"a","block":true}],"since":"2026-11-23T15:00:00Z","set":true,
-			"configured":{"limit":4,"window":60},"allowed":9,"denied":0,"shadow_denied":3}},"last":true}`})
+			"configured":{"limit":4,"window":60},"allowed":9,"denied":0,"shadow_denied":3}},
+		"bound":{"login":{"units":2.04,"bound_known":true,"expected":1,"observed_units":7,"observed_peak_units":3},"api":{"units":null,"bound_known":false,"expected":null}},"last":true}`})
 	want := "" +
 		"node.name  n1\n" +
 		"new        a=1 b=2\n" +
@@ -39,6 +40,11 @@ func TestTheStatusShowsEachLimitOnALine(t *testing.T) {
 		"limits\n" +
 		"NAME   LIMIT  WINDOW  BURST  ALGORITHM  FROM                 SINCE                 ALLOWED  DENIED  WOULD DENY  OVERRIDES\n" +
 		"login  5      1m      2      gcra       set over configured  2026-11-23T15:00:00Z  9        0       3           1\n" +
+		"\n" +
+		"error bound, units\n" +
+		"LIMIT  AT MOST  EXPECTED  SEEN  SEEN AT ONCE\n" +
+		"api    unknown  unknown   0     0\n" +
+		"login  2.0      1.0       7     3\n" +
 		"\n" +
 		"last  yes\n"
 	if code, out, errs := ctl("status"); code != exitOK || errs != "" || out != want {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
@@ -19,8 +21,11 @@ func status(c *call) action {
 	}
 }
 
-// printStatus prints the members of a status as they come, but the limits as a table of
-// their own: a limit's members would fill a table's cells.
+// tabled are the members of a status that are printed as tables of their own: limits have
+// members that would fill a table's cells, and a bound that is not known has to say so.
+var tabled = map[string]func(body []byte, w io.Writer) error{"limits": printLimits, "bound": printBounds}
+
+// printStatus prints the members of a status as they come, but some as tables of their own.
 func printStatus(body []byte, w io.Writer) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if start, err := d.Token(); err != nil || start != json.Delim('{') {
@@ -48,7 +53,7 @@ func printStatus(body []byte, w io.Writer) error {
 		if err = errors.Join(err, d.Decode(&value)); err != nil {
 			return fmt.Errorf("the answer is not understood: %w", err)
 		}
-		if name == "limits" {
+		if print, is := tabled[fmt.Sprint(name)]; is {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -58,7 +63,7 @@ func printStatus(body []byte, w io.Writer) error {
 				}
 			}
 			some = true
-			if err := printLimits(body, w); err != nil {
+			if err := print(body, w); err != nil {
 				return err
 			}
 			continue
@@ -74,6 +79,37 @@ func printStatus(body []byte, w io.Writer) error {
 		part.Write(value)
 	}
 	return flush()
+}
+
+// printBounds lists by how much the limits can have been exceeded.
+func printBounds(body []byte, w io.Writer) error {
+	var all struct {
+		Bound map[string]struct {
+			Units    *float64 `json:"units"`
+			Expected *float64 `json:"expected"`
+			Observed uint64   `json:"observed_units"`
+			Peak     uint64   `json:"observed_peak_units"`
+		} `json:"bound"`
+	}
+	if err := json.Unmarshal(body, &all); err != nil {
+		return fmt.Errorf("the answer is not understood: %w", err)
+	}
+	units := func(x *float64) string {
+		if x == nil {
+			return "unknown"
+		}
+		return fmt.Sprintf("%.1f", *x)
+	}
+	if _, err := fmt.Fprintln(w, "error bound, units"); err != nil {
+		return err
+	}
+	var t output.Table
+	t.Row("LIMIT", "AT MOST", "EXPECTED", "SEEN", "SEEN AT ONCE")
+	for _, name := range slices.Sorted(maps.Keys(all.Bound)) {
+		b := all.Bound[name]
+		t.Row(name, units(b.Units), units(b.Expected), b.Observed, b.Peak)
+	}
+	return t.Print(w)
 }
 
 func printLimits(body []byte, w io.Writer) error {
