@@ -45,6 +45,7 @@ type Node struct {
 	resets limits.Resets
 
 	sightings                    sightings
+	onces                        onces
 	demand                       demand
 	lost, passedFull, passedOpen growing
 	logged                       map[string]bool // the degradations that the log told of; only the housekeeping uses it
@@ -210,7 +211,9 @@ func (n *Node) housekeep() {
 	n.limits.ProposePending(n.now())
 	n.demand.look(n.now(), n.accounts())
 	status := n.protocol.Status()
-	n.logDegraded(n.degradedBy(n.sight(&status)))
+	sight := n.sight(&status)
+	n.logDegraded(n.degradedBy(sight))
+	n.onces.look(n.limits.All(), sight)
 }
 
 // lookAtClock steers the clock, or looks how far the time is ahead of Config.Now, which

@@ -63,6 +63,9 @@ type LimitStats struct {
 	// that is longer. It is +Inf if the node does not know, or if nothing limits it.
 	// OvershootExpected is what to expect of the heaviest client at its present rate.
 	OvershootBound, OvershootExpected float64
+	// OvershootOnce sums what the bound held for what came once, such as a crash, since the
+	// start of this node, by OnceNames.
+	OvershootOnce map[string]float64
 	// OvershootSeen sums the units beyond the limit that this node found when it merged,
 	// since its start. OvershootPeak is the most that it found for one client.
 	OvershootSeen, OvershootPeak uint64
@@ -216,6 +219,7 @@ func (n *Node) limitStats(r *limits.Revision, sight *limits.Sight) LimitStats {
 	}
 	s.Charged, s.NotCharged = a.Debts.Seen()
 	s.OvershootBound, s.OvershootExpected = n.bounds(r, sight)
+	s.OvershootOnce = n.onces.of(r.Limit)
 	s.Set, s.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)
 	if r.Stamp.At != 0 {
 		s.Revision = time.Unix(0, r.Stamp.At)

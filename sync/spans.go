@@ -13,6 +13,8 @@ type Span struct {
 	Began int64
 	Ended int64 // 0 while it goes on; at most Began
 	Kind  SpanKind
+	// Number is 0 while it goes on. A span that ends gets the next number of this node.
+	Number uint64
 }
 
 // SpanKind is what is missing of a span.
@@ -39,12 +41,14 @@ type spans struct {
 	// ended, by our clock.
 	dropped   bool
 	droppedAt int64
+	count     uint64 // of all that ended
 }
 
 type closedSpan struct {
 	of          crdt.Replica
 	began, over int64 // by our clock
 	kind        SpanKind
+	number      uint64
 }
 
 // maxSpans is how many spans that are over are kept. Raising it takes memory, and time for
@@ -61,8 +65,9 @@ func (s *spans) close(of crdt.Replica, began, now int64, kind SpanKind) {
 		s.lose(s.closed[0].over)
 		s.closed = slices.Delete(s.closed, 0, 1)
 	}
+	s.count++
 	i, _ := slices.BinarySearchFunc(s.closed, now, func(c closedSpan, over int64) int { return cmp.Compare(c.over, over+1) })
-	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind})
+	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind, s.count})
 }
 
 // lose notes that a span that ended at over is not kept.
@@ -72,7 +77,7 @@ func (s *spans) lose(over int64) { s.dropped, s.droppedAt = true, max(s.droppedA
 func (s *spans) all(now int64) map[crdt.Replica][]Span {
 	out := map[crdt.Replica][]Span{}
 	for _, c := range s.closed {
-		out[c.of] = append(out[c.of], Span{Began: now - c.began, Ended: now - c.over, Kind: c.kind})
+		out[c.of] = append(out[c.of], Span{Began: now - c.began, Ended: now - c.over, Kind: c.kind, Number: c.number})
 	}
 	return out
 }

@@ -33,7 +33,7 @@ var boundMistakes = []mistake{
 		{"sync/unknown.go", "	if missed, healed := p.refresh(now, at); healed {\n", "	if missed, healed := p.refresh(now, at); healed && false {\n"},
 	}},
 	{name: "drop a span as soon as it is over", edits: []edit{
-		{"sync/spans.go", "	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind})\n", "	_ = i\n"},
+		{"sync/spans.go", "	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind, s.count})\n", "	_ = i\n"},
 	}},
 	{name: "take a peer for fresh from when it was first heard", edits: []edit{
 		{"sync/peer.go", "	if !p.sure || p.freshHere == 0 { // sure of one that is joining\n		return p.from\n", "	if !p.sure || p.freshHere == 0 { // sure of one that is joining\n		return p.metAt\n"},

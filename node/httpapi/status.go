@@ -88,11 +88,13 @@ type traffic struct {
 // boundStatus says how far the cluster can have gone beyond one central limiter for one
 // client, and how far this node saw it go. All values are units of cost.
 type boundStatus struct {
-	Units        *float64 `json:"units"` // the bound of this moment; null: not known, or nothing limits it
-	Known        bool     `json:"bound_known"`
-	Expected     *float64 `json:"expected"` // of the heaviest client at its present rate; an estimate
-	Observed     uint64   `json:"observed_units"`
-	ObservedPeak uint64   `json:"observed_peak_units"`
+	Units    *float64 `json:"units"` // the bound of this moment; null: not known, or nothing limits it
+	Known    bool     `json:"bound_known"`
+	Expected *float64 `json:"expected"` // of the heaviest client at its present rate; an estimate
+	// Once sums what the bound held for what came once, by reason, since the node's start.
+	Once         map[string]*float64 `json:"once"`
+	Observed     uint64              `json:"observed_units"`
+	ObservedPeak uint64              `json:"observed_peak_units"`
 }
 
 type limitStatus struct {
@@ -163,7 +165,10 @@ func (a *api) statusNow() status {
 		return cmp.Or(cmp.Compare(x.Node, y.Node), cmp.Compare(x.Incarnation, y.Incarnation))
 	})
 	for _, l := range s.Limits {
-		out.Bound[l.Name] = boundStatus{Units: finite(l.OvershootBound), Known: !math.IsInf(l.OvershootBound, 1), Expected: finite(l.OvershootExpected), Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
+		out.Bound[l.Name] = boundStatus{Units: finite(l.OvershootBound), Known: !math.IsInf(l.OvershootBound, 1), Expected: finite(l.OvershootExpected), Once: map[string]*float64{}, Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
+		for reason, units := range l.OvershootOnce {
+			out.Bound[l.Name].Once[reason] = finite(units)
+		}
 		ls := limitStatus{
 			Limit: spec.LimitOf(l.Policy), Allowed: l.Allowed, Denied: l.Denied,
 			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits, Since: instant(l.Revision), Set: l.Set,

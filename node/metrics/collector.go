@@ -67,6 +67,9 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 		limitSet.send(ch, oneIf(l.Set), l.Name)
 		overshootBound.send(ch, l.OvershootBound, l.Name)
 		overshootExpected.send(ch, l.OvershootExpected, l.Name)
+		for reason, units := range l.OvershootOnce {
+			overshootOnce.send(ch, units, l.Name, reason)
+		}
 		overshootObserved.send(ch, float64(l.OvershootSeen), l.Name)
 		overshootPeak.send(ch, float64(l.OvershootPeak), l.Name)
 		limitUnits.send(ch, float64(l.Policy.Limit), l.Name)

@@ -101,6 +101,7 @@ func expected() []string {
 	for _, limit := range []string{"default", "login"} {
 		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_expected_units", "overshoot_observed_units_total", "overshoot_peak_units",
 			"shadow_denied_total", "shadow_denied_units_total", "odd_addresses_total", "charged_units_total", "not_charged_units_total", "limit_set", "limit_units", "limit_burst_units", "limit_window_seconds", "limit_revision_timestamp_seconds")
+		each(`overshoot_once_units_total{limit="`+limit+`",reason="%s"}`, "crash", "forgiven", "join", "restart", "change_late")
 		each(`decisions_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
 		each(`override_decisions_total{limit="`+limit+`",outcome="%s",override=""}`, "allowed", "denied")
 		each(`override_units_total{limit="`+limit+`",outcome="%s",override=""}`, "allowed", "denied")

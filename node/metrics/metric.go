@@ -30,6 +30,7 @@ var (
 	units             = counter("units_total", "Cost of this node's decisions, by outcome.", "limit", "outcome")
 	overshootBound    = gauge("overshoot_bound_units", "The most units that the cluster can have admitted to one client beyond the limit by now, from measured staleness and skew. +Inf if the node does not know.", "limit")
 	overshootExpected = gauge("overshoot_expected_units", "What to expect that the cluster admits to the heaviest client beyond the limit: an estimate, at its present rate.", "limit")
+	overshootOnce     = counter("overshoot_once_units_total", "What the bound held for what came once, since the start of this node, by reason: a crash, a long cut, a join, a restart, a change of the limit that was heard late.", "limit", "reason")
 	overshootObserved = counter("overshoot_observed_units_total", "Units beyond the limit that this node found when it merged its peers' totals.", "limit")
 	overshootPeak     = gauge("overshoot_peak_units", "The most units beyond the limit that this node found for one client since its start.", "limit")
 	shadowDenied      = counter("shadow_denied_total", "Decisions that a shadow limit allowed and would otherwise have denied.", "limit")
@@ -84,7 +85,7 @@ var (
 
 // all lists the metrics for Describe.
 var all = []metric{
-	decisions, units, overshootBound, overshootExpected, overshootObserved, overshootPeak, shadowDenied, shadowUnits, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
+	decisions, units, overshootBound, overshootExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
 	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
 	connected, peers, staleness, clockSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // late is a stretch in which this node decided by a revision although the next one was in force
@@ -38,6 +39,25 @@ func (l *Limit) hear(now, began int64, i int) {
 	}
 	all = append(all, x)
 	l.late.Store(&all)
+	l.lateUnits.Store(math.Float64bits(l.LateUnits() + x.units()))
+}
+
+// LateUnits sums what this node can have admitted by revisions that were over, since its start.
+func (l *Limit) LateUnits() float64 { return math.Float64frombits(l.lateUnits.Load()) }
+
+// Unseen is the most that an incarnation can have admitted to one client within its spans by
+// the widest rule in force.
+func (l *Limit) Unseen(s *Sight, of *deltasync.Unknown) (most float64) {
+	r := l.Known(s.Sync.Now)
+	if r == nil {
+		return 0
+	}
+	for i := range r.Rules {
+		if rule := &r.Rules[i]; !rule.Silent && rule.Policy.Access == limit.Limited {
+			most = max(most, unseen(rule, s, of, int64(Horizon(&rule.Policy))))
+		}
+	}
+	return most
 }
 
 // Bound is by how many units the cluster can have over-admitted one client by now, within any
@@ -72,26 +92,31 @@ func (l *Limit) lateBound(now int64) (units float64) {
 	if all == nil {
 		return 0
 	}
-	for _, x := range *all {
+	for i := range *all {
+		x := &(*all)[i]
 		if x.to < now-int64(Horizon(&x.by.Policy)) {
 			continue
 		}
-		most := 0.0
-		for i := range x.by.Rules {
-			rule := &x.by.Rules[i]
-			switch {
-			case rule.Silent || rule.Policy.Access == limit.Blocked:
-			case rule.Policy.Access != limit.Limited:
-				return math.Inf(1)
-			case rule.Policy.Algorithm == limit.GCRA:
-				most = max(most, rule.MostAlone()+rate(rule)*float64(x.to-x.from))
-			default:
-				most = max(most, rule.MostAlone()*math.Ceil(1+float64(x.to-x.from)/float64(rule.Policy.Window)))
-			}
-		}
-		units += most
+		units += x.units()
 	}
 	return units
+}
+
+// units is the most that this node can have admitted to one client meanwhile.
+func (x *late) units() (most float64) {
+	for i := range x.by.Rules {
+		rule := &x.by.Rules[i]
+		switch {
+		case rule.Silent || rule.Policy.Access == limit.Blocked:
+		case rule.Policy.Access != limit.Limited:
+			return math.Inf(1)
+		case rule.Policy.Algorithm == limit.GCRA:
+			most = max(most, rule.MostAlone()+rate(rule)*float64(x.to-x.from))
+		default:
+			most = max(most, rule.MostAlone()*math.Ceil(1+float64(x.to-x.from)/float64(rule.Policy.Window)))
+		}
+	}
+	return most
 }
 
 // crossing is what a change of the revision to the next one loses: clocks cross the instant at

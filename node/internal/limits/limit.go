@@ -34,7 +34,9 @@ type Limit struct {
 	chain   atomic.Pointer[chain]
 	removed atomic.Bool
 	late    atomic.Pointer[[]late] // oldest first, at most maxLate
-	used    atomic.Int64           // inline limits only: when it was last asked for
+	// lateUnits are the bits of the sum of what was admitted late.
+	lateUnits atomic.Uint64
+	used      atomic.Int64 // inline limits only: when it was last asked for
 }
 
 // chain is a limit's revisions, and which of them was in force when that was last looked up.
