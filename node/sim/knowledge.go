@@ -3,6 +3,8 @@ package sim
 import (
 	"math"
 	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
 // What a node has to know of another, and by how much clocks and knowledge differ.
@@ -32,8 +34,12 @@ func (o *oracle) observeStaleness(a *account, m *member) {
 	}
 }
 
-// known is the true time up to which m has to know what other charged to a client.
+// known is the true time up to which m has to know what other charged to a client. Nodes
+// refuse rows of windows that are too far ahead of their clocks, whatever they claim.
 func (o *oracle) known(a *account, m, other *member) int64 {
+	if o.sigma() > min(int64(node.DefaultClockTolerance), a.narrow/4) {
+		return math.MinInt64
+	}
 	known := o.claimed(m, other)
 	// At a full table, rows of clients that are not held are not taken in.
 	if kept, some := o.promise.kept(m, other, o.w.now); some && (o.w.sc.MaxClients == 0 || o.held(a, m) && o.held(a, other)) {
