@@ -26,19 +26,19 @@ const (
 
 // daemon is everything that runs.
 type daemon struct {
-	plan     *plan
-	reloader *reloader
-	state    *state
-	face     *face
-	embedded *embednats.Server // nil with an external one
-	follower *follower         // of a bucket with limits, nil without one
-	doors    []*door
-	grpc     *grpcDoor
-	failed   chan error
+	plan      *plan
+	reloader  *reloader
+	state     *state
+	served    *served
+	embedded  *embednats.Server // nil with an external one
+	follower  *follower         // of a bucket with limits, nil without one
+	listeners []*httpListener
+	grpc      *grpcListener
+	failed    chan error
 }
 
-// face is the node as the doors show it.
-type face struct {
+// served is the node as the listeners show it: not ready once the daemon begins to stop.
+type served struct {
 	*node.Node
 	stopping atomic.Bool
 }
@@ -46,7 +46,7 @@ type face struct {
 var errStopping = errors.New("stopping")
 
 // Ready is nil once the node has joined its cluster, until it begins to stop.
-func (f *face) Ready() error {
+func (f *served) Ready() error {
 	if f.stopping.Load() {
 		return errStopping
 	}
@@ -54,7 +54,7 @@ func (f *face) Ready() error {
 }
 
 // Stats says of readiness what Ready does.
-func (f *face) Stats() node.Stats {
+func (f *served) Stats() node.Stats {
 	s := f.Node.Stats()
 	s.Sync.Ready = f.Ready() == nil
 	return s
@@ -72,20 +72,20 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	if err != nil {
 		return d, err
 	}
-	d.doors = append(d.doors, newDoor("http", api))
+	d.listeners = append(d.listeners, newHTTPListener("http", api))
 	if addr := adminAddress(p.settings.Admin); addr != "" {
 		admin, err := listen(ctx, p.settings, "admin", addr)
 		if err != nil {
 			return d, err
 		}
-		d.doors = append(d.doors, newDoor("admin", admin))
+		d.listeners = append(d.listeners, newHTTPListener("admin", admin))
 	}
 	if addr := p.settings.Metrics; addr != "" {
 		metrics, err := listen(ctx, p.settings, "metrics", addr)
 		if err != nil {
 			return d, err
 		}
-		d.doors = append(d.doors, newDoor("metrics", metrics))
+		d.listeners = append(d.listeners, newHTTPListener("metrics", metrics))
 	}
 	if d.grpc, err = openGRPC(ctx, p.settings); err != nil {
 		return d, err
@@ -103,31 +103,31 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	if err != nil {
 		return d, err
 	}
-	d.face, d.reloader.node = &face{Node: n}, n
+	d.served, d.reloader.node = &served{Node: n}, n
 	p.envoy.start(n)
 	if err := d.grpc.prepare(p, p.envoy); err != nil {
 		return d, errors.Join(err, n.Close())
 	}
 	d.furnish()
 	p.envoy.follow()
-	d.follower = p.follow(d.face)
+	d.follower = p.follow(d.served)
 	return d, nil
 }
 
-// furnish gives each door its server.
+// furnish gives each listener its server.
 func (d *daemon) furnish() {
 	metrics := d.metrics()
-	for _, door := range d.doors {
-		local := loopback(door.listener.Addr())
-		switch door.name {
+	for _, l := range d.listeners {
+		local := loopback(l.listener.Addr())
+		switch l.name {
 		case "admin":
-			door.server = pprofServer(local, d.plan.hosts(), d.plan.log)
+			l.server = pprofServer(local, d.plan.hosts(), d.plan.log)
 		case "metrics":
-			door.server = httpServer(onlyMetrics(metrics), d.plan.log)
+			l.server = httpServer(onlyMetrics(metrics), d.plan.log)
 		default:
-			door.server = httpServer(d.handler(local, metrics), d.plan.log)
+			l.server = httpServer(d.handler(local, metrics), d.plan.log)
 			if d.plan.tls != nil {
-				door.server.TLSConfig = d.plan.tls.Config("h2", "http/1.1")
+				l.server.TLSConfig = d.plan.tls.Config("h2", "http/1.1")
 			}
 		}
 	}
@@ -135,8 +135,8 @@ func (d *daemon) furnish() {
 
 // abandon undoes a start that failed.
 func (d *daemon) abandon() {
-	for _, door := range d.doors {
-		_ = door.listener.Close()
+	for _, l := range d.listeners {
+		_ = l.listener.Close()
 	}
 	if d.grpc != nil {
 		_ = d.grpc.listener.Close()
@@ -154,10 +154,10 @@ func (d *daemon) serve(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	d.plan.envoy.serving(d.face.Ready() == nil)
+	d.plan.envoy.serving(d.served.Ready() == nil)
 	d.announce()
-	for _, door := range d.doors {
-		go func() { d.failed <- door.serve() }()
+	for _, l := range d.listeners {
+		go func() { d.failed <- l.serve() }()
 	}
 	if d.grpc != nil {
 		go func() { d.failed <- d.grpc.serve() }()
@@ -171,7 +171,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	defer look.Stop()
 	settled, told := time.Now().Add(joined), false
 	// Whatever the loop is at, nobody is to send more requests.
-	defer context.AfterFunc(ctx, func() { d.face.stopping.Store(true) })()
+	defer context.AfterFunc(ctx, func() { d.served.stopping.Store(true) })()
 	for {
 		select {
 		case <-ctx.Done():
@@ -186,11 +186,11 @@ func (d *daemon) serve(ctx context.Context) error {
 		case <-changed:
 			d.reloader.reload("the file changed")
 		case <-saves.C:
-			d.state.save(d.face.Node)
-			d.state.note(d.face.Run())
+			d.state.save(d.served.Node)
+			d.state.note(d.served.Run())
 		case now := <-look.C:
-			d.plan.envoy.serving(d.face.Ready() == nil)
-			if !told && (d.face.Ready() == nil || now.After(settled)) {
+			d.plan.envoy.serving(d.served.Ready() == nil)
+			if !told && (d.served.Ready() == nil || now.After(settled)) {
 				told = true
 				look.Reset(joinedPoll * 20)
 				d.warnIfAlone()
@@ -202,10 +202,10 @@ func (d *daemon) serve(ctx context.Context) error {
 
 // announce says what runs here.
 func (d *daemon) announce() {
-	p, s := d.plan, d.face.Node.Stats()
+	p, s := d.plan, d.served.Node.Stats()
 	attrs := []any{"version", build.Read().Version, "node", s.Name, "cluster", s.Cluster, "limits", len(s.Limits), "network", p.link.describe(d.embedded)}
-	for _, door := range d.doors {
-		attrs = append(attrs, door.name, door.url())
+	for _, l := range d.listeners {
+		attrs = append(attrs, l.name, l.url())
 	}
 	if d.grpc != nil {
 		attrs = append(attrs, "grpc", d.grpc.url())
@@ -214,15 +214,15 @@ func (d *daemon) announce() {
 	if p.link.open && !p.link.key {
 		p.log.Warn("no -cluster-key-file: the cluster uses the public default key, so whoever reaches its NATS can join it and take part in counting")
 	}
-	for _, door := range d.doors {
-		if door.name == "admin" && !loopback(door.listener.Addr()) {
-			p.log.Warn("pprof is open to the network", "admin", door.url())
+	for _, l := range d.listeners {
+		if l.name == "admin" && !loopback(l.listener.Addr()) {
+			p.log.Warn("pprof is open to the network", "admin", l.url())
 		}
 	}
-	if p.tls == nil && p.adminToken+p.apiToken != "" && !loopback(d.doors[0].listener.Addr()) {
+	if p.tls == nil && p.adminToken+p.apiToken != "" && !loopback(d.listeners[0].listener.Addr()) {
 		p.log.Warn("tokens travel in the clear: set -tls-cert and -tls-key, unless a proxy or a private network hides the traffic")
 	}
-	if p.adminToken == "" && !loopback(d.doors[0].listener.Addr()) {
+	if p.adminToken == "" && !loopback(d.listeners[0].listener.Addr()) {
 		p.log.Info("no -admin-token-file: limits cannot be changed over HTTP")
 	}
 }
@@ -230,7 +230,7 @@ func (d *daemon) announce() {
 // warnIfAlone tells of peers that were expected and not found. That the network is
 // away has been said already.
 func (d *daemon) warnIfAlone() {
-	s := d.face.Node.Stats()
+	s := d.served.Node.Stats()
 	if !d.plan.link.peers || !s.Sync.Connected || len(s.Sync.Peers) > 0 {
 		return
 	}
@@ -243,7 +243,7 @@ func (d *daemon) warnIfAlone() {
 
 // tellShadowed tells at the start which limits of the file do not hold.
 func (d *daemon) tellShadowed() {
-	s := d.face.Node.Stats()
+	s := d.served.Node.Stats()
 	for i := range s.Limits {
 		if l := &s.Limits[i]; l.Configured != nil && !l.Configured.Same(l.Policy) {
 			why := "another node has a newer configuration"

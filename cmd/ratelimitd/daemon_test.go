@@ -231,7 +231,7 @@ func TestALoopbackDaemonAnswersToItsNamesOnly(t *testing.T) {
 	}
 }
 
-func TestProfilesHaveADoorOfTheirOwn(t *testing.T) {
+func TestProfilesHaveAListenerOfTheirOwn(t *testing.T) {
 	p := runDaemon(t, nil, "-admin", "127.0.0.1:0")
 	if resp, _ := p.ask("GET", "/debug/pprof/", ""); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("on the API's: got %d", resp.StatusCode)

@@ -39,10 +39,10 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 	if err != nil {
 		return err
 	}
-	api := newDoor("http", listener)
-	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: log}, doors: []*door{api}}
+	api := newHTTPListener("http", listener)
+	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: log}, listeners: []*httpListener{api}}
 	cfg := demo.Config{Out: stdout, Serve: func(n *node.Node) func() {
-		d.face = &face{Node: n}
+		d.served = &served{Node: n}
 		api.server = httpServer(d.handler(loopback(listener.Addr()), d.metrics()), log)
 		_, _ = fmt.Fprintf(stdout, "         n1 answers at %s meanwhile: see /v1/status\n", api.url())
 		served := make(chan error, 1)

@@ -44,13 +44,13 @@ func TestWhoeverQueuesAtAGateThatClosesIsAccepted(t *testing.T) {
 }
 
 // Clients that connect as fast as they can get an answer or are refused.
-func TestADoorThatShutsResetsNobody(t *testing.T) {
+func TestAListenerThatShutsResetsNobody(t *testing.T) {
 	for range 10 {
 		g, err := openGate(t.Context(), "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := newDoor("http", g)
+		d := newHTTPListener("http", g)
 		d.server = &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "close")
 		})}

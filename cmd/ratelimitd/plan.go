@@ -71,7 +71,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	return p, nil
 }
 
-// openTLS reads the certificates of the doors, if there are any.
+// openTLS reads the certificates of the listeners, if there are any.
 func (p *plan) openTLS() (err error) {
 	s := p.settings
 	if s.TLSCert == "" || s.TLSKey == "" {

@@ -23,14 +23,14 @@ const (
 func (d *daemon) stop(delay time.Duration) error {
 	log := d.plan.log
 	log.Info("stopping", "drain_delay", delay)
-	d.face.stopping.Store(true)
+	d.served.stopping.Store(true)
 	d.plan.envoy.stop()
 	d.drain(delay)
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	d.shut(ctx)
-	d.state.save(d.face.Node) // now, should the rest take too long
-	if err := within(ctx, d.face.Close); err != nil {
+	d.state.save(d.served.Node) // now, should the rest take too long
+	if err := within(ctx, d.served.Close); err != nil {
 		log.Warn("the node did not close in order", "error", err)
 	}
 	if d.embedded != nil {
@@ -38,8 +38,8 @@ func (d *daemon) stop(delay time.Duration) error {
 			log.Warn("the embedded NATS server did not close in order", "error", err)
 		}
 	}
-	d.state.save(d.face.Node) // a peer may have changed a limit meanwhile
-	d.state.note(d.face.Run())
+	d.state.save(d.served.Node) // a peer may have changed a limit meanwhile
+	d.state.note(d.served.Run())
 	d.state.close()
 	log.Info("stopped")
 	return nil
@@ -58,28 +58,28 @@ func (d *daemon) drain(delay time.Duration) {
 		case err := <-d.failed:
 			d.plan.log.Error("a server broke while it drained", "error", err)
 		case <-saves.C:
-			d.state.save(d.face.Node)
-			d.state.note(d.face.Run())
+			d.state.save(d.served.Node)
+			d.state.note(d.served.Run())
 		}
 	}
 }
 
-// shut closes the doors, and waits for the answers to requests under way.
+// shut closes the listeners, and waits for the answers to requests under way.
 func (d *daemon) shut(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, answersWithin)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, door := range d.doors {
+	for _, l := range d.listeners {
 		all.Go(func() {
-			if err := door.shut(ctx); err != nil {
-				d.plan.log.Warn("requests were cut off", "door", door.name, "error", err)
-				_ = door.server.Close()
+			if err := l.shut(ctx); err != nil {
+				d.plan.log.Warn("requests were cut off", "listener", l.name, "error", err)
+				_ = l.server.Close()
 			}
 		})
 	}
 	all.Go(func() {
 		if err := d.grpc.shut(ctx); err != nil {
-			d.plan.log.Warn("requests were cut off", "door", "grpc", "error", err)
+			d.plan.log.Warn("requests were cut off", "listener", "grpc", "error", err)
 		}
 	})
 	all.Go(d.follower.stop)
@@ -101,7 +101,7 @@ func within(ctx context.Context, f func() error) error {
 // leaving makes each answer of a daemon that stops the last of its connection, so that the
 // client's next request finds another node. It cuts no idle connection: the client could
 // be sending on it.
-func (f *face) leaving(next http.Handler) http.Handler {
+func (f *served) leaving(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.stopping.Load() {
 			w.Header().Set("Connection", "close")

@@ -26,16 +26,16 @@ const (
 	unixPrefix = "unix:"
 )
 
-// grpcDoor is the server of Envoy's rate limit service and its listener. It is nil without
+// grpcListener is the server of Envoy's rate limit service and its listener. It is nil without
 // -grpc.
-type grpcDoor struct {
+type grpcListener struct {
 	listener net.Listener
 	server   *grpc.Server
 	tls      bool
 }
 
 // openGRPC opens the address of -grpc, nil if there is none.
-func openGRPC(ctx context.Context, s *config.Settings) (*grpcDoor, error) {
+func openGRPC(ctx context.Context, s *config.Settings) (*grpcListener, error) {
 	path, unix := strings.CutPrefix(s.GRPC, unixPrefix)
 	switch {
 	case s.GRPC == "":
@@ -45,13 +45,13 @@ func openGRPC(ctx context.Context, s *config.Settings) (*grpcDoor, error) {
 		if err != nil {
 			return nil, at(s, "grpc", "%w", err)
 		}
-		return &grpcDoor{listener: l}, nil
+		return &grpcListener{listener: l}, nil
 	}
 	l, err := listen(ctx, s, "grpc", s.GRPC)
 	if err != nil {
 		return nil, err
 	}
-	return &grpcDoor{listener: l}, nil
+	return &grpcListener{listener: l}, nil
 }
 
 // listenUnix opens a socket in the file system, and removes one that nobody listens at: a
@@ -74,7 +74,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 }
 
 // prepare makes the server that serves the service.
-func (d *grpcDoor) prepare(p *plan, e *envoy) error {
+func (d *grpcListener) prepare(p *plan, e *envoy) error {
 	if d == nil {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (d *grpcDoor) prepare(p *plan, e *envoy) error {
 }
 
 // url is the address as clients dial it.
-func (d *grpcDoor) url() string {
+func (d *grpcListener) url() string {
 	if a := d.listener.Addr(); a.Network() == "unix" {
 		return unixPrefix + a.String()
 	}
@@ -103,8 +103,8 @@ func (d *grpcDoor) url() string {
 	return "grpc://" + d.listener.Addr().String()
 }
 
-// serve returns when the door was shut, or with what broke it.
-func (d *grpcDoor) serve() error {
+// serve returns when the listener was shut, or with what broke it.
+func (d *grpcListener) serve() error {
 	if err := d.server.Serve(d.listener); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve %s: %w", d.url(), err)
 	}
@@ -113,7 +113,7 @@ func (d *grpcDoor) serve() error {
 
 // shut tells clients to go elsewhere, and returns when the calls under way are answered or ctx
 // is done.
-func (d *grpcDoor) shut(ctx context.Context) error {
+func (d *grpcListener) shut(ctx context.Context) error {
 	if d == nil {
 		return nil
 	}

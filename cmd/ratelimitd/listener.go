@@ -27,15 +27,15 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
 )
 
-// door is one HTTP server and its listener.
-type door struct {
+// httpListener is one HTTP server and its listener.
+type httpListener struct {
 	name     string
 	listener *gate
 	server   *http.Server
 	served   chan struct{} // closed once nothing is accepted any more
 }
 
-func (d *door) url() string {
+func (d *httpListener) url() string {
 	scheme := "http://"
 	if d.server != nil && d.server.TLSConfig != nil {
 		scheme = "https://"
@@ -43,13 +43,13 @@ func (d *door) url() string {
 	return scheme + d.listener.Addr().String()
 }
 
-// newDoor is a door without a server yet.
-func newDoor(name string, l *gate) *door {
-	return &door{name: name, listener: l, served: make(chan struct{})}
+// newHTTPListener is a listener without a server yet.
+func newHTTPListener(name string, l *gate) *httpListener {
+	return &httpListener{name: name, listener: l, served: make(chan struct{})}
 }
 
-// serve returns when the door was shut, or with what broke it.
-func (d *door) serve() error {
+// serve returns when the listener was shut, or with what broke it.
+func (d *httpListener) serve() error {
 	defer close(d.served)
 	serve := d.server.Serve
 	if d.server.TLSConfig != nil {
@@ -63,14 +63,14 @@ func (d *door) serve() error {
 }
 
 // firstRequest is how long a connection may take from being accepted to its first request,
-// when the door shuts. Raising it holds up every stop. Lowering it loses requests of clients
+// when the listener shuts. Raising it holds up every stop. Lowering it loses requests of clients
 // that are far away: their first one is on its way when they are accepted.
 const firstRequest = 200 * time.Millisecond
 
 // shut accepts nobody any more, and returns when the requests under way are answered or ctx
 // is done. http.Server.Shutdown alone drops a request that it reads after its call, so the
 // listener closes first, and clients that got in are served.
-func (d *door) shut(ctx context.Context) error {
+func (d *httpListener) shut(ctx context.Context) error {
 	d.listener.finish()
 	<-d.served
 	select {
@@ -185,7 +185,7 @@ func (l serverLog) Write(line []byte) (int, error) {
 func (d *daemon) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		metrics.New(d.face), buildMetric(build.Read()),
+		metrics.New(d.served), buildMetric(build.Read()),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	if d.reloader != nil { // a demonstration has none
@@ -206,8 +206,8 @@ func onlyMetrics(h http.Handler) http.Handler {
 
 // handler is the API, and the metrics beside it.
 func (d *daemon) handler(local bool, metrics http.Handler) http.Handler {
-	return d.face.leaving(httpapi.New(httpapi.Config{
-		Node: d.face, Version: build.Read().Version, APIToken: d.plan.apiToken, Hosts: d.plan.hosts(), Loopback: local,
+	return d.served.leaving(httpapi.New(httpapi.Config{
+		Node: d.served, Version: build.Read().Version, APIToken: d.plan.apiToken, Hosts: d.plan.hosts(), Loopback: local,
 		AdminToken: d.plan.adminToken, AdminTokenName: filepath.Base(d.plan.settings.AdminTokenFile),
 		RedactClients: d.plan.settings.RedactClients, TrustedProxies: d.plan.proxies, Logger: d.plan.log,
 		Metrics: metrics, Envoy: d.plan.envoy.handler(),
