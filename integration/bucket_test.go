@@ -16,7 +16,7 @@ import (
 
 // bucketPermissions are what docs/nats-permissions.md permits for limits in a bucket: to
 // a node besides the rest, and the user entry of an operator.
-func bucketPermissions(t *testing.T) (publish, operator string) {
+func bucketPermissions(t *testing.T) (publish, subscribe, responses, operator string) {
 	t.Helper()
 	_, section, _ := strings.Cut(document(t, "nats-permissions.md"), "\n## Limits in a bucket\n")
 	blocks := strings.Split(section, "```\n")
@@ -24,21 +24,24 @@ func bucketPermissions(t *testing.T) (publish, operator string) {
 		t.Fatalf("found %d pieces of the section, want 5", len(blocks))
 	}
 	_, publish, _ = strings.Cut(blocks[1], "publish: [\n")
-	publish, _, closed := strings.Cut(publish, "]")
-	if !closed {
+	publish, rest, closed := strings.Cut(publish, "]")
+	_, subscribe, some := strings.Cut(rest, "subscribe: [")
+	subscribe, responses, all := strings.Cut(subscribe, "]\n")
+	if !closed || !some || !all {
 		t.Fatalf("no permissions in %s", blocks[1])
 	}
-	return publish, blocks[3]
+	return publish, subscribe + "\n", responses, blocks[3]
 }
 
 // newBucketHub is a server with JetStream, the documented permissions for nodes and an
 // operator, and an administrator who may do everything. It logs each message.
 func newBucketHub(t *testing.T) *hub {
 	t.Helper()
-	publish, operator := bucketPermissions(t)
+	publish, subscribe, responses, operator := bucketPermissions(t)
 	var users []string
 	for i := range mostNodes {
-		user := strings.Replace(documented(t), "publish: [\n", "publish: [\n"+publish, 1)
+		user := strings.Replace(documented(t), "publish: [\n", responses+"    publish: [\n"+publish, 1)
+		user = strings.Replace(user, "subscribe: [\n", "subscribe: [\n"+subscribe, 1)
 		users = append(users, strings.ReplaceAll(user, "api-1", fmt.Sprintf("n%d", i)))
 	}
 	users = append(users, operator, `{user: "admin", password: "the-secret-of-admin"}`)
@@ -153,7 +156,7 @@ func TestABucketChangesTheLimitsOfAllDaemons(t *testing.T) {
 			t.Errorf("refused: %s", line)
 		}
 	}
-	publish, operator := bucketPermissions(t)
+	publish, _, _, operator := bucketPermissions(t)
 	lines := regexp.MustCompile(`"(\$[^" ]+)"`).FindAllStringSubmatch(publish+operator, -1)
 	if len(lines) != 6 {
 		t.Errorf("found %d permissions, want 6", len(lines))

@@ -213,7 +213,7 @@ func TestTheExampleMessageIsWhatANodeSends(t *testing.T) {
 	s, err := node.NewStepper(node.Config{
 		Name: "api-1", Limit: 100, Window: time.Minute,
 		Now: func() time.Time { return now },
-	}, 42, "_INBOX.example")
+	}, 42)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (r *relay) start() {
 					r.lost.Add(1)
 				default:
 					r.forwarded.Add(1)
-					if err := to.PublishMsg(&nats.Msg{Subject: m.Subject, Reply: m.Reply, Data: m.Data}); err != nil {
+					if err := to.PublishMsg(&nats.Msg{Subject: m.Subject, Data: m.Data}); err != nil {
 						r.lost.Add(1) // the test is ending
 					}
 				}

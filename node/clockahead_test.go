@@ -19,7 +19,7 @@ func TestNodeAheadOfItsWallClockSaysSoAndRefusesChanges(t *testing.T) {
 	s, err := node.NewStepper(node.Config{
 		Name: "a", Limit: 10, Window: time.Minute, Transport: net.Transport(),
 		Now: func() time.Time { return began.Add(time.Duration(off.Load())) },
-	}, 1, "inbox")
+	}, 1)
 	must(t, err)
 	s.Housekeep()
 	if s.Node.Stats().ClockAhead != 0 {

@@ -172,7 +172,7 @@ func TestSavedLimitsOutliveTheCluster(t *testing.T) {
 		t.Errorf("saved\n%s\nthen\n%s", text, again)
 	}
 	for _, bad := range []string{"{", `{"version":2}`, `{"version":1,"limits":[{"name":"x","at":1,"by":1,"revisions":[]}]}`, `{"version":1,"limits":[{"name":"a b","at":1,"by":1,"revisions":[{"at":1,"by":1}]}]}`} {
-		_, err := node.NewStepper(node.Config{Limits: file(map[string]int64{"default": 10}), SavedLimits: []byte(bad), Now: time.Now}, 1, "x")
+		_, err := node.NewStepper(node.Config{Limits: file(map[string]int64{"default": 10}), SavedLimits: []byte(bad), Now: time.Now}, 1)
 		if err == nil {
 			t.Errorf("%s was accepted", bad)
 		}

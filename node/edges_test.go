@@ -26,7 +26,7 @@ func still(t testing.TB, cfg node.Config) (*node.Node, *hand) {
 	t.Helper()
 	clock := &hand{epoch}
 	cfg.Name, cfg.Now = "still", func() time.Time { return clock.at }
-	s, err := node.NewStepper(cfg, 1, "_INBOX.still")
+	s, err := node.NewStepper(cfg, 1)
 	must(t, err)
 	return s.Node, clock
 }

@@ -31,7 +31,6 @@ type member struct {
 	*node.Stepper
 	lab   *lab
 	index int
-	inbox string
 	skew  time.Duration
 	wake  int64
 	dead  bool
@@ -65,10 +64,9 @@ func newLab(t *testing.T, n int, cfg node.Config) *lab {
 func (l *lab) join(cfg node.Config) *member {
 	l.t.Helper()
 	m := &member{lab: l, index: len(l.nodes)}
-	m.inbox = fmt.Sprintf("_INBOX.n%d", m.index)
 	cfg.Name = fmt.Sprintf("n%d", m.index)
 	cfg.Now = func() time.Time { return l.now.Add(m.skew) }
-	s, err := node.NewStepper(cfg, uint64(m.index)+1, m.inbox)
+	s, err := node.NewStepper(cfg, uint64(m.index)+1)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -93,16 +91,11 @@ func (m *member) input(in deltasync.Input) {
 }
 
 func (m *member) receives(subject string) bool {
-	return subject == m.inbox || slices.ContainsFunc(m.Subjects(), func(pattern string) bool { return deltasync.Matches(pattern, subject) })
+	return slices.ContainsFunc(m.Subjects(), func(pattern string) bool { return deltasync.Matches(pattern, subject) })
 }
 
-// kindOf is the kind of message on a subject; answers go to inboxes.
-func kindOf(subject string) string {
-	if parts := strings.Split(subject, "."); len(parts) == 6 {
-		return parts[3]
-	}
-	return "rows"
-}
+// kindOf is the kind of message on a subject.
+func kindOf(subject string) string { return strings.Split(subject, ".")[3] }
 
 // run lets d pass, a millisecond at a time.
 func (l *lab) run(d time.Duration) {

@@ -43,7 +43,7 @@ func heap() int64 {
 // each other replica.
 func filled(b *testing.B, clients, replicas int) *Node {
 	b.Helper()
-	s, err := NewStepper(Config{Name: "n", Limit: 100, Window: time.Minute, Now: time.Now}, 1, "_INBOX.n")
+	s, err := NewStepper(Config{Name: "n", Limit: 100, Window: time.Minute, Now: time.Now}, 1)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -17,20 +17,19 @@ type Stepper struct {
 	urgent bool
 }
 
-// NewStepper makes a node of cfg, whose Now must be set, with a given incarnation
-// and inbox subject.
-func NewStepper(cfg Config, replica uint64, inbox string) (*Stepper, error) {
+// NewStepper makes a node of cfg, whose Now must be set, with a given incarnation.
+func NewStepper(cfg Config, replica uint64) (*Stepper, error) {
 	n, err := build(cfg, crdt.Replica(replica))
 	if err != nil {
 		return nil, err
 	}
 	n.table.Join()
-	s := &Stepper{Node: n, engine: deltasync.NewEngine(n.engineConfig(), n.store(), n.now(), inbox)}
+	s := &Stepper{Node: n, engine: deltasync.NewEngine(n.engineConfig(), n.store(), n.now())}
 	n.protocol = (*stepped)(s)
 	return s, nil
 }
 
-// Subjects lists the subjects whose messages the node needs, besides its inbox.
+// Subjects lists the subjects whose messages the node needs.
 func (s *Stepper) Subjects() []string { return s.engine.Subjects() }
 
 // Step passes one input to the protocol. The output is valid until the next Step.

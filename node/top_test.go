@@ -40,7 +40,7 @@ func TestTopIsExactWhileThereIsRoom(t *testing.T) {
 // Among very many clients that come once, and at a rate at which few decisions are
 // looked at, the heavy ones are listed, with about what they used.
 func TestTopFindsTheHeavyInACrowd(t *testing.T) {
-	const decisions, heavies = 300_000, 5
+	const decisions, heavies = 1_200_000, 5
 	n, clock := still(t, node.Config{Limit: 1 << 40, Window: time.Second})
 	rnd := rand.New(rand.NewPCG(1, 1))
 	heavy, crowd := []string{"h0", "h1", "h2", "h3", "h4"}, ids(decisions/10)

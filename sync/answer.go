@@ -8,11 +8,7 @@ import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 const mostPages = 8
 
 // onRequest answers with up to mostPages messages of rows.
-func (e *Engine) onRequest(now int64, m *Message, reply string) {
-	if reply == "" || m.Request == 0 {
-		e.drop(now, DropMalformed, "request without a reply subject or number from "+m.Node)
-		return
-	}
+func (e *Engine) onRequest(now int64, p *peer, m *Message) {
 	if !e.connected {
 		return // the requester asks again, us or another peer
 	}
@@ -35,7 +31,7 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 	}
 	if m.Kind == KindSnapshot && m.Cursor == (Cursor{}) {
 		// First, since the requester drops rows of limits that it does not know.
-		e.sendRegisters(now, reply, e.store.Registers())
+		e.answerRegisters(now, p, m.Request, e.store.Registers())
 	}
 	answer := &Message{Kind: KindRows, Request: m.Request, Seq: e.seq, Joining: !e.join.ready}
 	for page := range mostPages {
@@ -43,7 +39,7 @@ func (e *Engine) onRequest(now int64, m *Message, reply string) {
 		q.Cursor, answer.Done = e.store.Export(now, q, &e.batch)
 		answer.Page = uint64(page) //nolint:gosec // below mostPages
 		answer.Next, answer.Last = q.Cursor, answer.Done || page == mostPages-1
-		e.send(now, reply, "", answer, &e.batch)
+		e.tell(now, p, answer, &e.batch)
 		if answer.Last {
 			break
 		}

@@ -16,7 +16,7 @@ import (
 // beside a batch.
 func largestEnvelope() *Message {
 	return &Message{
-		Kind: KindRows, Node: strings.Repeat("n", maxName), Replica: 1<<64 - 1, Sent: crdt.End, Seq: 1<<64 - 1,
+		Kind: KindRows, To: testSelf, Beat: 1<<64 - 1, Node: strings.Repeat("n", maxName), Replica: 1<<64 - 1, Sent: crdt.End, Seq: 1<<64 - 1,
 		Joining: true, Limits: 1<<64 - 1, Request: 1<<64 - 1, Of: 1<<64 - 1, Since: 1<<64 - 1,
 		Cursor: unpack(1<<64 - 1), Next: unpack(1<<64 - 1), Last: true, Done: true,
 	}
@@ -51,7 +51,7 @@ func fill(t interface {
 	if len(data) > MaxMessage {
 		t.Fatalf("%d rows make %d bytes, more than %d", n, len(data), MaxMessage)
 	}
-	got, err := newReader(testSecret).decode(data)
+	got, err := newReader(testSecret, testSelf).decode(data)
 	if err != nil {
 		t.Fatalf("%d rows: %v", n, err)
 	}
@@ -216,7 +216,7 @@ func TestRowsOfEachRuleAndSlotKeepToThemselves(t *testing.T) {
 		}
 		want = append(want, d)
 	}
-	m, err := newReader(testSecret).decode(newWriter(testSecret).encode(&Message{Kind: KindDelta, Node: "n", Replica: 1}, &b))
+	m, err := newReader(testSecret, testSelf).decode(newWriter(testSecret).encode(&Message{Kind: KindDelta, Node: "n", Replica: 1}, &b))
 	if err != nil || !reflect.DeepEqual(m.Deltas, want) {
 		t.Errorf("sent\n%+v\ngot\n%+v, %v", want, m, err)
 	}
@@ -259,7 +259,7 @@ func benchBatch(b *testing.B) (*Batch, *Message) {
 func BenchmarkEncode(b *testing.B) {
 	from, m := benchBatch(b)
 	data := newWriter(testSecret).encode(m, from)
-	got, err := newReader(testSecret).decode(data)
+	got, err := newReader(testSecret, testSelf).decode(data)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	from, m := benchBatch(b)
 	data := newWriter(testSecret).encode(m, from)
-	r := newReader(testSecret)
+	r := newReader(testSecret, testSelf)
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -11,10 +11,10 @@ const beatSoonWithin = int64(20e6)
 // has flushed all that is due, so the digests hold what deltas up to Seq have carried.
 func (e *Engine) beat(now int64) {
 	e.nextBeat = now + int64(e.cfg.BeatInterval)
-	m := &Message{Kind: KindBeat, Seq: e.seq, Joining: !e.join.ready, Limits: e.store.RegistersDigest(), Base: e.store.BaseDigest()}
+	m := &Message{Kind: KindBeat, Beat: e.members.echoes.next(now), Seq: e.seq, Joining: !e.join.ready, Limits: e.store.RegistersDigest(), Base: e.store.BaseDigest()}
 	for _, p := range e.members.peers {
 		if p.state == PeerAlive && p.lag.some {
-			m.Heard = append(m.Heard, Heard{Replica: p.replica, Seq: p.seq, Lag: p.bearing.recent.least()})
+			m.Heard = append(m.Heard, Heard{Replica: p.replica, Beat: p.beat, Member: p.confirmed, Lag: p.bearing.recent.least()})
 		}
 	}
 	if e.join.ready {
@@ -41,11 +41,14 @@ func (e *Engine) jitter(most int64) int64 { return e.random.Int64N(most) }
 // onBeat takes a peer's beat. The order matters: the number shows gaps first, and digests
 // are compared only if it shows none, since a gap explains any difference (N3).
 func (e *Engine) onBeat(now int64, p *peer, m *Message) {
+	e.members.listen(now, p, m.Heard)
+	if !p.confirmed { // it may be a recording, so its beat says nothing of now
+		return
+	}
 	p.joining, p.limits = m.Joining, m.Limits
 	if m.Limits == e.store.RegistersDigest() { // otherwise a change is on its way to one of the two
 		e.compareLimits(p, m.Base != e.store.BaseDigest())
 	}
-	e.members.listen(now, p, m.Heard)
 	if !m.Joining {
 		e.members.inherit(now, p, m.Missing)
 		p.foundedAt = now - m.Founded
@@ -61,6 +64,8 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	case m.Seq > p.seq:
 		e.missing(now, p, p.seq, m.Seq)
 		p.seq = m.Seq
+	case m.Seq < p.seq:
+		p.restate(m.Seq) // somebody else named a higher one for it
 	}
 	if m.Seq == p.seq {
 		e.members.refresh(now, p, m.Sent)

@@ -136,6 +136,16 @@ func (w *words) int(v *int64, least, most int64) {
 	}
 }
 
+// flagged is a number below 2^63 and a flag in one word, the flag lowest.
+func (w *words) flagged(number *uint64, flag *bool) {
+	word := *number << 1
+	if *flag {
+		word |= 1
+	}
+	w.uint(&word)
+	*number, *flag = word>>1, word&1 != 0
+}
+
 // halves is two numbers in one word, upper first.
 func (w *words) halves(upper, lower *uint32) {
 	word := uint64(*upper)<<32 | uint64(*lower)

@@ -6,14 +6,15 @@ import "testing"
 func TestContactEndsEveryPause(t *testing.T) {
 	for name, contact := range map[string]func(p *probe, b *peer){
 		"heard after silence": func(p *probe, _ *peer) { p.run(4e9) },
-		"begins to hear us":   func(p *probe, _ *peer) { p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2}) },
+		"begins to hear us":   func(p *probe, _ *peer) { p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2, Seq: 1}) },
 		"its link was full": func(p *probe, _ *peer) {
-			p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2, Heard: []Heard{{Replica: 1}}, Sent: p.now - 900e6})
+			p.run(950e6)
+			p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2, Seq: 1, Heard: []Heard{{Replica: 1}}, Sent: p.now - 900e6})
 		},
 	} {
 		p := newReadyProbe(t)
 		heard := func() *peer {
-			return p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2, Heard: []Heard{{Replica: 1}}})
+			return p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2, Seq: 1, Heard: []Heard{{Replica: 1}}})
 		}
 		b := heard()
 		b.gap, b.gapTo, b.seq = true, 1, 1

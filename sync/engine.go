@@ -46,7 +46,7 @@ type Engine struct {
 	random   *rand.Rand // jitter; the only source of chance
 	reader   *reader
 	writer   *writer
-	inbox    string // where answers reach us; fixed before the first step
+	names    Secret // hashes limits' names in a pull
 	batch    Batch  // scratch of one message
 
 	// started is when NewEngine was called, by our clock: nothing was heard before.
@@ -88,16 +88,15 @@ type Engine struct {
 	stats Stats  // since the start; counters never go back
 }
 
-// NewEngine makes an engine that starts at now. inbox is the subject on which answers
-// reach it.
-func NewEngine(cfg Config, store Store, now int64, inbox string) *Engine {
+// NewEngine makes an engine that starts at now.
+func NewEngine(cfg Config, store Store, now int64) *Engine {
 	cfg = cfg.withDefaults()
-	secret := NewSecret(cfg.Key, "message tag")
+	secret := tagSecret(cfg.Key, cfg.Cluster)
 	e := &Engine{
-		cfg: cfg, store: store, inbox: inbox,
+		cfg: cfg, store: store,
 		subjects: newSubjects(cfg.Prefix, cfg.Cluster),
 		random:   cfg.random(),
-		reader:   newReader(secret), writer: newWriter(secret),
+		reader:   newReader(secret, cfg.Replica), writer: newWriter(secret), names: NewSecret(cfg.Key, "limit names"),
 		started: now, nextFlush: now + int64(cfg.Interval), nextBeat: now,
 		join: joining{startedAt: now},
 	}
@@ -110,17 +109,11 @@ func NewEngine(cfg Config, store Store, now int64, inbox string) *Engine {
 	return e
 }
 
-// Subjects lists what a transport has to deliver to this engine, besides its inbox. They
-// depend on the configuration only, so a transport may subscribe before the first step.
+// Subjects lists what a transport has to deliver to this engine: everybody's broadcasts, and
+// what is addressed to this replica. They depend on the configuration only, so a transport
+// may subscribe before the first step.
 func (e *Engine) Subjects() []string {
-	var out []string
-	for _, k := range []Kind{KindDelta, KindBeat, KindLimits, KindReset, KindBye} {
-		out = append(out, e.subjects.broadcast(k))
-	}
-	for _, k := range []Kind{KindRepair, KindSnapshot, KindSettle} {
-		out = append(out, e.subjects.of(k, e.cfg.Node, e.cfg.Replica))
-	}
-	return out
+	return []string{e.subjects.broadcasts(), e.subjects.addressed(e.cfg.Node, e.cfg.Replica)}
 }
 
 // Step takes one input at time now, the node's clock, which never steps back.
@@ -183,7 +176,7 @@ func (e *Engine) publish(now int64) {
 	if now >= e.nextFlush {
 		e.flush(now, false)
 	}
-	e.spreadRegisters(now)
+	e.pulls(now)
 	if resets := e.store.Resets(now, true); len(resets) > 0 {
 		e.sendResets(now, resets)
 	}
@@ -237,17 +230,30 @@ func (e *Engine) close(now int64) {
 }
 
 func (e *Engine) broadcast(now int64, m *Message, b *Batch) {
-	e.send(now, e.subjects.of(m.Kind, e.cfg.Node, e.cfg.Replica), "", m, b)
+	e.send(now, e.subjects.of(m.Kind, e.cfg.Node, e.cfg.Replica), m, b)
+}
+
+// tell addresses a message to one peer. It echoes the peer's last beat.
+func (e *Engine) tell(now int64, p *peer, m *Message, b *Batch) {
+	m.To, m.Beat = p.replica, p.beat
+	e.send(now, e.subjects.between(m.Kind, e.cfg.Node, e.cfg.Replica, p.node, p.replica), m, b)
+}
+
+// request asks a peer something, under the next number.
+func (e *Engine) request(now int64, p *peer, m *Message) {
+	e.requests++
+	m.Request = e.requests
+	e.tell(now, p, m, nil)
 }
 
 // send signs a message with our name and time, and puts it out. The rows are those of b,
 // if there is one.
-func (e *Engine) send(now int64, subject, reply string, m *Message, b *Batch) {
+func (e *Engine) send(now int64, subject string, m *Message, b *Batch) {
 	m.Node, m.Replica, m.Sent = e.cfg.Node, e.cfg.Replica, now
 	data := e.writer.encode(m, b)
 	e.stats.Sent[m.Kind].add(len(data))
 	if b != nil {
 		e.stats.RowsSent += uint64(b.Len())
 	}
-	e.out.Packets = append(e.out.Packets, Packet{Subject: subject, Reply: reply, Data: data})
+	e.out.Packets = append(e.out.Packets, Packet{Subject: subject, Data: data})
 }

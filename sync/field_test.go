@@ -22,7 +22,7 @@ func keyOf(name string) int {
 
 func TestTheTableHasEachFieldOfAMessageOnce(t *testing.T) {
 	message := reflect.TypeFor[Message]()
-	seen := map[string]int{"": 0, "Kind": 0} // key 0 is none, and the kind stands before the map
+	seen := map[string]int{"": 0, "Kind": 0, "To": 0} // key 0 is none, the kind stands before the map, and the tag covers who the receiver is
 	for key := 1; key < len(fields); key++ {
 		name := fields[key].name
 		if _, ok := message.FieldByName(name); !ok {
@@ -80,7 +80,7 @@ func TestNumbersOutOfRangeAreClampedBySenders(t *testing.T) {
 	m := fullMessage()
 	m.Sent, m.Heard[0].Lag = crdt.End+1, -maxOffset-1
 	m.Settlements[0].Actual, m.Settled[0].Back = -1, crdt.MaxTotal+1
-	got, err := newReader(testSecret).decode(newWriter(testSecret).encode(m, nil))
+	got, err := newReader(testSecret, testSelf).decode(newWriter(testSecret).encode(m, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

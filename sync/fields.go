@@ -45,13 +45,15 @@ var fields = [...]field{
 	28: records("Refunds", maxRefunds, func(m *Message) *[]Refund { return &m.Refunds }, refundRecord),
 	29: signed("Founded", 0, crdt.End, func(m *Message) *int64 { return &m.Founded }),
 	30: signed("Before", 0, crdt.End, func(m *Message) *int64 { return &m.Before }),
+	31: number("Beat", func(m *Message) *uint64 { return &m.Beat }),
+	32: records("Held", maxHeld, func(m *Message) *[]Held { return &m.Held }, heldRecord),
 }
 
 // The records. A word that holds a time is an int64's bits.
 
 func heardRecord(w *words, h *Heard) {
 	w.uint((*uint64)(&h.Replica))
-	w.uint(&h.Seq)
+	w.flagged(&h.Beat, &h.Member)
 	w.int(&h.Lag, -maxOffset, maxOffset) // sums of two lags fit into an int64
 }
 
@@ -124,6 +126,11 @@ func missingRecord(w *words, m *Missing) {
 	kind := int64(m.Kind)
 	w.int(&kind, 0, int64(spanKinds)-1)
 	m.Kind = SpanKind(kind) //nolint:gosec // within the range
+}
+
+func heldRecord(w *words, h *Held) {
+	w.uint(&h.Name)
+	stampWords(w, &h.Stamp)
 }
 
 func stampWords(w *words, s *crdt.Stamp) {

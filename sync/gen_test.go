@@ -112,17 +112,24 @@ func genMessage(t *rapid.T) *Message {
 		Node: genName(t), Replica: genReplica(t, "sender"),
 		Sent: rapid.Int64Range(-crdt.End, crdt.End).Draw(t, "sent"),
 	}
+	if m.Kind.addressed() {
+		m.To = testSelf
+	}
 	has := func(field string) bool { return rapid.IntRange(0, 2).Draw(t, field) == 0 }
 	if has("seq") {
 		m.Seq = genUint64(t, "seq")
 	}
+	if has("beat") {
+		m.Beat = genUint64(t, "number")
+	}
+	m.Held = genSlice(t, "held", 5, func() Held { return Held{Name: genUint64(t, "name"), Stamp: genStamp(t, "stamp")} })
 	if has("deltas") {
 		m.Deltas = genDeltas(t, 5, 20)
 	}
 	m.Joining, m.Last, m.Done = has("joining"), has("last"), has("done")
 	m.Heard = genSlice(t, "heard", 5, func() Heard {
 		return Heard{
-			Replica: genReplica(t, "peer"), Seq: genUint64(t, "seq"),
+			Replica: genReplica(t, "peer"), Beat: genUint64(t, "beat") >> 1, Member: rapid.Bool().Draw(t, "member"),
 			Lag: rapid.Int64Range(-maxOffset, maxOffset).Draw(t, "lag"),
 		}
 	})

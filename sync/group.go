@@ -6,19 +6,56 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
-// group is the part of the cluster that this node can count with: how many nodes there
+// company is the part of the cluster that this node can count with: how many nodes there
 // are with us, how many of them hear each other with us, and whether those are not all.
-// Nodes that hear each other only partly cannot divide anything among themselves, so
-// then each counts for itself alone.
-func (ms *members) group(now int64, connected bool) (size, visible int, isolated bool) {
-	size = 1 + len(ms.roster.names)
-	if !connected {
-		return size, 1, size > 1 || !ms.cfg.Alone
+type company struct {
+	size, visible int
+	isolated      bool
+}
+
+// groupSight is the company as it was found last. It holds until somebody comes or goes, or a
+// peer turns out to be deaf: looking takes a pass over whom each peer hears.
+type groupSight struct {
+	company
+	seen      bool // company means nothing before it
+	connected bool
+	edits     int   // of the roster
+	until     int64 // by our clock: when a peer that does not hear us counts as deaf
+}
+
+// group is the company at now.
+func (ms *members) group(now int64, connected bool) company {
+	s := &ms.sight
+	if !s.seen || ms.changed || s.connected != connected || s.edits != ms.roster.edits || now >= s.until {
+		*s = groupSight{seen: true, connected: connected, edits: ms.roster.edits, until: ms.nextDeaf(now), company: ms.findGroup(now, connected)}
+		ms.changed = false
 	}
+	return s.company
+}
+
+// nextDeaf is when the next peer counts as deaf, if nothing is heard until then.
+func (ms *members) nextDeaf(now int64) int64 {
+	next := int64(crdt.End)
+	for _, p := range ms.peers {
+		if at := p.deafAt + int64(ms.cfg.SuspectAfter); !p.hearsUs && at > now {
+			next = min(next, at)
+		}
+	}
+	return next
+}
+
+// findGroup looks at members alone. Nodes that hear each other only partly cannot divide
+// anything among themselves, so then each counts for itself alone.
+func (ms *members) findGroup(now int64, connected bool) company {
+	size := 1 + len(ms.roster.names)
+	if !connected {
+		return company{size, 1, size > 1 || !ms.cfg.Alone}
+	}
+	isolated := false
 	alive := []crdt.Replica{ms.cfg.Replica}
 	var heard []string
 	for _, p := range ms.peers {
-		if p.state == PeerAlive {
+		if p.state == PeerAlive && p.confirmed {
 			alive, heard = append(alive, p.replica), append(heard, p.node)
 			isolated = isolated || ms.deaf(now, p)
 		}
@@ -27,16 +64,16 @@ func (ms *members) group(now int64, connected bool) (size, visible int, isolated
 		isolated = isolated || !slices.Contains(heard, name)
 	}
 	if !isolated {
-		return size, size, false
+		return company{size, size, false}
 	}
 	slices.Sort(alive)
 	for _, p := range ms.peers {
-		if p.state == PeerAlive && !hearsAll(p, alive) {
-			return size, 1, true
+		if p.state == PeerAlive && p.confirmed && !hearsAll(p, alive) {
+			return company{size, 1, true}
 		}
 	}
 	slices.Sort(heard)
-	return size, 1 + len(slices.Compact(heard)), true
+	return company{size, 1 + len(slices.Compact(heard)), true}
 }
 
 // hearsAll reports whether the peer said that it hears exactly the others of the group.
@@ -66,7 +103,8 @@ func (e *Engine) showPeers(now int64) {
 // tick does so: a group that changes twice within a step never was.
 func (e *Engine) showGroup(now int64) {
 	v := e.view
-	v.Members, v.Visible, v.Isolated = e.members.group(now, e.connected)
+	g := e.members.group(now, e.connected)
+	v.Members, v.Visible, v.Isolated = g.size, g.visible, g.isolated
 	v.Joined = v.Joined || e.join.ready
 	e.show(now, v)
 }

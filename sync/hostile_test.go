@@ -181,14 +181,14 @@ func hostileGroups() map[string][]byte {
 }
 
 func TestHostileBytesAreRefusedWholeAndCheaply(t *testing.T) {
-	r := newReader(testSecret)
+	r := newReader(testSecret, testSelf)
 	for name, b := range nasty() {
 		m, err := r.parse(b)
 		if !errors.Is(err, ErrMalformed) || m != nil {
 			t.Errorf("%s: got %+v, %v", name, m, err)
 		}
-		sealed := testSecret.seal(slices.Clone(b))
-		if m, err := r.decode(sealed); len(sealed) <= MaxMessage && !errors.Is(err, ErrMalformed) || m != nil {
+		whole := sealed(b)
+		if m, err := r.decode(whole); len(whole) <= MaxMessage && !errors.Is(err, ErrMalformed) || m != nil {
 			t.Errorf("%s, sealed: got %+v, %v", name, m, err)
 		}
 		if n := allocated(func() { _, _ = r.parse(b) }); n > most(len(b)) {
@@ -202,7 +202,7 @@ func TestPlainHandmadeBytesAreAccepted(t *testing.T) {
 	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 1<<24-1, 0, int(60e9), int(60e9), 1,
 		append([]byte{msgpcode.Bin8, 16}, make([]byte, 16)...), []byte{msgpcode.Bin8, 1, 1}, []byte{msgpcode.Bin8, 1, 5},
 		[]byte{msgpcode.Bin8, 0}, []byte{msgpcode.Bin8, 1, 0})
-	m, err := newReader(testSecret).parse(with(keyOf("Deltas"), append([]byte{0x91}, g...)))
+	m, err := newReader(testSecret, testSelf).parse(with(keyOf("Deltas"), append([]byte{0x91}, g...)))
 	if err != nil || m.rowsOf() != 1 || m.Deltas[0].Rule != 1<<16-1 || m.Deltas[0].Slot != 1<<8-1 || m.Deltas[0].Rows[0].Cur != (crdt.Part{Origin: 60e9, Count: crdt.Count{P: 5}}) {
 		t.Fatalf("%+v, %v", m, err)
 	}
@@ -211,7 +211,7 @@ func TestPlainHandmadeBytesAreAccepted(t *testing.T) {
 // Accepted messages are bounded too: the worst are those whose rows say nothing,
 // since a row takes 64 bytes in memory whatever it says.
 func TestDecodingAllocatesAtMostFiveTimesTheMessage(t *testing.T) {
-	w, r := newWriter(testSecret), newReader(testSecret)
+	w, r := newWriter(testSecret), newReader(testSecret, testSelf)
 	nothing := crdt.Row{Cur: crdt.Part{Origin: crdt.Never}, Prev: crdt.Part{Origin: crdt.Never}}
 	check := func(name string, m *Message) {
 		t.Helper()
@@ -238,10 +238,10 @@ func TestDecodingAllocatesAtMostFiveTimesTheMessage(t *testing.T) {
 	}
 	check("resets", m)
 	check("refunds", &Message{
-		Kind: KindSettle, Node: "n", Replica: 1, Settlements: make([]Settlement, maxSettlements), Refunds: make([]Refund, maxRefunds),
+		Kind: KindSettle, To: testSelf, Node: "n", Replica: 1, Settlements: make([]Settlement, maxSettlements), Refunds: make([]Refund, maxRefunds),
 	})
 	check("settlements", &Message{
-		Kind: KindSettle, Node: "n", Replica: 1, Settlements: make([]Settlement, maxSettlements), Settled: make([]Settled, maxSettlements),
+		Kind: KindSettle, To: testSelf, Node: "n", Replica: 1, Settlements: make([]Settlement, maxSettlements), Settled: make([]Settled, maxSettlements),
 	})
 	check("short registers", &Message{Kind: KindLimits, Node: "n", Replica: 1, Regs: make([]Register, maxRegisters)})
 	check("everything", fullMessage())
@@ -269,9 +269,9 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		"Of": number, "Since": number, "Have": records, "Cursor": number, "Next": number,
 		"Last": truth, "Done": truth, "Page": number, "Origins": records, "Base": number,
 		"Settlements": records, "Settled": records, "Known": records, "Beyond": records,
-		"Missing": records, "Refunds": records, "Founded": number, "Before": number,
+		"Missing": records, "Refunds": records, "Founded": number, "Before": number, "Beat": number, "Held": records,
 	}
-	r := newReader(testSecret)
+	r := newReader(testSecret, testSelf)
 	for field := 1; field < len(fields); field++ {
 		ok, listed := accepts[fields[field].name]
 		if !listed {

@@ -18,9 +18,9 @@ type invariants struct {
 
 // memory is what of a peer must not go back.
 type memory struct {
-	left, sure, known bool
-	seq               uint64
-	freshAt, heardAt  int64
+	left, sure, known, confirmed bool
+	seq, asked                   uint64
+	freshAt, heardAt, sent       int64
 }
 
 // check returns the first invariant that does not hold after a step at now, "" if all do.
@@ -46,7 +46,7 @@ func (iv *invariants) check(now int64) string {
 			}
 			asked[r.id] = true
 		}
-		iv.last[p.replica] = memory{left: p.left, sure: p.sure, known: p.known, seq: p.seq, freshAt: p.freshAt, heardAt: p.heardAt}
+		iv.last[p.replica] = memory{left: p.left, sure: p.sure, known: p.known, seq: p.seq, freshAt: p.freshAt, heardAt: p.heardAt, confirmed: p.confirmed, asked: p.asked, sent: p.sent}
 	}
 	if len(iv.last) > len(e.members.peers) {
 		for r := range iv.last {
@@ -83,7 +83,7 @@ func (iv *invariants) check(now int64) string {
 func (iv *invariants) peer(now int64, p *peer) string {
 	e, was, silence := iv.engine, iv.last[p.replica], now-p.heardAt
 	switch {
-	case p.left && p.state != PeerGone, was.left && !p.left, p.left != (p.byeSeq > 0), p.left && p.seq < p.byeSeq-1:
+	case p.left && p.state != PeerGone, p.left != (p.byeSeq > 0), p.left && p.seq < p.byeSeq-1:
 		return "S2"
 	case !e.closed && p.state == PeerAlive && silence >= int64(e.cfg.SuspectAfter),
 		p.state == PeerSuspect && silence < int64(e.cfg.SuspectAfter),
@@ -92,12 +92,14 @@ func (iv *invariants) peer(now int64, p *peer) string {
 		return "S3"
 	case p.gap && (!p.known || p.since >= p.gapTo || p.gapTo > p.seq), !p.gap && p.gapTo != 0, !p.known && p.seq != 0:
 		return "S4"
-	case p.seq < was.seq, was.known && !p.known, was.sure && !p.sure, p.freshAt < was.freshAt, !p.sure && p.freshAt != 0:
+	case p.seq < was.seq && p.gap, was.known && !p.known, was.sure && !p.sure, p.freshAt < was.freshAt, !p.sure && p.freshAt != 0:
 		return "S5"
 	case p.differs && p.mismatch.failures == 0:
 		return "S6"
-	case !slices.IsSorted(p.hears), p.hearsUs != slices.Contains(p.hears, e.cfg.Replica):
+	case !slices.IsSorted(p.hears), !slices.IsSorted(p.strange), p.hearsUs != (slices.Contains(p.hears, e.cfg.Replica) || slices.Contains(p.strange, e.cfg.Replica)):
 		return "S8"
+	case was.confirmed && !p.confirmed, p.sent < was.sent, p.asked < was.asked && was.asked < 1<<40:
+		return "S15"
 	}
 	return ""
 }

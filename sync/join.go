@@ -52,7 +52,7 @@ func (j *joining) beat(e *Engine, now int64, p *peer) {
 		e.members.founding.ran(min(p.foundedAt, e.members.founding.at-1))
 	}
 	j.alone = false
-	if !j.ready && !p.joining && p.request.id == 0 && p.request.pace.due(now) && !j.transferring(e) {
+	if !j.ready && p.confirmed && !p.joining && p.request.id == 0 && p.request.pace.due(now) && !j.transferring(e) {
 		e.ask(now, p, KindSnapshot, 0, 0, Cursor{})
 	}
 }
@@ -88,7 +88,7 @@ func (j *joining) tick(e *Engine, now int64) {
 	}
 	heard, starting := 0, 0
 	for _, p := range e.members.peers {
-		if p.state == PeerAlive {
+		if p.state == PeerAlive && p.confirmed {
 			heard++
 			if p.joining {
 				starting++

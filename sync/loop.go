@@ -54,15 +54,13 @@ func NewLoop(cfg Config, store Store, transport Transport, now func() int64, log
 		transport = nowhere{}
 		l.transport = transport
 	}
-	// The engine needs the transport's inbox, and the transport the engine's subjects. The
-	// turn holds packets back until both are there.
+	// The turn holds packets back until the outbox is there.
 	l.lock()
 	defer l.unlock()
-	l.engine = NewEngine(cfg, store, now(), "")
+	l.engine = NewEngine(cfg, store, now())
 	if err := transport.Open(l.engine.Subjects(), l); err != nil {
 		return nil, err
 	}
-	l.engine.inbox = transport.Inbox()
 	l.outbox = newOutbox(transport)
 	l.ready.Store(l.engine.Ready())
 	l.look()
@@ -241,8 +239,7 @@ func (l *Loop) logEvent(ev Event) {
 // nowhere is the transport of a node without a network.
 type nowhere struct{}
 
-func (nowhere) Open([]string, Handler) error         { return nil }
-func (nowhere) Inbox() string                        { return "" }
-func (nowhere) Publish(string, string, []byte) error { return nil }
-func (nowhere) Dropped() uint64                      { return 0 }
-func (nowhere) Close() error                         { return nil }
+func (nowhere) Open([]string, Handler) error { return nil }
+func (nowhere) Publish(string, []byte) error { return nil }
+func (nowhere) Dropped() uint64              { return 0 }
+func (nowhere) Close() error                 { return nil }

@@ -33,6 +33,12 @@ type members struct {
 	started int64
 	// heard: some other incarnation was heard. It stays true.
 	heard bool
+	// echoes is which of our beats are young, newcomers how many more peers may come.
+	echoes    echoes
+	newcomers newcomers
+	// changed: who is there or who hears whom is not what group saw last.
+	changed bool
+	sight   groupSight
 	// spans are the stretches of the unknown that are over.
 	spans spans
 	// departed is how far the clocks of peers that were forgotten were from ours.
@@ -66,13 +72,13 @@ func (ms *members) search(r crdt.Replica) (int, bool) {
 	return slices.BinarySearchFunc(ms.peers, r, func(p *peer, r crdt.Replica) int { return cmp.Compare(p.replica, r) })
 }
 
-// add makes a peer, or returns nil if there are too many. One that is gone makes room:
-// the one that has been silent longest.
+// add makes a peer, or returns nil if there are too many. One that is gone makes room, or
+// else a stranger: the one that has been silent longest.
 func (ms *members) add(node string, r crdt.Replica) *peer {
 	if len(ms.peers) >= MaxPeers {
 		oldest := -1
 		for i, p := range ms.peers {
-			if p.state == PeerGone && (oldest < 0 || p.heardAt < ms.peers[oldest].heardAt) {
+			if (p.state == PeerGone || !p.confirmed) && (oldest < 0 || p.heardAt < ms.peers[oldest].heardAt) {
 				oldest = i
 			}
 		}
@@ -94,32 +100,36 @@ func (ms *members) add(node string, r crdt.Replica) *peer {
 	return p
 }
 
-// hear notes a sign of life and makes the peer if it is new; nil if there are too many.
-// appeared says that the peer is new or was silent, so that both sides should exchange
-// beats soon.
-func (ms *members) hear(now int64, m *Message) (p *peer, appeared bool) {
+// hear notes a message and makes the peer if it is new; nil if there are too many. fresh says
+// that nothing later was heard of it, and only then is the message a sign of life. appeared
+// says that the peer is new or was silent, so that both sides should exchange beats soon.
+func (ms *members) hear(now int64, m *Message) (p *peer, fresh, appeared bool) {
 	if p = ms.find(m.Replica); p == nil {
+		if !ms.newcomers.take(now) {
+			return nil, false, false
+		}
 		if p = ms.add(m.Node, m.Replica); p == nil {
-			return nil, false
+			return nil, false, false
 		}
-		p.heardAt, p.deafAt, p.metAt = now, now, now
-		ms.replace(now, p)
-		if m.Kind != KindBye {
-			appeared = true
-			if m.Node != ms.cfg.Node {
-				ms.roster.add(m.Node)
-			}
-			ms.events(EventPeerJoined, p, "")
-		}
-		if p.node == ms.cfg.Node {
-			ms.events(EventTwin, p, "another live node has our name; unless that is our last run, give each node its own -name")
-		}
+		p.heardAt, p.deafAt, p.metAt, p.sent = now, now, now, m.Sent-1
+		p.joining = true // until it says otherwise
+		appeared = m.Kind != KindBye
+	}
+	if fresh = p.fresh(m); !fresh {
+		return p, false, appeared
+	}
+	if p.left && m.Sent > p.byeSent && (m.Kind == KindBeat || m.Kind == KindDelta) {
+		ms.rejoin(p)
+	}
+	p.sent = m.Sent
+	if m.Kind == KindBeat {
+		p.beat = m.Beat
 	}
 	if p.state != PeerAlive && !p.left {
 		appeared = true
 		p.contact()
 		ms.events(EventPeerBack, p, fmt.Sprintf("after %.1f s of silence", float64(now-p.heardAt)/1e9))
-		p.state = PeerAlive
+		p.state, ms.changed = PeerAlive, true
 	}
 	p.heardAt = now
 	p.lag.add(now, now-m.Sent, lagSpan)
@@ -131,7 +141,15 @@ func (ms *members) hear(now int64, m *Message) (p *peer, appeared bool) {
 	p.replacedAt = 0
 	p.bearing.recent.add(now, now-m.Sent, recentSpan)
 	p.bearing.sent(now, m.Sent)
-	return p, appeared
+	return p, true, appeared
+}
+
+// rejoin takes back a bye whose sender goes on speaking: somebody else said it.
+func (ms *members) rejoin(p *peer) {
+	p.left, p.byeSeq, ms.changed = false, 0, true
+	if p.confirmed && p.node != ms.cfg.Node {
+		ms.roster.add(p.node)
+	}
 }
 
 // age moves peers along by silence and forgets those that matter no more. It reports
@@ -141,10 +159,10 @@ func (ms *members) age(now int64) (changed bool) {
 		silence := now - p.heardAt
 		switch {
 		case p.state == PeerAlive && silence >= int64(ms.cfg.SuspectAfter):
-			p.state, changed = PeerSuspect, true
+			p.state, changed, ms.changed = PeerSuspect, true, true
 			ms.events(EventPeerSuspect, p, fmt.Sprintf("not heard for %.1f s", float64(silence)/1e9))
 		case p.state == PeerSuspect && silence >= int64(ms.cfg.GoneAfter):
-			p.state, p.goneAt, changed = PeerGone, now, true
+			p.state, p.goneAt, changed, ms.changed = PeerGone, now, true, true
 			ms.events(EventPeerGone, p, fmt.Sprintf("not heard for %.1f s", float64(silence)/1e9))
 		}
 	}
@@ -170,8 +188,13 @@ func (ms *members) bye(now int64, p *peer) bool {
 	if from := p.unknown(); p.replacedAt == 0 && now-from >= healedAfter {
 		ms.spans.close(p.replica, from, now, SpanHealed) // what was too old by then nobody repairs
 	}
-	p.left, p.state, p.goneAt = true, PeerGone, now
-	if !slices.ContainsFunc(ms.peers, func(other *peer) bool { return other.node == p.node && other.state == PeerAlive }) {
+	p.left, p.state, p.goneAt, ms.changed = true, PeerGone, now, true
+	if !p.confirmed { // a recording strikes nobody off
+		return true
+	}
+	if !slices.ContainsFunc(ms.peers, func(other *peer) bool {
+		return other.node == p.node && other.state == PeerAlive && other.confirmed
+	}) {
 		ms.roster.remove(p.node)
 	}
 	ms.events(EventPeerLeft, p, "said bye")
@@ -185,25 +208,33 @@ func (ms *members) admits(p *peer) bool {
 		return !p.left
 	}
 	return ms.roster.has(p.node) && !slices.ContainsFunc(ms.peers, func(other *peer) bool {
-		return other.node == p.node && (other.heardAt > p.heardAt || other.heardAt == p.heardAt && other.replica > p.replica)
+		return other.confirmed && other.node == p.node && (other.heardAt > p.heardAt || other.heardAt == p.heardAt && other.replica > p.replica)
 	})
 }
 
 // listen takes over whom the peer hears, and how late we reach it.
 func (ms *members) listen(now int64, p *peer, heard []Heard) {
-	heardUs := p.hearsUs
-	p.hears, p.hearsUs = p.hears[:0], false
+	heardUs, hears, strange := p.hearsUs, make([]crdt.Replica, 0, len(heard)), []crdt.Replica(nil)
+	p.hearsUs = false
 	for _, h := range heard {
-		p.hears = append(p.hears, h.Replica)
+		if h.Member {
+			hears = append(hears, h.Replica)
+		} else {
+			strange = append(strange, h.Replica)
+		}
 		switch {
 		case h.Replica == ms.cfg.Replica:
 			p.hearsUs, p.theirLag = true, h.Lag
 			p.bearing.seen(now, h.Lag)
+			ms.confirm(now, p, h.Beat)
 		case ms.find(h.Replica) == nil:
 			ms.tell(now, h.Replica)
 		}
 	}
-	slices.Sort(p.hears)
+	slices.Sort(hears)
+	slices.Sort(strange)
+	ms.changed = ms.changed || p.hearsUs != heardUs || !slices.Equal(hears, p.hears)
+	p.hears, p.strange = hears, strange
 	switch {
 	case p.hearsUs:
 		p.deafLogged = false
@@ -239,7 +270,7 @@ func (ms *members) count(state PeerState) int {
 // reach is how many peers can admit, and the largest estimated delay to one of them.
 func (ms *members) reach() (peers int, delay int64) {
 	for _, p := range ms.peers {
-		if p.state != PeerGone {
+		if p.state != PeerGone && p.confirmed {
 			_, d := p.offset()
 			peers, delay = peers+1, max(delay, d)
 		}

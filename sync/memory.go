@@ -2,7 +2,6 @@ package sync
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 )
@@ -11,9 +10,8 @@ import (
 // for tests, examples and many nodes in one process. The zero value is ready; safe for
 // concurrent use.
 type Memory struct {
-	mu    sync.RWMutex
-	ends  []*memoryEnd // open ones
-	count int          // transports made, for distinct inboxes
+	mu   sync.RWMutex
+	ends []*memoryEnd // open ones
 }
 
 // memoryQueue is how many packets wait for one receiver; more are dropped, as NATS does
@@ -23,13 +21,7 @@ const memoryQueue = 2048
 
 // Transport makes a new end of the network. It reaches others while it is open.
 func (n *Memory) Transport() Transport {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.count++
-	return &memoryEnd{
-		net: n, inbox: fmt.Sprintf("_INBOX.memory%d", n.count),
-		queue: make(chan Packet, memoryQueue), stop: make(chan struct{}),
-	}
+	return &memoryEnd{net: n, queue: make(chan Packet, memoryQueue), stop: make(chan struct{})}
 }
 
 // errMemoryClosed is what publishing returns after Close.
@@ -37,8 +29,7 @@ var errMemoryClosed = errors.New("sync: publish on a closed transport")
 
 type memoryEnd struct {
 	net      *Memory
-	inbox    string
-	subjects []string // patterns, the inbox first; fixed by Open
+	subjects []string // patterns; fixed by Open
 	queue    chan Packet
 	stop     chan struct{}
 	done     sync.WaitGroup
@@ -50,7 +41,7 @@ type memoryEnd struct {
 
 // Open connects at once: this network is never away.
 func (t *memoryEnd) Open(subjects []string, h Handler) error {
-	t.subjects = append([]string{t.inbox}, subjects...)
+	t.subjects = subjects
 	t.net.mu.Lock()
 	t.net.ends = append(t.net.ends, t)
 	t.net.mu.Unlock()
@@ -68,10 +59,8 @@ func (t *memoryEnd) Open(subjects []string, h Handler) error {
 	return nil
 }
 
-func (t *memoryEnd) Inbox() string { return t.inbox }
-
 // Publish copies data for each receiver: they may overwrite it. It never waits for one.
-func (t *memoryEnd) Publish(subject, reply string, data []byte) error {
+func (t *memoryEnd) Publish(subject string, data []byte) error {
 	select {
 	case <-t.stop:
 		return errMemoryClosed
@@ -83,7 +72,7 @@ func (t *memoryEnd) Publish(subject, reply string, data []byte) error {
 		if other == t || !matchesAny(other.subjects, subject) {
 			continue
 		}
-		p := Packet{Subject: subject, Reply: reply, Data: append([]byte(nil), data...)}
+		p := Packet{Subject: subject, Data: append([]byte(nil), data...)}
 		select {
 		case other.queue <- p:
 		default:

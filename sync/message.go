@@ -9,8 +9,8 @@ import (
 // Kind is what a message is for: one token of its subject, and one byte of its envelope.
 type Kind uint8
 
-// The kinds. Broadcasts go out on the sender's own subject, requests on the subject of the
-// replica asked, answers on the requester's inbox.
+// The kinds. All messages go out on the sender's own subject. Requests and answers are
+// addressed to one replica; the others are broadcasts.
 const (
 	KindDelta    Kind = iota + 1 // broadcast: rows of the sender's that changed
 	KindBeat                     // broadcast: a sign of life, with digests
@@ -22,13 +22,15 @@ const (
 	KindBye                      // broadcast: the sender stops
 	KindSettle                   // request to settle reservations, and to refund
 	KindSettled                  // answers KindSettle
+	KindPull                     // request for entries of the limits register that are newer
+	KindPulled                   // answers KindPull
 	kindEnd
 )
 
 var kindTokens = [kindEnd]string{
 	KindDelta: "delta", KindBeat: "beat", KindRepair: "repair", KindSnapshot: "snapshot",
 	KindRows: "rows", KindLimits: "limits", KindReset: "reset", KindBye: "bye",
-	KindSettle: "settle", KindSettled: "settled",
+	KindSettle: "settle", KindSettled: "settled", KindPull: "pull", KindPulled: "pulled",
 }
 
 // String is the kind's token in subjects and metrics.
@@ -39,11 +41,16 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// asks reports whether k is a request, on the subject of the replica asked.
-func (k Kind) asks() bool { return k == KindRepair || k == KindSnapshot || k == KindSettle }
+// asks reports whether k is a request.
+func (k Kind) asks() bool {
+	return k == KindRepair || k == KindSnapshot || k == KindSettle || k == KindPull
+}
 
-// answers reports whether k answers a request, on the requester's inbox.
-func (k Kind) answers() bool { return k == KindRows || k == KindSettled }
+// answers reports whether k answers a request.
+func (k Kind) answers() bool { return k == KindRows || k == KindSettled || k == KindPulled }
+
+// addressed reports whether messages of kind k are for one replica.
+func (k Kind) addressed() bool { return k.asks() || k.answers() }
 
 // Caps on one message. A sender splits what would be more; a receiver refuses the message.
 // They belong to the wire: raising one makes receivers of older releases refuse messages,
@@ -70,6 +77,8 @@ const (
 	maxKnown = 512
 	// maxWindows is of windows with 256 digests each, 2 KiB. More would not fit a message.
 	maxWindows = 16
+	// maxHeld is every limit that a node can have. More would not fit into a message.
+	maxHeld = 1 << 10
 	// maxName is in bytes of a node's or a limit's name. Longer ones would take room in
 	// each subject, or in each group of rows.
 	maxName = 64
@@ -86,7 +95,11 @@ type Message struct {
 	Kind    Kind
 	Node    string       // sender's name
 	Replica crdt.Replica // sender's incarnation
+	To      crdt.Replica // receiver's incarnation, 0 in a broadcast; the tag covers it, and it is not sent
 	Sent    int64        // sender's clock, unix nanoseconds, within crdt.End of 0
+	// Beat numbers the sender's beats from 1. In a request or an answer it is the number of the
+	// receiver's beat that the sender heard last, 0 for none: an echo, as in Heard.
+	Beat uint64
 
 	// Seq numbers the sender's delta messages from 1. In a beat and a bye it is the last
 	// one sent before; in rows, the last one for which the rows account.
@@ -108,11 +121,12 @@ type Message struct {
 	Regs            []Register    // limits, rows: entries of the limits register
 	Resets          []ClientReset // reset
 
-	// The requester chooses Request, and rows repeat it. Of is whose rows are asked for, 0
+	// Of is whose rows are asked for, 0
 	// for everybody's. With Since, they are those that left their sender after that
 	// message. Otherwise they are those in partitions whose digests differ from Have; of
 	// everybody's rows, Have are digests of origins; without Have, all partitions count.
 	// Cursor is where to begin.
+	// Every request has a number, higher than those before it, and its answer the same one.
 	Request uint64
 	Of      crdt.Replica
 	Since   uint64
@@ -126,6 +140,8 @@ type Message struct {
 	Last bool
 	Done bool
 
+	Held []Held // pull: the entries that the requester holds
+
 	// Settlements are of what the replica Of charged.
 	Settlements []Settlement // settle
 	Refunds     []Refund     // settle: of the settlements that are refunds
@@ -136,7 +152,12 @@ type Message struct {
 // Heard is what a beat says of one peer that the sender hears.
 type Heard struct {
 	Replica crdt.Replica
-	Seq     uint64 // of the last delta message seen
+	// Beat is the number of its beat that was heard last: who finds a late beat of its own here
+	// knows that the sender hears it now, and that this message is no recording.
+	Beat uint64
+	// Member says that the peer did the same for the sender. Others are strangers: they may
+	// be recordings.
+	Member bool
 	// Lag is the least of (received - sent) lately, each by its node's own clock, in
 	// nanoseconds: the delay minus the peer's clock's lead.
 	Lag int64
@@ -180,6 +201,12 @@ type Register struct {
 	Name  string
 	Stamp crdt.Stamp
 	Value []byte
+}
+
+// Held names an entry of the register that a node holds.
+type Held struct {
+	Name  uint64 // hash of its name
+	Stamp crdt.Stamp
 }
 
 // ClientReset says that a client of a limit was reset.

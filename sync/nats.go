@@ -38,8 +38,7 @@ func newNATS(conn *nats.Conn) *natsTransport {
 // natsTransport moves packets over one connection. up and dropped are atomic because Dropped
 // and the dialling transport read them beside run.
 type natsTransport struct {
-	conn  *nats.Conn
-	inbox string
+	conn *nats.Conn
 	// One queue for all subscriptions keeps a publisher's messages in order across
 	// subjects: a beat must not overtake the deltas that it counts.
 	queue   chan *nats.Msg
@@ -66,10 +65,7 @@ func (t *natsTransport) Open(subjects []string, h Handler) error {
 // subscribe asks the server for all subjects, or for none of them if it refuses one. The
 // library repeats them after each reconnection.
 func (t *natsTransport) subscribe(subjects []string) error {
-	if t.inbox == "" {
-		t.inbox = t.conn.NewInbox()
-	}
-	for _, s := range append([]string{t.inbox}, subjects...) {
+	for _, s := range subjects {
 		sub, err := t.conn.ChanSubscribe(s, t.queue)
 		if err != nil {
 			_ = t.unsubscribe()
@@ -112,7 +108,7 @@ func (t *natsTransport) run(h Handler) {
 			}
 			look()
 		case m := <-t.queue:
-			h.Receive(Packet{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
+			h.Receive(Packet{Subject: m.Subject, Data: m.Data})
 		}
 	}
 }
@@ -125,13 +121,8 @@ func (t *natsTransport) lost() error {
 	return errLost
 }
 
-func (t *natsTransport) Inbox() string { return t.inbox }
-
-func (t *natsTransport) Publish(subject, reply string, data []byte) error {
-	if reply == "" { // PublishRequest refuses that
-		return t.conn.Publish(subject, data)
-	}
-	return t.conn.PublishRequest(subject, reply, data)
+func (t *natsTransport) Publish(subject string, data []byte) error {
+	return t.conn.Publish(subject, data)
 }
 
 // Dropped adds up the subscriptions: the library counts for each one what did not fit into

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +33,7 @@ func DialNATS(o nats.Options, failed func(error)) (Transport, error) {
 	if failed == nil {
 		failed = func(error) {}
 	}
-	t := &dialledNATS{failed: failed, inbox: newInbox(&o)}
+	t := &dialledNATS{failed: failed}
 	t.alive, t.cancel = context.WithCancel(context.Background())
 	t.options = interruptible(t.alive, o)
 	return t, nil
@@ -44,7 +43,6 @@ func DialNATS(o nats.Options, failed func(error)) (Transport, error) {
 type dialledNATS struct {
 	options nats.Options
 	failed  func(error)
-	inbox   string
 
 	alive  context.Context // ends dialling and the connection
 	cancel context.CancelFunc
@@ -66,15 +64,6 @@ func validOptions(o nats.Options) error {
 	return err
 }
 
-// newInbox names an inbox as a connection with these options would.
-func newInbox(o *nats.Options) string {
-	inbox := nats.NewInbox()
-	if o.InboxPrefix == "" {
-		return inbox
-	}
-	return o.InboxPrefix + "." + strings.TrimPrefix(inbox, nats.InboxPrefix)
-}
-
 // Open begins to dial. It returns no error: the network may be away for as long as it likes.
 func (t *dialledNATS) Open(subjects []string, h Handler) error {
 	t.done.Go(func() {
@@ -90,7 +79,6 @@ func (t *dialledNATS) dial(subjects []string, h Handler) bool {
 	conn, err := t.options.Connect()
 	if err == nil {
 		over := newNATS(conn)
-		over.inbox = t.inbox
 		if err = over.subscribe(subjects); err == nil {
 			t.over.Store(over) // before h learns of it, and publishes
 			over.start(h)
@@ -118,11 +106,9 @@ func (t *dialledNATS) pause() {
 	}
 }
 
-func (t *dialledNATS) Inbox() string { return t.inbox }
-
-func (t *dialledNATS) Publish(subject, reply string, data []byte) error {
+func (t *dialledNATS) Publish(subject string, data []byte) error {
 	if over := t.over.Load(); over != nil {
-		return over.Publish(subject, reply, data)
+		return over.Publish(subject, data)
 	}
 	return errNoConnection
 }

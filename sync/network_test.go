@@ -59,7 +59,7 @@ const simStart = int64(1_700_000_040e9)
 func newSimNet(t testing.TB, seed uint64) *simNet {
 	n := &simNet{
 		t: t, now: simStart, random: rand.New(rand.NewPCG(seed, 7)), last: map[[2]*simNode]int64{},
-		reader: newReader(NewSecret([]byte(DefaultClusterKey), "message tag")),
+		reader: newReader(tagSecret([]byte(DefaultClusterKey), "default"), 0),
 	}
 	n.delay = func(_, _ *simNode) int64 { return 1e6 + n.random.Int64N(2e6) }
 	t.Cleanup(func() {
@@ -78,9 +78,9 @@ func (n *simNet) join(name string, skew int64, change ...func(*Config)) *simNode
 	for _, c := range change {
 		c(&cfg)
 	}
-	node.engine = NewEngine(cfg, node.store.store(), n.now+skew, fmt.Sprintf("_INBOX.%s.%d", name, r))
+	node.engine = NewEngine(cfg, node.store.store(), n.now+skew)
 	node.invariants.engine = node.engine
-	node.subjects = append(node.engine.Subjects(), node.engine.inbox)
+	node.subjects = node.engine.Subjects()
 	n.nodes = append(n.nodes, node)
 	node.connect()
 	return node
@@ -138,7 +138,7 @@ func (n *simNet) publish(from *simNode, p Packet) {
 	h := fnv.New64a()
 	h.Write(p.Data)
 	fmt.Fprintf(&n.trace, "%d %s %s %d %x\n", n.now-simStart, from.name, p.Subject, len(p.Data), h.Sum64())
-	m, err := n.reader.decode(p.Data)
+	m, err := n.reader.decodeOn(p)
 	if err != nil {
 		n.t.Fatalf("%s publishes what does not decode on %s: %v", from.name, p.Subject, err)
 	}

@@ -79,7 +79,7 @@ func (o *outbox) run() {
 			continue
 		}
 		for i, p := range packets {
-			if o.transport.Publish(p.Subject, p.Reply, p.Data) != nil {
+			if o.transport.Publish(p.Subject, p.Data) != nil {
 				o.lost.Add(1) // gaps and digests bring it back
 			}
 			packets[i] = Packet{}

@@ -25,7 +25,7 @@ func newStuck() *stuck { return &stuck{end: make(chan struct{})} }
 
 var errStuck = errors.New("server does not read")
 
-func (s *stuck) Publish(subject, reply string, data []byte) error {
+func (s *stuck) Publish(subject string, data []byte) error {
 	s.mu.Lock()
 	s.began++
 	flows := s.flows
@@ -36,7 +36,7 @@ func (s *stuck) Publish(subject, reply string, data []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.published = append(s.published, Packet{subject, reply, data})
+	s.published = append(s.published, Packet{subject, data})
 	return nil
 }
 

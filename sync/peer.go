@@ -26,7 +26,7 @@ type peer struct {
 
 	// state follows silence (S3); a bye makes it gone at once.
 	state PeerState
-	// left: it said bye. Then state is gone for good (S2).
+	// left: it said bye. Then state is gone, until it speaks again (S2).
 	left bool
 	// byeSeq is the number of its last delta plus 1, as its bye said it; 0 unless left (S2).
 	byeSeq uint64
@@ -34,6 +34,14 @@ type peer struct {
 	foundedAt int64
 	// joining: it said last that it has not merged a snapshot, so it gives none.
 	joining bool
+	// confirmed: a message of its echoed a young beat of ours. It stays true. A peer that is not
+	// confirmed is a stranger, and may be a recording: no member, and nobody answers it.
+	confirmed bool
+	// sent is the latest time at which a message of its was sent, and byeSent that of its bye,
+	// by its clock; both never go back. beat is the number of its latest beat, and asked that
+	// of its latest question.
+	sent, byeSent int64
+	beat, asked   uint64
 	// heardAt is when its last message came, by our clock. It never goes back. metAt is when
 	// the first one came.
 	heardAt, metAt int64
@@ -82,9 +90,10 @@ type peer struct {
 	bearing bearing
 	// theirLag is how late our messages reach it; it means nothing unless hearsUs.
 	theirLag int64
-	// hears is whom its last beat named, sorted; hearsUs says that we are among them (S8).
-	hears   []crdt.Replica
-	hearsUs bool
+	// hears is the members that its last beat named, sorted, and strange the strangers; nobody
+	// changes the lists. hearsUs says that the beat named us, as either (S8).
+	hears, strange []crdt.Replica
+	hearsUs        bool
 	// deafAt is since when its beats do not name us, by our clock; it means nothing
 	// while hearsUs.
 	deafAt int64
@@ -93,6 +102,10 @@ type peer struct {
 
 	// limits is the digest of its limits register in its last beat, 0 before one.
 	limits crdt.Digest
+	// pull is the number of the question under way for newer entries, 0 for none, and pulling
+	// paces such questions.
+	pull    uint64
+	pulling backoff
 	// otherLimits: it decides by other limits than we, since its configuration differs.
 	otherLimits bool
 }

@@ -1,7 +1,10 @@
 package sync
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -20,10 +23,11 @@ type probe struct {
 	events []Event
 	wake   int64
 
+	strangers bool   // the peers do not show by themselves that they hear the engine
+	beats     uint64 // of all peers together, so that their numbers rise
+
 	invariants invariants
 }
-
-const probeInbox = "_INBOX.probe"
 
 // newProbe makes an engine called probe, of incarnation 1, which is connected
 // unless change is nil-safe said otherwise.
@@ -40,9 +44,9 @@ func newUnconnectedProbe(t testing.TB, change func(*Config)) *probe {
 	if change != nil {
 		change(&cfg)
 	}
-	secret := NewSecret([]byte(DefaultClusterKey), "message tag")
-	p := &probe{t: t, now: simStart, store: newMemStore(1), writer: newWriter(secret), reader: newReader(secret)}
-	p.engine = NewEngine(cfg, p.store.store(), p.now, probeInbox)
+	secret := tagSecret([]byte(DefaultClusterKey), cmp.Or(cfg.Cluster, "default"))
+	p := &probe{t: t, now: simStart, store: newMemStore(1), writer: newWriter(secret), reader: newReader(secret, cfg.Replica)}
+	p.engine = NewEngine(cfg, p.store.store(), p.now)
 	p.invariants.engine = p.engine
 	return p
 }
@@ -54,7 +58,7 @@ func (p *probe) step(in Input) {
 		p.t.Fatal(broken)
 	}
 	for _, packet := range out.Packets {
-		m, err := p.reader.decode(packet.Data)
+		m, err := p.reader.decodeOn(packet)
 		if err != nil {
 			p.t.Fatalf("published on %s what does not decode: %v (%d bytes)", packet.Subject, err, len(packet.Data))
 		}
@@ -76,19 +80,33 @@ func (p *probe) run(d int64) {
 	}
 }
 
-// hear delivers a message on its sender's own subject, a request on the engine's and
-// an answer on its inbox.
+// hear delivers a message on its sender's own subject. A sender that was never heard shows
+// first that it hears the engine, unless peers are strangers.
 func (p *probe) hear(m *Message) *peer {
 	p.t.Helper()
-	subject := p.engine.subjects.of(m.Kind, m.Node, m.Replica)
-	switch {
-	case m.Kind.answers():
-		subject = probeInbox
-	case m.Kind.asks():
-		subject = p.engine.subjects.of(m.Kind, "probe", 1)
+	if m.Sent == 0 {
+		m.Sent = p.now - 1e6
 	}
-	p.hearOn(subject, m)
+	if !p.strangers && m.Replica != p.engine.cfg.Replica && p.engine.members.find(m.Replica) == nil {
+		p.confirm(m.Node, m.Replica, m.Sent-1)
+	}
+	p.hearOn(p.subjectOf(m), m)
 	return p.engine.members.find(m.Replica)
+}
+
+// confirm lets a peer answer something, with an echo.
+func (p *probe) confirm(node string, r crdt.Replica, sent int64) {
+	p.t.Helper()
+	m := &Message{Kind: KindSettled, Node: node, Replica: r, Sent: sent, Beat: p.engine.members.echoes.last}
+	p.hearOn(p.subjectOf(m), m)
+}
+
+func (p *probe) subjectOf(m *Message) string {
+	s := &p.engine.subjects
+	if m.Kind.addressed() {
+		return s.between(m.Kind, m.Node, m.Replica, p.engine.cfg.Node, p.engine.cfg.Replica)
+	}
+	return s.of(m.Kind, m.Node, m.Replica)
 }
 
 func (p *probe) hearOn(subject string, m *Message) {
@@ -96,7 +114,26 @@ func (p *probe) hearOn(subject string, m *Message) {
 	if m.Sent == 0 {
 		m.Sent = p.now - 1e6
 	}
-	p.step(Input{Kind: InputPacket, Packet: Packet{Subject: subject, Reply: "_INBOX.other", Data: p.writer.encode(m, nil)}})
+	if m.Kind == KindBeat && m.Beat == 0 {
+		p.beats++
+		m.Beat = p.beats
+	}
+	if m.Kind.addressed() {
+		m.To = p.engine.cfg.Replica
+	}
+	p.step(Input{Kind: InputPacket, Packet: Packet{Subject: subject, Data: p.writer.encode(m, nil)}})
+}
+
+// decodeOn reads a message whoever its receiver is.
+func (r *reader) decodeOn(p Packet) (*Message, error) {
+	if tokens := strings.Split(p.Subject, "."); len(tokens) == 8 {
+		to, err := strconv.ParseUint(tokens[7], 36, 64)
+		if err != nil {
+			return nil, err
+		}
+		r.seals = newSeals(r.seals.everyone, crdt.Replica(to))
+	}
+	return r.decode(p.Data)
 }
 
 // asked is the requests published since it was last called.
@@ -158,8 +195,12 @@ func TestSpoofedSenderIsDroppedAndCounted(t *testing.T) {
 		{Kind: KindDelta, Node: "c", Replica: 2, Seq: 1, Deltas: rowsFor(0, 1, 5)},
 		{Kind: KindDelta, Node: "b", Replica: 3, Seq: 1, Deltas: rowsFor(0, 1, 5)},
 		{Kind: KindBye, Node: "c", Replica: 3},
+		{Kind: KindRows, Node: "c", Replica: 3},
+		{Kind: KindSnapshot, Node: "c", Replica: 3, Request: 1},
 	} {
-		p.hearOn(p.engine.subjects.of(m.Kind, "b", 2), m)
+		on := *m
+		on.Node, on.Replica = "b", 2
+		p.hearOn(p.subjectOf(&on), m)
 		if got := p.drops(DropSender); got != uint64(i+1) {
 			t.Errorf("message %d: %d dropped as spoofed", i, got)
 		}
@@ -168,7 +209,7 @@ func TestSpoofedSenderIsDroppedAndCounted(t *testing.T) {
 		t.Errorf("count %d, peers %d", p.count(1), len(p.engine.members.peers))
 	}
 	if p.logged(EventPacketBad) != 1 {
-		t.Errorf("%d lines for three bad packets at one moment, want one", p.logged(EventPacketBad))
+		t.Errorf("%d lines for five bad packets at one moment, want one", p.logged(EventPacketBad))
 	}
 }
 
@@ -177,7 +218,7 @@ func TestPacketsThatDoNotBelongAreDroppedByReason(t *testing.T) {
 	good := p.writer.encode(&Message{Kind: KindBeat, Node: "b", Replica: 2, Sent: p.now}, nil)
 	subject := p.engine.subjects.of(KindBeat, "b", 2)
 	foreign := newWriter(testSecret).encode(&Message{Kind: KindBeat, Node: "b", Replica: 2, Sent: p.now}, nil)
-	secret := NewSecret([]byte(DefaultClusterKey), "message tag")
+	secret := tagSecret([]byte(DefaultClusterKey), "default")
 	for _, c := range []struct {
 		subject string
 		data    []byte
@@ -190,7 +231,7 @@ func TestPacketsThatDoNotBelongAreDroppedByReason(t *testing.T) {
 		{subject, make([]byte, MaxMessage+1), DropOversize},
 		{"ratelimit.v1.default.nonsense.b.2", good, DropSubject},
 		{p.engine.subjects.of(KindDelta, "b", 2), good, DropMalformed}, // another kind than its subject's
-		{probeInbox, good, DropMalformed},                              // only rows are answers
+		{subject + ".probe.1", good, DropSubject},                      // a broadcast to one
 	} {
 		before := p.drops(c.why)
 		p.step(Input{Kind: InputPacket, Packet: Packet{Subject: c.subject, Data: c.data}})
@@ -199,8 +240,8 @@ func TestPacketsThatDoNotBelongAreDroppedByReason(t *testing.T) {
 		}
 	}
 	p.hear(&Message{Kind: KindRepair, Node: "b", Replica: 2}) // no request number
-	if p.drops(DropMalformed) != 4 {
-		t.Errorf("a request without a number: %d", p.drops(DropMalformed))
+	if p.drops(DropStale) != 1 {
+		t.Errorf("a request without a number: %d", p.drops(DropStale))
 	}
 	var total uint64
 	for _, n := range p.engine.Status(p.now).Stats.Dropped {

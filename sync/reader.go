@@ -14,18 +14,19 @@ import (
 // of the message, so that decoding allocates at most 4 times the message plus 4 KiB (N9).
 // Not safe for concurrent use.
 type reader struct {
-	secret Secret
-	data   []byte           // the message being read, without its tag
-	src    bytes.Reader     // over data: what is left of it
-	dec    *msgpack.Decoder // over src; it never reads ahead
-	err    error            // the first one; nothing is read after it
-	rows   []crdt.Row       // of the message read last; room for as many as fit into one
-	words  words            // of the record being read
+	seals seals
+	data  []byte           // the message being read, without its tag
+	src   bytes.Reader     // over data: what is left of it
+	dec   *msgpack.Decoder // over src; it never reads ahead
+	err   error            // the first one; nothing is read after it
+	rows  []crdt.Row       // of the message read last; room for as many as fit into one
+	words words            // of the record being read
 }
 
-func newReader(s Secret) *reader {
+// newReader makes a reader of broadcasts, and of what is addressed to self.
+func newReader(s Secret, self crdt.Replica) *reader {
 	// A row takes 64 bytes in memory and at least 16 on the wire.
-	r := &reader{secret: s, rows: make([]crdt.Row, 0, MaxMessage/16)}
+	r := &reader{seals: newSeals(s, self), rows: make([]crdt.Row, 0, MaxMessage/16)}
 	r.dec = msgpack.NewDecoder(&r.src)
 	return r
 }

@@ -13,14 +13,26 @@ func (e *Engine) receive(now int64, packet Packet) {
 	if m == nil {
 		return
 	}
-	p, appeared := e.members.hear(now, m)
-	if p == nil {
-		e.drop(now, DropPeers, "more peers than fit: "+m.Node)
+	if p := e.members.find(m.Replica); p != nil && p.jumps(now, m.Seq) {
+		e.drop(now, DropSequence, "the sequence jumps further than "+m.Node+" can have sent since it was heard")
 		return
+	}
+	p, fresh, appeared := e.members.hear(now, m)
+	if p == nil {
+		e.drop(now, DropPeers, "more peers than fit, or more new ones than come within a second: "+m.Node)
+		return
+	}
+	if m.Kind.addressed() && !p.confirmed {
+		e.members.confirm(now, p, m.Beat)
+		e.showPeers(now)
 	}
 	if appeared {
 		e.beatSoon(now)
 		e.showPeers(now)
+	}
+	if stale := p.stale(m, fresh); stale != "" {
+		e.drop(now, DropStale, m.Kind.String()+" of "+m.Node+": "+stale)
+		return
 	}
 	e.stats.Received[m.Kind].add(len(packet.Data))
 	e.stats.RowsReceived += uint64(m.rowsOf())
@@ -30,13 +42,17 @@ func (e *Engine) receive(now int64, packet Packet) {
 	case KindBeat:
 		e.onBeat(now, p, m)
 	case KindRepair, KindSnapshot:
-		e.onRequest(now, m, packet.Reply)
+		e.onRequest(now, p, m)
 	case KindRows:
 		e.onRows(now, p, m)
 	case KindSettle:
-		e.onSettle(now, m, packet.Reply)
+		e.onSettle(now, p, m)
 	case KindSettled:
 		e.onSettled(now, m)
+	case KindPull:
+		e.onPull(now, p, m)
+	case KindPulled:
+		e.onPulled(now, p, m)
 	case KindLimits:
 		e.store.MergeRegisters(now, m.Regs)
 	case KindReset:
@@ -49,25 +65,26 @@ func (e *Engine) receive(now int64, packet Packet) {
 // receiveLast answers a repair after the bye. What was counted meanwhile is in no message
 // that has a number, so the answer's number is still that of the bye.
 func (e *Engine) receiveLast(now int64, packet Packet) {
-	if m := e.open(now, packet); m != nil && m.Kind == KindRepair {
-		e.onRequest(now, m, packet.Reply)
+	m := e.open(now, packet)
+	if m == nil || m.Kind != KindRepair {
+		return
+	}
+	if p := e.members.find(m.Replica); p != nil && p.stale(m, true) == "" {
+		e.onRequest(now, p, m)
 	}
 }
 
 // open returns the message in a packet, nil if it is our own or is to be dropped. A server
 // that restricts subjects by node vouches for the subject only, so the message has to agree
-// with it: a broadcast with its sender, a request with the kind that was asked for, an
-// answer with our inbox.
+// with it. That it is addressed to us its tag says.
 func (e *Engine) open(now int64, packet Packet) *Message {
 	kind, node, replica, ours := e.subjects.parse(packet.Subject)
-	inbox := packet.Subject == e.inbox
 	switch {
-	case inbox:
-	case !ours || kind.answers():
+	case !ours:
 		e.drop(now, DropSubject, packet.Subject)
 		return nil
-	case replica == e.cfg.Replica && !kind.asks():
-		return nil // our own broadcast
+	case replica == e.cfg.Replica:
+		return nil // our own
 	}
 	m, err := e.reader.decode(packet.Data)
 	if err != nil {
@@ -75,15 +92,10 @@ func (e *Engine) open(now int64, packet Packet) *Message {
 		return nil
 	}
 	switch {
-	case m.Replica == e.cfg.Replica:
-		return nil
-	case inbox || kind.asks():
-		// Addressed to us, so the subject names us and not the sender.
 	case m.Node != node || m.Replica != replica:
 		e.drop(now, DropSender, "subject "+packet.Subject+" does not belong to "+m.Node)
 		return nil
-	}
-	if inbox && !m.Kind.answers() || !inbox && m.Kind != kind {
+	case m.Kind != kind:
 		e.drop(now, DropMalformed, "kind does not fit subject "+packet.Subject)
 		return nil
 	}

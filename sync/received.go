@@ -17,6 +17,10 @@ type received struct {
 // digests.
 func (r *received) first(seq uint64) { r.known, r.seq = true, seq }
 
+// restate takes the peer's own word for its number, which is below what was said in its
+// name. Digests show what may be missing.
+func (r *received) restate(seq uint64) { *r = received{known: true, seq: seq} }
+
 // miss notes that messages after since up to to are missing. It reports whether that
 // opened a gap, and did not only widen one.
 func (r *received) miss(since, to uint64) (opened bool) {

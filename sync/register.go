@@ -1,9 +1,14 @@
 package sync
 
-// registers is when the limits register is published.
+import (
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// registers is when the limits register is compared.
 type registers struct {
-	// next is the earliest time, by our clock, at which all entries may go out again
-	// because a peer's differ.
+	// next is the earliest time, by our clock, at which a peer may be asked for newer entries.
 	next int64
 }
 
@@ -11,29 +16,80 @@ type registers struct {
 // a stamp of two long numbers, and the headers of a long name and a long value.
 var registerSize = measure(registerValues).least + maxName + 2*wordSize + 1 + 2
 
-// spreadRegisters broadcasts what changed in the limits register here, and all of it
-// where a peer's differs: the last writer wins, so both sides end with the same.
-func (e *Engine) spreadRegisters(now int64) {
+// pulls broadcasts what changed in the limits register here, and asks a peer whose register
+// differs for what is newer there. Each side asks, so both end with the same, and nothing
+// travels but the entries that differ: whoever claims another digest can make nobody send.
+func (e *Engine) pulls(now int64) {
 	if changed := e.store.ChangedRegisters(); len(changed) > 0 {
-		e.sendRegisters(now, "", changed)
+		for _, part := range registerParts(changed) {
+			e.broadcast(now, &Message{Kind: KindLimits, Regs: part}, nil)
+		}
 	}
 	if now < e.registers.next {
 		return
 	}
 	mine := e.store.RegistersDigest()
+	var from *peer // the one that was asked in vain least
 	for _, p := range e.members.peers {
-		if p.state == PeerAlive && p.lag.some && p.limits != mine {
-			// Once a beat: the peer's next digest says whether it helped.
-			e.registers.next = now + int64(e.cfg.BeatInterval) + e.jitter(repairJitter)
-			e.sendRegisters(now, "", e.store.Registers())
-			return
+		switch {
+		case p.state != PeerAlive || !p.confirmed || p.beat == 0:
+		case p.limits == mine:
+			p.pulling = backoff{}
+		case p.pulling.due(now) && (from == nil || p.pulling.failures < from.pulling.failures):
+			from = p
 		}
+	}
+	if from == nil {
+		return
+	}
+	// Once a beat: the peer's next digest says whether it helped.
+	e.registers.next = now + int64(e.cfg.BeatInterval) + e.jitter(repairJitter)
+	from.pulling.failed(now + from.pulling.pause(int64(e.cfg.BeatInterval)))
+	m := &Message{Kind: KindPull}
+	for _, r := range e.store.Registers() {
+		m.Held = append(m.Held, Held{e.nameHash(r.Name), r.Stamp})
+	}
+	m.Held = m.Held[:min(len(m.Held), maxHeld)]
+	e.request(now, from, m)
+	from.pull = m.Request
+}
+
+// nameHash stands for a limit's name: names are long.
+func (e *Engine) nameHash(name string) uint64 {
+	hash, _ := e.names.Hash128([]byte(name))
+	return hash
+}
+
+// onPull answers with the entries that are newer here than there.
+func (e *Engine) onPull(now int64, p *peer, m *Message) {
+	theirs := make(map[uint64]crdt.Stamp, len(m.Held))
+	for _, h := range m.Held {
+		theirs[h.Name] = h.Stamp
+	}
+	newer := slices.DeleteFunc(e.store.Registers(), func(r Register) bool {
+		stamp, held := theirs[e.nameHash(r.Name)]
+		return held && stamp.Compare(r.Stamp) >= 0
+	})
+	e.answerRegisters(now, p, m.Request, newer)
+}
+
+// answerRegisters sends entries to a peer that asked for them.
+func (e *Engine) answerRegisters(now int64, p *peer, request uint64, regs []Register) {
+	for _, part := range registerParts(regs) {
+		e.tell(now, p, &Message{Kind: KindPulled, Request: request, Regs: part}, nil)
 	}
 }
 
-// sendRegisters splits entries into messages, as an answer to the reply subject or, if
-// that is "", as a broadcast. One value alone has to fit into a message.
-func (e *Engine) sendRegisters(now int64, reply string, regs []Register) {
+// onPulled takes entries that were asked for, alone or with a snapshot. Nothing else brings
+// entries of the past: what was recorded has another number, or another receiver.
+func (e *Engine) onPulled(now int64, p *peer, m *Message) {
+	if m.Request != 0 && (m.Request == p.pull || m.Request == p.request.id) {
+		e.store.MergeRegisters(now, m.Regs)
+	}
+}
+
+// registerParts splits entries into what fits into a message each. One value alone has to fit.
+func registerParts(regs []Register) (parts [][]Register) {
 	for len(regs) > 0 {
 		n, size := 0, 0
 		for n < len(regs) && n < maxRegisters {
@@ -43,12 +99,8 @@ func (e *Engine) sendRegisters(now int64, reply string, regs []Register) {
 			}
 			n++
 		}
-		if m := (&Message{Kind: KindLimits, Regs: regs[:n]}); reply == "" {
-			e.broadcast(now, m, nil)
-		} else {
-			m.Kind = KindRows
-			e.send(now, reply, "", m, nil)
-		}
+		parts = append(parts, regs[:n])
 		regs = regs[n:]
 	}
+	return parts
 }

@@ -38,9 +38,10 @@ func (e *Engine) repairs(now int64) {
 	}
 }
 
-// answers reports whether the peer can be asked: it is alive, or lingers after its bye (N6).
+// answers reports whether the peer can be asked: it is a member that is alive, or lingers
+// after its bye (N6).
 func (p *peer) answers(now int64) bool {
-	return p.state == PeerAlive || p.left && now-p.goneAt < lingerFor
+	return p.confirmed && (p.state == PeerAlive || p.left && now-p.goneAt < lingerFor)
 }
 
 // repaired takes a whole answer about the peer's own rows, and closes the gap if the

@@ -59,13 +59,12 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 	if !e.connected {
 		return
 	}
-	e.requests++
 	r := &p.request
-	r.id, r.givenUp, r.kind, r.of, r.since = e.requests, 0, kind, of, since
+	r.givenUp, r.kind, r.of, r.since = 0, kind, of, since
 	r.page, r.start, r.from = 0, from, from
 	r.begun, r.unknown = r.begun && from != Cursor{}, false
 	r.deadline = now + requestTimeout
-	m := &Message{Kind: kind, Request: e.requests, Of: of, Since: since, Cursor: from}
+	m := &Message{Kind: kind, Of: of, Since: since, Cursor: from}
 	if from == (Cursor{}) {
 		r.compared = kind == KindRepair && since == 0 && (of != p.replica || !p.gap)
 	}
@@ -75,7 +74,8 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 			m.Have = e.have(now, of, p.mismatch.failures+p.silent.failures+p.origins.failures)
 		}
 	}
-	e.send(now, e.subjects.of(kind, p.node, p.replica), e.inbox, m, nil)
+	e.request(now, p, m)
+	r.id = m.Request
 }
 
 // have is what we hold of replica of's counters, or of everybody's origins (0). One
@@ -102,9 +102,6 @@ func (e *Engine) have(now int64, of crdt.Replica, failures int) []Partitioned {
 
 // onRows takes one message of an answer.
 func (e *Engine) onRows(now int64, p *peer, m *Message) {
-	if len(m.Regs) > 0 {
-		e.store.MergeRegisters(now, m.Regs)
-	}
 	r := &p.request
 	switch {
 	case m.Request == 0 || m.Request != r.id && m.Request != r.givenUp:

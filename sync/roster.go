@@ -9,11 +9,14 @@ type roster struct {
 	// names is sorted, without duplicates, without our own name (S9). At the cap,
 	// MaxPeers, further nodes are no members.
 	names []string
+	// edits counts the changes of names.
+	edits int
 }
 
 func (r *roster) add(name string) {
 	if i, found := slices.BinarySearch(r.names, name); !found && len(r.names) < MaxPeers {
 		r.names = slices.Insert(r.names, i, name)
+		r.edits++
 	}
 }
 
@@ -27,6 +30,7 @@ func (r *roster) remove(name string) bool {
 	i, found := slices.BinarySearch(r.names, name)
 	if found {
 		r.names = slices.Delete(r.names, i, i+1)
+		r.edits++
 	}
 	return found
 }

@@ -99,18 +99,15 @@ func (e *Engine) settlements(now int64) {
 		}
 		m.Settlements, due = due[:n], due[n:]
 		if p := e.members.find(m.Of); p != nil && p.state != PeerGone {
-			e.send(now, e.subjects.of(KindSettle, p.node, m.Of), e.inbox, m, nil)
+			e.request(now, p, m)
 		}
 	}
 }
 
 // onSettle settles what we charged and answers. A repeated request needs no care: the
 // store gives the first answer again.
-func (e *Engine) onSettle(now int64, m *Message, reply string) {
+func (e *Engine) onSettle(now int64, p *peer, m *Message) {
 	switch {
-	case reply == "":
-		e.drop(now, DropMalformed, "request without a reply subject from "+m.Node)
-		return
 	case m.Of != e.cfg.Replica:
 		// Each replica numbers its reservations for itself.
 		e.drop(now, DropSubject, "request to settle another replica's reservations from "+m.Node)
@@ -118,7 +115,7 @@ func (e *Engine) onSettle(now int64, m *Message, reply string) {
 	case !e.connected:
 		return // the requester asks again
 	}
-	answer := &Message{Kind: KindSettled, Settled: make([]Settled, len(m.Settlements))}
+	answer := &Message{Kind: KindSettled, Request: m.Request, Settled: make([]Settled, len(m.Settlements))}
 	refunds := m.Refunds
 	for i, s := range m.Settlements {
 		s.Of = m.Of
@@ -130,7 +127,7 @@ func (e *Engine) onSettle(now int64, m *Message, reply string) {
 			answer.Beyond = append(answer.Beyond, Beyond{ID: s.ID, Units: beyond})
 		}
 	}
-	e.send(now, reply, "", answer, nil)
+	e.tell(now, p, answer, nil)
 }
 
 // onSettled passes answers on, asked for or not: the store knows what it waits for.

@@ -64,7 +64,7 @@ func TestSettlementDoesNotWaitForTheFlush(t *testing.T) {
 	p.sent, p.to = nil, nil
 	p.store.pass(2, 7, 4, p.now+10e9)
 	p.step(Input{Kind: InputUrgent})
-	if len(p.sent) != 1 || p.sent[0].Kind != KindSettle || p.to[0] != "ratelimit.v1.default.settle.b.2" {
+	if len(p.sent) != 1 || p.sent[0].Kind != KindSettle || p.to[0] != "ratelimit.v1.default.settle.probe.1.b.2" {
 		t.Errorf("sent %+v on %v, want a request to settle at once", p.sent, p.to)
 	}
 	p.sent = nil
@@ -110,8 +110,10 @@ func TestRepeatedRequestSettlesOnce(t *testing.T) {
 	p := newProbe(t, nil)
 	p.store.reserve(7, 10)
 	m := &Message{Kind: KindSettle, Node: "b", Replica: 2, Of: 1, Settlements: []Settlement{{ID: 7, Actual: 4}, {ID: 7, Actual: 9}}}
-	for range 3 {
+	for i := range uint64(3) {
+		m.Request = i + 1
 		p.hear(m)
+		p.hear(m) // recorded
 	}
 	answers := 0
 	for i, a := range p.sent {
@@ -119,12 +121,15 @@ func TestRepeatedRequestSettlesOnce(t *testing.T) {
 			continue
 		}
 		answers++
-		if want := (Settled{ID: 7, Back: 6, Known: true}); !slices.Equal(a.Settled, []Settled{want, want}) || p.to[i] != "_INBOX.other" {
+		if want := (Settled{ID: 7, Back: 6, Known: true}); !slices.Equal(a.Settled, []Settled{want, want}) || p.to[i] != "ratelimit.v1.default.settled.probe.1.b.2" || a.Request != uint64(answers) {
 			t.Errorf("answered %+v on %s, want %+v twice", a.Settled, p.to[i], want)
 		}
 	}
 	if answers != 3 || p.store.settles != 1 {
 		t.Errorf("%d answers, settled %d times, want 3 and once", answers, p.store.settles)
+	}
+	if n := p.drops(DropStale); n != 3 {
+		t.Errorf("%d recorded requests were dropped, want 3", n)
 	}
 }
 
@@ -240,25 +245,37 @@ func TestForeignSettlementsAreDroppedByReason(t *testing.T) {
 	other := *m
 	other.Of = 3
 	answer := &Message{Kind: KindSettled, Node: "b", Replica: 2, Sent: p.now, Settled: []Settled{{ID: 7, Back: 6, Known: true}}}
-	subject := p.engine.subjects.of(KindSettle, "probe", 1)
+	m.To, other.To, answer.To = 1, 1, 1
+	m.Request, other.Request = 5, 6
+	from := p.engine.subjects
+	subject := from.between(KindSettle, "b", 2, "probe", 1)
+	p.confirm("b", 2, p.now-1)
+	replayed := *m
+	replayed.Request = 0
+	elsewhere := *m
+	elsewhere.To = 3
+	stranger := *m
+	stranger.Node, stranger.Replica = "c", 3
+	p.store.answers, p.store.answerers = nil, nil
 	for what, c := range map[string]struct {
-		subject, reply string
-		data           []byte
-		why            Drop
+		subject string
+		data    []byte
+		why     Drop
 	}{
-		"another cluster":                   {newSubjects("ratelimit", "other").of(KindSettle, "probe", 1), "_INBOX.other", p.writer.encode(m, nil), DropSubject},
-		"another key":                       {subject, "_INBOX.other", newWriter(testSecret).encode(m, nil), DropTag},
-		"no reply subject":                  {subject, "", p.writer.encode(m, nil), DropMalformed},
-		"another replica's reservations":    {subject, "_INBOX.other", p.writer.encode(&other, nil), DropSubject},
-		"a request on the inbox":            {probeInbox, "_INBOX.other", p.writer.encode(m, nil), DropMalformed},
-		"a request on the repair subject":   {p.engine.subjects.of(KindRepair, "probe", 1), "_INBOX.other", p.writer.encode(m, nil), DropMalformed},
-		"an answer on a broadcast subject":  {p.engine.subjects.of(KindSettled, "b", 2), "", p.writer.encode(answer, nil), DropSubject},
-		"an answer on the settle subject":   {subject, "", p.writer.encode(answer, nil), DropMalformed},
-		"an answer under another key":       {probeInbox, "", newWriter(testSecret).encode(answer, nil), DropTag},
-		"rows on a subject of their sender": {p.engine.subjects.of(KindRows, "b", 2), "", p.writer.encode(&Message{Kind: KindRows, Node: "b", Replica: 2, Sent: p.now}, nil), DropSubject},
+		"another cluster":                 {newSubjects("ratelimit", "other").between(KindSettle, "b", 2, "probe", 1), p.writer.encode(m, nil), DropSubject},
+		"another key":                     {subject, newWriter(testSecret).encode(m, nil), DropTag},
+		"a request to another replica":    {subject, p.writer.encode(&elsewhere, nil), DropTag},
+		"another replica's reservations":  {subject, p.writer.encode(&other, nil), DropSubject},
+		"a request that was made before":  {subject, p.writer.encode(&replayed, nil), DropStale},
+		"a request of a stranger":         {from.between(KindSettle, "c", 3, "probe", 1), p.writer.encode(&stranger, nil), DropStale},
+		"a request as a broadcast":        {from.of(KindSettle, "b", 2), p.writer.encode(m, nil), DropSubject},
+		"a request on the repair subject": {from.between(KindRepair, "b", 2, "probe", 1), p.writer.encode(m, nil), DropMalformed},
+		"an answer as a broadcast":        {from.of(KindSettled, "b", 2), p.writer.encode(answer, nil), DropSubject},
+		"an answer on the settle subject": {subject, p.writer.encode(answer, nil), DropMalformed},
+		"an answer under another key":     {from.between(KindSettled, "b", 2, "probe", 1), newWriter(testSecret).encode(answer, nil), DropTag},
 	} {
 		before := p.drops(c.why)
-		p.step(Input{Kind: InputPacket, Packet: Packet{Subject: c.subject, Reply: c.reply, Data: c.data}})
+		p.step(Input{Kind: InputPacket, Packet: Packet{Subject: c.subject, Data: c.data}})
 		if p.drops(c.why) != before+1 {
 			t.Errorf("%s is not dropped as %v", what, c.why)
 		}
@@ -271,8 +288,8 @@ func TestForeignSettlementsAreDroppedByReason(t *testing.T) {
 			t.Errorf("answered %+v", m)
 		}
 	}
-	p.hearOn(probeInbox, answer)
+	p.hear(answer)
 	if !slices.Equal(p.store.answers, answer.Settled) || p.store.answerers[0] != 2 {
-		t.Errorf("the answer on the inbox came as %+v", p.store.answers)
+		t.Errorf("the answer came as %+v", p.store.answers)
 	}
 }

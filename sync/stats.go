@@ -16,6 +16,8 @@ const (
 	DropOversize              // ErrOversize
 	DropSubject               // not on a subject of ours, or for another replica
 	DropSender                // it speaks for another than its sender
+	DropStale                 // a recording, a repetition, or overtaken
+	DropSequence              // its number is further ahead than its sender can be
 	DropPeers                 // its sender would be a peer beyond MaxPeers
 	DropQueue                 // the transport dropped it unread: the node did not keep up
 	dropEnd
@@ -23,7 +25,7 @@ const (
 
 // String is the reason's name in metrics.
 func (d Drop) String() string {
-	return [dropEnd]string{"tag", "version", "malformed", "oversize", "subject", "sender", "peers", "queue"}[d]
+	return [dropEnd]string{"tag", "version", "malformed", "oversize", "subject", "sender", "stale", "sequence", "peers", "queue"}[d]
 }
 
 // dropOf is the reason that a decoder's error stands for.

@@ -15,13 +15,17 @@ func TestSubjectsComeBackAsTheyWere(t *testing.T) {
 		s := newSubjects(prefix, genName(t))
 		k := Kind(rapid.IntRange(1, int(kindEnd)-1).Draw(t, "kind"))
 		node, r := genName(t), crdt.Replica(genUint64(t, "incarnation"))
-		subject := s.of(k, node, r)
+		subject, pattern := s.of(k, node, r), s.broadcasts()
+		if k.addressed() {
+			toNode, to := genName(t), crdt.Replica(genUint64(t, "to"))
+			subject, pattern = s.between(k, node, r, toNode, to), s.addressed(toNode, to)
+		}
 		k2, node2, r2, ok := s.parse(subject)
 		if !ok || k2 != k || node2 != node || r2 != r {
 			t.Fatalf("%s: %v, %s, %d, %v", subject, k2, node2, r2, ok)
 		}
-		if !Matches(s.broadcast(k), subject) {
-			t.Fatalf("%s does not match %s", s.broadcast(k), subject)
+		if !Matches(pattern, subject) {
+			t.Fatalf("%s does not match %s", pattern, subject)
 		}
 		if !strings.HasPrefix(subject, prefix+".v1.") {
 			t.Fatalf("%s: a script or a permission relies on prefix and version", subject)
@@ -32,6 +36,10 @@ func TestSubjectsComeBackAsTheyWere(t *testing.T) {
 func TestSubjectIsAsTheContractSays(t *testing.T) {
 	got := newSubjects("ratelimit", "default").of(KindDelta, "api-1", 35)
 	if want := "ratelimit.v1.default.delta.api-1.z"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	got = newSubjects("ratelimit", "default").between(KindRows, "api-1", 35, "api-2", 36)
+	if want := "ratelimit.v1.default.rows.api-1.z.api-2.10"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -48,6 +56,8 @@ func TestForeignSubjectsAreNotOurs(t *testing.T) {
 		"ratelimit.v1.default.delta..5", "ratelimit.v1.default.delta.a b.5", "ratelimit.v1.default.delta.*.5",
 		"ratelimit.v1.default.delta.n1.Z", // one incarnation has one spelling
 		"ratelimit.v1.default.delta.n1.0z",
+		"ratelimit.v1.default.rows.n1.5", "ratelimit.v1.default.rows.n1.5.n2", "ratelimit.v1.default.rows.n1.5.n2.6.7",
+		"ratelimit.v1.default.delta.n1.5.n2.6", // a broadcast to one
 	} {
 		if k, node, r, ok := s.parse(subject); ok {
 			t.Errorf("%q is taken for %v of %q, %d", subject, k, node, r)
@@ -64,7 +74,7 @@ func FuzzSubject(f *testing.F) {
 		if !ok {
 			return
 		}
-		if again := s.of(k, node, r); again != subject {
+		if again := s.of(k, node, r); !strings.HasPrefix(subject+".", again+".") {
 			t.Errorf("%q is read as %q", subject, again)
 		}
 		if !ValidName(node) {

@@ -3,7 +3,6 @@ package sync
 // Packet is one message on the wire. Subject and Data belong to the receiver.
 type Packet struct {
 	Subject string
-	Reply   string // where an answer goes, "" if none is wanted
 	Data    []byte
 }
 
@@ -20,19 +19,18 @@ type Handler interface {
 }
 
 // Transport moves packets between the nodes of a cluster: at most once, without an
-// answer, in order for each publisher, with subjects and wildcards as in NATS. Publish and
+// answer, in order for each publisher, with subjects and wildcards as in NATS. Nothing uses
+// the reply field of NATS: answers go out on the subject of who answers. Publish and
 // Dropped may run beside and within calls of the handler. Package transporttest has the
 // suite that every transport has to pass.
 type Transport interface {
-	// Open starts delivering packets on the subjects and on the inbox to h. It does not
-	// wait for the network: h.Connected says when there is one.
+	// Open starts delivering packets on the subjects to h. It does not wait for the network:
+	// h.Connected says when there is one.
 	Open(subjects []string, h Handler) error
-	// Inbox is a subject of this transport's own, for answers; valid after Open.
-	Inbox() string
 	// Publish sends data on subject and does not keep it. One goroutine calls it, and it may
 	// wait for a server that does not read. Close ends that. A nil error does not mean that
 	// anybody received the packet.
-	Publish(subject, reply string, data []byte) error
+	Publish(subject string, data []byte) error
 	// Dropped is the number of packets that arrived and were thrown away unread.
 	Dropped() uint64
 	// Close stops delivery and waits until no handler call is running. All that was

@@ -74,8 +74,9 @@ func (ms *members) tell(now int64, r crdt.Replica) {
 func (ms *members) unheard(now int64) (out []crdt.Replica) {
 	for r, since := range ms.told {
 		named := slices.ContainsFunc(ms.peers, func(p *peer) bool {
-			_, found := slices.BinarySearch(p.hears, r)
-			return found && p.state == PeerAlive
+			_, member := slices.BinarySearch(p.hears, r)
+			_, stranger := slices.BinarySearch(p.strange, r)
+			return (member || stranger) && p.state == PeerAlive && p.confirmed
 		})
 		if !named {
 			delete(ms.told, r)

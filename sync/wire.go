@@ -63,7 +63,7 @@ func (w *writer) encode(m *Message, b *Batch) []byte {
 		}
 	}
 	out := make([]byte, 0, w.buf.Len()+tagSize)
-	return w.secret.seal(append(out, w.buf.Bytes()...))
+	return w.secret.to(m.To).seal(append(out, w.buf.Bytes()...))
 }
 
 // has reports whether m has something to send under a key.
@@ -75,14 +75,10 @@ func (w *writer) has(m *Message, key int) bool {
 // decode checks the tag and parses data. The message shares no memory with data; its
 // deltas' rows are valid until the next call.
 func (r *reader) decode(data []byte) (*Message, error) {
-	if len(data) > MaxMessage {
-		return nil, ErrOversize
+	if err := r.seals.check(data); err != nil {
+		return nil, err
 	}
-	body, ok := r.secret.open(data)
-	if !ok {
-		return nil, ErrTag
-	}
-	return r.parse(body)
+	return r.parse(data[:len(data)-tagSize])
 }
 
 // parse reads a message without its tag. The version comes first, since nothing after it
@@ -96,10 +92,12 @@ func (r *reader) parse(body []byte) (*Message, error) {
 	}
 	m := &Message{}
 	kind := r.uint()
-	if kind == 0 || kind >= uint64(kindEnd) {
-		r.fail("kind")
+	if kind == 0 || kind >= uint64(kindEnd) || r.err == nil && uint64(body[1]) != kind {
+		r.fail("kind") // one byte, where the tag's check looks for it
 	}
-	m.Kind = Kind(kind)
+	if m.Kind = Kind(kind); m.Kind.addressed() {
+		m.To = r.seals.self
+	}
 	for range r.mapLen() {
 		if r.field(m, r.uint()); r.err != nil {
 			break

@@ -16,6 +16,18 @@ import (
 
 var testSecret = NewSecret([]byte("key of the tests"), "message tag")
 
+// testSelf is whom messages of the tests are addressed to.
+const testSelf = crdt.Replica(77)
+
+// sealed is a body with the tag that the receiver of the tests expects.
+func sealed(b []byte) []byte {
+	secret := testSecret
+	if len(b) > 1 && Kind(b[1]).addressed() {
+		secret = secret.to(testSelf)
+	}
+	return secret.seal(bytes.Clone(b))
+}
+
 // fullMessage has something in every field.
 func fullMessage() *Message {
 	part := crdt.Part{Origin: 61e9, Count: crdt.Count{P: 300, N: 7}}
@@ -30,7 +42,9 @@ func fullMessage() *Message {
 			},
 		}},
 		Joining: true,
-		Heard:   []Heard{{Replica: 10, Seq: 11, Lag: -12}},
+		Heard:   []Heard{{Replica: 10, Beat: 11, Member: true, Lag: -12}},
+		Beat:    48,
+		Held:    []Held{{Name: 49, Stamp: crdt.Stamp{At: 50, By: 51}}},
 		Roots:   []Root{{Replica: 13, Window: Window{Width: 60e9, Start: 120e9}, Digest: math.MaxUint64}},
 		Limits:  14,
 		Regs:    []Register{{Name: "login", Stamp: crdt.Stamp{At: 15, By: 16}, Value: []byte("five a minute")}},
@@ -55,7 +69,7 @@ func body(m *Message) []byte {
 }
 
 func TestEveryMessageComesBackAsItWas(t *testing.T) {
-	w, r := newWriter(testSecret), newReader(testSecret)
+	w, r := newWriter(testSecret), newReader(testSecret, testSelf)
 	rapid.Check(t, func(t *rapid.T) {
 		m := genMessage(t)
 		data := w.encode(m, nil)
@@ -73,13 +87,16 @@ func TestEveryMessageComesBackAsItWas(t *testing.T) {
 // shows here.
 func TestEveryFieldIsOnTheWire(t *testing.T) {
 	full := reflect.ValueOf(fullMessage()).Elem()
-	got, err := newReader(testSecret).decode(newWriter(testSecret).encode(fullMessage(), nil))
+	got, err := newReader(testSecret, testSelf).decode(newWriter(testSecret).encode(fullMessage(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	back := reflect.ValueOf(got).Elem()
 	for i := range full.NumField() {
 		name := full.Type().Field(i).Name
+		if name == "To" { // the tag says it
+			continue
+		}
 		if full.Field(i).IsZero() {
 			t.Errorf("%s: this test has to give it a value", name)
 		}
@@ -91,7 +108,7 @@ func TestEveryFieldIsOnTheWire(t *testing.T) {
 
 func TestDecodedMessageSharesNoMemoryWithItsBytes(t *testing.T) {
 	data := newWriter(testSecret).encode(fullMessage(), nil)
-	got, err := newReader(testSecret).decode(data)
+	got, err := newReader(testSecret, testSelf).decode(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +193,7 @@ func TestUnknownFieldsOfANewerMinorVersionAreSkipped(t *testing.T) {
 	}
 	for name, put := range values {
 		for _, field := range []uint64{uint64(len(fields)), 1 << 20, math.MaxUint64} {
-			got, err := newReader(testSecret).parse(newer(t, field, put))
+			got, err := newReader(testSecret, testSelf).parse(newer(t, field, put))
 			want := &Message{Kind: KindBeat, Node: "n1", Replica: 5, Seq: 6}
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("field %d with %s: %+v, %v", field, name, got, err)
@@ -189,27 +206,27 @@ func TestUnknownMajorVersionIsRefused(t *testing.T) {
 	for _, v := range []byte{0, 2, 100} {
 		b := body(fullMessage())
 		b[0] = v
-		if _, err := newReader(testSecret).decode(testSecret.seal(b)); !errors.Is(err, ErrVersion) {
+		if _, err := newReader(testSecret, testSelf).decode(testSecret.seal(b)); !errors.Is(err, ErrVersion) {
 			t.Errorf("version %d: %v", v, err)
 		}
 	}
 	// Whatever follows: a later major version may look like nothing we know.
-	if _, err := newReader(testSecret).decode(testSecret.seal([]byte{9, 0xc1})); !errors.Is(err, ErrVersion) {
+	if _, err := newReader(testSecret, testSelf).decode(testSecret.seal([]byte{9, 0xc1})); !errors.Is(err, ErrVersion) {
 		t.Errorf("unknown layout: %v", err)
 	}
 }
 
 func TestAnotherKeyOrAFlippedBitIsATagMismatch(t *testing.T) {
 	data := newWriter(testSecret).encode(fullMessage(), nil)
-	other := newReader(NewSecret([]byte("another key"), "message tag"))
+	other := newReader(NewSecret([]byte("another key"), "message tag"), testSelf)
 	if _, err := other.decode(data); !errors.Is(err, ErrTag) {
 		t.Errorf("another key: %v", err)
 	}
-	other = newReader(NewSecret([]byte("key of the tests"), "client"))
+	other = newReader(NewSecret([]byte("key of the tests"), "client"), testSelf)
 	if _, err := other.decode(data); !errors.Is(err, ErrTag) {
 		t.Errorf("another purpose: %v", err)
 	}
-	r := newReader(testSecret)
+	r := newReader(testSecret, testSelf)
 	for i := range data {
 		data[i] ^= 1 << (i % 8)
 		if _, err := r.decode(data); !errors.Is(err, ErrTag) {
@@ -220,7 +237,7 @@ func TestAnotherKeyOrAFlippedBitIsATagMismatch(t *testing.T) {
 }
 
 func TestOversizeIsRefusedBeforeTheTagIsLookedAt(t *testing.T) {
-	r := newReader(testSecret)
+	r := newReader(testSecret, testSelf)
 	if _, err := r.decode(make([]byte, MaxMessage+1)); !errors.Is(err, ErrOversize) {
 		t.Errorf("one byte over: %v", err)
 	}
@@ -230,7 +247,7 @@ func TestOversizeIsRefusedBeforeTheTagIsLookedAt(t *testing.T) {
 }
 
 func TestTruncationAtEveryByteIsRefused(t *testing.T) {
-	r := newReader(testSecret)
+	r := newReader(testSecret, testSelf)
 	data := newWriter(testSecret).encode(fullMessage(), nil)
 	for i := range data {
 		if m, err := r.decode(data[:i]); !errors.Is(err, ErrTag) || m != nil {

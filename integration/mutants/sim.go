@@ -6,6 +6,6 @@ var simMistakes = []mistake{
 		{"node/sim/judge.go", "+o.untoldOwn(a, now.by)) + rate*float64(o.sigma()),", "+o.untoldOwn(a, now.by)),"},
 	}},
 	{name: "use a replica's id again after a restart", edits: []edit{
-		{"node/sim/world.go", "	m.inbox = fmt", "	if again != nil {\n		m.replica = again.replica\n	}\n	m.inbox = fmt"},
+		{"node/sim/world.go", "	limits := map[string]node.Policy{", "	if again != nil {\n		m.replica = again.replica\n	}\n	limits := map[string]node.Policy{"},
 	}},
 }

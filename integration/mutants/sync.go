@@ -6,7 +6,7 @@ var syncMistakes = []mistake{
 		{"sync/keyhash.go", "	w |= uint64(n) << 56 ", "	w |= uint64(n&0) << 56 "},
 	}},
 	{name: "let the share of a partition grow by the others' silence", edits: []edit{
-		{"sync/group.go", "	size = 1 + len(ms.roster.names)\n", `	size = 1
+		{"sync/group.go", "	size := 1 + len(ms.roster.names)\n", `	size := 1
 	for _, p := range ms.peers {
 		if p.state != PeerGone {
 			size++
@@ -18,7 +18,7 @@ var syncMistakes = []mistake{
 		{"sync/group.go", "	return n == len(p.hears)\n", "	return n <= len(p.hears)\n"},
 	}},
 	{name: "strike a name off when one of two nodes that bear it leaves", edits: []edit{
-		{"sync/members.go", "other.node == p.node && other.state == PeerAlive })", "false })"},
+		{"sync/members.go", "other.node == p.node && other.state == PeerAlive && other.confirmed\n", "false\n"},
 	}},
 	{name: "never ask for what was lost", edits: []edit{
 		{"sync/repair.go", "		case p.gap:\n", "		case false:\n"},
@@ -71,5 +71,59 @@ var syncMistakes = []mistake{
 	}},
 	{name: "wait for a step that hangs, to say how the node is", edits: []edit{
 		{"sync/loop.go", "	case l.turn <- struct{}{}:\n		l.look()\n		l.unlock()\n	case <-timer.C:\n", "	case l.turn <- struct{}{}:\n		l.look()\n		l.unlock()\n"},
+	}},
+	{name: "answer a question as often as somebody sends it again", edits: []edit{
+		{"sync/fresh.go", "m.Request <= p.asked", "m.Request == 0"},
+	}},
+	{name: "take a message that is for another incarnation", edits: []edit{
+		{"sync/tag.go", "	if r == 0 {\n		return s\n	}\n	hi, lo", "	if r == 0 || r != 0 {\n		return s\n	}\n	hi, lo"},
+	}},
+	{name: "take a message of another cluster", edits: []edit{
+		{"sync/tag.go", `"message tag of cluster "+cluster`, `"message tag of cluster "+cluster[:0]`},
+	}},
+	{name: "count whoever is heard as a member", edits: []edit{
+		{"sync/fresh.go", "!ms.echoes.young(now, number)", "false"},
+	}},
+	{name: "let an old beat confirm", edits: []edit{
+		{"sync/fresh.go", " && now-e.sent[len(e.sent)-1-int(back)] < echoWithin", ""},
+	}},
+	{name: "take limits and resets from strangers", edits: []edit{
+		{"sync/fresh.go", "	case KindLimits, KindReset:\n		switch {\n		case !p.confirmed:\n", "	case KindLimits, KindReset:\n		switch {\n		case false:\n"},
+	}},
+	{name: "take limits and resets that were said before", edits: []edit{
+		{"sync/fresh.go", "		case m.Sent < p.sent:\n", "		case false:\n"},
+	}},
+	{name: "take a repetition for a sign of life", edits: []edit{
+		{"sync/members.go", "	if fresh = p.fresh(m); !fresh {\n", "	if fresh = p.fresh(m); false {\n"},
+	}},
+	{name: "believe a bye for ever", edits: []edit{
+		{"sync/members.go", "		ms.rejoin(p)\n", ""},
+	}},
+	{name: "strike a name off when somebody repeats an old bye", edits: []edit{
+		{"sync/members.go", "	if !p.confirmed { // a recording", "	if false { // a recording"},
+	}},
+	{name: "believe every number", edits: []edit{
+		{"sync/fresh.go", "	return p.known && seq > p.seq && ", "	return false && p.known && seq > p.seq && "},
+	}},
+	{name: "keep a false number though the peer says another", edits: []edit{
+		{"sync/beat.go", "		p.restate(m.Seq) //", "		//"},
+	}},
+	{name: "take notice of every invented name", edits: []edit{
+		{"sync/fresh.go", "n.used-now > each*(mostNewcomers-1)", "false"},
+	}},
+	{name: "let nobody in when strangers take all places", edits: []edit{
+		{"sync/members.go", "(p.state == PeerGone || !p.confirmed)", "p.state == PeerGone"},
+	}},
+	{name: "ask for limits in vain each beat", edits: []edit{
+		{"sync/register.go", "	from.pulling.failed(now + from.pulling.pause(int64(e.cfg.BeatInterval)))\n", ""},
+	}},
+	{name: "answer a pull with every limit", edits: []edit{
+		{"sync/register.go", "		return held && stamp.Compare(r.Stamp) >= 0\n", "		return false && held && stamp.Compare(r.Stamp) >= 0\n"},
+	}},
+	{name: "take limits that nobody asked for", edits: []edit{
+		{"sync/register.go", "	if m.Request != 0 && (m.Request == p.pull || m.Request == p.request.id) {\n", "	if m.Kind == KindPulled {\n"},
+	}},
+	{name: "keep the group though time made a peer deaf", edits: []edit{
+		{"sync/group.go", " || now >= s.until {", " || false {"},
 	}},
 }

@@ -129,6 +129,7 @@ func staleByMoreThanAWindow() adversary {
 	return adversary{"stale by a little more than a window", attacksLoss, 0.5, sweep(20, 10*ms, func(shift time.Duration) Scenario {
 		p := node.Policy{Limit: 15, Window: 15 * time.Second, Burst: 100}
 		sc := cluster(2, p, 200*ms, 14900*ms, 90*time.Second)
+		sc.Link.QuickStart = true
 		end := windowChange(p) + 60*time.Second
 		sc.Streams = []Stream{hit(end-5*ms, 1, 20), hit(end+shift, 1, 100), hit(end+15300*ms, 2, 120), hit(end+16*time.Second, 2, 20)}
 		return sc

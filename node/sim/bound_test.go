@@ -84,7 +84,7 @@ var unmended = map[string]bool{
 	"mint-fixed-window":          true,
 	"reset-then-older-change":    true,
 	"share-restart-in-partition": true,
-	"50000708":                   true,
+	"50020532":                   true,
 	"50007190":                   true,
 }
 

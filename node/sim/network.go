@@ -97,6 +97,9 @@ func (n *network) deliver(from, to *member, p deltasync.Packet) {
 	if spread := int64(l.DelayMax - l.DelayMin); spread > 0 {
 		at += n.w.weather.Int64N(spread + 1)
 	}
+	if l.QuickStart && !n.w.loading {
+		at = n.w.now + int64(time.Millisecond)
+	}
 	pair := [2]*member{from, to}
 	if l.Bandwidth > 0 {
 		busy := max(n.free[pair], n.w.now) + int64(len(p.Data))*int64(time.Second)/l.Bandwidth

@@ -49,10 +49,13 @@ type Limit struct {
 
 // Link is what the network does to every message between two nodes.
 type Link struct {
-	DelayMin  time.Duration `json:"delay_min"`
-	DelayMax  time.Duration `json:"delay_max"`
-	Loss      float64       `json:"loss"`      // share of messages
-	Duplicate float64       `json:"duplicate"` // share of messages
+	DelayMin time.Duration `json:"delay_min"`
+	DelayMax time.Duration `json:"delay_max"`
+	// QuickStart makes messages take a millisecond before and after the load: nodes that know
+	// each other then go on over links that would be too slow for them to meet.
+	QuickStart bool    `json:"quick_start"`
+	Loss       float64 `json:"loss"`      // share of messages
+	Duplicate  float64 `json:"duplicate"` // share of messages
 	// Reorder lets a message overtake earlier ones of its sender. NATS keeps their order,
 	// but nothing may depend on that.
 	Reorder bool `json:"reorder"`

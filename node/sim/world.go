@@ -175,7 +175,6 @@ type member struct {
 	clock    *clock
 	step     *node.Stepper
 	replica  uint64
-	inbox    string
 	alive    bool
 	bornAt   int64
 	diedAt   int64    // 0: it lives
@@ -220,7 +219,6 @@ func (w *world) join(again *member, name string) error {
 		last = again.run
 	}
 	m.replica = w.random.Uint64() | 1
-	m.inbox = fmt.Sprintf("_INBOX.%d", m.replica)
 	limits := map[string]node.Policy{node.DefaultLimit: w.sc.Policy}
 	for _, l := range w.sc.Limits {
 		limits[l.Name] = l.Policy
@@ -234,12 +232,12 @@ func (w *world) join(again *member, name string) error {
 		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients, OnFull: full,
 		Alone: w.sc.lone(), LastRun: last,
 		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) }, Elapsed: func() time.Duration { return time.Duration(w.now) },
-	}, m.replica, m.inbox)
+	}, m.replica)
 	if err != nil {
 		return err
 	}
 	m.step = step
-	m.subs = append(step.Subjects(), m.inbox)
+	m.subs = step.Subjects()
 	m.claims = w.oracle.claims()
 	w.members = append(w.members, m)
 	w.note("start", int64(m.number))

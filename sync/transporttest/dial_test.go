@@ -93,12 +93,9 @@ func TestNothingWaitsForAServerThatNeverAnswers(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		if tr.Inbox() == "" {
-			t.Error("no inbox after Open")
-		}
 		<-met
 		promptly(t, "all else", func() {
-			if err := tr.Publish("s", "", nil); err == nil {
+			if err := tr.Publish("s", nil); err == nil {
 				t.Error("published without a connection")
 			}
 			if n := tr.Dropped(); n != 0 {
@@ -170,17 +167,6 @@ func TestWhatIsWrongWithTheOptionsIsKnownWithoutANetwork(t *testing.T) {
 			t.Errorf("%s: got %v", name, tr.Close())
 		}
 	}
-}
-
-func TestTheInboxHasThePrefixOfTheOptions(t *testing.T) {
-	n := newServer(t)
-	s := &suite{t: t}
-	e := s.start(dial(t, n.options(nats.CustomInboxPrefix("_INBOX_api-1")), nil), nil)
-	if inbox := e.Inbox(); !strings.HasPrefix(inbox, "_INBOX_api-1.") || strings.Count(inbox, ".") != 1 {
-		t.Errorf("got %s", inbox)
-	}
-	s.awaitState(e, "connected")
-	s.meet(e, e, e.Inbox())
 }
 
 // custom is a dialer of the caller's.

@@ -103,7 +103,7 @@ func TestAConnectionClosedByItsOwnerDisconnects(t *testing.T) {
 	s.awaitState(e, "connected")
 	conn.Close()
 	s.awaitState(e, "connected", "disconnected")
-	if err := e.Publish("s", "", nil); !errors.Is(err, nats.ErrConnectionClosed) {
+	if err := e.Publish("s", nil); !errors.Is(err, nats.ErrConnectionClosed) {
 		t.Errorf("publish: %v", err)
 	}
 	e.close()
@@ -128,8 +128,8 @@ func TestCloseUnsubscribes(t *testing.T) {
 	conn := newServer(t).connect()
 	s := &suite{t: t}
 	e := s.start(deltasync.NATS(conn), nil, "a", "b.*")
-	if n := conn.NumSubscriptions(); n != 3 {
-		t.Errorf("%d subscriptions for two subjects and an inbox", n)
+	if n := conn.NumSubscriptions(); n != 2 {
+		t.Errorf("%d subscriptions for two subjects", n)
 	}
 	e.close()
 	if n := conn.NumSubscriptions(); n != 0 {
@@ -149,7 +149,7 @@ func TestCloseHandsAllToTheServer(t *testing.T) {
 	const many = 200
 	load := strings.Repeat("x", 32<<10) // enough to be still under way otherwise
 	for range many {
-		e.publish("s", "", load)
+		e.publish("s", load)
 	}
 	e.close()
 	v, err := n.run.Varz(nil)

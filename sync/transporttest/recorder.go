@@ -124,9 +124,9 @@ func (e *end) close() {
 }
 
 // publish fails the test if the transport refuses the packet.
-func (e *end) publish(subject, reply, data string) {
+func (e *end) publish(subject, data string) {
 	e.t.Helper()
-	if err := e.Publish(subject, reply, []byte(data)); err != nil {
+	if err := e.Publish(subject, []byte(data)); err != nil {
 		e.t.Fatalf("publish on %s: %v", subject, err)
 	}
 }

@@ -29,7 +29,7 @@ func Run(t *testing.T, network func(t *testing.T) Network) {
 	for name, test := range map[string]func(*testing.T, *suite){
 		"delivers what matches":                       deliversWhatMatches,
 		"keeps each publisher's order":                keepsOrder,
-		"answers reach the inbox":                     answersReachTheInbox,
+		"answers reach who asked":                     answersReachWhoAsked,
 		"own messages come once at most":              ownMessages,
 		"data belongs to the receiver":                dataBelongsToTheReceiver,
 		"a slow handler loses and counts":             slowHandler,
@@ -86,13 +86,13 @@ func (s *suite) meet(from, to *end, subject string) {
 	s.t.Helper()
 	before := to.count()
 	eventually(s.t, "a message on "+subject, func() bool {
-		_ = from.Publish(subject, "", []byte("hello"))
+		_ = from.Publish(subject, []byte("hello"))
 		return to.count() > before
 	})
 	// Wait for the last one too, so that none arrives in the middle of the test.
 	s.meetings++
 	last := fmt.Sprintf("meeting %d", s.meetings)
-	from.publish(subject, "", last)
+	from.publish(subject, last)
 	eventually(s.t, last, func() bool { return slices.Contains(to.got(), last) })
 	to.forget()
 }
@@ -109,7 +109,7 @@ func deliversWhatMatches(t *testing.T, s *suite) {
 		e.forget()
 	}
 	for _, subject := range []string{"a.b.c", "a.z.c", "a.b", "a.b.c.d", "x.1", "x", "b.b.c", "a.b.c"} {
-		from.publish(subject, "", subject)
+		from.publish(subject, subject)
 	}
 	for _, want := range []struct {
 		to   *end
@@ -121,15 +121,15 @@ func deliversWhatMatches(t *testing.T, s *suite) {
 	} {
 		eventually(t, want.data, func() bool { return strings.Join(want.to.got(), " ") == want.data })
 		for _, p := range want.to.packets {
-			if p.Subject != string(p.Data) || p.Reply != "" {
-				t.Errorf("%q arrived on %q with reply %q", p.Data, p.Subject, p.Reply)
+			if p.Subject != string(p.Data) {
+				t.Errorf("%q arrived on %q", p.Data, p.Subject)
 			}
 		}
 	}
 }
 
 // keepsOrder: a beat that overtook the deltas it counts would show a gap, and each gap
-// costs a repair. The order holds across subjects and the inbox.
+// costs a repair. The order holds across subjects.
 func keepsOrder(t *testing.T, s *suite) {
 	const each = 600 // two publishers together stay below what a transport has to queue
 	to := s.open("one", "two", "three.*")
@@ -137,10 +137,10 @@ func keepsOrder(t *testing.T, s *suite) {
 	for _, from := range senders {
 		s.meet(from, to, "one")
 	}
-	subjects := []string{"one", "three.x", to.Inbox(), "two", "three.y"}
+	subjects := []string{"one", "three.x", "two", "three.y"}
 	for i := range each {
 		for j, from := range senders {
-			from.publish(subjects[i%len(subjects)], "", fmt.Sprintf("%d %d", j, i))
+			from.publish(subjects[i%len(subjects)], fmt.Sprintf("%d %d", j, i))
 		}
 	}
 	eventually(t, "all messages", func() bool { return to.count() == each*len(senders) })
@@ -160,28 +160,26 @@ func keepsOrder(t *testing.T, s *suite) {
 	}
 }
 
-// answersReachTheInbox: rows for one node must not reach another, and an engine answers
+// answersReachWhoAsked: rows for one node must not reach another, and an engine answers
 // from within Receive.
-func answersReachTheInbox(t *testing.T, s *suite) {
-	asking, bystander := s.open(), s.open()
-	if asking.Inbox() == "" || asking.Inbox() == bystander.Inbox() {
-		t.Fatalf("inboxes %q and %q", asking.Inbox(), bystander.Inbox())
-	}
+func answersReachWhoAsked(t *testing.T, s *suite) {
+	asking, bystander := s.open("*.to.one"), s.open("*.to.other")
 	tr := s.net.Transport()
 	answering := s.start(tr, func(p deltasync.Packet) {
-		if p.Reply != "" {
-			_ = tr.Publish(p.Reply, "", []byte("answer to "+string(p.Data)))
+		if string(p.Data) == "this" {
+			_ = tr.Publish("answer.to.one", []byte("answer to "+string(p.Data)))
 		}
 	}, "ask.me")
 	s.awaitState(answering, "connected")
 	s.meet(asking, answering, "ask.me")
-	asking.publish("ask.me", asking.Inbox(), "this")
+	s.meet(answering, asking, "greeting.to.one")
+	asking.publish("ask.me", "this")
 	eventually(t, "an answer", func() bool { return slices.Equal(asking.got(), []string{"answer to this"}) })
 	if got := bystander.got(); len(got) > 0 {
-		t.Errorf("another inbox got %q", got)
+		t.Errorf("another got %q", got)
 	}
-	if p := asking.packets[0]; p.Subject != asking.Inbox() {
-		t.Errorf("the answer came on %q, not on the inbox %q", p.Subject, asking.Inbox())
+	if p := asking.packets[0]; p.Subject != "answer.to.one" {
+		t.Errorf("the answer came on %q", p.Subject)
 	}
 }
 
@@ -192,8 +190,8 @@ func ownMessages(t *testing.T, s *suite) {
 	s.meet(self, other, "s")
 	s.meet(other, self, "s")
 	other.forget()
-	self.publish("s", "", "mine")
-	other.publish("s", "", "end")
+	self.publish("s", "mine")
+	other.publish("s", "end")
 	eventually(t, "both messages", func() bool {
 		return slices.Contains(other.got(), "mine") && slices.Contains(self.got(), "end")
 	})
@@ -228,7 +226,7 @@ func dataBelongsToTheReceiver(t *testing.T, s *suite) {
 	s.meet(from, vandal, "s")
 	s.meet(from, to, "s")
 	buffer := []byte("precious")
-	if err := from.Publish("s", "", buffer); err != nil {
+	if err := from.Publish("s", buffer); err != nil {
 		t.Fatal(err)
 	}
 	copy(buffer, "reused!!")
@@ -255,7 +253,7 @@ func slowHandler(t *testing.T, s *suite) {
 	s.meet(from, slow, "s")
 	hold.Store(true)
 	for range many {
-		from.publish("s", "", "x")
+		from.publish("s", "x")
 	}
 	eventually(t, "packets dropped", func() bool { return slow.Dropped() > 0 })
 	hold.Store(false)

@@ -26,8 +26,8 @@ func closeWaits(t *testing.T, s *suite) {
 	s.awaitState(to, "connected")
 	from := s.open()
 	s.meet(from, to, "s")
-	from.publish("s", "", "block")
-	from.publish("s", "", "queued")
+	from.publish("s", "block")
+	from.publish("s", "queued")
 	<-entered
 	closed := make(chan struct{})
 	go func() {
@@ -45,7 +45,7 @@ func closeWaits(t *testing.T, s *suite) {
 	case <-time.After(patience):
 		t.Fatal("Close did not return after the handler had")
 	}
-	from.publish("s", "", "late")
+	from.publish("s", "late")
 	other := s.open("s")
 	s.meet(from, other, "s") // by now "late" would have arrived
 }
@@ -57,7 +57,7 @@ func closeFlushes(t *testing.T, s *suite) {
 	s.meet(from, to, "s")
 	const many = 500
 	for range many {
-		from.publish("s", "", "x")
+		from.publish("s", "x")
 	}
 	from.close()
 	eventually(t, "all messages", func() bool { return to.count() == many })
@@ -100,14 +100,14 @@ func reconnects(t *testing.T, s *suite) {
 	s.awaitState(from, "connected", "disconnected")
 	s.awaitState(to, "connected", "disconnected")
 	began := time.Now()
-	_ = from.Publish("s", "", []byte("into the void")) // may say so, must not wait
+	_ = from.Publish("s", []byte("into the void")) // may say so, must not wait
 	if took := time.Since(began); took > patience/10 {
 		t.Errorf("publishing without a network took %v", took)
 	}
 	s.net.Start()
 	s.awaitState(from, "connected", "disconnected", "connected")
 	s.awaitState(to, "connected", "disconnected", "connected")
-	for _, subject := range []string{"s", "t.x", to.Inbox()} {
+	for _, subject := range []string{"s", "t.x"} {
 		s.meet(from, to, subject)
 	}
 }
@@ -155,14 +155,10 @@ func sharedConnection(t *testing.T, s *suite) {
 	a, b := s.start(ta, nil, "to.a", "all"), s.start(tb, nil, "to.b", "all")
 	s.awaitState(a, "connected")
 	s.awaitState(b, "connected")
-	if a.Inbox() == b.Inbox() {
-		t.Fatalf("both have the inbox %s", a.Inbox())
-	}
 	s.meet(a, b, "to.b")
 	s.meet(b, a, "to.a")
-	s.meet(b, a, a.Inbox())
 	b.forget()
-	a.publish("all", "", "for all")
+	a.publish("all", "for all")
 	eventually(t, "the other's broadcast", func() bool { return slices.Contains(b.got(), "for all") })
 }
 
