@@ -144,7 +144,7 @@ func TestWhatOneDoesNotGiveIsAskedOfTheNext(t *testing.T) {
 // charged.
 func TestARefundIsOfOneLife(t *testing.T) {
 	l := charged(t, 40, 0, 0)
-	l.lose = func(m mail) bool { return m.from == 0 && m.kind != "rows" || m.to == 2 && m.kind != "rows" }
+	l.lose = func(m mail) bool { return (m.from == 0 || m.to == 2) && m.kind != "settled" }
 	must(t, l.nodes[0].Node.Reset("", "alice"))
 	l.nodes[0].take("", "alice", 30)
 	if did := l.nodes[2].refund(node.Request{Client: "alice", Cost: 40}); did != (node.Refund{Short: node.ShortDrained}) {
@@ -167,7 +167,7 @@ func TestARefundCountsOnceWhateverTheNetworkDoes(t *testing.T) {
 				l.wire = append(l.wire, m) // once more
 			}
 			drop := rnd.IntN(5) == 0
-			if drop && (m.kind == "settle" || m.kind == "rows") {
+			if drop && (m.kind == "settle" || m.kind == "settled") {
 				lost++
 			}
 			return drop

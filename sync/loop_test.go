@@ -60,6 +60,7 @@ func (a *away) Open(_ []string, h Handler) error {
 	a.handler = h
 	return a.refuse
 }
+
 func (a *away) Publish(string, []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
