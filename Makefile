@@ -102,6 +102,19 @@ integration: ## Run the multi-node tests over real NATS, uncached; a skipped tes
 envoy-reference: $(ENVOY_RL_STAMP) ## Ask envoyproxy/ratelimit itself the conformance cases (needs redis-server; 3 minutes to build, then seconds)
 	cd integration/envoy && ENVOY_RATELIMIT='$(ENVOY_RL)' $(GO) test -count=1 -v -run Reference ./...
 
+# Caddy and nginx are Debian's, unpacked rather than installed: that needs no root, and starts no service.
+PROXIES := $(BIN)/proxies
+
+.PHONY: doors-check
+doors-check: $(PROXIES)/.unpacked ## Run the front doors in other frameworks, and behind Caddy and nginx (needs Debian and curl; the first run compiles for minutes)
+	cd integration/doors && PATH="$(PROXIES)/usr/bin:$(PROXIES)/usr/sbin:$$PATH" $(GO) test -count=1 -timeout $(RACE_TIMEOUT) ./...
+
+$(PROXIES)/.unpacked:
+	@rm -rf $(PROXIES) && mkdir -p $(PROXIES)
+	cd $(PROXIES) && (apt-get download caddy nginx || (apt-get update && apt-get download caddy nginx)) && for deb in *.deb; do dpkg -x "$$deb" .; rm "$$deb"; done
+	@command -v curl >/dev/null || (apt-get update && apt-get install -y --no-install-recommends curl)
+	@touch $@
+
 .PHONY: mutants
 mutants: ## Plant all known mistakes one by one, and fail unless a test catches each
 	$(GO) run ./integration/mutants $(ARGS)

@@ -34,6 +34,8 @@ var doors = map[string][]string{
 	"node":           nil,
 	"node/httpapi":   nil,
 	"node/httplimit": nil,
+	"node/grpclimit": {"google.golang.org/grpc"},
+	"node/natsapi":   {"github.com/nats-io/nats.go/micro"},
 }
 
 // linked asks the go command for everything that a program gets by importing a package.

@@ -130,6 +130,8 @@ func mayImport(layer string) []string {
 		return slices.AppendSeq([]string{"gcra", "crdt", "sync", "node/limit"}, maps.Keys(parts))
 	case "node/sim":
 		return []string{"gcra", "crdt", "sync", "node/limit", "node", "node/internal/inside"}
+	case "node/natsapi": // which is that interface over another transport
+		return []string{"node/limit", "node", "node/httpapi"}
 	default: // any other adapter
 		return []string{"node/limit", "node"}
 	}

@@ -19,11 +19,12 @@ import (
 // Forward authentication: a proxy asks whether it may pass a request on, and the answer's
 // status says so. Proxies ask in three ways, by any method:
 //
-//	/v1/forward/LIMIT?OPTIONS            Caddy, nginx, Traefik: the request is in X-Forwarded fields
+//	/v1/forward/LIMIT/OPTIONS            Caddy, nginx, Traefik: the request is in X-Forwarded fields
 //	/v1/forward/LIMIT/OPTIONS/THE/PATH   Envoy's ext_authz, which appends the request's path
+//	/v1/forward/LIMIT?OPTIONS            as the first
 //
-// The query is the proxy's configuration in the first form, and the client's writing in the
-// second, where it counts for nothing.
+// Caddy and Envoy append the client's query, unless they are told not to. So a query counts for
+// nothing beside options in the path, and in the third form it must not be the client's.
 const forwardPath = "/v1/forward/"
 
 // noOptions stands for no options in a path.
@@ -76,11 +77,15 @@ func readForwarding(r *http.Request) (f forwarding, p *problem) {
 	limit, rest, inPath := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), forwardPath), "/")
 	options := r.URL.RawQuery
 	if inPath {
-		options, f.path, _ = strings.Cut(rest, "/")
-		f.path = "/" + f.path
+		var appended bool
+		if options, f.path, appended = strings.Cut(rest, "/"); appended {
+			f.path = "/" + f.path
+		}
 		if options == noOptions {
 			options = ""
 		}
+	} else if _, query, _ := strings.Cut(r.Header.Get("X-Forwarded-Uri"), "?"); options != "" && options == query {
+		return f, bad("query", "the query is that of the client's request: put the options into the path, as in "+forwardPath+"LIMIT/"+noOptions)
 	}
 	var err error
 	if f.limit, err = url.PathUnescape(limit); err != nil || f.limit == "" {

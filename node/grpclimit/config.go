@@ -1,0 +1,83 @@
+package grpclimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+)
+
+// Limiter decides; *node.Node is one. It must not block. Interceptors call it concurrently.
+type Limiter interface {
+	DoDetailed(q node.Request) node.Detail
+}
+
+// Config configures interceptors. The zero value of a field other than Limiter and Key is its
+// default. Interceptors call all functions concurrently.
+type Config struct {
+	Limiter Limiter
+	// Key says which client a call counts for. It has no default.
+	Key Key
+	// Limits all have to admit a call, at most 1 + node.MaxChecks; if one denies, none is
+	// charged. Default: the limit "default". By returns them for one call instead; a call for
+	// which it returns none passes.
+	Limits []Limit
+	By     func(Call) []Limit
+	// Cost is how many units a call takes, and less than 1 counts as 1. Default 1.
+	Cost func(Call) int64
+	// Skip lets calls pass that it returns true for, such as health checks.
+	Skip func(Call) bool
+	// Messages decides on each message that a stream receives, beside the stream itself.
+	Messages bool
+	// Failed says what happens if nobody can decide: the error wraps ErrNoKey, or is the fault
+	// of node.Detail. If it returns nil the call passes, uncounted; otherwise that is the
+	// answer. Default Refuse.
+	Failed func(Call, error) error
+}
+
+// Limit is one limit that a call has to pass. The zero value is the limit "default", with the
+// Key and Cost of Config.
+type Limit struct {
+	Name string
+	Key  Key
+	Cost func(Call) int64
+}
+
+// Call is a call, or a message of a stream, that is decided on.
+type Call struct {
+	Context context.Context //nolint:containedctx // it is the call's, and lives no longer
+	// Method is the full name, such as /package.Service/Method.
+	Method string
+	// Message is the request of a unary call or the message of a stream, nil when a stream
+	// begins.
+	Message any
+}
+
+func (cfg *Config) validate() error {
+	var faults []error
+	refuse := func(field string, value any, reason string) {
+		faults = append(faults, &node.FieldError{Field: field, Value: value, Reason: reason})
+	}
+	if cfg.Limiter == nil {
+		refuse("Limiter", "is missing", "must be what decides, such as a *node.Node")
+	}
+	switch fault := cfg.Key.Fault(); {
+	case cfg.Key.Zero():
+		refuse("Key", "is missing", "must say which client a call counts for: no default is safe both behind a proxy and without one")
+	case fault != nil:
+		refuse("Key", fault, "must be a key of this package")
+	}
+	if len(cfg.Limits) > 0 && cfg.By != nil {
+		refuse("By", "is given", "must not stand beside Limits, which it replaces")
+	}
+	if len(cfg.Limits) > 1+node.MaxChecks {
+		refuse("Limits", len(cfg.Limits), fmt.Sprintf("must be at most %d", 1+node.MaxChecks))
+	}
+	for i, l := range cfg.Limits {
+		if fault := l.Key.Fault(); fault != nil {
+			refuse(fmt.Sprintf("Limits[%d].Key", i), fault, "must be a key of this package")
+		}
+	}
+	return errors.Join(faults...)
+}
