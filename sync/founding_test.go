@@ -33,6 +33,11 @@ func TestWhoBeganWithoutThoseWhoKnewSaysSo(t *testing.T) {
 			p.tells(3, 4*second, 10*second)
 		}, false},
 		{"peers that know more were not heard in time", nil, func(p *probe) { p.run(20 * second); p.tells(2, 100*second, 0) }, true},
+		{"one that knows of more is heard late", nil, func(p *probe) {
+			p.beat(2, 0, true)
+			p.run(5 * second)
+			p.tells(3, 100*second, 0)
+		}, true},
 		{"alone, and nobody came", func(c *Config) { ran(c); c.Alone = true }, func(p *probe) { p.run(5 * second) }, false},
 	} {
 		p := newProbe(t, c.config)
@@ -115,4 +120,43 @@ func TestAPeerThatJoinsIsUnknownUntilItHasJoined(t *testing.T) {
 	p.tick(1e9)
 	p.tells(3, 2e9, 0, Missing{Of: 3, Span: Span{Began: 2e9, Ended: 1e9 + 1, Kind: SpanDrained}})
 	p.want("joined: what drained meanwhile is missing", 3, [2]int64{2, 1}, [2]int64{0, 0})
+}
+
+// What a joiner admitted before it had joined drained while nobody counted it.
+func TestWhatWasKeptApartIsMissingOnceItIsTold(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		p := newUnconnectedProbe(t, nil)
+		p.store.kept = kept
+		p.step(Input{Kind: InputConnected})
+		p.run(6e9)
+		own := 0
+		for _, u := range p.engine.Status(p.now).Unknown {
+			for _, s := range u.Spans {
+				if u.Replica == 1 && u.Own && s.Kind == SpanDrained && s.Began-s.Ended > 1e9 {
+					own++
+				}
+			}
+		}
+		if want := map[bool]int{true: 1}[kept]; own != want {
+			t.Errorf("kept apart %t: %d spans of its own, want %d", kept, own, want)
+		}
+	}
+}
+
+// A peer that makes room for another may be admitting still: the bound is not known then.
+func TestAPeerThatMakesRoomIsNotForgottenInSilence(t *testing.T) {
+	p := newHearing(t)
+	ms := &p.engine.members
+	for i := range crdt.Replica(MaxPeers) {
+		if ms.find(100+i) == nil && len(ms.peers) < MaxPeers {
+			ms.add("x", 100+i).state = PeerGone
+		}
+	}
+	if p.engine.Status(p.now).Dropped {
+		t.Fatal("some were dropped while there was room")
+	}
+	p.beat(9999, 0, false)
+	if s := p.engine.Status(p.now); !s.Dropped {
+		t.Error("one made room, and what it may have admitted is forgotten")
+	}
 }

@@ -24,6 +24,7 @@ type memStore struct {
 	base    crdt.Digest
 	fresh   bool
 	views   []View
+	kept    bool // View says that it tells what it had kept back
 
 	settling
 
@@ -275,7 +276,9 @@ func (s *memStore) MergeResets(_ int64, resets []ClientReset) {
 
 func (s *memStore) View(v View) (told bool) {
 	s.views = append(s.views, v)
-	return false
+	told = s.kept && v.Joined
+	s.kept = s.kept && !told
+	return told
 }
 
 func (s *memStore) view() View {

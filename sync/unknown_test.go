@@ -92,6 +92,10 @@ func TestALongSilenceThatHealsIsToldOfForItsTime(t *testing.T) {
 	p.run(4e9)
 	p.beat(2, 0, false)
 	p.want("nothing of it was too old", 2, [2]int64{0, 0})
+	p = newHearing(t)
+	p.run(20e9)
+	p.hear(&Message{Kind: KindBye, Node: "b", Replica: 2, Seq: 0, Sent: p.now})
+	p.want("a bye heals it as well, and ends it", 2, [2]int64{20, 0})
 }
 
 func TestAnIncarnationThatOthersNameIsUnknown(t *testing.T) {

@@ -50,4 +50,58 @@ var boundMistakes = []mistake{
 	{name: "call a node joined before its peers list it", edits: []edit{
 		{"sync/unknown.go", "(!p.hearsUs || !p.sure)", "!p.sure"},
 	}},
+	{name: "take a cluster that starts again for a new one", edits: []edit{
+		{"sync/join.go", "e.members.founding.join(j.startedAt, from, e.cfg.Last)", "e.members.founding.join(j.startedAt, from, Run{})"},
+	}},
+	{name: "hear nothing of those who know of more", edits: []edit{
+		{"sync/founding.go", "	if foundedAt < f.at-joinLimit {", "	if false {"},
+	}},
+	{name: "hear nothing of what nobody knows", edits: []edit{
+		{"sync/founding.go", "		f.ran(now - before)\n", ""},
+	}},
+	{name: "take a giver's knowledge for as old as one's own", edits: []edit{
+		{"sync/founding.go", "		f.at = min(f.at, giver.foundedAt)\n", ""},
+	}},
+	{name: "call the bound known though nobody knows what ran before", edits: []edit{
+		{"node/internal/limits/bound.go", "		s.Sync.Partial && s.Sync.FoundedAgo < horizon:\n", "		false:\n"},
+	}},
+	{name: "take nothing over of what peers miss", edits: []edit{
+		{"sync/inherit.go", "		case m.Ended > 0:\n", "		case m.Ended > 0 && false:\n"},
+	}},
+	{name: "overlook silent nodes that only peers know", edits: []edit{
+		{"sync/inherit.go", "			ms.inherited[m.Of] = inherited{began, now}\n", "			_ = began\n"},
+	}},
+	{name: "forget silent nodes when nobody tells of them any more", edits: []edit{
+		{"sync/inherit.go", "			ms.spans.close(r, was.began, was.toldAt, SpanLost)\n", "			_ = was\n"},
+	}},
+	{name: "take a node that is joining for fresh", edits: []edit{
+		{"sync/peer.go", "	if !p.sure || p.behind() || p.joining {", "	if !p.sure || p.behind() {"},
+	}},
+	{name: "leave out what drained while a node joined", edits: []edit{
+		{"sync/group.go", "			e.members.spans.close(e.cfg.Replica, e.started, now, SpanDrained)\n", ""},
+	}},
+	{name: "forget the last run of which nobody tells", edits: []edit{
+		{"sync/unknown.go", "		ms.spans.close(last.Replica, last.Began, min(now, last.Until), SpanLost)\n", ""},
+	}},
+	{name: "let a later run of a name end one that is alive", edits: []edit{
+		{"sync/unknown.go", "		if p != by && p.node == by.node && p.state != PeerAlive {\n", "		if p != by && p.node == by.node {\n"},
+	}},
+	{name: "let a bye end a long silence as if all had been told in time", edits: []edit{
+		{"sync/members.go", "p.replacedAt == 0 && now-from >= healedAfter {", "false && now-from >= healedAfter {"},
+	}},
+	{name: "drop a peer with what it may have admitted", edits: []edit{
+		{"sync/unknown.go", "		ms.spans.lose(p.heardAt)\n", ""},
+	}},
+	{name: "take a change that was heard late for one that was heard in time", edits: []edit{
+		{"node/internal/limits/register.go", "		l.hear(now, g.cfg.Began, i)\n", ""},
+	}},
+	{name: "export the bound of the newest rule alone, whatever was in force before", edits: []edit{
+		{"node/internal/limits/late.go", "			if over < now-horizon {\n", "			if over < now-horizon || over > 0 {\n"},
+	}},
+	{name: "leave the previous window out when a merge charges a share", edits: []edit{
+		{"node/internal/table/merge.go", "now, g.Cur.P+g.Prev.P)", "now, g.Cur.P)"},
+	}},
+	{name: "end the life before a change a window early", edits: []edit{
+		{"node/internal/table/sweep.go", "	if f.Start(now) <= changed+2*f.Width {\n", "	if f.Start(now) <= changed+f.Width {\n"},
+	}},
 }
