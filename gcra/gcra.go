@@ -36,7 +36,7 @@ func New(p Policy) (*GCRA, error) {
 		return nil, err
 	}
 	p = p.WithDefaults()
-	g := &GCRA{policy: p, rate: rate{limit: uint64(p.Limit), window: uint64(p.Window)}}
+	g := &GCRA{policy: p, rate: newRate(uint64(p.Limit), uint64(p.Window))}
 	g.depth = g.rate.drain(uint64(p.Burst))
 	return g, nil
 }
@@ -49,7 +49,7 @@ func (g *GCRA) Slowed(part, whole int) *GCRA {
 	for window > math.MaxUint64/uint64(whole) {               // years by hundreds of nodes: a bit less exact
 		limit, window = max(1, limit/2), window/2
 	}
-	s := &GCRA{policy: g.policy, rate: rate{limit: limit, window: window * uint64(whole)}}
+	s := &GCRA{policy: g.policy, rate: newRate(limit, window*uint64(whole))}
 	s.depth = s.rate.drain(uint64(s.policy.Burst))
 	return s
 }

@@ -74,7 +74,7 @@ func (p Policy) Validate() error {
 		refuse("burst", p.Burst, "must be from 1 to %d, or 0 for the limit", int64(MaxUnits))
 	}
 	if len(faults) == 0 {
-		r := rate{limit: uint64(p.Limit), window: uint64(p.Window)}
+		r := newRate(uint64(p.Limit), uint64(p.Window))
 		if r.units(int64(time.Second)) > MaxRate {
 			refuse("limit", p.Limit, "must be at most %d per second, not per %v", int64(MaxRate), p.Window)
 		}

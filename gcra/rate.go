@@ -10,10 +10,29 @@ import (
 const Forever = math.MaxInt64 / 2
 
 // rate converts between units of cost and nanoseconds, exactly, on 128 bits.
-type rate struct{ limit, window uint64 } // window in nanoseconds, both > 0
+type rate struct {
+	limit, window uint64 // window in nanoseconds, both > 0
+	// emission is window/limit if that is whole, 0 otherwise. It saves nearly all decisions
+	// their divisions, since limits are mostly round.
+	emission uint64
+}
+
+func newRate(limit, window uint64) rate {
+	r := rate{limit: limit, window: window}
+	if window%limit == 0 {
+		r.emission = window / limit
+	}
+	return r
+}
 
 // drain is D(c) = ceil(c·window/limit), saturating at Forever.
 func (r rate) drain(c uint64) int64 {
+	if r.emission > 0 {
+		if hi, lo := bits.Mul64(c, r.emission); hi == 0 && lo < Forever {
+			return int64(lo)
+		}
+		return Forever
+	}
 	hi, lo := bits.Mul64(c, r.window)
 	if hi >= r.limit {
 		return Forever

@@ -84,9 +84,9 @@ func (l *load) clustered(b *testing.B) node.RateLimiter {
 		b.Cleanup(func() { _ = n.Close() })
 		nodes = append(nodes, n)
 	}
-	for start := time.Now(); len(nodes[0].Stats().Sync.Peers) == 0; {
-		if time.Since(start) > 10*time.Second {
-			b.Fatal("the peer is not heard")
+	for start := time.Now(); len(nodes[0].Stats().Sync.Peers) == 0 || nodes[0].Ready() != nil; time.Sleep(time.Millisecond) {
+		if time.Since(start) > 30*time.Second {
+			b.Fatal("the node has not joined its peer")
 		}
 	}
 	return l.warm(nodes[0])

@@ -9,6 +9,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/top"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -38,8 +39,8 @@ type decider struct {
 }
 
 // decide answers for one limit: it is the straight path, which nearly all requests take. It
-// holds one shard's lock, does no I/O, waits for nobody, and allocates nothing for a client
-// that the table holds. If d is not nil, it fills in the answer for the client. If hold is
+// holds at most one shard's lock, does no I/O, waits for nobody, and allocates nothing for a
+// client that the table holds. If d is not nil, it fills in the answer for the client. If hold is
 // not nil, it fills in what the settlement of a reservation needs.
 //
 // The clock is read as late as can be. It is a fence for the processor, so what is read from
@@ -61,6 +62,12 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 		return answer.Allowed
 	}
 	s := n.table.Shard(k)
+	if rule.Plain && hold == nil {
+		if share, timed, done := n.straight(s, r, rule, k, now, cost, &allowed, d); done {
+			n.sample(l, client, group, cost, share, allowed, timed, now)
+			return allowed
+		}
+	}
 	s.Lock()
 	e := s.Open(k, rule, now)
 	if e == nil {
@@ -89,13 +96,61 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 	share := s.Sampler.Pick(now)
 	timed := s.Sampler.One(latencyEvery)
 	s.Unlock()
+	n.sample(l, client, group, cost, share, allowed && why != ReasonShadow, timed, now)
+	return allowed
+}
+
+// sample looks closer at a decision if it was picked for that.
+func (n *decider) sample(l *limits.Limit, client string, group []byte, cost int64, share uint64, allowed, timed bool, now int64) {
 	if share > 0 {
-		l.Account.Top.Offer(client, group, uint64(cost)*share, allowed && why != ReasonShadow) //nolint:gosec // judged before
+		l.Account.Top.Offer(client, group, uint64(cost)*share, allowed) //nolint:gosec // judged before
 	}
 	if timed {
 		n.latency.observe(n.now() - now)
 	}
-	return allowed
+}
+
+// straight decides by a plain rule for a client whose cell alone tells how it stands. A denial
+// takes no lock and writes nothing but its count. An admission holds the shard's lock for a
+// few stores. done is false, and nothing is done, if it takes more than that.
+func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule, k crdt.Key, now, cost int64, allowed *bool, d *Decision) (share uint64, timed, done bool) {
+	var g table.Glance
+	ok := s.Glance(&g, k, rule, now)
+	if !ok || n.isolation.Group() != nil {
+		return 0, false, false
+	}
+	conforms, origin := rule.GCRA.Admit(g.Level, now, cost)
+	if conforms {
+		s.Lock()
+		if !s.Still(&g) {
+			if ok = s.Renew(&g, k, rule, now); ok {
+				conforms, origin = rule.GCRA.Admit(g.Level, now, cost)
+			}
+		}
+		if conforms {
+			if !ok || !s.Take(&g, rule, now, cost, origin, !n.offline) {
+				s.Unlock()
+				return 0, false, false
+			}
+			s.Counts.Count(r.Account(rule), cost, true, false)
+			share = s.Sampler.Pick(now)
+			timed = s.Sampler.One(latencyEvery)
+		}
+		s.Unlock()
+	}
+	if !conforms {
+		var random uint64
+		share, random = r.Account(rule).Refusals.Count(now, cost)
+		timed = top.One(random, latencyEvery)
+	}
+	if *allowed = conforms; d != nil {
+		d.Allowed, d.Reason, d.Cost = conforms, ReasonOverLimit, 0
+		if conforms {
+			d.Reason, d.Cost = ReasonOK, cost
+		}
+		n.tell(d, rule, now, rule.GCRA.Explain(g.Level, now, cost, conforms))
+	}
+	return share, timed, true
 }
 
 // resolve is ruleFor, with the client's key if why is ReasonOK.
@@ -257,13 +312,16 @@ func (n *decider) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crd
 // explain fills in the numbers that a client is told, as they are after the decision. s is
 // locked.
 func (n *decider) explain(s *table.Shard, d *Decision, e *table.Entry, now, cost int64) {
-	r := e.Rule()
-	d.Limit = r.Limit
-	g := s.Explain(e, now, cost, d.Allowed)
-	d.Quota, d.Window, d.Burst = r.Policy.Limit, r.WindowAt(now), r.Policy.Burst
-	d.Remaining, d.RetryAfter, d.ResetAfter = g.Remaining, g.RetryAfter, g.ResetAfter
+	n.tell(d, e.Rule(), now, s.Explain(e, now, cost, d.Allowed))
 	if iso := n.isolation.Group(); iso != nil {
 		explainIsolated(s, d, e, iso, now, cost)
 	}
+}
+
+// tell fills in what a rule says of a client.
+func (n *decider) tell(d *Decision, r *limit.Rule, now int64, x gcra.Decision) {
+	d.Limit = r.Limit
+	d.Quota, d.Window, d.Burst = r.Policy.Limit, r.WindowAt(now), r.Policy.Burst
+	d.Remaining, d.RetryAfter, d.ResetAfter = x.Remaining, x.RetryAfter, x.ResetAfter
 	d.Degraded = n.degraded.Load()
 }

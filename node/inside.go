@@ -24,7 +24,10 @@ func (v view) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, he
 	var net limit.Buffer
 	_, group := l.Newest().Rule(client, &net)
 	k := key(l, client, group)
-	if e := v.Node.table.Shard(k).Find(k); e != nil {
+	s := v.Node.table.Shard(k)
+	s.Lock()
+	defer s.Unlock()
+	if e := s.Find(k); e != nil {
 		return e.Stamp(), v.inForce(e.Rule(), v.Node.now()).Policy, true
 	}
 	return crdt.Stamp{}, Policy{}, false

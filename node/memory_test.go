@@ -48,6 +48,7 @@ func filled(b *testing.B, clients, replicas int) *Node {
 		b.Fatal(err)
 	}
 	n, l := s.Node, s.Node.limits.Get("")
+	n.table.Joined(n.now())
 	for i := range clients {
 		n.Allow(fmt.Sprintf("client-%013d", i))
 	}

@@ -40,7 +40,7 @@ func (h KeyHash) Add(b []byte) KeyHash {
 // Sum is the key of what h has read, followed by id.
 func (h *KeyHash) Sum(id string) crdt.Key {
 	v0, v1, v2, v3, tail := h.v0, h.v1, h.v2, h.v3, h.tail
-	n, shift := h.n+len(id), h.n%8*8
+	n, shift, all := h.n+len(id), h.n%8*8, id
 	for len(id) >= 8 {
 		m := load(id)
 		w := tail | m<<shift
@@ -50,8 +50,12 @@ func (h *KeyHash) Sum(id string) crdt.Key {
 		id = id[8:]
 	}
 	var rest uint64
-	for i := range len(id) {
-		rest |= uint64(id[i]) << (i * 8)
+	if len(all) >= 8 {
+		rest = load(all[len(all)-8:]) >> (64 - 8*len(id)) // 0 if nothing is left
+	} else {
+		for i := range len(id) {
+			rest |= uint64(id[i]) << (i * 8)
+		}
 	}
 	w := tail | rest<<shift
 	if shift+8*len(id) >= 64 {

@@ -37,7 +37,29 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
 		{"node/internal/table/merge.go", "	if !t.plausible(now, r, d.Start, row) {\n", "	if false {\n"},
 	}},
+	{name: "charge by a glance that is out of date", edits: []edit{
+		{"node/decide.go", "		if !s.Still(&g) {\n", "		if false {\n"},
+	}},
+	{name: "tell nobody what is charged to a cell", edits: []edit{
+		{"node/internal/table/cell.go", "	if send && !r.Silent {\n", "	if send && !r.Silent && false {\n"},
+	}},
+	{name: "believe a glance during which its cell changed", edits: []edit{
+		{"node/internal/table/cell.go", "&& c.word.Load() == g.word\n", "\n"},
+	}},
+	{name: "decide from a cell by another rule", edits: []edit{
+		{"node/internal/table/cell.go", " || s.rules.at(what&ruleMask) != r {\n", " {\n"},
+	}},
+	{name: "pack totals that a cell cannot hold", edits: []edit{
+		{"node/internal/table/pack.go", " || im.Carry >= crdt.End {\n", " {\n"},
+	}},
+	{name: "pack a client without its refunds", edits: []edit{
+		{"node/internal/table/pack.go", "	if own[0].N != 0 || own[1].N != 0 ||", "	if"},
+	}},
+	{name: "search the new places alone while the index grows", edits: []edit{
+		{"node/internal/table/index.go", "	if c == nil && x.old != nil {\n", "	if false {\n"},
+	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
+		{"node/decide.go", "	if rule.Plain && hold == nil {\n", "	if rule.Plain && hold == nil && false {\n"},
 		{"node/decide.go", "		if conforms, origin = r.GCRA.Admit(s.Level(e, now), now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
 		if st.Start() > now {
 			level = gcra.Level{Base: st.Origins()[1], Count: st.CountPrevious()}
@@ -61,10 +83,11 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/merge.go", "	case c < 0:\n		s.mergeOld(", "	case c < 0 && e.Reset() == crdt.Stamp{}:\n		s.mergeOld("},
 	}},
 	{name: "charge what was denied", edits: []edit{
+		{"node/decide.go", "	if rule.Plain && hold == nil {\n", "	if rule.Plain && hold == nil && false {\n"},
 		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
 	{name: "never flush before the interval ends", slow: true, edits: []edit{
-		{"node/internal/table/note.go", ">= e.rule.Slack {\n", ">= e.rule.Slack && false {\n"},
+		{"node/internal/table/note.go", ">= r.Slack {\n", ">= r.Slack && false {\n"},
 	}},
 	{name: "give back what has drained already", edits: []edit{
 		{"node/internal/table/charge.go", "		return s.undrained(e, c, now), deltasync.ShortDrained\n", ""},
@@ -190,7 +213,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/isolation/group.go", "	if was == nil {\n		w.spells++\n	}\n", "	w.spells++\n"},
 	}},
 	{name: "tell what a joining node admits as if it knew the others", edits: []edit{
-		{"node/internal/table/early.go", "	return s.joining && e.rule.Policy", "	return false && s.joining && e.rule.Policy"},
+		{"node/internal/table/early.go", "	return s.joining.Load() && e.rule.Policy", "	return false && s.joining.Load() && e.rule.Policy"},
 	}},
 	{name: "tell all that a joining node admitted, drained or not", edits: []edit{
 		{"node/internal/table/early.go", "	st.Admit(units)\n", "	st.Admit(max(units, x.level.Count))\n"},

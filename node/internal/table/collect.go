@@ -8,6 +8,7 @@ import (
 
 // Collect implements deltasync.Rows.
 func (t *Table) Collect(now int64, seq uint64, urgent bool, b *deltasync.Batch) (more bool) {
+	t.sends.note(seq, now)
 	due := &t.dirty
 	if urgent {
 		due = &t.urgent
@@ -33,9 +34,12 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 	for i, slot := range s.dirty {
 		e := s.at(slot)
 		if e == nil {
-			continue // forgotten, and its chunk given back
+			if c := s.cellAt(slot); c != nil { // nil: forgotten, and its chunk given back
+				c.what.Store(0)
+			}
+			continue
 		}
-		if e.used && e.dirty {
+		if e.dirty {
 			// What was admitted just before a change of the limit is still to be told.
 			old := e.old()
 			if old != nil && !s.send(e.key, old.rule, old.reset, old.states(), now, true, b) ||
@@ -46,6 +50,7 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 			e.sentSeq, e.sentAt, e.dirty = seq, now, false
 		}
 		e.listed = false
+		s.closeViews()
 	}
 	s.dirty = s.dirty[:0]
 	return true

@@ -100,9 +100,10 @@ func (t *Table) Origins(now int64, w deltasync.Window, partition int) crdt.Diges
 	for from, more := uint32(0), true; more; from += holdSlots {
 		s.Lock()
 		for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
-			if e := s.at(slot); e != nil && e.used && !e.rule.Silent && e.rule.Frame.Width == w.Width {
+			if e := s.at(slot); e != nil && !e.rule.Silent && e.rule.Frame.Width == w.Width {
 				e.addOrigins(&d, now, w)
 			}
+			s.leaveViews()
 		}
 		more = from+holdSlots < s.slots()
 		s.Unlock()

@@ -2,12 +2,29 @@
 // counts what the client used.
 //
 // A Table has one Shard for each partition of the key space. A shard is the unit of locking,
-// of flushing, of digests and of repair: everything that happens to an entry happens under
-// its shard's lock. A decision locks one shard, opens the client's entry, reads and charges
-// its states, and notes what has to be sent. The protocol collects, merges and exports the
-// entries as rows (deltasync.Rows and deltasync.Summaries), shard by shard. Sweep forgets
-// clients that nobody can tell from unknown ones any more.
+// of flushing, of digests and of repair: every change of an entry happens under its shard's
+// lock. A decision locks one shard, opens the client's entry, reads and charges its states,
+// and notes what has to be sent. The protocol collects, merges and exports the entries as
+// rows (deltasync.Rows and deltasync.Summaries), shard by shard. Sweep forgets clients that
+// nobody can tell from unknown ones any more.
 //
-// How entries lie in memory is the package's own business: callers hold an *Entry only while
-// they hold its shard's lock, and reach its contents by methods.
+// # Memory
+//
+// Entries are open only while somebody works on them. Unlock packs them: each into a cell of
+// one cache line in chunks that hold no pointers and never move, and what few clients have
+// into records beside it. A client that fits into neither stays as it is, in a map (see cell).
+// Callers hold an *Entry only while they hold its shard's lock, and reach its contents by
+// methods.
+//
+// # Progress
+//
+// Nearly all decisions need no entry: Glance reads the client's cell, and Take charges it.
+//
+//   - A denial is wait-free but for the length of a search in the index, and writes nothing.
+//   - An admission holds the shard's lock for a few stores.
+//   - Everything else holds it for as long as it takes to open one client's entry, to work on
+//     it and to pack it. Passes over the table hold it for holdSlots clients at a time.
+//   - No insert moves more than moveStep places of the index.
+//
+// A lock holder does no I/O and waits for nobody.
 package table

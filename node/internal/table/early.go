@@ -37,7 +37,7 @@ func (t *Table) Join() {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.Lock()
-		s.joining = true
+		s.joining.Store(true)
 		s.Unlock()
 	}
 }
@@ -49,14 +49,16 @@ func (t *Table) Joined(now int64) (told bool) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.Lock()
-		if s.joining {
-			s.joining, told = false, told || len(s.early) > 0
+		if s.joining.Load() {
+			told = told || len(s.early) > 0
 			for k, x := range s.early {
 				if e := s.Find(k); e != nil {
 					s.tell(e, x, now)
 				}
+				s.closeViews()
 			}
 			s.early = nil
+			s.joining.Store(false)
 		}
 		s.Unlock()
 	}
@@ -84,12 +86,12 @@ func (s *Shard) tell(e *Entry, x early, now int64) {
 
 // apart reports whether what the entry's client takes is kept out of its states for now.
 func (s *Shard) apart(e *Entry) bool {
-	return s.joining && e.rule.Policy.Algorithm == limit.GCRA && !e.rule.Silent
+	return s.joining.Load() && e.rule.Policy.Algorithm == limit.GCRA && !e.rule.Silent
 }
 
 // Level is how the client of an entry under GCRA stands at now, by all that this node knows.
 func (s *Shard) Level(e *Entry, now int64) gcra.Level {
-	if s.joining {
+	if s.joining.Load() {
 		if x, some := s.early[e.key]; some {
 			if x = x.under(e.rule, now); x.ahead(now) > 0 {
 				x.level.Base += max(0, e.state.TAT(&e.rule.Frame)-now)

@@ -5,10 +5,10 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// Entry is one client under one limit. It takes three cache lines: what is looked up comes
-// first, then what a decision reads, then what sending needs. A test pins the size. All
-// methods need the lock of the entry's shard. The zero Entry is no client; Imitate makes a
-// copy that belongs to no shard.
+// Entry is one client under one limit, opened to work on: while nobody does, nearly all are
+// packed in cells. It is good until its shard is unlocked, which packs it. All methods need
+// the lock of the entry's shard. The zero Entry is no client; Imitate makes a copy that
+// belongs to no shard.
 type Entry struct {
 	key crdt.Key // never changes while used
 	// rule is what the client was last decided, merged or renewed by; not nil while used.
@@ -24,6 +24,7 @@ type Entry struct {
 	shared  bool   // it stands for unknown clients, and is none: see OpenShared
 	dirty   bool   // something is to be sent; implies listed
 	listed  bool   // the slot is in the shard's dirty list, once; may outlive used
+	slot    uint32 // never changes while used
 }
 
 // more is what few clients have. It is immutable but for the states: a change replaces it.

@@ -19,10 +19,11 @@ func (t *Table) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next 
 			s.Lock()
 			end := min(at.Index+holdSlots, s.slots())
 			for ; at.Index < end; at.Index, at.Row = at.Index+1, 0 {
-				if e := s.at(at.Index); e != nil && e.used && !t.exportEntry(now, q, e, b, &at) {
+				if e := s.at(at.Index); e != nil && !t.exportEntry(now, q, e, b, &at) {
 					s.Unlock()
 					return at, false
 				}
+				s.closeViews()
 			}
 			more = end < s.slots()
 			s.Unlock()

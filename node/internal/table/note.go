@@ -2,6 +2,7 @@ package table
 
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // Note remembers that e has something to send: what st, the state that counts at now, was
@@ -16,13 +17,20 @@ func (s *Shard) Note(e *Entry, st *crdt.State, now int64) {
 	if t.urgent.has(s.part) {
 		return
 	}
+	s.urge(st.Unsent(), e.sentAt, e.rule, now)
+}
+
+// urge calls for a flush if unsent units of a client, under a rule, reached the quantum. sentAt
+// is when a message last carried the client, 0 for never.
+func (s *Shard) urge(unsent uint64, sentAt int64, r *limit.Rule, now int64) {
+	t := s.table
 	peers, delay := float64(t.peers.Load()), t.delay.Load()
 	if peers == 0 {
 		return
 	}
-	since := max(now-e.sentAt, delay)
+	since := max(now-sentAt, delay)
 	flight := 1 + float64(delay)/float64(max(since, 1))
-	if float64(st.Unsent())*flight*peers >= e.rule.Slack {
+	if float64(unsent)*flight*peers >= r.Slack {
 		t.urgent.add(s.part)
 		t.cfg.Urgent()
 	}
@@ -33,18 +41,12 @@ func (s *Shard) markDirty(e *Entry) {
 	e.dirty = true
 	if !e.listed {
 		e.listed = true
-		s.table.dirty.add(s.part)
-		s.dirty = append(s.dirty, s.slotOf(e))
+		s.list(e.slot)
 	}
 }
 
-// slotOf is found through the index, so that entries need not hold it: it is needed once per
-// flush of an entry.
-func (s *Shard) slotOf(e *Entry) uint32 {
-	mask := uint64(len(s.index) - 1)
-	for i := e.key.Lo & mask; ; i = (i + 1) & mask {
-		if p := s.index[i]; p != 0 && s.at(p.slot()) == e {
-			return p.slot()
-		}
-	}
+// list puts a slot on the list of what is to be sent.
+func (s *Shard) list(slot uint32) {
+	s.table.dirty.add(s.part)
+	s.dirty = append(s.dirty, slot)
 }

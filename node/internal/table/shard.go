@@ -3,6 +3,7 @@ package table
 import (
 	"cmp"
 	"sync"
+	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
@@ -11,29 +12,37 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// Shard holds the entries of one partition: a hash table of entries that never move. Its
-// lock guards all of it, and every method but the lock's own needs it held. Whoever locks
-// several shards does so in the order of Compare.
+// Shard holds the clients of one partition: a hash table of cells that never move. Its lock
+// guards all of it, and every method but Glance and the lock's own needs it held. Whoever
+// locks several shards does so in the order of Compare.
 type Shard struct {
-	sync.Mutex
-	// index maps keys to slots by open addressing with linear probing. Its length is a power
-	// of two, at least leastIndex, and at most three quarters of it are used: there is always
-	// an empty place at which a search ends.
-	index []place
-	// chunks hold the slots: slot i is in chunk i/chunkSlots. A chunk is nil while none of
-	// its slots is used; the last one is not nil.
-	chunks []*[chunkSize]Entry
+	mu    sync.Mutex
+	index atomic.Pointer[index]
+	// chunks hold the slots: slot i is in chunk i/chunkSize. A chunk is nil while none of its
+	// slots is used; the last one is not nil.
+	chunks atomic.Pointer[[]atomic.Pointer[chunk]]
+	rules  numbers[*limit.Rule] // of the cells that are not wide
+	// joining: this node has not joined its cluster yet. It changes under the lock.
+	joining atomic.Bool
+	// open are the entries that somebody works on, each of another slot: Unlock packs them.
+	// spare are entries for that which nobody uses.
+	open, spare []*Entry
+	// wide are the clients that do not fit into a cell, by slot, but for those that are open
+	// for the first time.
+	wide     map[uint32]*Entry
+	records  records
+	replicas numbers[crdt.Replica] // of the records
 
 	// Counts are the decisions on this shard's clients, by limit, and Sampler picks those of
 	// them that are looked at more closely.
 	Counts  tally.Counts
 	Sampler top.Sampler
 
-	live    int      // used slots: also the used places of index
+	live    int      // used slots
 	inChunk []uint8  // used slots by chunk; as long as chunks
 	free    []uint32 // the slots below slots() that exist and are not used; the last is used next
 	// dirty are the slots that may have something to send, each once: exactly those whose
-	// entry is listed. Trim strikes off those that are not used any more.
+	// cell is listed. Trim strikes off those that are not used any more.
 	dirty []uint32
 	// digests sum up what messages carried of each replica's counters, by window. They grow
 	// with sent and merged counters and shrink with resets, so that two nodes that heard the
@@ -46,10 +55,9 @@ type Shard struct {
 	// refunds are what was lately given back, by client, in the order of their turns; at
 	// least one each and at most mostRefunds. Only settling reads them.
 	refunds map[crdt.Key][]refund
-	// joining: this node has not joined its cluster yet. early is what it admitted meanwhile
-	// that the states do not hold, and nil if nothing was.
-	joining bool
-	early   map[crdt.Key]early
+	// early is what this node admitted while it was joining that the states do not hold, and
+	// nil if nothing was.
+	early map[crdt.Key]early
 	// Shares are what clients used of their group's share while nodes cannot hear each other.
 	Shares isolation.Shares
 	// scratch is the zero Entry between two uses: see Scratch.
@@ -59,10 +67,22 @@ type Shard struct {
 }
 
 func (s *Shard) init(t *Table, part int) {
-	s.index = make([]place, leastIndex)
+	s.index.Store(&index{places: make([]atomic.Uint32, leastIndex)})
+	s.chunks.Store(new([]atomic.Pointer[chunk]))
 	s.Sampler = top.NewSampler(uint64(part) << 32) //nolint:gosec // not negative
 	s.digests = map[digestKey]*crdt.Digest{}
 	s.table, s.part = t, part
+}
+
+// Lock locks the shard.
+func (s *Shard) Lock() { s.mu.Lock() }
+
+// Unlock packs the entries that were found meanwhile, and unlocks the shard.
+func (s *Shard) Unlock() {
+	if len(s.open) > 0 {
+		s.closeViews()
+	}
+	s.mu.Unlock()
 }
 
 // Compare orders shards. It needs no lock.

@@ -13,13 +13,21 @@ import (
 
 // A decision should touch few cache lines, and a client cost little memory: neither
 // is to grow by accident.
-func TestAnEntryIsThreeCacheLines(t *testing.T) {
-	if size := unsafe.Sizeof(Entry{}); size > 3*64 {
-		t.Errorf("an entry has %d bytes", size)
+func TestACellIsACacheLine(t *testing.T) {
+	if size := unsafe.Sizeof(cell{}); size != 64 {
+		t.Errorf("a cell has %d bytes", size)
 	}
-	const header = 8 // what the allocator puts before an object with pointers
-	if size := header + unsafe.Sizeof([chunkSize]Entry{}); size > 4096 || size < 4000 {
-		t.Errorf("a chunk takes %d bytes, which is not about 4 KiB", size)
+	var s Shard
+	s.init(newTable(), 0)
+	for range 10 {
+		s.addChunk()
+		at := uintptr(unsafe.Pointer(s.cellAt(s.slots() - chunkSize)))
+		if size := unsafe.Sizeof(chunk{}); size != 4096 || at%64 != 0 {
+			t.Errorf("a chunk takes %d bytes, not 4 KiB, or is not on a border: %#x", size, at)
+		}
+	}
+	if size := unsafe.Sizeof([recordChunk]record{}); size > 4096 || size < 4000 {
+		t.Errorf("a chunk of records takes %d bytes, which is not about 4 KiB", size)
 	}
 }
 
@@ -38,7 +46,7 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 		s := &newTable().shards[0]
 		model := map[crdt.Key]int64{}
 		next := int64(0)
-		where := func(k crdt.Key) uint32 { return s.slotOf(s.Find(k)) }
+		where := func(k crdt.Key) uint32 { slot, _ := s.lookUp(k); return slot }
 		t.Repeat(map[string]func(*rapid.T){
 			"insert": func(t *rapid.T) {
 				k := collidingKey(t)
@@ -79,6 +87,7 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 			},
 			"trim": func(*rapid.T) { s.trim() },
 			"": func(t *rapid.T) {
+				s.closeViews()
 				if s.live != len(model) || s.table.Clients() != len(model) {
 					t.Fatalf("%d live, want %d", s.live, len(model))
 				}
@@ -86,6 +95,7 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 					if e := s.Find(k); e == nil || e.key != k || e.state.Start() != v {
 						t.Fatalf("%v is not found", k)
 					}
+					s.leaveViews()
 				}
 				if k := collidingKey(t); s.Find(k) != nil {
 					if _, ok := model[k]; !ok {
@@ -94,15 +104,16 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 				}
 				used := 0
 				for slot := range s.slots() {
-					if e := s.at(slot); e != nil && e.used {
+					if s.at(slot) != nil {
 						used++
 					}
+					s.leaveViews()
 				}
-				if used != len(model) || used+len(s.free) != len(s.chunks)*chunkSize {
-					t.Fatalf("%d used and %d free in %d chunks, want %d used", used, len(s.free), len(s.chunks), len(model))
+				if used != len(model) || used+len(s.free) != int(s.slots()) {
+					t.Fatalf("%d used and %d free of %d slots, want %d used", used, len(s.free), s.slots(), len(model))
 				}
 				for _, slot := range s.dirty {
-					if s.at(slot) == nil {
+					if s.cellAt(slot) == nil {
 						t.Fatalf("slot %d is to be sent, but its chunk is gone", slot)
 					}
 				}
@@ -122,33 +133,37 @@ func TestAShardGivesMemoryBack(t *testing.T) {
 		k := crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}
 		s.insert(k, anyRule, 0)
 		s.markDirty(s.Find(k))
+		s.closeViews()
 		keys = append(keys, k)
 	}
 	rnd.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	for _, k := range keys[stay:] {
-		s.remove(s.slotOf(s.Find(k)))
+		slot, _ := s.lookUp(k)
+		s.remove(slot)
 	}
-	for range 20 { // the index halves each time
+	for range 500 { // the index halves in small steps
 		s.trim()
 	}
 	chunks := 0
-	for _, c := range s.chunks {
-		if c != nil {
+	for c := range *s.chunks.Load() {
+		if (*s.chunks.Load())[c].Load() != nil {
 			chunks++
 		}
 	}
-	if chunks > stay || len(s.index) > 16*stay || len(s.dirty) != stay {
-		t.Errorf("%d chunks, an index of %d and %d to send are kept for %d clients", chunks, len(s.index), len(s.dirty), stay)
+	if x := s.index.Load(); chunks > stay || len(x.places) > 16*stay || x.old != nil || len(s.dirty) != stay {
+		t.Errorf("%d chunks, an index of %d and %d to send are kept for %d clients", chunks, len(x.places), len(s.dirty), stay)
 	}
 	for _, k := range keys[:stay] {
 		if s.Find(k) == nil {
 			t.Fatal("one that was to stay is gone")
 		}
+		s.leaveViews()
 	}
 	for range flood { // and slots are used again
 		s.insert(crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}, anyRule, 0)
+		s.closeViews()
 	}
-	if got := len(s.chunks); got > (flood+stay)/chunkSize+1 {
+	if got := len(*s.chunks.Load()); got > (flood+stay)/chunkSize+1 {
 		t.Errorf("%d chunks after a second flood of %d", got, flood)
 	}
 }
@@ -164,7 +179,8 @@ func TestRemovalKeepsChainsWhole(t *testing.T) {
 		s.insert(k, anyRule, 0)
 	}
 	for i, gone := range keys {
-		s.remove(s.slotOf(s.Find(gone)))
+		slot, _ := s.lookUp(gone)
+		s.remove(slot)
 		for j, k := range keys {
 			if found := s.Find(k) != nil; found != (j > i) {
 				t.Fatalf("after removing %d keys, number %d is found: %v", i+1, j, found)

@@ -24,7 +24,7 @@ func (t *Table) Sweep(now int64) {
 			if more = from+holdSlots < s.slots(); !more {
 				s.sweepDigests(now)
 				s.sweepRefunds(now)
-				s.Shares.Sweep(group, func(k crdt.Key) bool { return s.Find(k) != nil })
+				s.Shares.Sweep(group, func(k crdt.Key) bool { _, c := s.lookUp(k); return c != nil })
 				if forgotten > 0 {
 					s.trim()
 				}
@@ -37,8 +37,12 @@ func (t *Table) Sweep(now int64) {
 // sweep looks at holdSlots entries and returns how many it forgot.
 func (s *Shard) sweep(now int64, group *isolation.Group, from uint32) (forgotten int) {
 	for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
+		s.closeViews()
+		if s.inUse(slot, now) {
+			continue
+		}
 		e := s.at(slot)
-		if e == nil || !e.used {
+		if e == nil {
 			continue
 		}
 		if old := e.old(); old != nil && old.over(now, e.rule.Revision.At) {
@@ -53,6 +57,21 @@ func (s *Shard) sweep(now int64, group *isolation.Group, from uint32) (forgotten
 		}
 	}
 	return forgotten
+}
+
+// inUse reports whether a cell alone tells that its client cannot be forgotten: its window is
+// live.
+func (s *Shard) inUse(slot uint32, now int64) bool {
+	c := s.cellAt(slot)
+	if c == nil {
+		return false
+	}
+	what := c.what.Load()
+	if what&(isUsed|isWide) != isUsed {
+		return false
+	}
+	f := &s.rules.at(what & ruleMask).Frame
+	return int64(c.window.Load())*f.Width >= f.Before(f.Start(now))
 }
 
 // over reports that no delta can bring the old life anything any more, since its windows and

@@ -48,6 +48,8 @@ type Table struct {
 	peers atomic.Int32
 	delay atomic.Int64
 
+	sends sends
+
 	_ [64]byte // decisions read the fields above, and many goroutines write those below
 
 	// count is how many clients all shards hold, at most cfg.Size. Entries that unknown
@@ -85,7 +87,7 @@ func (t *Table) SetView(peers int, delay int64) {
 	t.delay.Store(delay)
 }
 
-// Decisions sums up what all shards counted of a limit.
+// Decisions sums up what was decided under a limit.
 func (t *Table) Decisions(a *tally.Account) (sum tally.Decisions) {
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -94,6 +96,7 @@ func (t *Table) Decisions(a *tally.Account) (sum tally.Decisions) {
 		s.Unlock()
 		sum.Add(&d)
 	}
+	a.Refusals.AddTo(&sum)
 	return sum
 }
 
@@ -104,10 +107,11 @@ func (t *Table) All(yield func(*Entry) bool) {
 		for from, more := uint32(0), true; more; from += holdSlots {
 			s.Lock()
 			for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
-				if e := s.at(slot); e != nil && e.used && !yield(e) {
+				if e := s.at(slot); e != nil && !yield(e) {
 					s.Unlock()
 					return
 				}
+				s.closeViews()
 			}
 			more = from+holdSlots < s.slots()
 			s.Unlock()

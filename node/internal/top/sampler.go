@@ -1,5 +1,7 @@
 package top
 
+import "math/bits"
+
 // Sampler picks the decisions that are looked at more closely: every one while they are
 // few, ever fewer of many, some twenty a second and a few for every doubling. Each comes
 // with the number of decisions that it stands for. That number is fixed before the decision
@@ -25,7 +27,7 @@ func NewSampler(seed uint64) Sampler { return Sampler{random: seed} }
 
 // Pick returns 0, or how many decisions this one stands for. now is unix nanoseconds.
 func (s *Sampler) Pick(now int64) uint64 {
-	if second := now >> secondBits; second != s.second {
+	if second := Second(now); second != s.second {
 		s.second, s.seen, s.shift = second, 0, 0
 	}
 	if s.seen>>s.shift >= sparse {
@@ -40,6 +42,25 @@ func (s *Sampler) Pick(now int64) uint64 {
 	return 1 << s.shift
 }
 
+// Second is the second that now is in, as samplers count.
+func Second(now int64) int64 { return now >> secondBits }
+
+// Share is Pick for those who count without a Sampler: by how many decisions were seen in this
+// second before, and by a number that no two decisions have in common. It also returns a
+// random number that One may be asked of.
+func Share(seen, n uint64) (share, random uint64) {
+	n *= 0x9e3779b97f4a7c15 // spreads it, as Fibonacci hashing does (Knuth, TAOCP 3, 6.4)
+	n = (n ^ n>>32) * 0x9e3779b97f4a7c15
+	shift := bits.Len64(seen / sparse)
+	if n>>(64-shift) != 0 {
+		return 0, n
+	}
+	return 1 << shift, n
+}
+
 // One reports, with a chance of one in n, that the decision given to Pick last is to be
 // looked at. n is a power of two.
-func (s *Sampler) One(n uint64) bool { return s.random>>32&(n-1) == 0 }
+func (s *Sampler) One(n uint64) bool { return One(s.random, n) }
+
+// One is Sampler.One for the random number of a decision.
+func One(random, n uint64) bool { return random>>32&(n-1) == 0 }

@@ -1,0 +1,139 @@
+package table
+
+import (
+	"math"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// record is what does not fit into a cell: a pair of totals of the current and the previous
+// window. The records of a client are a list that begins in its cell.
+type record struct {
+	next  uint32    // the client's next record, or the next free one; 0 for the last
+	who   uint16    // recordOwn, recordSent, or firstReplica and the replica's number
+	count [4]uint32 // P and N of the current window, P and N of the previous one
+}
+
+const (
+	recordOwn    = iota // this node's counters, without P of the current window
+	recordSent          // what of them was sent, without P of the current window
+	firstReplica        // another replica's counters
+
+	maxReplicas = math.MaxUint16 - firstReplica
+	maxRecorded = math.MaxUint32 // the largest total that a record holds
+	// recordChunk is how many records a chunk has, so that one is close to 4 KiB.
+	recordChunk = 170
+)
+
+// records are a shard's records, numbered from 1. The zero value is empty.
+type records struct {
+	chunks []*[recordChunk]record
+	free   uint32 // the first free record, 0 for none
+	used   int
+}
+
+func (r *records) at(i uint32) *record { return &r.chunks[(i-1)/recordChunk][(i-1)%recordChunk] }
+
+// take is a record that nobody uses yet.
+func (r *records) take() uint32 {
+	if r.free == 0 {
+		from := uint32(len(r.chunks))*recordChunk + 1 //nolint:gosec // few
+		r.chunks = append(r.chunks, new([recordChunk]record))
+		for i := from + recordChunk - 1; i >= from; i-- {
+			r.at(i).next, r.free = r.free, i
+		}
+	}
+	i := r.free
+	r.free = r.at(i).next
+	r.at(i).next = 0
+	r.used++
+	return i
+}
+
+// give takes a record back.
+func (r *records) give(i uint32) {
+	r.at(i).next, r.free = r.free, i
+	if r.used--; r.used == 0 {
+		*r = records{}
+	}
+}
+
+// recorded is a pair of counts as a record holds it, and whether it can.
+func recorded(c [2]crdt.Count) (out [4]uint32, fits bool) {
+	for i, x := range [4]uint64{c[0].P, c[0].N, c[1].P, c[1].N} {
+		if x > maxRecorded {
+			return out, false
+		}
+		out[i] = uint32(x)
+	}
+	return out, true
+}
+
+func (r *record) counts() [2]crdt.Count {
+	return [2]crdt.Count{
+		{P: uint64(r.count[0]), N: uint64(r.count[1])},
+		{P: uint64(r.count[2]), N: uint64(r.count[3])},
+	}
+}
+
+// writer writes a client's records over those that it had.
+type writer struct {
+	s  *Shard
+	at *uint32 // where the number of the next one is
+}
+
+// own writes one of this node's records. The counts fit.
+func (w *writer) own(who uint16, count [2]crdt.Count) {
+	r, had := w.next()
+	if had {
+		w.s.dropReplica(r)
+	}
+	r.who = who
+	r.count, _ = recorded(count)
+}
+
+// cell writes another replica's record. The counts fit.
+func (w *writer) cell(replica crdt.Replica, count [2]crdt.Count) {
+	r, had := w.next()
+	if !had || r.who < firstReplica || w.s.replicas.at(uint32(r.who-firstReplica)) != replica {
+		if had {
+			w.s.dropReplica(r)
+		}
+		r.who = firstReplica + uint16(w.s.replicas.use(replica)) //nolint:gosec // at most maxReplicas
+	}
+	r.count, _ = recorded(count)
+}
+
+// next is the record to write, and whether it was the client's before.
+func (w *writer) next() (r *record, had bool) {
+	if had = *w.at != 0; !had {
+		*w.at = w.s.records.take()
+	}
+	r = w.s.records.at(*w.at)
+	w.at = &r.next
+	return r, had
+}
+
+// end gives the records back that were not written over.
+func (w *writer) end() {
+	i := *w.at
+	*w.at = 0
+	w.s.dropRecords(i)
+}
+
+func (s *Shard) dropReplica(r *record) {
+	if r.who >= firstReplica {
+		s.replicas.drop(uint32(r.who - firstReplica))
+	}
+}
+
+// dropRecords gives a list of records back.
+func (s *Shard) dropRecords(i uint32) {
+	for i != 0 {
+		r := s.records.at(i)
+		next := r.next
+		s.dropReplica(r)
+		s.records.give(i)
+		i = next
+	}
+}
