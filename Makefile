@@ -100,7 +100,15 @@ integration: ## Run the multi-node tests over real NATS, uncached; a skipped tes
 
 .PHONY: envoy-reference
 envoy-reference: $(ENVOY_RL_STAMP) ## Ask envoyproxy/ratelimit itself the conformance cases (needs redis-server; 3 minutes to build, then seconds)
-	cd integration/envoy && ENVOY_RATELIMIT='$(ENVOY_RL)' $(GO) test -count=1 -v -run Reference ./...
+	cd integration/envoy && ENVOY_RATELIMIT='$(ENVOY_RL)' $(GO) test -count=1 -v -run 'Reference|ControlPlane' ./...
+
+.PHONY: envoy-speed
+envoy-speed: $(ENVOY_RL_STAMP) ## Compare the speed over loopback with a bare gRPC server and with envoyproxy/ratelimit (ROUNDS of a second each)
+	cd integration/envoy && ENVOY_RATELIMIT='$(ENVOY_RL)' ROUNDS='$(if $(filter file,$(origin ROUNDS)),9,$(ROUNDS))' $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run Speed ./...
+
+.PHONY: doors-check
+doors-check: ## Test the files in deploy/ against the types and parsers of the programs that they are for (4 minutes of compiling once)
+	cd integration/deploy && $(GO) test -count=1 -timeout $(RACE_TIMEOUT) ./...
 
 # Caddy and nginx are Debian's, unpacked rather than installed: that needs no root, and starts no service.
 PROXIES := $(BIN)/proxies

@@ -20,7 +20,10 @@ const (
 
 func main() {
 	ctx := untilSignal()
-	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	environ, err := environment(os.Args[0], os.Environ())
+	if err == nil {
+		err = run(ctx, os.Args[1:], environ, os.Stdout, os.Stderr)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ratelimitd: "+oneLine(err))
 		os.Exit(exitCode(err))

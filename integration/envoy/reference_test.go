@@ -46,7 +46,7 @@ func freePort(t testing.TB) string {
 }
 
 // run runs a program until the test ends. Its output is shown if the test fails.
-func run(t testing.TB, env []string, name string, args ...string) {
+func run(t testing.TB, env []string, name string, args ...string) (pid int) {
 	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
@@ -66,6 +66,7 @@ func run(t testing.TB, env []string, name string, args ...string) {
 			t.Logf("%s said:\n%s", name, text)
 		}
 	})
+	return cmd.Process.Pid
 }
 
 // await waits until somebody listens at an address.
@@ -84,8 +85,8 @@ func await(t testing.TB, addr string) {
 }
 
 // reference runs envoyproxy/ratelimit with a Redis of its own and these rules, and returns its
-// address.
-func reference(t testing.TB, files map[string]string) string {
+// address and the two processes.
+func reference(t testing.TB, files map[string]string) (addr string, pids []int) {
 	t.Helper()
 	root := t.TempDir()
 	if err := os.Mkdir(filepath.Join(root, "config"), 0o700); err != nil {
@@ -97,19 +98,19 @@ func reference(t testing.TB, files map[string]string) string {
 		}
 	}
 	redis := freePort(t)
-	run(t, nil, "redis-server", "--bind", "127.0.0.1", "--port", redis, "--save", "", "--appendonly", "no")
+	pids = append(pids, run(t, nil, "redis-server", "--bind", "127.0.0.1", "--port", redis, "--save", "", "--appendonly", "no"))
 	await(t, "127.0.0.1:"+redis)
 	port := freePort(t)
-	run(t, []string{
+	pids = append(pids, run(t, []string{
 		"LOG_LEVEL=error", "USE_STATSD=false", "DISABLE_STATS=true",
 		"RUNTIME_ROOT=" + root, "RUNTIME_SUBDIRECTORY=", "RUNTIME_APPDIRECTORY=config", "RUNTIME_WATCH_ROOT=false",
 		"REDIS_SOCKET_TYPE=tcp", "REDIS_URL=127.0.0.1:" + redis,
 		"HOST=127.0.0.1", "GRPC_HOST=127.0.0.1", "DEBUG_HOST=127.0.0.1",
 		"PORT=" + freePort(t), "GRPC_PORT=" + port, "DEBUG_PORT=" + freePort(t),
-	}, program(t))
-	addr := "127.0.0.1:" + port
+	}, program(t)))
+	addr = "127.0.0.1:" + port
 	await(t, addr)
-	return addr
+	return addr, pids
 }
 
 func dial(t testing.TB, addr string) rls.RateLimitServiceClient {
@@ -136,7 +137,8 @@ func TestReference(t *testing.T) {
 			files[name] = text
 		}
 	}
-	client := dial(t, reference(t, files))
+	addr, _ := reference(t, files)
+	client := dial(t, addr)
 	asked := 0
 	for i := range cases {
 		c := &cases[i]

@@ -11,7 +11,7 @@ import (
 
 // few is how many descriptors an answer has room for without further allocations. Most
 // requests have one or two. Raising it makes each answer larger.
-const few = 4
+const few = 2
 
 // room is one answer with all its parts, so that it is one allocation. gRPC reads it after
 // the handler has returned, so it cannot be reused.

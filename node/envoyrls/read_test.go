@@ -119,7 +119,7 @@ descriptors:
 func TestDomainsMayBeMerged(t *testing.T) {
 	two := files("domain: d\ndescriptors: [{key: a, rate_limit: {unit: day, requests_per_unit: 1}}]\n", "domain: d\ndescriptors: [{key: b, rate_limit: {unit: day, requests_per_unit: 1}}]\n")
 	rules, err := envoyrls.Read(two, envoyrls.Options{MergeDomains: true})
-	if err != nil || rules.Len() != 2 || rules.Domains() != 1 {
+	if err != nil || rules.Len() != 2 || rules.Domains() != 1 || !rules.Has("d") || rules.Has("e") {
 		t.Fatalf("%v, %v", rules, err)
 	}
 	if _, err := envoyrls.Read(append(two, two[0]), envoyrls.Options{MergeDomains: true}); err == nil || !strings.Contains(err.Error(), "is there already") {

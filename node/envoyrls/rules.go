@@ -24,6 +24,9 @@ func (r *Rules) Len() int { return r.count }
 // Domains is the number of domains.
 func (r *Rules) Domains() int { return len(r.domains) }
 
+// Has reports whether there are rules of a domain.
+func (r *Rules) Has(domain string) bool { return r.domains[domain] != nil }
+
 // branch is one place in a domain's tree of descriptors.
 type branch struct {
 	exact map[entry]*branch  // of a key and a value
