@@ -106,16 +106,13 @@ envoy-reference: $(ENVOY_RL_STAMP) ## Ask envoyproxy/ratelimit itself the confor
 envoy-speed: $(ENVOY_RL_STAMP) ## Compare the speed over loopback with a bare gRPC server and with envoyproxy/ratelimit (ROUNDS of a second each)
 	cd integration/envoy && ENVOY_RATELIMIT='$(ENVOY_RL)' ROUNDS='$(if $(filter file,$(origin ROUNDS)),9,$(ROUNDS))' $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run Speed ./...
 
-.PHONY: doors-check
-doors-check: ## Test the files in deploy/ against the types and parsers of the programs that they are for (4 minutes of compiling once)
-	cd integration/deploy && $(GO) test -count=1 -timeout $(RACE_TIMEOUT) ./...
-
 # Caddy and nginx are Debian's, unpacked rather than installed: that needs no root, and starts no service.
 PROXIES := $(BIN)/proxies
 
 .PHONY: doors-check
-doors-check: $(PROXIES)/.unpacked ## Run the front doors in other frameworks, and behind Caddy and nginx (needs Debian and curl; the first run compiles for minutes)
+doors-check: $(PROXIES)/.unpacked ## Run the front doors in other frameworks and behind Caddy and nginx, and read deploy/ by its programs' types (Debian, curl, systemd; compiles for 5 minutes once)
 	cd integration/doors && PATH="$(PROXIES)/usr/bin:$(PROXIES)/usr/sbin:$$PATH" $(GO) test -count=1 -timeout $(RACE_TIMEOUT) ./...
+	cd integration/deploy && $(GO) test -count=1 -timeout $(RACE_TIMEOUT) ./...
 
 $(PROXIES)/.unpacked:
 	@rm -rf $(PROXIES) && mkdir -p $(PROXIES)
