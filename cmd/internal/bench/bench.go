@@ -1,8 +1,9 @@
-// Package bench puts a load of a given rate on a rate limiter and measures its
-// answers. It is an open model: requests are due by a schedule that does not wait for
-// answers, and a latency counts from the moment at which the request was due. A
-// limiter that stalls is therefore charged for all that it kept waiting, not for the
-// one request that happened to be under way.
+// Package bench puts a load of a given rate on a rate limiter and measures its answers.
+//
+// It is an open model. A schedule says when each request is due, and does not wait for
+// answers. A latency counts from the moment at which its request was due. So the figures of a
+// limiter that stalls show every request that it kept waiting, not only the one that happened
+// to be under way.
 package bench
 
 import (
@@ -20,13 +21,13 @@ import (
 type Config struct {
 	Rate     float64       // requests per second, up to MaxRate
 	Duration time.Duration // how long requests are due, up to MaxDuration
-	Requests int64         // at most so many, 0: as many as fit in Duration
+	Requests int64         // the most requests; 0: as many as fit in Duration
 	Workers  int           // most requests under way at once, 1 to MaxWorkers
 	Clients  int           // different clients, 1 to MaxClients
 	Dist     Dist
 	Seed     uint64
 
-	// Progress is called about ten times a second, if not nil.
+	// Run calls Progress about ten times a second, if it is not nil.
 	Progress func(elapsed time.Duration, sent, failed int64)
 }
 
@@ -55,7 +56,7 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// total is how many requests are due.
+// total is the number of requests that are due.
 func (c Config) total() int64 {
 	n := max(1, int64(c.Rate*c.Duration.Seconds()))
 	if c.Requests > 0 {
@@ -64,20 +65,21 @@ func (c Config) total() int64 {
 	return n
 }
 
-// A Target decides one request. It is called concurrently. An error is neither an
-// admission nor a denial.
+// A Target decides one request. Run calls it from several goroutines at once. An error counts
+// neither as an admission nor as a denial.
 type Target interface {
 	Take(ctx context.Context, client string) (allowed bool, err error)
 }
 
-// What is measured: a latency above longest counts as longest.
+// The range of the measured latencies. A latency above longest counts as longest. A wider
+// range costs memory for each worker; a narrower one hides how bad a stall was.
 const (
 	shortest = int64(time.Microsecond)
 	longest  = int64(time.Minute)
 	digits   = 3
 )
 
-// worker is what one worker saw.
+// worker holds what one worker counted, so that workers share no lock.
 type worker struct {
 	latency         *hdrhistogram.Histogram
 	allowed, denied int64
@@ -86,9 +88,9 @@ type worker struct {
 	firstErrorAt    time.Duration
 }
 
-// Run puts the load on the target. It returns when all requests are answered, soon
-// after Duration if they cannot be, or when ctx ends; the result counts what was
-// sent until then.
+// Run puts the load on the target. It returns when the target has answered all requests, or
+// when ctx ends. If the target is too slow, Run returns soon after Duration. The result counts
+// the requests that it sent until then.
 func Run(ctx context.Context, cfg Config, target Target) (*Result, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -99,7 +101,7 @@ func Run(ctx context.Context, cfg Config, target Target) (*Result, error) {
 	var sent, failed atomic.Int64
 	var all sync.WaitGroup
 	start := time.Now()
-	// What a slow target left of the schedule by then is not sent any more.
+	// Requests that are due but not sent by then stay unsent: the target was too slow.
 	late := start.Add(cfg.Duration + min(cfg.Duration/10, time.Second))
 	for i := range workers {
 		w := &worker{latency: hdrhistogram.New(shortest, longest, digits)}
@@ -147,7 +149,7 @@ func (w *worker) run(ctx context.Context, start, late time.Time, todo *schedule,
 		}
 		allowed, err := target.Take(ctx, client)
 		if err != nil && ctx.Err() != nil {
-			return // cut off by us
+			return // the load was cut off, which is no fault of the target
 		}
 		sent.Add(1)
 		w.observe(time.Since(due), allowed, err, time.Since(start))

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Dist is how requests are distributed over the clients.
+// Dist is the distribution of requests over the clients.
 type Dist string
 
 // The distributions.
 const (
-	Uniform Dist = "uniform" // all alike
-	Zipf    Dist = "zipf"    // few frequent ones, a long tail: exponent 1.1
-	Hot     Dist = "hot"     // every second request is the first client's, the rest alike
+	Uniform Dist = "uniform" // every client is as likely as the others
+	Zipf    Dist = "zipf"    // a few clients send most, a long tail sends little: exponent 1.1
+	Hot     Dist = "hot"     // one client sends every second request, the others share the rest
 )
 
 const zipfExponent = 1.1
 
-// schedule hands out the requests in turn: when each is due and whose it is. Which
-// worker gets which depends on their speed; the sequence itself only on the seed.
-// Safe for concurrent use.
+// schedule hands out the requests in turn, each with its time and its client. The sequence
+// depends on the seed alone. Which worker gets a request depends on the workers' speed. Safe
+// for concurrent use.
 type schedule struct {
 	mu       sync.Mutex
 	next     int64
@@ -42,8 +42,8 @@ func newSchedule(cfg Config, total int64) *schedule {
 	}
 }
 
-// take returns the next request's time after the start and its client's name; ok is
-// false when all were handed out.
+// take returns the time after the start at which the next request is due, and the name of its
+// client. ok is false once all requests are handed out.
 func (s *schedule) take() (due time.Duration, client string, ok bool) {
 	s.mu.Lock()
 	if s.next == s.total {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// maxAnswer caps what is read of an answer to a take.
+// maxAnswer caps the bytes that Take reads of an answer. A higher cap costs memory if a proxy
+// answers with a page; a lower one would cut off the answer of a take under several limits.
 const maxAnswer = 64 << 10
 
 // HTTP is a daemon's POST /v1/take as a Target. Safe for concurrent use.
@@ -63,7 +64,7 @@ func (h *HTTP) Take(ctx context.Context, client string) (bool, error) {
 	var d struct {
 		Allowed *bool `json:"allowed"`
 	}
-	// A proxy in between may answer 200 or 429 too: only a decision counts as one.
+	// A proxy in between may answer 200 or 429 too, so only a body with a decision counts.
 	decided := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusTooManyRequests
 	if !decided || json.Unmarshal(answer, &d) != nil || d.Allowed == nil || *d.Allowed != (resp.StatusCode == http.StatusOK) {
 		return false, fmt.Errorf("%s, and not a decision: %.200s", resp.Status, bytes.TrimSpace(answer))

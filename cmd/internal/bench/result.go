@@ -10,7 +10,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-// Result is what a load measured. Its JSON field names are a contract.
+// Result holds the measurements of a load. Its JSON field names are a contract.
 type Result struct {
 	Seconds  float64 `json:"seconds"`
 	Offered  float64 `json:"offered_per_second"`
@@ -18,13 +18,13 @@ type Result struct {
 
 	Planned int64 `json:"planned"`
 	Sent    int64 `json:"sent"`
-	// Unsent were due but never sent: the target was too slow for the schedule, or
-	// the load was cut off. Their latency is missing below.
+	// Unsent requests were due and never sent, because the target was too slow for the
+	// schedule, or because somebody ended the load. Latency leaves them out.
 	Unsent  int64 `json:"unsent"`
 	Allowed int64 `json:"allowed"`
 	Denied  int64 `json:"denied"`
 	Errors  int64 `json:"errors"`
-	// FirstError is the earliest one's text.
+	// FirstError is the text of the earliest error.
 	FirstError string `json:"first_error,omitempty"`
 
 	Workers int    `json:"workers"`
@@ -35,7 +35,7 @@ type Result struct {
 	Latency Latency `json:"latency_ms"`
 }
 
-// Latency is the time from when a request was due to its answer, in milliseconds.
+// Latency is the time from the moment at which a request was due to its answer, in milliseconds.
 type Latency struct {
 	P50  float64 `json:"p50"`
 	P90  float64 `json:"p90"`

@@ -20,32 +20,32 @@ type Chart struct {
 type Axis struct {
 	Label  string    // with the unit
 	Values []float64 // ascending
-	Names  []string  // what stands at each of Values
+	Names  []string  // the text at each of Values
 }
 
-// Panel is one vertical axis, beginning at 0, with the lines drawn on it. If some
-// lines would lie flat at the bottom because others are so high, it is logarithmic,
-// and its label says so. Values are not negative.
+// Panel is one vertical axis from 0 up, with the lines drawn on it. Values are not negative. If
+// high lines would press the others flat against the bottom, the axis is logarithmic, and its
+// label says so.
 type Panel struct {
 	Label  string  // with the unit
-	Height float64 // share, relative to the other panels'
+	Height float64 // share of the picture, relative to the other panels
 	Lines  []Line
 }
 
-// Line is a value for each of the axis's values. A NaN is left out.
+// Line has one value for each value of the axis. The drawing leaves out a NaN.
 type Line struct {
 	Name  string
 	Style Style
 	Y     []float64
 }
 
-// Style tells lines apart, in light and dark and without colours too.
+// Style tells lines apart in light and dark schemes, and without colours too.
 type Style string
 
 // The styles.
 const (
-	Strong Style = "strong" // what it is about
-	Light  Style = "light"  // beside it
+	Strong Style = "strong" // the line that the chart is about
+	Light  Style = "light"  // a line to compare it with
 	Bound  Style = "bound"  // dashed
 	Fine   Style = "fine"   // dotted
 )
@@ -83,7 +83,7 @@ func (c *Chart) validate() error {
 	return nil
 }
 
-// scale maps values to places.
+// scale maps values to coordinates.
 type scale struct {
 	low, high float64 // values
 	from, to  float64 // places
@@ -100,7 +100,7 @@ func (s scale) place(v float64) float64 {
 	return s.from + (v-low)/(high-low)*(s.to-s.from)
 }
 
-// horizontal is logarithmic where values of different size would crowd otherwise.
+// horizontal is the scale of the axis. It is logarithmic if small values would crowd otherwise.
 func (a *Axis) horizontal(from, to float64) scale {
 	low, high := a.Values[0], a.Values[len(a.Values)-1]
 	const wide = 15
@@ -110,7 +110,7 @@ func (a *Axis) horizontal(from, to float64) scale {
 	return scale{low, high, from, to, linear}
 }
 
-// vertical is the panel's scale from 0 up, the values to mark on it, and its label.
+// vertical returns the panel's scale from 0 up, the values to mark on it, and its label.
 func (p *Panel) vertical(from, to float64) (s scale, marks []float64, label string) {
 	const (
 		flat    = 0.1 // of the height
@@ -142,7 +142,7 @@ func (p *Panel) vertical(from, to float64) (s scale, marks []float64, label stri
 	return s, marks, p.Label + " (logarithmic)"
 }
 
-// ticks are round values from 0 to at least most, about n of them.
+// ticks returns about n round values, from 0 to at least most.
 func ticks(most float64, n int) []float64 {
 	if !(most > 0) || math.IsInf(most, 0) {
 		most = 1

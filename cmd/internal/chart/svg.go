@@ -23,8 +23,8 @@ const (
 	row    = 15  // between lines of text
 )
 
-// style follows the reader's scheme. Lines differ by dash and width too, and their
-// names have their colours.
+// style follows the reader's light or dark scheme. Lines also differ by dash and width, for
+// readers who do not see colours. The name of a line has the line's colour.
 const style = `
 text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:currentColor}
 svg{color:#57606a}.paper{color:#fff;fill:currentColor}.label{color:#1f2328}.title{color:#1f2328;font-size:16px;font-weight:600}
@@ -38,7 +38,7 @@ svg{color:#9198a1}.paper{color:#0d1117}.title,.label{color:#f0f6fc}.grid{color:#
 }
 `
 
-// SVG writes the picture. The error is about the chart, or the writer's.
+// SVG writes the picture. The error says what is wrong with the chart, or is the writer's.
 func (c *Chart) SVG(w io.Writer) error {
 	if err := c.validate(); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (p *pen) line(class string, x1, y1, x2, y2 float64) {
 	p.add(`<line class="%s" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`, class, x1, y1, x2, y2)
 }
 
-// names labels the horizontal axis, leaving out names that would touch.
+// names labels the horizontal axis. It leaves out names that would touch.
 func (p *pen) names(a *Axis, x scale) {
 	const glyph = 7.2
 	last := math.Inf(-1)
@@ -140,7 +140,7 @@ func (p *pen) panel(panel *Panel, values []float64, x scale, from, to float64) {
 			ends = append(ends, end{last, l})
 		}
 	}
-	// Names stand where their lines end, apart and inside the panel.
+	// Each name stands where its line ends, but clear of the other names and inside the panel.
 	slices.SortStableFunc(ends, func(a, b end) int { return cmp.Compare(a.at, b.at) })
 	for i := range ends {
 		ends[i].at = max(ends[i].at, from)
@@ -158,7 +158,7 @@ func (p *pen) panel(panel *Panel, values []float64, x scale, from, to float64) {
 	}
 }
 
-// number is a tick's name, with k and M for thousands and millions.
+// number is the text of a tick, with k and M for thousands and millions.
 func number(v float64) string {
 	unit := ""
 	switch {

@@ -12,8 +12,8 @@ import (
 
 var errCut = errors.New("demo: the cable is cut")
 
-// cable is what a node reaches its NATS server by. It can be cut: what passes through
-// it breaks, and nothing passes until it is mended. Safe for concurrent use.
+// cable is the connection of a node to its NATS server. A cut breaks the connections that pass
+// through it, and lets none pass until somebody mends it. Safe for concurrent use.
 type cable struct {
 	server nats.InProcessConnProvider
 

@@ -18,8 +18,8 @@ import (
 
 const (
 	nodes = 3
-	// clocks is by how much the nodes' clocks may differ, though they are one: each
-	// follows it in its own steps. A unit drains in far more.
+	// clocks is the largest difference between the nodes' clocks. The nodes share one clock,
+	// but each follows it in steps of its own. A unit takes far longer to drain.
 	clocks = 2 * time.Millisecond
 )
 
@@ -30,8 +30,8 @@ type cluster struct {
 	members [nodes]*member
 }
 
-// member is one node, over its incarnations. A load balancer would send it requests
-// while it is in service.
+// member is one node over all its incarnations. It gets requests while it is in service, as a
+// load balancer would send them.
 type member struct {
 	name    string
 	address string // of its server among the others, once it has one
@@ -48,8 +48,7 @@ type incarnation struct {
 
 func (m *member) node() *node.Node { return m.incarnation.Load().node }
 
-// startCluster opens all nodes. What was opened is to be closed even if there is an
-// error.
+// startCluster opens all nodes. The caller closes the cluster, also after an error.
 func startCluster(ctx context.Context, log *slog.Logger, p node.Policy) (*cluster, error) {
 	c := &cluster{log: log, policy: p}
 	for i := range c.members {
@@ -64,7 +63,7 @@ func startCluster(ctx context.Context, log *slog.Logger, p node.Policy) (*cluste
 	return c, nil
 }
 
-// start opens a member's server and node, again where it was killed.
+// start opens a member's server and node, for the first time or after a kill.
 func (c *cluster) start(ctx context.Context, m *member) error {
 	var routes []string
 	for _, other := range c.members {
@@ -94,8 +93,8 @@ func (c *cluster) start(ctx context.Context, m *member) error {
 	return nil
 }
 
-// kill ends a member's node without a word to the others: what it did not say yet
-// nobody learns. It returns when nothing is left of it.
+// kill ends a member's node without a word to the others. Nobody learns what it had not sent
+// yet. kill returns when nothing of the node is left.
 func (c *cluster) kill(m *member) {
 	m.inService.Store(false)
 	dead := m.incarnation.Load()
@@ -104,11 +103,11 @@ func (c *cluster) kill(m *member) {
 }
 
 func (i *incarnation) close() {
-	_ = i.node.Close() // whom it could not tell anything learns it otherwise
+	_ = i.node.Close() // its error says that it reached nobody, which is the point
 	_ = i.server.Close()
 }
 
-// close ends what runs.
+// close ends all members and their servers.
 func (c *cluster) close() {
 	var closing sync.WaitGroup
 	for _, m := range c.members {
@@ -119,7 +118,7 @@ func (c *cluster) close() {
 	closing.Wait()
 }
 
-// together says that all nodes are ready and hear each other.
+// together reports whether all nodes are ready and hear each other.
 func (c *cluster) together() bool {
 	for _, m := range c.members {
 		if m.node().Ready() != nil || !c.knows(m, time.Hour) {
@@ -129,8 +128,8 @@ func (c *cluster) together() bool {
 	return true
 }
 
-// knows reports whether a member and the others that are in service hear each other,
-// and it has all that they had admitted so long ago.
+// knows reports whether a member and the others in service hear each other, and whether the
+// member has everything that the others had admitted that long ago.
 func (c *cluster) knows(m *member, ago time.Duration) bool {
 	s := m.node().Stats()
 	for _, other := range c.members {
@@ -148,8 +147,8 @@ func (c *cluster) knows(m *member, ago time.Duration) bool {
 	return s.Sync.Connected
 }
 
-// agree says that all nodes have the same answer for each client, but for what drains
-// while they are asked.
+// agree reports whether all nodes give the same answer for each client, apart from units that
+// drain while agree asks one node after the other.
 func (c *cluster) agree(clients []string) bool {
 	for _, client := range clients {
 		var least, most time.Duration

@@ -1,7 +1,7 @@
-// Package demo shows a cluster at work: three nodes in one process, load from clients
-// that keep to a limit and from some that do not, and what can go wrong meanwhile. In
-// the end it compares what the nodes admitted with what one central limiter would
-// have, and says whether every promise was kept.
+// Package demo shows a cluster at work. Three nodes run in one process. Some clients keep to
+// the limit and some do not, and meanwhile the script cuts a node off, kills another, and
+// changes the limit. In the end the verdict compares the nodes with one central limiter, and
+// says whether they kept every promise.
 package demo
 
 import (
@@ -16,19 +16,18 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Config is what a demonstration is made from. The zero value of a field is its
-// default.
+// Config configures a demonstration. The zero value of a field is its default.
 type Config struct {
-	// Out gets what happens, line by line, and the verdict. Default: nobody.
+	// Out gets a line for each event, and the verdict. Default: no output.
 	Out io.Writer
 	// Duration is how long the load runs, at least a second. Default 10 s.
 	Duration time.Duration
-	// Seed makes the same requests come in the same order. Default 1.
+	// Seed fixes the requests and their order. Default 1.
 	Seed uint64
-	// Logger gets what the nodes log. Default: nobody.
+	// Logger gets the nodes' log. Default: no log.
 	Logger *slog.Logger
-	// Serve is called with the first node once it runs, to serve it; what it returns
-	// is called before the node closes. Default: it is not served.
+	// Serve serves the first node once it runs. Run calls the function that Serve returns
+	// before it closes the node. Default: nobody serves the node.
 	Serve func(*node.Node) (stop func())
 }
 
@@ -39,13 +38,13 @@ const (
 	leastDuration   = time.Second
 )
 
-// The limit, and what becomes of it in the middle.
+// The limit, and the one that replaces it in the middle of the run.
 var (
 	before = node.Policy{Limit: 100, Window: 10 * time.Second, Burst: 20}
 	after  = node.Policy{Limit: 60, Window: 10 * time.Second, Burst: 15}
 )
 
-// ErrFailed is what Run returns where a promise was broken.
+// ErrFailed is the error of Run if the nodes broke a promise.
 var ErrFailed = errors.New("the demonstration failed: a promise was not kept, see the verdict")
 
 // Run runs a demonstration to its end, or until ctx is done, which is an error.
@@ -121,15 +120,16 @@ func run(ctx context.Context, cfg Config) (*verdict, error) {
 // How long things may take before something is wrong.
 const (
 	joinWithin = 20 * time.Second
-	// convergeWithin allows for the killed node: what it told to some only, the others
-	// ask those for, once its silence is noticed (3 s), or a first answer was lost.
+	// convergeWithin allows for the killed node. Some nodes heard its last words and others
+	// did not. The others ask for them once they notice its silence, after 3 s, and ask again
+	// if an answer is lost.
 	convergeWithin = 10 * time.Second
 	poll           = 5 * time.Millisecond
 )
 
 var errNotInTime = errors.New("not in time")
 
-// until polls ok, and returns how long it took.
+// until polls ok until it holds, and returns the time that this took.
 func until(ctx context.Context, within time.Duration, ok func() bool) (time.Duration, error) {
 	began := time.Now()
 	tick := time.NewTicker(poll)
@@ -147,8 +147,8 @@ func until(ctx context.Context, within time.Duration, ok func() bool) (time.Dura
 	return time.Since(began), nil
 }
 
-// show prints what happens, each line with the time since the load began. Safe for
-// concurrent use.
+// show prints one line of the story, with the time since the load began. Safe for concurrent
+// use.
 type show struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -158,7 +158,7 @@ type show struct {
 func (d *show) say(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// An output that is gone shows when the verdict is printed.
+	// If the output is gone, the verdict fails to print, and Run returns that error.
 	_, _ = fmt.Fprintf(d.out, "%5.1f s  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
 }
 

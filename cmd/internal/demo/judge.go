@@ -7,13 +7,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// judge sees every request in true time. Beside the nodes it runs two limiters for
-// each client: the central one, that decides the same requests, and a yardstick, that
-// admits what the nodes admitted and shows how far beyond the limit that was: E of
-// docs/error-bound.md. Not safe for concurrent use.
+// judge sees every request in true time. It runs two limiters for each client beside the nodes.
+// The central one decides the same requests. The yardstick admits what the nodes admitted, and
+// shows how far beyond the limit that was: E of docs/error-bound.md. Not safe for concurrent
+// use.
 type judge struct {
 	gcra    *gcra.GCRA
-	changes []node.LimitChange // to come
+	changes []node.LimitChange // that are still to come
 	clients map[int]*account
 	bounds  map[*node.Node]sample
 	slack   float64 // units that a change of the limit may round up
@@ -34,17 +34,17 @@ type sample struct {
 	bound float64
 }
 
-// sampleEvery is how often each node's live bound is read at least.
+// sampleEvery is the longest time between two looks at a node's live bound.
 const sampleEvery = 50 * time.Millisecond
 
-// rounding is what a change of the limit may add to E: it counts in whole units.
+// rounding is what a change of the limit may add to E, because nodes carry whole units over.
 const rounding = 2
 
 func newJudge(p node.Policy) *judge {
 	return &judge{gcra: limiterOf(p), clients: map[int]*account{}, bounds: map[*node.Node]sample{}}
 }
 
-// limiterOf is the limiter for a policy, which the nodes have found valid.
+// limiterOf is the limiter for a policy. The nodes have judged the policy before.
 func limiterOf(p node.Policy) *gcra.GCRA {
 	g, err := gcra.New(gcra.Policy{Limit: p.Limit, Window: p.Window, Burst: p.Burst})
 	if err != nil {
@@ -53,7 +53,7 @@ func limiterOf(p node.Policy) *gcra.GCRA {
 	return g
 }
 
-// decided is told of each request: which node decided it, and when.
+// decided takes in one request: the node that decided it, the time and the answer.
 func (j *judge) decided(n *node.Node, client int, modest bool, t int64, allowed bool) {
 	for len(j.changes) > 0 && t >= j.changes[0].At.UnixNano() {
 		j.change(j.changes[0])
@@ -83,8 +83,8 @@ func (j *judge) decided(n *node.Node, client int, modest bool, t int64, allowed 
 	}
 }
 
-// measure puts an admission on the yardstick, and E beside what the node that
-// admitted says that it can be.
+// measure puts an admission on the yardstick. It compares E with the live bound of the node
+// that admitted.
 func (j *judge) measure(a *account, n *node.Node, t int64, before float64) {
 	if j.gcra.TAT(a.yardstick) < t {
 		a.yardstick = gcra.Level{Base: t}
@@ -95,7 +95,7 @@ func (j *judge) measure(a *account, n *node.Node, t int64, before float64) {
 	if e <= 0 {
 		return
 	}
-	// The bound falls when news arrives, which may be between the decision and now.
+	// The bound falls when messages arrive, perhaps between the decision and this look.
 	bound := max(before, boundOf(n)) + j.slack
 	if e > j.e {
 		j.e, j.bound = e, bound
@@ -118,8 +118,8 @@ func (j *judge) lately(n *node.Node, t int64) float64 {
 
 func boundOf(n *node.Node) float64 { return n.Stats().Limits[0].OvershootBound }
 
-// change converts all accounts to a new policy as the nodes do: what was used stays
-// used, in whole units, as far as the new burst goes.
+// change converts all accounts to a new policy as the nodes do. Used units stay used, in whole
+// units and up to the new burst.
 func (j *judge) change(c node.LimitChange) {
 	old, t := j.gcra, c.At.UnixNano()
 	j.gcra, j.slack = limiterOf(c.Policy), rounding

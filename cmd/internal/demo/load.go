@@ -11,11 +11,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Who sends how much. The modest are within both limits at any node and in any
-// stretch of time, so none of their requests may ever be denied.
+// The rates of the clients. Modest clients stay within both limits at any node and in any
+// stretch of time, so no node may ever deny them.
 const (
 	greedyClients = 4
-	greedyRate    = 100 // a second each, ten times the first limit and more of the second
+	greedyRate    = 100 // a second for each client: ten times the first limit, and more than that of the second
 	modestClients = 150
 	modestEvery   = time.Second
 )
@@ -30,7 +30,7 @@ type load struct {
 type hit struct {
 	at     time.Duration
 	client int
-	node   int // which the load balancer would choose
+	node   int // the load balancer's choice
 }
 
 func newLoad(seed uint64, d time.Duration) *load {
@@ -52,7 +52,7 @@ func newLoad(seed uint64, d time.Duration) *load {
 	return l
 }
 
-// add adds a client's requests until d, so far apart.
+// add adds a client's requests, one for each interval until d.
 func (l *load) add(random *rand.Rand, client int, d time.Duration, gap func() time.Duration) {
 	for at := gap(); at < d; at += gap() {
 		l.hits = append(l.hits, hit{at, client, random.IntN(nodes)})
@@ -61,9 +61,9 @@ func (l *load) add(random *rand.Rand, client int, d time.Duration, gap func() ti
 
 func (l *load) modest(client int) bool { return client >= greedyClients }
 
-// drive sends the requests to the nodes when they are due, and tells the judge what
-// became of each. One goroutine sends them all: a decision takes less than a
-// microsecond, and so their order is known.
+// drive sends each request to its node when it is due, and tells the judge the answer. One
+// goroutine sends them all, so that the judge knows their order. It keeps up, because a decision
+// takes less than a microsecond.
 func drive(ctx context.Context, l *load, c *cluster, j *judge, s *script) error {
 	began := time.Now()
 	for _, h := range l.hits {

@@ -11,15 +11,15 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// script is what happens to the cluster while the load runs. Its methods are called
-// by one goroutine.
+// script holds the faults and changes that happen while the load runs. One goroutine calls its
+// methods.
 type script struct {
 	show    *show
 	cluster *cluster
 	judge   *judge
 	steps   []step // by time
 
-	running sync.WaitGroup // what a step began and does not wait for
+	running sync.WaitGroup // work that a step began and does not wait for
 	cancel  context.CancelFunc
 	alive   context.Context //nolint:containedctx // of what runs
 
@@ -32,7 +32,7 @@ type step struct {
 	do func()
 }
 
-// When what happens, in hundredths of the duration.
+// The times of the steps, in hundredths of the duration.
 const (
 	reportEvery = 10
 	changeAt    = 23
@@ -61,7 +61,7 @@ func newScript(d *show, c *cluster, j *judge, whole time.Duration) *script {
 	return s
 }
 
-// advance does what is due.
+// advance runs the steps that are due.
 func (s *script) advance(now time.Duration) {
 	for len(s.steps) > 0 && s.steps[0].at <= now {
 		do := s.steps[0].do
@@ -70,7 +70,7 @@ func (s *script) advance(now time.Duration) {
 	}
 }
 
-// aside does what takes its time, such as waiting.
+// aside runs work that takes a while, such as waiting, beside the load.
 func (s *script) aside(do func(ctx context.Context) error) {
 	s.running.Go(func() {
 		if err := do(s.alive); err != nil {
@@ -85,7 +85,7 @@ func (s *script) fault(err error) {
 	s.faults = append(s.faults, err)
 }
 
-// finish waits for what is under way, and returns what went wrong.
+// finish waits for the work under way, and returns its errors.
 func (s *script) finish(ctx context.Context) error {
 	defer context.AfterFunc(ctx, s.cancel)()
 	s.running.Wait()
@@ -94,7 +94,7 @@ func (s *script) finish(ctx context.Context) error {
 	return errors.Join(s.faults...)
 }
 
-// stop ends what is under way.
+// stop ends the work under way.
 func (s *script) stop() {
 	s.cancel()
 	s.running.Wait()
@@ -130,11 +130,11 @@ func (s *script) change(m *member) {
 	})
 }
 
-// cutOff is a node that is cut off.
+// cutOff is a node whose cable is cut.
 type cutOff struct {
 	*member
 	since  time.Time
-	before uint64 // what it had admitted
+	before uint64 // units that it had admitted before
 }
 
 func (m *member) admitted() uint64 { return m.node().Stats().Limits[0].Allowed }

@@ -9,14 +9,14 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-// verdict is what came of it.
+// verdict is the outcome of a demonstration.
 type verdict struct {
 	requests, admitted, denied, central, wronged int
 
 	e, bound, closest float64
 	broken            int
 
-	converged time.Duration // how long after the load the nodes agreed
+	converged time.Duration // time from the end of the load until the nodes agreed
 	agreed    bool
 }
 
@@ -27,7 +27,7 @@ func (j *judge) verdict() *verdict {
 	}
 }
 
-// passed says that every promise was kept.
+// passed reports whether the nodes kept every promise.
 func (v *verdict) passed() bool { return v.broken == 0 && v.wronged == 0 && v.agreed }
 
 func (v *verdict) print(w io.Writer) error {
@@ -64,7 +64,7 @@ func (v *verdict) print(w io.Writer) error {
 	return err
 }
 
-// grouped is n with separators: 12,345.
+// grouped writes n with separators: 12,345.
 func grouped(n int) string {
 	text := strconv.Itoa(n)
 	for i := len(text) - 3; i > 0; i -= 3 {

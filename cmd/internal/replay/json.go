@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Where a JSON line has what a replay needs: the paths of fields, in small letters and
-// without _, - and @. The first that a line has counts. What a proxy adds, such as
-// x_forwarded_for, is not among them: a client can write it.
+// The paths of the fields with client, time and status, in small letters and without _, - and @.
+// The first path that a line has counts. The lists leave out headers such as x_forwarded_for,
+// because a client can write them.
 var (
 	jsonClients = []string{
 		"clientip", "request.clientip", "client.ip", "clienthost", "remoteip", "request.remoteip", "remoteaddr", "remoteaddress",
@@ -85,7 +85,7 @@ func first(fields map[string]string, paths []string) string {
 // parseTime reads a time in any of the forms that parseJSON takes.
 func parseTime(s string) (at time.Time, ok bool) {
 	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 {
-		// The unit shows in the size, from 1973 to 5138.
+		// The size of the number shows its unit, for all times from 1973 to 5138.
 		for _, perSecond := range []float64{1, 1e3, 1e6, 1e9} {
 			if n < 1e11*perSecond {
 				whole, part := math.Modf(n / perSecond)

@@ -18,9 +18,9 @@ const (
 //
 //	192.0.2.7 - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 512 "-" "curl/8"
 //
-// Exactly two fields, without a blank, stand between client and time, and neither is an
-// address: otherwise the first field may be a site, a proxy or a date, and the client
-// another one. Fields that follow the status are skipped.
+// Exactly two fields stand between client and time, and neither is an address. Otherwise the
+// first field may be a site, a proxy or a date, and the client would be another field. The
+// fields after the status do not matter.
 func parseCombined(line string) (client string, at time.Time, ok bool) {
 	fields, at, ok := head(line, 3)
 	if !ok || isAddress(fields[1]) || isAddress(fields[2]) {
@@ -33,8 +33,8 @@ func parseCombined(line string) (client string, at time.Time, ok bool) {
 	return client, at, true
 }
 
-// parseVhost reads a line with the site, which may carry a port, before the client, as
-// Apache's vhost_combined has it:
+// parseVhost reads a line that begins with the site, with or without a port, and then has the
+// client, as in Apache's vhost_combined:
 //
 //	www.example.com:443 192.0.2.7 - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 512 "-" "curl/8"
 func parseVhost(line string) (client string, at time.Time, ok bool) {
@@ -52,14 +52,14 @@ func parseVhost(line string) (client string, at time.Time, ok bool) {
 	return client, at, true
 }
 
-// surelyVhost reports whether a line that parseVhost reads can be nothing else.
+// surelyVhost reports whether a line has the site first, and can be of no other format.
 func surelyVhost(line string) bool {
 	fields, _, ok := head(line, 4)
 	return ok && isSite(fields[0]) && isAddress(fields[1])
 }
 
-// head reads the n fields before the time, and the time. ok is false if there are not
-// exactly n, or if no request with a status follows.
+// head reads the n fields before the time, and the time. ok is false if the line has another
+// number of fields there, or if no request with a status follows.
 func head(line string, n int) (fields [4]string, at time.Time, ok bool) {
 	rest := line
 	for i := range n {
@@ -80,8 +80,8 @@ func head(line string, n int) (fields [4]string, at time.Time, ok bool) {
 	return fields, at, true
 }
 
-// inRange reports whether a time is one that servers have logged: after 1970, and such
-// that nanoseconds can tell it.
+// inRange reports whether a server can have logged the time: after 1970, and before the year in
+// which 64 bits of nanoseconds end.
 func inRange(at time.Time) bool { return at.Unix() > 0 && at.Year() < 2262 }
 
 // hasStatus reports whether a quoted request ends in s and three digits follow.
@@ -136,8 +136,8 @@ func isSite(s string) bool {
 	return isHost(host)
 }
 
-// hostName has letters, digits, _ and -, in parts between dots. The last part has a
-// letter: what looks like an address or a date, and is none, is no host either.
+// hostName matches letters, digits, _ and - in parts between dots. The last part needs a letter,
+// so that a broken address or a date is no host.
 var hostName = regexp.MustCompile(`^([A-Za-z0-9_-]+\.)*[0-9_-]*[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // mostHost is the longest name that DNS has, in bytes.

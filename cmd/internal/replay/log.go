@@ -12,12 +12,14 @@ import (
 	"time"
 )
 
-// DefaultMaxLines caps a log where the caller does not: a request takes 16 bytes,
-// a client its name and about 100 more.
+// DefaultMaxLines caps a log if the caller gives no cap. Raising it lets a log take more
+// memory: 16 bytes for each request, and about 100 and the name for each client. Lowering it
+// refuses logs that fit.
 const DefaultMaxLines = 20_000_000
 
-// longestLine is the longest line that is looked at, in bytes. A longer one counts
-// as bad: servers cap a request at 8 or 16 KiB.
+// longestLine is the longest line that can be a request, in bytes. A longer line counts as bad,
+// since servers cap a request at 8 or 16 KiB. Raising it costs memory for files that have no
+// lines; lowering it loses requests with long headers.
 const longestLine = 64 << 10
 
 // Log is a web server's access log, as far as a replay needs it.
@@ -25,11 +27,11 @@ type Log struct {
 	Format     Format    // that the lines were read as; Auto if none was recognised
 	Requests   []Request // in order of time
 	Clients    []string  // by Request.Client
-	Bad        int       // lines that were not of the format
-	BadSamples []BadLine // the first of them
+	Bad        int       // number of bad lines: those that are not of the format
+	BadSamples []BadLine // the first bad lines, at most shownLines
 }
 
-// BadLine is a line that was not of the log's format.
+// BadLine is a line that is not of the log's format.
 type BadLine struct {
 	Line int    `json:"line"` // from 1
 	Text string `json:"text"` // its first shownBytes bytes
@@ -38,7 +40,8 @@ type BadLine struct {
 // String shows the line, with its control characters escaped.
 func (b BadLine) String() string { return fmt.Sprintf("line %d: %q", b.Line, b.Text) }
 
-// What is shown of bad lines: enough to see the format, and not a second log.
+// The report shows this many bad lines, and this many bytes of each. More would repeat the log;
+// fewer would not show what is wrong with the format.
 const (
 	shownLines = 3
 	shownBytes = 100
@@ -50,7 +53,7 @@ type Request struct {
 	Client int   // index into Log.Clients
 }
 
-// nothing says why there is nothing to replay.
+// nothing is the error of a log without a request.
 func (l *Log) nothing() error {
 	if l.Bad == 0 {
 		return errors.New("the log is empty")
@@ -70,13 +73,13 @@ func (l *Log) Span() time.Duration {
 	return time.Duration(l.Requests[len(l.Requests)-1].At - l.Requests[0].At)
 }
 
-// Read reads a log of at most maxLines lines (0 is DefaultMaxLines), plain or
-// gzipped, which shows in its first bytes. Bad lines are skipped and counted.
+// Read reads a log of at most maxLines lines (0 is DefaultMaxLines). It recognises a gzipped log
+// by its first bytes. It skips and counts bad lines.
 //
-// A log is written as requests end. So the requests are put in order of time, those of
-// one instant in the order of their lines. Where all times are whole seconds, those of
-// one second are spread evenly over it: replayed all at one instant, no node could know
-// what another admitted, which is not what happened.
+// Servers write a line when a request ends. So Read sorts the requests by time, and keeps the
+// order of lines within an instant. If all times are whole seconds, Read spreads the requests of
+// a second evenly over it. Otherwise they would all come at one instant, at which no node can
+// know what another admitted.
 func Read(r io.Reader, format Format, maxLines int) (*Log, error) {
 	if maxLines <= 0 {
 		maxLines = DefaultMaxLines
@@ -106,13 +109,13 @@ func Read(r io.Reader, format Format, maxLines int) (*Log, error) {
 	return b.log(), nil
 }
 
-// logLine is one line; of one that is too long, the beginning.
+// logLine is one line. A line that is too long keeps its beginning.
 type logLine struct {
 	text    string
 	tooLong bool
 }
 
-// builder makes a Log. It keeps the first lines back until they tell the format.
+// builder makes a Log. It holds the first lines until they show the format.
 type builder struct {
 	out   Log
 	n     int // lines read
@@ -134,7 +137,7 @@ func (b *builder) add(line logLine) {
 	}
 }
 
-// decide takes a format, if the lines that were kept back speak for one, and reads them.
+// decide chooses the format by the lines held so far, and reads them.
 func (b *builder) decide() {
 	var texts []string
 	for _, line := range b.back {

@@ -1,5 +1,5 @@
-// Package replay puts a web server's access log through nodes in virtual time and
-// compares what they admit with one central limiter on the same requests.
+// Package replay plays a web server's access log to nodes in virtual time. It compares what they
+// admit with one central limiter that gets the same requests.
 package replay
 
 import (
@@ -19,7 +19,7 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// Config is what a replay is made from.
+// Config configures a replay.
 type Config struct {
 	Policy gcra.Policy   // for each client address
 	Nodes  int           // 1 to MaxNodes
@@ -28,7 +28,7 @@ type Config struct {
 	Spread Spread
 	Seed   uint64
 
-	// Progress is called now and then, if not nil.
+	// Run calls Progress now and then, if it is not nil.
 	Progress func(done, total int)
 }
 
@@ -38,7 +38,7 @@ const (
 	MaxDelay = 10 * time.Second
 )
 
-// Spread is how requests are spread over the nodes.
+// Spread says to which node each request goes.
 type Spread string
 
 // The ways.
@@ -47,7 +47,7 @@ const (
 	RoundRobin Spread = "robin"  // to one node after the other
 )
 
-// Result is what a replay found. Its JSON field names are a contract.
+// Result is the outcome of a replay. Its JSON field names are a contract.
 type Result struct {
 	Format     Format    `json:"format"`
 	Requests   int       `json:"requests"`
@@ -145,7 +145,7 @@ func Run(ctx context.Context, log *Log, cfg Config) (*Result, error) {
 
 // arrivals are the log's requests, spread over the nodes, until ctx ends.
 func arrivals(ctx context.Context, log *Log, cfg *Config) iter.Seq[sim.Arrival] {
-	// A sequence of its own, so that another delay does not spread the requests otherwise.
+	// The spread has random numbers of its own, so it stays the same under another delay.
 	spread := rand.New(rand.NewPCG(cfg.Seed, 3)) //nolint:gosec // repeatable on purpose
 	return func(yield func(sim.Arrival) bool) {
 		for i, q := range log.Requests {

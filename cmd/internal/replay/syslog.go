@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// cutSyslog is a line without the header that syslog puts before what a program says. ok
-// is false if there is none. The header may be that of RFC 3164, with or without its
+// cutSyslog returns a line without the header that syslog puts before a program's message. ok is
+// false if the line has no such header. The header may be that of RFC 3164, with or without
 // priority and host:
 //
 //	<190>May 17 10:05:03 web-1 nginx[123]: MESSAGE
@@ -50,8 +50,8 @@ func cutPriority(line string) (rest string, some bool) {
 	return rest, true
 }
 
-// cut2009 skips what RFC 5424 has after the version: time, host, program, process and kind
-// of message, and the structured data.
+// cut2009 skips the fields of RFC 5424 after the version: time, host, program, process, kind of
+// message, and structured data.
 func cut2009(rest string) (message string, ok bool) {
 	for i := range 5 {
 		var field string

@@ -8,7 +8,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
 )
 
-// describe lists the texts that follow their names, without that of the swept flag.
+// describe lists pairs of a flag's name and its text. It leaves out the swept flag.
 func describe(swept string, named ...string) string {
 	var out []string
 	for i := 0; i < len(named); i += 2 {
@@ -19,7 +19,7 @@ func describe(swept string, named ...string) string {
 	return strings.Join(out, ", ")
 }
 
-// The functions below leave out the swept flag, "" if none is.
+// The functions below leave out the swept flag; swept is "" if there is none.
 
 func describeCluster(sc *sim.Scenario, swept string) string {
 	l := &sc.Link

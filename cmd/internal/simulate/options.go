@@ -33,12 +33,12 @@ type Options struct {
 	duration     time.Duration
 	faults       []sim.Fault
 	Seed         uint64
-	// greedy leaves out the client that keeps to the limit: the promise to it holds only
-	// where no message is lost.
+	// greedy leaves out the client that keeps to the limit. Nodes keep the promise to that
+	// client only if no message is lost.
 	greedy bool
 }
 
-// NewOptions are the defaults.
+// NewOptions returns the defaults.
 func NewOptions() *Options {
 	return &Options{
 		nodes: 3, limit: 100, window: flags.Length(10 * time.Second), maxOvershoot: node.DefaultMaxOvershoot,
@@ -69,12 +69,12 @@ func (o *Options) Register(f *flags.Set) {
 	f.Add(faultFlag{sim.FaultCrash, &o.faults}, "crash", "let nodes die, and start anew after LENGTH (0s: never), `AT+LENGTH:NODES` like 5s+2s:3; may be repeated")
 }
 
-// renamed are the flags whose fields have another name in a scenario.
+// renamed maps flags to the names of their fields in a scenario, where these differ.
 var renamed = map[string]string{
 	"max_overshoot": "max-overshoot", "link.loss": "loss", "link.delay_min": "delay", "link.delay_max": "delay",
 }
 
-// Scenario is what the flags describe. An error names the flag at fault.
+// Scenario makes the scenario that the flags describe. An error names the flag at fault.
 func (o *Options) Scenario() (sim.Scenario, error) {
 	sc := sim.Scenario{
 		Seed: o.Seed, Nodes: o.nodes, Duration: o.duration, Flush: o.flush, Skew: o.skew, Faults: o.faults,
@@ -119,7 +119,7 @@ func (o *Options) Scenario() (sim.Scenario, error) {
 	return sc, nil
 }
 
-// streams are the clients' loads.
+// streams makes the loads of the clients.
 func (o *Options) streams(sc *sim.Scenario) ([]sim.Stream, error) {
 	out := make([]sim.Stream, o.clients)
 	weights := 0.0
@@ -136,7 +136,7 @@ func (o *Options) streams(sc *sim.Scenario) ([]sim.Stream, error) {
 	switch o.load {
 	case "uniform", "zipf":
 	case "burst":
-		// One request more than fits, so that each node has to deny one.
+		// One request more than fits the burst, so that each node has to deny one.
 		size := sc.Policy.Burst
 		if size == 0 {
 			size = sc.Policy.Limit

@@ -15,8 +15,8 @@ import (
 type Report struct {
 	Scenario sim.Scenario `json:"scenario"`
 	sim.Result
-	// These replace the result's nanoseconds by text, and its number by digits, which many
-	// readers of JSON would round.
+	// These fields replace the result's nanoseconds by text, and its 64-bit number by digits in
+	// quotes, because many readers of JSON would round it.
 	Delta     string `json:"delta"`
 	Sigma     string `json:"sigma"`
 	Simulated string `json:"simulated"`
@@ -27,7 +27,7 @@ type Report struct {
 	RealMS              float64 `json:"real_ms"`
 }
 
-// NewReport makes the report of a run that took so long in real time.
+// NewReport makes the report of a run. took is its duration in real time.
 func NewReport(sc sim.Scenario, r sim.Result, took time.Duration) *Report {
 	return &Report{
 		Scenario: sc, Result: r,
@@ -90,7 +90,7 @@ func printed(t *output.Table, w io.Writer) error {
 	return err
 }
 
-// units prints a bound; 0 is none, as where chance has a part in it.
+// units prints a bound. 0 means that none holds, as when chance decides the outcome.
 func units(v float64) string {
 	if v == 0 {
 		return "-"

@@ -23,8 +23,8 @@ func Run(ctx context.Context, sc sim.Scenario, trace io.Writer) (sim.Result, err
 		r   sim.Result
 		err error
 	}
-	// Nothing can interrupt a run. An abandoned one goes on until the program ends, which
-	// is at once.
+	// Nothing can interrupt a run, so an abandoned run goes on until the program ends. The
+	// program ends at once.
 	done := make(chan outcome, 1)
 	go func() {
 		r, err := sim.Run(sc, trace)

@@ -18,7 +18,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
 )
 
-// parameter is a flag that can be swept.
+// parameter is a flag whose values a sweep can try.
 type parameter struct {
 	label string // of the axis
 	value func(o *Options) float64
@@ -39,11 +39,11 @@ var parameters = map[string]parameter{
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// Parameters are the flags that can be swept.
+// Parameters lists the flags whose values a sweep can try.
 func Parameters() []string { return slices.Sorted(maps.Keys(parameters)) }
 
-// Sweep is the values of one flag, and the results that a cluster has with each. Make it
-// with NewSweep. It is for one goroutine.
+// Sweep holds the values of one flag, and the results of a cluster with each value. Make it with
+// NewSweep. It is for one goroutine.
 type Sweep struct {
 	Parameter string       `json:"parameter"`
 	Seeds     int          `json:"seeds"` // for each value
@@ -58,8 +58,8 @@ type Point struct {
 	EMedian  float64 `json:"e_median"`
 	EMax     float64 `json:"e_max"`
 	EMaxSeed uint64  `json:"e_max_seed"`
-	// Bound is the largest bound that is promised for the load, 0 if none is. Ceiling is
-	// the largest bound for any load.
+	// Bound is the largest bound that nodes promise for the load, 0 for none. Ceiling is the
+	// largest bound for any load.
 	Bound      float64 `json:"bound"`
 	Ceiling    float64 `json:"ceiling"`
 	Ratio      float64 `json:"admitted_to_central"` // median
@@ -73,15 +73,15 @@ type Point struct {
 	results []sim.Result
 }
 
-// MostSeeds is the most seeds for each value of a sweep, and mostValues the most values:
-// more of either would run for hours before anything shows.
+// MostSeeds caps the seeds for each value of a sweep, and mostValues caps the values. Raising
+// either lets a sweep run for hours before it prints anything; lowering it makes coarser charts.
 const (
 	MostSeeds  = 1000
 	mostValues = 50
 )
 
-// NewSweep reads a sweep, such as flush=1ms,5ms, of one flag of a cluster. given are the
-// flags that the call sets besides. An error names the flag at fault.
+// NewSweep reads a sweep of one flag, such as flush=1ms,5ms. given lists the other flags that the
+// call sets. An error names the flag at fault.
 func NewSweep(text string, o Options, given []string, seeds int) (*Sweep, error) {
 	name, list, _ := strings.Cut(text, "=")
 	name = strings.TrimLeft(name, "-")
@@ -125,8 +125,8 @@ func NewSweep(text string, o Options, given []string, seeds int) (*Sweep, error)
 	return s, nil
 }
 
-// Run runs all seeds of all values, so many at the same time. progress gets the number
-// of finished runs after each, one call at a time.
+// Run runs all seeds of all values, and up to workers runs at the same time. It calls progress
+// with the number of finished runs after each run, one call at a time.
 func (s *Sweep) Run(ctx context.Context, workers int, progress func(done, of int)) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -174,8 +174,8 @@ func (p *Point) run(ctx context.Context, seed int) error {
 	return err
 }
 
-// Violations counts the broken promises of all runs, and returns the flags that repeat
-// the first run that broke one, instead of -sweep.
+// Violations counts the broken promises of all runs. first has the flags that repeat the first
+// run with a broken promise; they replace -sweep.
 func (s *Sweep) Violations() (n int, first string) {
 	for i := range s.Points {
 		p := &s.Points[i]
@@ -187,7 +187,7 @@ func (s *Sweep) Violations() (n int, first string) {
 	return n, first
 }
 
-// summarize fills in the results.
+// summarize fills in a point's results.
 func (p *Point) summarize(load time.Duration) {
 	median := func(of func(*sim.Result) float64) float64 {
 		var all []float64
