@@ -26,22 +26,22 @@ const (
 	defaultAddr = "http://127.0.0.1:8080"
 	envAddr     = "RATELIMITCTL_ADDR"
 	envToken    = "RATELIMITCTL_TOKEN"
-	// maxAnswer is the largest answer that is read, in bytes: more costs memory, less
-	// cuts off the limits of a daemon with many overrides.
+	// maxAnswer is the largest answer that call reads, in bytes. Raising it costs memory if
+	// something else answers. Lowering it cuts off the limits of a daemon with many overrides.
 	maxAnswer = 16 << 20
 )
 
-// api is a running daemon, as its HTTP contract shows it.
+// api is a running daemon, through its HTTP interface.
 type api struct {
 	addr    string
 	timeout time.Duration
 	token   string
 	tls     tlsFiles
 	client  *http.Client
-	limit   *string // that the call is about, nil for none
+	limit   *string // the limit that the call names, for suggest; nil for none
 }
 
-// daemon adds the flags that say which daemon to ask. Open makes their values valid.
+// daemon adds the flags that say which daemon to ask. open judges their values.
 func (c *call) daemon() {
 	c.api = &api{addr: cmp.Or(os.Getenv(envAddr), defaultAddr), timeout: 5 * time.Second}
 	c.Add(&c.api.addr, "addr", "`URL` or host:port of the daemon; "+envAddr+" sets it, too")
@@ -79,8 +79,9 @@ func (f tlsFiles) client() (*http.Client, error) {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: true}}, nil
 }
 
-// open checks the address and takes the admin token, or the API token for what changes nothing, from the environment: on the
-// command line every user of the machine could read it.
+// open judges the flags, and takes the token from the environment: the admin token, or the API
+// token for calls that change nothing. On the command line, every user of the machine could read
+// the token.
 func (a *api) open() error {
 	if !strings.Contains(a.addr, "://") {
 		a.addr = "http://" + a.addr
@@ -118,8 +119,8 @@ func (e *statusError) Error() string {
 	return text
 }
 
-// call makes one request. body is sent as JSON if not nil. Statuses below 300 and
-// those in also are answers, all others errors.
+// call makes one request, with body as JSON if it is not nil. A status below 300 and those in also
+// are answers. Every other status is an error.
 func (a *api) call(ctx context.Context, method, path string, body any, also ...int) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
@@ -160,7 +161,8 @@ func (a *api) call(ctx context.Context, method, path string, body any, also ...i
 	return answer{}, e
 }
 
-// suggest asks whether an unknown limit was meant to be one that the daemon has.
+// suggest asks the daemon for its limits, and returns the end of an error that names the one which
+// the call probably meant; "" if none is near.
 func (a *api) suggest(ctx context.Context) string {
 	name := *a.limit
 	a.limit = nil // one question is enough
@@ -197,7 +199,7 @@ func problem(body []byte, status string) string {
 	return text
 }
 
-// explain turns an error of the network into advice.
+// explain turns an error of the network into advice for the operator.
 func (a *api) explain(err error) error {
 	var timeout interface{ Timeout() bool }
 	switch {

@@ -18,14 +18,14 @@ import (
 // command is one subcommand.
 type command struct {
 	name     string
-	args     string // what it takes beside flags, [optional] in brackets
+	args     string // names of the arguments beside flags, [optional] ones in brackets
 	help     string // one line
 	examples [2]string
-	// prepare adds the command's own flags and returns what it does once they are read.
+	// prepare adds the command's own flags. It returns the action to run once they are read.
 	prepare func(c *call) action
 }
 
-// action is what a command does. Its error decides the exit code.
+// action does the work of a command. Its error decides the exit code.
 type action func(ctx context.Context) error
 
 // group is the first word of the commands that have two.
@@ -66,10 +66,10 @@ func commands() []command {
 	}
 }
 
-// call is one call of a command.
+// call is one call of a command, with its flags, arguments and outputs.
 type call struct {
 	*flags.Set
-	api            *api // of commands that ask a daemon
+	api            *api // nil for a command that asks no daemon
 	args           []string
 	format         output.Format
 	stdout, stderr io.Writer
@@ -96,7 +96,7 @@ func (cmd *command) call(ctx context.Context, args []string, stdout, stderr io.W
 		return usagef("unexpected argument %q", c.args[len(words)])
 	}
 	for i, arg := range c.args {
-		if !utf8.ValidString(arg) { // JSON would say another text in its place
+		if !utf8.ValidString(arg) { // JSON would put U+FFFD in its place, which is another client
 			return usagef("argument %d, %q, must be valid UTF-8", i+1, arg)
 		}
 	}
@@ -147,7 +147,7 @@ func (c *call) decide(ctx context.Context, path string, body any) (answer, error
 	return got, err
 }
 
-// report prints what a path answers, in JSON or as text writes it into v.
+// report asks a path. It prints the answer as JSON, or reads it into v and lets text print that.
 func (c *call) report(ctx context.Context, path string, v any, text func(w io.Writer) error) error {
 	got, err := c.api.call(ctx, http.MethodGet, path, nil)
 	if err != nil {
@@ -162,7 +162,7 @@ func (c *call) report(ctx context.Context, path string, v any, text func(w io.Wr
 	return text(c.stdout)
 }
 
-// understand reads an answer.
+// understand reads an answer into v.
 func understand(body []byte, v any) error {
 	if err := json.Unmarshal(body, v); err != nil {
 		return fmt.Errorf("the answer is not understood: %w", err)

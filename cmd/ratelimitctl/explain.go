@@ -20,7 +20,7 @@ func explain(c *call) action {
 	}
 }
 
-// explanation is a client's standing, as the daemon tells it.
+// explanation is a client's standing, in the daemon's words.
 type explanation struct {
 	Client   string `json:"client"`
 	Limit    string `json:"limit"`
@@ -60,7 +60,7 @@ type explainedWindow struct {
 	} `json:"nodes"`
 }
 
-// reasonWords is what a reason means to somebody who asks why.
+// reasonWords puts a reason into words for somebody who asks why.
 var reasonWords = map[string]string{
 	"":                "within the limit",
 	"over_limit":      "the limit is used up",
@@ -73,11 +73,11 @@ var reasonWords = map[string]string{
 	"shadow":          "the limit is used up, but it is a shadow and denies nobody",
 }
 
-// never is the wait, in milliseconds, from which on daemons mean that waiting is vain.
+// never is a wait in milliseconds. A daemon answers with this or more if no wait helps.
 const never = int64(365 * 24 * time.Hour / time.Millisecond)
 
-// print writes the standing for people. Times are those of now's zone, but for windows of a
-// calendar those of the calendar.
+// print writes the standing for people. It shows times in now's zone, and those of a calendar's
+// windows in the calendar's zone.
 func (x *explanation) print(w io.Writer, now time.Time) error {
 	if zone, err := time.LoadLocation(x.Policy.TimeZone); err == nil && x.Policy.Algorithm == node.FixedWindow.String() {
 		now = now.In(zone)
@@ -188,7 +188,7 @@ func (x *explanation) printWindows(w io.Writer, now time.Time) error {
 	return t.Print(w)
 }
 
-// rate is what a policy says, on one line.
+// rate puts a policy on one line.
 func (l *limit) rate() string {
 	if !l.limits() {
 		return l.quota()
@@ -203,7 +203,7 @@ func (l *limit) rate() string {
 	return text
 }
 
-// clock is a time of day with now's zone, and with the date where that is another day.
+// clock writes a time of day in now's zone, with its date if that is not now's.
 func clock(t, now time.Time) string {
 	t = t.In(now.Location())
 	layout := "15:04:05"

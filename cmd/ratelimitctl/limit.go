@@ -14,7 +14,7 @@ import (
 	policy "github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// limit is a limit as daemons show it: the fields that this version knows.
+// limit is a limit in a daemon's answer, with the fields that this version knows.
 type limit struct {
 	name       string
 	Limit      int64             `json:"limit"`
@@ -27,7 +27,7 @@ type limit struct {
 	Block      bool              `json:"block"`
 	Unlimited  bool              `json:"unlimited"`
 	Overrides  []json.RawMessage `json:"overrides"`
-	// Only a status has these; it counts overrides and does not list them.
+	// Only a status has the fields below. It counts overrides and does not list them.
 	Count      int             `json:"override_count"`
 	Since      *time.Time      `json:"since"`
 	Set        *bool           `json:"set"`
@@ -125,7 +125,7 @@ func (l *limit) from() string {
 	}
 }
 
-// windowText is a window in JSON as people write it.
+// windowText writes a window of JSON as people do.
 func windowText(w json.RawMessage) string {
 	window, err := config.ParseWindow(strings.Trim(string(w), `"`))
 	switch {
@@ -138,7 +138,7 @@ func windowText(w json.RawMessage) string {
 	}
 }
 
-// span is a length of time no finer than people need.
+// span writes a length of time, no finer than people need.
 func span(d time.Duration) string {
 	switch {
 	case d >= 10*time.Second:

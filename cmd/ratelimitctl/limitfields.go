@@ -11,10 +11,10 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// limitFields are the flags of "limits set": one for each field of a limit, with - for _ in
-// its name, and one for a file in place of them.
+// limitFields are the flags of "limits set". Each field of a limit has one, with - for _ in its
+// name. The flag -f names a file that takes the place of all others.
 type limitFields struct {
-	values map[string]any // by flag, what it points at
+	values map[string]any // pointer to the value, by flag
 	file   string
 }
 

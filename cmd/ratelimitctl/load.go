@@ -32,7 +32,7 @@ func (c *call) load(ctx context.Context, cfg bench.Config, limit string, cost in
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
 	}
-	// One request first: a daemon that is away, or has no such limit, gives one line
+	// One request goes first. If the daemon is away or has no such limit, the user gets one line
 	// instead of a table of errors.
 	if _, err := c.api.call(ctx, http.MethodGet, "/v1/peek?"+query("load-probe", limit).Encode(), nil); err != nil {
 		return err

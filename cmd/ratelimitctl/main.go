@@ -1,5 +1,6 @@
-// Ratelimitctl is the operator's tool of the distributed rate limiter: it asks a
-// running ratelimitd, puts load on it, and replays access logs without one.
+// Command ratelimitctl is the operator's tool of the distributed rate limiter. It asks a running
+// ratelimitd and changes its limits, and puts load on it. Without a daemon it replays access logs
+// and simulates clusters. See ratelimitctl help.
 package main
 
 import (
@@ -34,17 +35,18 @@ const (
 	exitDenied = 3 // take, reserve: the daemon denied the request
 )
 
-// errDenied is how take and reserve report a denial, which they print as an answer.
+// errDenied makes take and reserve end with exitDenied. They have printed the denial by then, as
+// the answer that it is.
 var errDenied = errors.New("denied")
 
-// usageError is a wrong call.
+// usageError is the error of a wrong call. Nothing was done yet.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// run is main without the process.
+// run is the whole program but for the process, so that tests can call it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr, "")
@@ -75,8 +77,8 @@ func isHelp(word string) bool {
 	return slices.Contains([]string{"help", "-h", "-help", "--h", "--help"}, word)
 }
 
-// find returns the command that args begin with, nil if there is none of that name, and
-// the arguments after the name.
+// find returns the command that args begin with, its name, and the arguments after the name. c is
+// nil if no command has this name.
 func find(args []string) (c *command, name string, rest []string) {
 	name, rest = args[0], args[1:]
 	switch {
@@ -138,6 +140,6 @@ func usage(w io.Writer, prefix string) {
 
 const exitCodes = "Exit codes: 0 done, 1 failed, 2 wrong call and nothing done, 3 denied (take, reserve).\n"
 
-// say prints text beside an exit code. The code still tells the result if the text
-// cannot be printed.
+// say prints text that comes with an exit code. It ignores errors, because the code tells the
+// result even if the text is lost.
 func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }

@@ -11,7 +11,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// request is what take, charge and reserve ask for, but for the client.
+// request is the request of take, charge and reserve, without the client.
 type request struct {
 	limit  *string
 	cost   int64
@@ -35,8 +35,8 @@ func newCost(c *call, cost string) *request {
 	return q
 }
 
-// body is the request for a client. It leaves out fields that were not asked for, so that
-// daemons that do not know them yet answer too.
+// body is the request for a client. It leaves out fields that the user did not give, so that
+// older daemons answer, too.
 func (q *request) body(client string) map[string]any {
 	b := map[string]any{"client": client, "cost": q.cost}
 	if *q.limit != "" {
@@ -57,8 +57,8 @@ type checks []map[string]any
 // String implements flag.Value.
 func (c *checks) String() string { return "" }
 
-// Set implements flag.Value. A comma separates fields, but a client's id may hold one:
-// the quotes of CSV are a known way to write that.
+// Set implements flag.Value. Commas separate the fields. A client's id may hold a comma too, so the
+// fields take the quotes of CSV, which people know.
 func (c *checks) Set(s string) error {
 	if len(*c) == node.MaxChecks {
 		return fmt.Errorf("must be at most %d", node.MaxChecks)

@@ -10,8 +10,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-// nothingHeld stands for a token where a request passed and took nothing, as for clients
-// without a limit. To settle it does nothing, so that scripts need no case for it.
+// nothingHeld stands for a token if a request passed and took nothing, as for unlimited clients.
+// commit and cancel take it and do nothing, so that scripts need no case for it.
 const nothingHeld = "-"
 
 func reserve(c *call) action {

@@ -35,7 +35,7 @@ func shadow(c *call) action {
 	}
 }
 
-// shadowReport is what one limit would have denied.
+// shadowReport has the denials that one shadow limit would have made.
 type shadowReport struct {
 	Checked uint64  `json:"checked"`
 	Denied  uint64  `json:"would_deny"`

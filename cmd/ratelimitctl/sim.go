@@ -33,8 +33,8 @@ type simCall struct {
 	progress                      *output.Progress
 }
 
-// A call of sim has one of these modes. It refuses flags that its mode does not use,
-// instead of ignoring them.
+// The flags of each mode of sim. A call has one mode, and refuses the flags of the others instead
+// of ignoring them.
 var (
 	simFileFlags     = []string{"scenario", "seed", "trace", "o"}
 	simSeedFlags     = []string{"random", "correlated", "seed", "trace", "o"}
@@ -48,7 +48,8 @@ const (
 	sweepSeeds    = 5
 	// mostWorkers keeps a slip from starting more runs than memory holds.
 	mostWorkers = 1024
-	// mostScenario is the largest scenario that is read, in bytes.
+	// mostScenario is the largest scenario that read reads, in bytes. Raising it costs memory for a
+	// file that is there by mistake; lowering it refuses scenarios with many faults.
 	mostScenario = 16 << 20
 )
 

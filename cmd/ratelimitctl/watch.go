@@ -15,7 +15,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-// watch is "limits watch": it looks at the limits at an interval, and prints each change.
+// watch is "limits watch". It looks at the limits at an interval, and prints each change.
 type watch struct {
 	*call
 	interval time.Duration
@@ -45,8 +45,8 @@ type limitChange struct {
 	New  json.RawMessage `json:"new"`
 }
 
-// run prints changes until ctx is done. Once the daemon has answered, it may go away and
-// come back.
+// run prints changes until ctx is done. The daemon has to answer the first time. After that it may
+// go away and come back.
 func (w *watch) run(ctx context.Context) error {
 	switch {
 	case w.interval <= 0:
@@ -125,8 +125,8 @@ func changesOf(before, now map[string]json.RawMessage) []limitChange {
 	return out
 }
 
-// date gives each change the time at which it took effect, where the daemon knows it.
-// The others keep the time at which they were seen.
+// date gives each change the time at which it took effect, if the daemon knows that. The others
+// keep the time at which watch saw them.
 func (w *watch) date(ctx context.Context, changes []limitChange) {
 	got, err := w.api.call(ctx, http.MethodGet, "/v1/status", nil)
 	if err != nil {
@@ -156,7 +156,7 @@ func (c *limitChange) print(w io.Writer, format output.Format) error {
 	return t.Print(w)
 }
 
-// what lists the fields that changed, or all fields of a limit that is new or gone.
+// what lists the changed fields, or all fields of a limit that is new or gone.
 func (c *limitChange) what() string {
 	switch {
 	case c.Old == nil:
@@ -212,7 +212,7 @@ func fieldOrder(m map[string]json.RawMessage) []string {
 	return names
 }
 
-// fieldText is the value of a field on one line: of a list, its length.
+// fieldText writes the value of a field on one line. Of a list it writes the length.
 func fieldText(name string, value json.RawMessage) string {
 	var list []json.RawMessage
 	var text string

@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	// joined is when a node is ready at the latest, and knows whether it is alone.
+	// joined is the longest time that a node takes to be ready, and to know whether it is alone.
 	joined     = 6 * time.Second
 	joinedPoll = 50 * time.Millisecond
 	saveEvery  = time.Second // if there is something new to save
 )
 
-// daemon is everything that runs.
+// daemon holds everything that runs: the node, its network, its listeners and its files.
 type daemon struct {
 	plan      *plan
 	reloader  *reloader
@@ -53,14 +53,14 @@ func (f *served) Ready() error {
 	return f.Node.Ready()
 }
 
-// Stats says of readiness what Ready does.
+// Stats agrees with Ready on whether the node is ready.
 func (f *served) Stats() node.Stats {
 	s := f.Node.Stats()
 	s.Sync.Ready = f.Ready() == nil
 	return s
 }
 
-// start opens everything, ports first: what is taken is found before anything runs.
+// start opens everything. Ports come first, so that it finds a port in use before anything runs.
 func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	d = &daemon{plan: p, reloader: r, failed: make(chan error, 4)}
 	defer func() {
@@ -170,7 +170,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	look := time.NewTicker(joinedPoll)
 	defer look.Stop()
 	settled, told := time.Now().Add(joined), false
-	// Whatever the loop is at, nobody is to send more requests.
+	// At once, whatever the loop is busy with: balancers must stop sending requests.
 	defer context.AfterFunc(ctx, func() { d.served.stopping.Store(true) })()
 	for {
 		select {
@@ -200,7 +200,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 }
 
-// announce says what runs here.
+// announce logs what runs here, and warns of settings that leave it open to others.
 func (d *daemon) announce() {
 	p, s := d.plan, d.served.Node.Stats()
 	attrs := []any{"version", build.Read().Version, "node", s.Name, "cluster", s.Cluster, "limits", len(s.Limits), "network", p.link.describe(d.embedded)}
@@ -227,8 +227,8 @@ func (d *daemon) announce() {
 	}
 }
 
-// warnIfAlone tells of peers that were expected and not found. That the network is
-// away has been said already.
+// warnIfAlone warns if the settings expect peers and this node found none. It says nothing if the
+// network is away, because the node has logged that.
 func (d *daemon) warnIfAlone() {
 	s := d.served.Node.Stats()
 	if !d.plan.link.peers || !s.Sync.Connected || len(s.Sync.Peers) > 0 {
@@ -241,7 +241,7 @@ func (d *daemon) warnIfAlone() {
 	d.plan.log.Warn("this node is alone in its cluster", "cluster", s.Cluster, "detail", detail)
 }
 
-// tellShadowed tells at the start which limits of the file do not hold.
+// tellShadowed logs, once after the start, the limits of the file that are not in force.
 func (d *daemon) tellShadowed() {
 	s := d.served.Node.Stats()
 	for i := range s.Limits {

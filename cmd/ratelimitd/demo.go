@@ -14,10 +14,10 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// demoSettings are those that a demonstration heeds.
+// demoSettings are the settings that a demonstration heeds. It refuses all others.
 var demoSettings = []string{"http", "admin_token_file", "redact_clients", "log_format", "log_level"}
 
-// demoCloses is how long requests that are under way in the end may take.
+// demoCloses is how long requests under way may take once the demonstration ends.
 const demoCloses = time.Second
 
 // runDemo runs a demonstration and serves its first node meanwhile.
@@ -58,7 +58,7 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 			}
 		}
 	}}
-	if s.Origin("log_level") != "" { // what is cut and killed is warned of a lot
+	if s.Origin("log_level") != "" { // nodes warn a lot about peers that are cut off or killed
 		cfg.Logger = log
 	}
 	defer listener.Close() //nolint:errcheck // closed by then, unless it was never served

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// gate is a TCP listener that serves those who queue at it before it closes. The kernel
-// connects clients by itself, and resets those whom nobody accepted when the socket closes.
+// gate is a TCP listener that serves the clients in its queue before it closes. The kernel connects
+// clients on its own. When a socket closes, it resets those whom nobody has accepted.
 type gate struct {
 	*net.TCPListener
 	finishing atomic.Bool
@@ -24,9 +24,9 @@ func openGate(ctx context.Context, addr string) (*gate, error) {
 	return &gate{TCPListener: l.(*net.TCPListener)}, nil //nolint:errcheck,forcetypeassert // what listens on tcp
 }
 
-// finish makes Accept take those who queue, close, and return net.ErrClosed after the last
-// of them. The goroutine that accepts has to close: a socket stays open as long as somebody
-// waits for clients at it, and goes on connecting them.
+// finish makes Accept take the clients in the queue, close the socket, and return net.ErrClosed
+// after the last client. Only the goroutine in Accept can close it: while somebody waits in Accept,
+// the socket stays open and the kernel goes on connecting clients.
 func (g *gate) finish() {
 	g.finishing.Store(true)
 	_ = g.SetDeadline(time.Unix(1, 0))

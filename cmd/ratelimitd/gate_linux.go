@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// mostQueued is how many clients are taken when the gate closes: as many as Linux lets
-// queue by default. Raising it lets those in who connect faster than they are taken.
+// mostQueued caps the clients that the gate takes when it closes: as many as Linux lets queue by
+// default. Raising it takes clients who connect faster than the gate takes them. Lowering it resets
+// clients in a long queue.
 const mostQueued = 4096
 
 // shaking is how long the gate waits for handshakes that have begun when it closes. Raising
@@ -25,8 +26,8 @@ var noSyn = []syscall.SockFilter{
 	{Code: syscall.BPF_RET | syscall.BPF_K, K: 0x40000},                       // pass it on, whole
 }
 
-// closeQueue lets nobody new queue, takes all who do and closes. Without the filter whoever
-// queues between the last take and the close is reset.
+// closeQueue lets no new client into the queue, takes those in it, and closes. Without the filter,
+// the kernel would reset a client that comes between the last take and the close.
 func (g *gate) closeQueue() []net.Conn {
 	var fds []int
 	take := func(fd uintptr) {

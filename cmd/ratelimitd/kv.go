@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/natskv"
 )
 
-// followerStops is how long to wait for a follower to stop, which may be in the middle of
-// connecting.
+// followerStops is how long a stop waits for a follower, which may be in the middle of connecting.
+// Raising it holds up the stop. Lowering it leaves the connection to the end of the process.
 const followerStops = time.Second
 
 // bucketFault is what is wrong with the bucket's setting.
@@ -30,14 +30,14 @@ func bucketFault(s *config.Settings) error {
 	return nil
 }
 
-// follower keeps a node's limits as a bucket says. It has a connection of its own: the
-// node's is closed to others, and drops rather than repeats.
+// follower keeps a node's limits as a bucket says. It has a connection of its own, because the
+// node's connection belongs to the node, and drops messages rather than repeating them.
 type follower struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// follow makes a node follow the bucket, if there is to be one. It waits for nothing.
+// follow makes a node follow the bucket, if the settings name one. It waits for nothing.
 func (p *plan) follow(n natskv.Node) *follower {
 	bucket := p.settings.NATSKVBucket
 	if bucket == "" {
@@ -64,7 +64,8 @@ func (p *plan) follow(n natskv.Node) *follower {
 	return f
 }
 
-// bucketOptions are patient for ever. That the server is away is told by the node.
+// bucketOptions wait for the server for ever. They log nothing while it is away, because the node
+// does.
 func (p *plan) bucketOptions() []nats.Option {
 	var last atomic.Value
 	return []nats.Option{

@@ -17,13 +17,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/embednats"
 )
 
-// link is how the node reaches others: an external NATS server, or an embedded one.
+// link is the node's way to the others: through an external NATS server, or an embedded one.
 type link struct {
 	url      string // external
 	options  []nats.Option
 	embedded embednats.Config
-	peers    bool // others are to be expected
-	open     bool // others may come, expected or not
+	peers    bool // the settings name other servers, so peers should be there
+	open     bool // other nodes can connect, whether the settings name them or not
 	key      bool // a cluster key is set
 }
 
@@ -52,7 +52,7 @@ func newLink(s *config.Settings, password string, key []byte) (*link, error) {
 	return l, err
 }
 
-// embed is a link by way of an embedded server.
+// embed makes a link through an embedded server.
 func (l *link) embed(s *config.Settings, password string, key []byte) error {
 	var faults []error
 	for key, value := range map[string]string{
@@ -84,7 +84,7 @@ func (l *link) embed(s *config.Settings, password string, key []byte) error {
 		return at(s, "nats_routes", "%w", err)
 	}
 	if judgeAddresses(s) != nil || (password == "" && s.NATSPasswordFile != "") {
-		return nil // which is told already
+		return nil // newPlan reports that fault
 	}
 	if err := l.embedded.Validate(); err != nil {
 		return usageError{err}
@@ -92,8 +92,8 @@ func (l *link) embed(s *config.Settings, password string, key []byte) error {
 	return nil
 }
 
-// judgeAdvertised refuses an address that nobody could dial: other servers would retry it
-// for a day, and this node would look for the fault in its firewall.
+// judgeAdvertised refuses an address that nobody can dial. Other servers would try it again and
+// again, and the operator would look for the fault in a firewall.
 func judgeAdvertised(s *config.Settings) error {
 	if s.ClusterAdvertise == "" || s.NATSCluster == "" {
 		return needs(s, "cluster_advertise", s.ClusterAdvertise, "nats_cluster", s.NATSCluster)
@@ -107,7 +107,7 @@ func judgeAdvertised(s *config.Settings) error {
 	return nil
 }
 
-// needs is a fault if one setting is given without the other.
+// needs returns a fault if somebody gave one setting without the other.
 func needs(s *config.Settings, key, value, other, otherValue string) error {
 	if value == "" || otherValue != "" {
 		return nil
@@ -115,8 +115,8 @@ func needs(s *config.Settings, key, value, other, otherValue string) error {
 	return at(s, key, "is of no use without -%s", strings.ReplaceAll(other, "_", "-"))
 }
 
-// dial is a link to an external server. Its files are read now, so that a wrong one
-// is found at the start and not when the server is there.
+// dial makes a link to an external server. It reads the files now, so that the start finds a wrong
+// one, even while the server is away.
 func (l *link) dial(s *config.Settings, password string) error {
 	faults := []error{bucketFault(s)}
 	if err := (node.NATS{URL: s.NATS}).Validate(); err != nil {
@@ -144,7 +144,7 @@ func (l *link) dial(s *config.Settings, password string) error {
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
-		return err // the client would wait for files that are none
+		return err // the client would wait for ever on a FIFO
 	}
 	if s.NATSUser != "" {
 		add("nats_user", nats.UserInfo(s.NATSUser, password), nil)
@@ -168,8 +168,7 @@ func (l *link) dial(s *config.Settings, password string) error {
 	return errors.Join(faults...)
 }
 
-// try finds what is wrong with an option before there is a server: credentials are read
-// as they are when one is.
+// try finds faults of an option without a server. It reads credentials as a connection would.
 func try(option nats.Option) error {
 	var o nats.Options
 	if err := option(&o); err != nil {
@@ -188,8 +187,8 @@ func try(option nats.Option) error {
 	return nil
 }
 
-// start starts the embedded server, if there is to be one, and returns how the node
-// connects. The server is nil for an external one.
+// start starts the embedded server, unless the link is external, and returns the node's way to
+// connect. The server is nil for an external one.
 func (l *link) start(log *slog.Logger) (*embednats.Server, node.NATS, error) {
 	if l.url != "" {
 		return nil, node.NATS{URL: l.url, Options: l.options}, nil
@@ -203,7 +202,7 @@ func (l *link) start(log *slog.Logger) (*embednats.Server, node.NATS, error) {
 	return server, node.NATS{URL: embednats.ProcessURL, Options: []nats.Option{server.InProcess()}}, nil
 }
 
-// describe says in words how the node is linked. It never shows credentials.
+// describe puts the link into words for the log, without credentials.
 func (l *link) describe(server *embednats.Server) string {
 	switch {
 	case server == nil:
@@ -225,7 +224,7 @@ func (l *link) describe(server *embednats.Server) string {
 	return strings.Join(parts, "; ")
 }
 
-// split takes a list apart at its commas; nil for an empty one.
+// split splits a list at its commas. It is nil for an empty list.
 func split(list string) []string {
 	var out []string
 	for item := range strings.SplitSeq(list, ",") {

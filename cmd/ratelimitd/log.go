@@ -26,7 +26,7 @@ func newLogger(s *config.Settings, w io.Writer) (*slog.Logger, error) {
 	return nil, at(s, "log_format", "%q: must be text or json", s.LogFormat)
 }
 
-// at is a fault of one setting, with where it stands.
+// at is a fault of one setting. It begins with the place where the setting stands.
 func at(s *config.Settings, key, format string, args ...any) error {
 	origin := s.Origin(key)
 	switch {

@@ -1,5 +1,5 @@
-// Command ratelimitd is one node of a distributed rate limiter, with an HTTP
-// interface. See ratelimitd -help.
+// Command ratelimitd is one node of a distributed rate limiter, with an HTTP interface. See
+// ratelimitd -help, and docs/running.md.
 package main
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// Exit codes. What the operator has to set right before another start makes sense is
-// exitUsage.
+// Exit codes. exitUsage means that another start makes no sense before the operator has set
+// something right, so a supervisor should not try again.
 const (
 	exitFailed = 1
 	exitUsage  = 2

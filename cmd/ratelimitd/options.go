@@ -11,18 +11,18 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// options are the settings, and what to do with them.
+// options are the settings, and the flags that say what to do with them.
 type options struct {
 	settings             config.Settings
 	check, version, help bool
 	demo                 bool
 	against              *url.URL // of the running node to compare with, nil for none
-	warnings             []string // for the log, once there is one
-	file                 string   // that was read
-	text                 []byte   // of it
+	warnings             []string // for the log, which does not exist yet
+	file                 string   // path of the configuration file, "" for none
+	text                 []byte   // content of that file
 }
 
-// command is what the command line says before it is put over file and environment.
+// command has the settings of the command line, until parse lays them over file and environment.
 type command struct {
 	file string
 	set  []assignment
@@ -93,8 +93,8 @@ func parse(args, environ []string) (options, error) {
 	return o, nil
 }
 
-// flags makes the flag set that fills o and c. Values are judged later, together
-// with those from elsewhere.
+// flags makes the flag set that fills o and c. parse judges the values later, together with those
+// from file and environment.
 func (o *options) flags(c *command) *flag.FlagSet {
 	fs := flag.NewFlagSet("ratelimitd", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
@@ -120,9 +120,8 @@ func (o *options) flags(c *command) *flag.FlagSet {
 	return fs
 }
 
-// environment picks our variables; an empty one is as good as unset. Ones that are
-// not known may be somebody else's: Kubernetes makes up variables from the names of
-// services.
+// environment picks the variables that are settings. An empty one counts as unset. Of the others
+// with our prefix it warns, but for those that Kubernetes makes from the names of services.
 func (o *options) environment(environ []string) map[string]string {
 	known := map[string]bool{config.EnvPrefix + "CONFIG": true}
 	for _, set := range o.settings.All() {
@@ -143,7 +142,7 @@ func (o *options) environment(environ []string) map[string]string {
 	return env
 }
 
-// usage is the manual.
+// usage is the text of -help.
 func usage() string {
 	var w strings.Builder
 	w.WriteString(`ratelimitd is one node of a distributed rate limiter, with an HTTP interface.

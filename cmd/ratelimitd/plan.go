@@ -16,8 +16,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// plan is what the settings come to, with all files read: everything that can be
-// judged before anything is opened.
+// plan is the outcome of the settings, with all files read. It holds everything that newPlan can
+// judge before anything opens a port.
 type plan struct {
 	settings   *config.Settings
 	node       node.Config // without NATS
@@ -106,7 +106,7 @@ func (p *plan) warnOfDoubts(limits map[string]node.Policy) {
 	}
 }
 
-// check judges what only a node can: it opens one without a network, and closes it.
+// check lets a node judge its configuration: it opens one without a network, and closes it.
 func (p *plan) check(ctx context.Context) error {
 	cfg := p.node
 	cfg.Logger = nil
@@ -117,8 +117,8 @@ func (p *plan) check(ctx context.Context) error {
 	return n.Close()
 }
 
-// located puts before each faulty field the place where it was set. An error without such
-// fields stays as it is.
+// located puts the place of the setting before each faulty field. It returns an error without
+// faulty fields as it is.
 func (p *plan) located(err error) error {
 	var all []error
 	for _, f := range limit.FieldErrors(err) {
@@ -134,7 +134,7 @@ func (p *plan) located(err error) error {
 	return errors.Join(all...)
 }
 
-// judgeSaved says what is wrong with saved limits.
+// judgeSaved returns the faults of saved limits, nil if a node can use them.
 func (p *plan) judgeSaved(text []byte) error {
 	cfg := p.node
 	cfg.Logger, cfg.SavedLimits = nil, text

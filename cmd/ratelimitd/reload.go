@@ -20,14 +20,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// configurable is what a reload changes.
+// configurable is the node, as a reload needs it.
 type configurable interface {
 	Configure(limits map[string]node.Policy) (from time.Time, err error)
 	Stats() node.Stats
 }
 
-// reloader reads the settings anew, and gives the node the limits that they say. It is
-// used by one goroutine.
+// reloader reads the settings again, and gives the node their limits. It is for one goroutine.
 type reloader struct {
 	args, environ []string
 	file          string // "" if there is none
@@ -67,7 +66,7 @@ func (r *reloader) collectors() []prometheus.Collector {
 	return []prometheus.Collector{r.successful, r.at, r.reloads}
 }
 
-// watch tells of each change of the file, until ctx is done.
+// watch sends on the channel when the file changes, until ctx is done. It may merge changes.
 func (r *reloader) watch(ctx context.Context) <-chan struct{} {
 	changes := make(chan struct{}, 1)
 	if r.file == "" {
@@ -76,14 +75,14 @@ func (r *reloader) watch(ctx context.Context) <-chan struct{} {
 	go config.Watch(ctx, r.file, r.text, 0, func([]byte, time.Time) {
 		select {
 		case changes <- struct{}{}:
-		default: // it is read as it is then
+		default: // a reload is due already, and reads the newest content
 		}
 	})
 	return changes
 }
 
-// reload reads everything anew, as at the start, and changes the limits. What is wrong
-// changes nothing: the last good ones go on.
+// reload reads everything again, as a start does, and changes the limits. With any fault it changes
+// nothing, and the last good limits go on.
 func (r *reloader) reload(why string) {
 	if r.file == "" {
 		r.log.Warn("nothing to reload: there is no -config file, and flags and environment do not change; PUT /v1/limits/NAME changes limits")
@@ -102,7 +101,7 @@ func (r *reloader) reload(why string) {
 	r.log.Info("configuration reloaded", "why", why, "file", r.file, "limits_changed", strings.Join(changed, ","))
 }
 
-// take returns the names of the limits that are said to be others now.
+// take gives the node the limits of the settings, and returns the names of those that changed.
 func (r *reloader) take() (changed []string, err error) {
 	o, err := parse(r.args, r.environ)
 	if err != nil {
@@ -111,7 +110,7 @@ func (r *reloader) take() (changed []string, err error) {
 	if len(bytes.TrimSpace(o.text)) == 0 && len(bytes.TrimSpace(r.text)) > 0 {
 		return nil, fmt.Errorf("%s is empty, as a file is that is being written", r.file)
 	}
-	// What would keep the next start from serving is wrong now.
+	// A setting that would stop the next start is a fault now.
 	if _, err := newLogger(&o.settings, io.Discard); err != nil {
 		return nil, err
 	}
@@ -148,8 +147,7 @@ func (r *reloader) take() (changed []string, err error) {
 	return changed, nil
 }
 
-// warnOfShadowed tells of changes of the file that have no effect: what somebody set holds
-// until somebody deletes it.
+// warnOfShadowed warns of changes of the file that have no effect, because somebody set the limit.
 func (r *reloader) warnOfShadowed(s node.Stats, changed []string) {
 	for i := range s.Limits {
 		l := &s.Limits[i]
@@ -164,10 +162,10 @@ func (r *reloader) warnOfShadowed(s node.Stats, changed []string) {
 	}
 }
 
-// ofDefault are the settings that say the limit "default", which does change.
+// ofDefault are the settings that are fields of the limit "default". A reload changes these.
 var ofDefault = []string{"limit", "window", "burst", "max_overshoot"}
 
-// others lists the settings that are not limits and differ.
+// others lists the settings that differ and are no limits. They need a restart.
 func (r *reloader) others(s *config.Settings) []string {
 	var out []string
 	now := s.All()
@@ -189,7 +187,7 @@ func modified(path string) time.Time {
 		return time.Time{}
 	}
 	if now := time.Now(); info.ModTime().After(now) {
-		return now // a clock was wrong when it was written
+		return now // a wrong clock wrote it
 	}
 	return info.ModTime()
 }

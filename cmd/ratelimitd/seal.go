@@ -9,22 +9,22 @@ import (
 	"fmt"
 )
 
-// sealed is the form of the state file. The checksum covers Saved without white space, so
-// that a file which was only formatted anew is still whole. It finds damage and edits; it
-// keeps nobody out who can write the file.
+// sealed is the form of the state file. The checksum covers Saved without white space, so that a
+// file stays valid if somebody formats it. It finds damage and edits. It does not keep out somebody
+// who can write the file, because anybody can compute it.
 type sealed struct {
 	Version int             `json:"version"`
 	Sum     string          `json:"sha256"`
 	Saved   json.RawMessage `json:"saved"`
 }
 
-// sealVersion is the form that this program writes, and the only one that it reads. 1 had
-// no checksum.
+// sealVersion is the version of the form that this program writes, and the only one that it reads.
+// Version 1 had no checksum.
 const sealVersion = 2
 
 var errDamaged = errors.New("it was changed or damaged since it was saved")
 
-// seal is the text of a state file for what a node saves.
+// seal makes the text of a state file from a node's saved limits.
 func seal(saved []byte) ([]byte, error) {
 	sum, err := sumOf(saved)
 	if err != nil {
@@ -37,7 +37,8 @@ func seal(saved []byte) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// unseal is what seal was given, or why the text is none of its.
+// unseal returns the saved limits in the text of a state file. The error says why the text is no
+// such file.
 func unseal(text []byte) (saved []byte, err error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, errors.New("it is empty")

@@ -13,20 +13,24 @@ import (
 )
 
 const (
-	// mostSecret is the largest secret that is read, in bytes.
+	// mostSecret is the largest secret in bytes. Raising it takes a wrong file for a secret;
+	// lowering it refuses long keys.
 	mostSecret = 4096
-	// leastSecret is the shortest that is taken, in characters: 64 bits of hexadecimal
-	// digits. A shorter one can be guessed, and is likelier a slip than a secret.
+	// leastSecret is the length of the shortest secret, in characters: 64 bits as hexadecimal
+	// digits. Lowering it takes secrets that somebody can guess. Raising it refuses those that
+	// other programs make.
 	leastSecret = 16
-	// mostCredentials is the largest file of credentials or certificates, in bytes.
+	// mostCredentials is the largest file of credentials or certificates, in bytes. Raising it reads
+	// wrong files; lowering it refuses long chains of certificates.
 	mostCredentials = 1 << 20
 )
 
-// errShort comes with the secret, since a short one may be another program's choice.
+// errShort comes together with the secret, so that secretOf can take a short password that another
+// program chose.
 var errShort = fmt.Errorf("must have at least %d characters", leastSecret)
 
-// readSecret is a file's content, one line of characters that all show, without the
-// line's end that editors add; nil for no path. No error repeats any of it.
+// readSecret reads a secret: one line of visible characters, without the line's end that editors
+// add. It is nil for no path. No error repeats any part of the secret.
 func readSecret(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil
@@ -54,8 +58,8 @@ func readSecret(path string) ([]byte, error) {
 	return text, nil
 }
 
-// secretOf reads the secret that a setting names. Only a password that another server
-// made up may be short.
+// secretOf reads the secret that a setting names. Only the password for an external server may be
+// short, because somebody else chose it.
 func (p *plan) secretOf(key, path string) ([]byte, error) {
 	secret, err := readSecret(path)
 	if key == "nats_password_file" && p.settings.NATS != "" && errors.Is(err, errShort) {
@@ -68,8 +72,8 @@ func (p *plan) secretOf(key, path string) ([]byte, error) {
 	return secret, nil
 }
 
-// warnOfReaders tells of secrets that every user of the machine can read or write. It is
-// no fault: there may be no other user, as in a container.
+// warnOfReaders warns of secrets that every user of the machine can read or write. It is no fault,
+// because there may be no other user, as in a container.
 func (p *plan) warnOfReaders() {
 	if runtime.GOOS == "windows" { // has no such permissions, and Go makes some up
 		return

@@ -9,13 +9,14 @@ import (
 	"syscall"
 )
 
-// signalError is the cause of a context that a signal ended.
+// signalError is the cause of a context after a signal ended it.
 type signalError struct{ os.Signal }
 
 func (e signalError) Error() string { return e.String() + " received" }
 
-// untilSignal is done once the process is told to stop. A second signal ends the process
-// at once. The default action would not do: the first process of a container has none.
+// untilSignal returns a context that ends with the first SIGTERM or SIGINT. A second signal ends the
+// process at once. Leaving that to the kernel would not do: it ignores signals without a handler for
+// the first process of a container.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -29,7 +30,7 @@ func untilSignal() context.Context {
 	return ctx
 }
 
-// codeOf is the exit code that shells give a process which a signal ended.
+// codeOf is the exit code by which shells show that a signal ended a process.
 func codeOf(s os.Signal) int {
 	if n, ok := s.(syscall.Signal); ok {
 		return 128 + int(n)
@@ -37,8 +38,8 @@ func codeOf(s os.Signal) int {
 	return exitFailed
 }
 
-// terminated reports whether SIGTERM ended the context: somebody replaces the process,
-// and clients have to find that out. Whoever presses Ctrl-C waits for the end.
+// terminated reports whether SIGTERM ended the context. Then somebody replaces the process, and
+// clients need time to go elsewhere. After Ctrl-C, a person waits for the end.
 func terminated(ctx context.Context) bool {
 	var cause signalError
 	return errors.As(context.Cause(ctx), &cause) && cause.Signal == syscall.SIGTERM

@@ -15,20 +15,20 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// saver is what is saved.
+// saver is the node, as the state needs it.
 type saver interface {
 	LimitsVersion() uint64
 	SaveLimits() []byte
 }
 
-// state is the directory that keeps what was set over a restart of the whole cluster. It
-// belongs to one process at a time. Used by one goroutine.
+// state is the directory that keeps set limits over a restart of the whole cluster. It belongs to
+// one process at a time. It is for one goroutine.
 type state struct {
 	dir     string
 	lock    *os.File
 	log     *slog.Logger
-	version uint64    // as it is in the file
-	failed  string    // what was last wrong with saving
+	version uint64    // version of the limits in the file
+	failed  string    // last error of a save, so that the log has it once
 	noted   time.Time // until when it is noted that the node ran
 	saved   prometheus.Gauge
 }
@@ -36,15 +36,16 @@ type state struct {
 const (
 	limitsFile = "limits.json"
 	lockFile   = "lock"
-	// mostBad is how many files are kept that could not be read.
+	// mostBad is how many bad files prune keeps. Raising it fills the disk of a node that starts
+	// again and again; lowering it loses evidence.
 	mostBad = 3
 	// mostState is the largest file of saved limits, in bytes. A lower one would not hold all
 	// limits that a node can have; a higher one takes memory at the start.
 	mostState = 64 << 20
 )
 
-// openState makes the directory if it is not there, and takes it for this process. An
-// empty name is no directory: nothing is kept, and the methods do nothing.
+// openState makes the directory if it is missing, and locks it for this process. An empty name means
+// no directory: the methods then do nothing.
 func openState(dir string, log *slog.Logger) (*state, error) {
 	s := &state{dir: dir, log: log, saved: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "ratelimiter_state_last_save_successful", Help: "1 if the node could last save the limits that somebody set. 1 also without a state directory.",
@@ -73,8 +74,8 @@ func openState(dir string, log *slog.Logger) (*state, error) {
 	return s, nil
 }
 
-// load is what was saved, nil if nothing was. judge says whether it can be used: a file
-// that cannot is put aside, and the node starts without it.
+// load returns the saved limits, nil if there are none. If judge finds a fault in them, load puts the
+// file aside, and the node starts without it.
 func (s *state) load(judge func(text []byte) error) []byte {
 	if s.dir == "" {
 		return nil
@@ -103,7 +104,7 @@ func (s *state) load(judge func(text []byte) error) []byte {
 	return nil
 }
 
-// prune keeps the latest of the files that were put aside.
+// prune removes all but the latest of the files put aside.
 func (s *state) prune(path string) {
 	bad, err := filepath.Glob(path + ".bad-*")
 	if err != nil {
@@ -116,7 +117,7 @@ func (s *state) prune(path string) {
 	}
 }
 
-// save writes the limits that were set, if they are others than those in the file.
+// save writes the set limits, unless the file has them already.
 func (s *state) save(n saver) {
 	version := n.LimitsVersion()
 	if s.dir == "" || version == s.version {
@@ -138,8 +139,7 @@ func (s *state) save(n saver) {
 	s.saved.Set(1)
 }
 
-// write replaces a file as a whole: whoever reads it, after a crash as well, finds the old
-// text or the new one.
+// write replaces a file as a whole. A reader finds the old text or the new one, also after a crash.
 func (s *state) write(name string, text []byte) error {
 	f, err := os.CreateTemp(s.dir, "."+name+"-*") // with mode 0600
 	if err != nil {
@@ -157,7 +157,7 @@ func (s *state) write(name string, text []byte) error {
 	return syncDir(s.dir)
 }
 
-// syncDir makes a rename last. Where directories cannot be synced, it lasts when it lasts.
+// syncDir makes a rename survive a crash, on file systems that can sync directories.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -29,7 +29,7 @@ func (d *daemon) stop(delay time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	d.shut(ctx)
-	d.state.save(d.served.Node) // now, should the rest take too long
+	d.state.save(d.served.Node) // first, in case the rest takes too long
 	if err := within(ctx, d.served.Close); err != nil {
 		log.Warn("the node did not close in order", "error", err)
 	}
@@ -45,7 +45,7 @@ func (d *daemon) stop(delay time.Duration) error {
 	return nil
 }
 
-// drain serves on.
+// drain serves on for the delay, and saves meanwhile.
 func (d *daemon) drain(delay time.Duration) {
 	over := time.NewTimer(delay)
 	defer over.Stop()
@@ -86,7 +86,7 @@ func (d *daemon) shut(ctx context.Context) {
 	all.Wait()
 }
 
-// within waits for f until ctx is done. What f does then goes on, and ends with the process.
+// within waits for f until ctx is done. After that f goes on until the process ends.
 func within(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()

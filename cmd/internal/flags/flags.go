@@ -1,5 +1,6 @@
-// Package flags reads the flags of one command. It is package flag with errors that say
-// what a flag takes, arguments and flags in any order, and help on one page.
+// Package flags reads the flags of one command. It adds three things to package flag: an error
+// says which values a flag takes, arguments and flags may come in any order, and the help of a
+// command fits on one page.
 package flags
 
 import (
@@ -16,7 +17,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// Set is the flags of one command. Make it with New. It is for one goroutine.
+// Set holds the flags of one command. Make it with New. It is for one goroutine.
 type Set struct{ flags *flag.FlagSet }
 
 // New makes an empty set.
@@ -27,9 +28,10 @@ func New() *Set {
 	return s
 }
 
-// Add adds a flag. into is a flag.Value, or a pointer to a string, int, int64, uint64,
-// float64, bool or time.Duration; what it points at is the default. A word in backquotes
-// in usage is what the flag takes; followed by a colon it stands in the help once.
+// Add adds a flag. into is a flag.Value, or a pointer to a string, int, int64, uint64, float64,
+// bool or time.Duration. The value that it points at is the default. A word in backquotes in
+// usage names the flag's value in the help. If a colon follows the word, the help shows it as the
+// value only, and not in the text again.
 func (s *Set) Add(into any, name, usage string) {
 	switch p := into.(type) {
 	case flag.Value:
@@ -81,13 +83,13 @@ func (v *scalar) Set(text string) (err error) {
 	return nil
 }
 
-// IsBoolFlag lets package flag take a boolean without a value.
+// IsBoolFlag tells package flag that a boolean needs no value: -shadow means -shadow=true.
 func (v *scalar) IsBoolFlag() bool {
 	_, is := v.into.(*bool)
 	return is
 }
 
-// arg is what the flag takes, for the help.
+// arg is the placeholder of the flag's value in the help.
 func (v *scalar) arg() string {
 	switch v.into.(type) {
 	case *bool:

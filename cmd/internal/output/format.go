@@ -1,5 +1,5 @@
-// Package output is how the programs print results: as an aligned table for people
-// or as JSON for scripts, from the same values.
+// Package output prints the results of the programs. One value gives an aligned table for people
+// and JSON for scripts, so the two never disagree.
 package output
 
 import (
@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Format is how a result is printed. It is a flag.Value; the zero value is text.
+// Format is the form of a printed result. It is a flag.Value. The zero value is text.
 type Format string
 
 // The formats.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Progress shows one line that overwrites itself, on a terminal only: elsewhere it
-// writes nothing. The zero value shows nothing. Not safe for concurrent use.
+// Progress shows one line that overwrites itself. It writes to a terminal only, so that logs and
+// pipes stay clean. The zero value shows nothing. Not safe for concurrent use.
 type Progress struct {
 	w    io.Writer
 	last time.Time

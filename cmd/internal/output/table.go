@@ -11,15 +11,15 @@ import (
 // Table collects rows and aligns their cells in columns. The zero value is empty
 // and ready. Not safe for concurrent use.
 type Table struct {
-	// Numbers aligns all cells but the first of a row to the right, since figures
-	// are compared by their last digits.
+	// Numbers aligns all cells to the right but the first of each row, so that the digits of
+	// equal weight stand below each other.
 	Numbers bool
 
 	rows [][]string
 }
 
-// Row adds one row; cells are printed as by fmt.Sprint. Control characters, which
-// could come from a server's answer and would act on the terminal, are replaced.
+// Row adds one row. It prints cells as fmt.Sprint does, and replaces control characters, since a
+// server's answer may hold some, and a terminal would obey them.
 func (t *Table) Row(cells ...any) {
 	row := make([]string, len(cells))
 	for i, c := range cells {

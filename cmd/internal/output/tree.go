@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// maxDepth is how deep a document may nest before Tree prints the rest of it as
-// JSON in one cell.
+// maxDepth is the depth from which on Tree prints the rest of a document as JSON in one cell.
+// Raising it makes dotted names that nobody reads, and lets a hostile answer use more stack.
+// Lowering it shows more raw JSON.
 const maxDepth = 8
 
-// Tree prints a JSON document for people, in the order of its fields: scalars as
-// "name value", nested objects under dotted names, and lists of objects (or objects
-// of objects) as tables. It knows no field by name, so what a newer server adds
-// shows without a newer program. Nested objects of numbers alone are counters: those
-// that are 0 are left out.
+// Tree prints a JSON document for people, in the order of its fields. A scalar becomes a line
+// "name value", a nested object gets dotted names, and a list of objects, or an object of objects,
+// becomes a table. Tree knows no field by name, so it shows fields that a newer server adds. It
+// takes nested objects of numbers alone for counters, and leaves out those that are 0.
 func Tree(w io.Writer, document []byte) error {
 	d := json.NewDecoder(bytes.NewReader(document))
 	d.UseNumber()
@@ -80,7 +80,7 @@ func decode(d *json.Decoder) (any, error) {
 type printer struct {
 	w       io.Writer
 	scalars Table
-	some    bool // something was printed before
+	some    bool // a table or scalars were printed before, so an empty line comes next
 	err     error
 }
 
@@ -227,7 +227,7 @@ func listed(list []any) ([]object, bool) {
 	return rows, len(rows) > 0
 }
 
-// cell is a value on one line.
+// cell writes a value on one line.
 func cell(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Format is how the lines of a log are written. It is a flag.Value.
+// Format is the form of a log's lines. It is a flag.Value.
 type Format string
 
-// The formats. In each, a line names one address or host as its client, a time with
-// its zone, and the status of the answer; all else is a bad line.
+// The formats. In each, a line names one address or host as its client, a time with its zone,
+// and the status of the answer. Every other line is bad.
 const (
-	// Auto is the format that reads most of a log's first lines.
+	// Auto takes the format that reads the most of a log's first lines.
 	Auto Format = "auto"
 	// Combined is Apache's and nginx's default, or the common format within it.
 	Combined Format = "combined"
@@ -50,10 +50,9 @@ func oneOf(formats []Format) string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// parse takes what a replay needs from one line: who asked, and when. ok is false for
-// a line that is not of the format.
+// parse reads client and time from one line. ok is false for a line that is not of the format.
 func (f Format) parse(line string) (client string, at time.Time, ok bool) {
-	// Files that were put together may each begin with a mark.
+	// Somebody may have joined several files, each of which begins with a mark.
 	line = strings.TrimPrefix(line, byteOrderMark)
 	switch f {
 	case Combined:
@@ -70,20 +69,20 @@ func (f Format) parse(line string) (client string, at time.Time, ok bool) {
 	return "", time.Time{}, false
 }
 
-// claims reports whether a line speaks for a format. A line of Combined, Syslog or
-// JSON is of no other format. A line of Vhost can also be one that has the client
-// first, so only a site that has a name, before an address, speaks for it.
+// claims reports whether a line speaks for a format. A line of Combined, Syslog or JSON is of no
+// other format. A line of Vhost could also have the client first and then the site. So only a
+// line with a site's name before an address speaks for Vhost.
 func (f Format) claims(line string) bool {
 	_, _, ok := f.parse(line)
 	return ok && (f != Vhost || surelyVhost(strings.TrimPrefix(line, byteOrderMark)))
 }
 
-// sampled is how many lines at most decide on a log's format. More of them cost memory,
-// fewer can all be of another kind than the rest.
+// sampled caps the lines that decide on a log's format. Raising it costs memory. Lowering it
+// risks that the first lines are of another kind than the rest.
 const sampled = 100
 
-// recognise is the format that most of the lines speak for, the first of Formats where
-// several do; Auto if none does.
+// recognise returns the format for which most of the lines speak. If several are equal, it is the
+// first of them in Formats. It is Auto if no line speaks for any.
 func recognise(lines []string) Format {
 	best, most := Auto, 0
 	for _, f := range Formats()[1:] {

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// What a generated log looks like: two days of a small site.
+// The shape of a generated log: two days of a small site.
 const (
 	generatedDays     = 2
 	generatedClients  = 600
 	generatedScrapers = 4
-	// scraperShare: one line in so many is a scraper's.
+	// One line in scraperShare comes from a scraper.
 	scraperShare = 4
 	// zipfExponent makes few visitors frequent and many rare.
 	zipfExponent = 1.2
@@ -37,10 +37,10 @@ type line struct {
 	agent         string
 }
 
-// Generate writes a log of that many lines in the format that Read reads. Visitors come with
-// Zipf-distributed frequency, by the hour of the day, and load a page with its parts. A few
-// scrapers fetch page after page for minutes. Equal seeds give equal bytes. Addresses are of
-// the ranges for documentation.
+// Generate writes a log of that many lines in the combined format. Visitors come with
+// Zipf-distributed frequency, more of them by day than by night, and load a page with its parts.
+// A few scrapers fetch page after page for minutes. All addresses are of the ranges for
+// documentation. Equal seeds give equal bytes.
 func Generate(w io.Writer, seed uint64, lines int) error {
 	r := rand.New(rand.NewPCG(seed, 0x10d5)) //nolint:gosec // repeatable on purpose
 	zipf := rand.NewZipf(r, zipfExponent, 4, generatedClients-1)
@@ -97,7 +97,7 @@ func scrape(all []line, r *rand.Rand, start int64, scraper, limit int) []line {
 	return all[:min(len(all), limit)]
 }
 
-// arrival is a second of the generated days, by the weight of its hour.
+// arrival draws a second of the generated days, by the weight of its hour.
 func arrival(r *rand.Rand) int64 {
 	total := 0
 	for _, weight := range hours {
@@ -111,7 +111,7 @@ func arrival(r *rand.Rand) int64 {
 	return int64(r.IntN(generatedDays))*86400 + int64(hour)*3600 + r.Int64N(3600)
 }
 
-// address is a visitor's, of the three IPv4 ranges for documentation.
+// address is the address of a visitor, of the three IPv4 ranges for documentation.
 func address(visitor int) string {
 	ranges := [...]string{"192.0.2", "198.51.100", "203.0.113"}
 	return fmt.Sprintf("%s.%d", ranges[visitor%len(ranges)], 1+visitor/len(ranges)%254)
