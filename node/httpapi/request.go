@@ -40,7 +40,7 @@ func (q *request) nested() []spec.Field {
 
 func readPolicy(into **node.Policy) func(*spec.Reader, string, spec.Value) {
 	return func(r *spec.Reader, path string, v spec.Value) {
-		l := r.Called(path, v)
+		l := r.Inline(path, v)
 		p := l.Policy()
 		*into = &p
 	}

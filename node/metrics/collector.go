@@ -16,23 +16,24 @@ type Source interface {
 	Stats() node.Stats
 }
 
-// Collector is a prometheus.Collector over one node. Make one with New. Safe for
-// concurrent use.
+// Collector is a prometheus.Collector over one node. Make it with New. Safe for concurrent use. It
+// holds no numbers of its own, so a restart of the collector loses nothing.
 type Collector struct{ source Source }
 
-// New makes a collector.
+// New makes a collector of source. Register one for each node: two in one registry would clash.
 func New(source Source) *Collector { return &Collector{source: source} }
 
 var _ prometheus.Collector = (*Collector)(nil)
 
-// Describe implements prometheus.Collector.
+// Describe implements prometheus.Collector. The names are fixed, so it asks no node.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range all {
 		ch <- d.desc
 	}
 }
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector. It reads the node's statistics once, so that all series of
+// a scrape are of one moment.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	s := c.source.Stats()
 	collectLimits(ch, &s)
@@ -40,6 +41,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	collectSync(ch, &s)
 }
 
+// collectLimits sends the series of each limit. Those of overrides come in two parts: one series for
+// each name, and one without a name for the rest, so that their sum is that of the limit.
 func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 	for i := range s.Limits {
 		l := &s.Limits[i]
@@ -83,6 +86,8 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 	}
 }
 
+// collectNode sends what describes the node. Every reason for degraded has a series, at 0 or 1, so that
+// an alert sees the end of a reason.
 func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 	duration(ch, s)
 	clients.send(ch, float64(s.Clients))
@@ -108,6 +113,8 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 	clockAhead.send(ch, s.ClockAhead.Seconds())
 }
 
+// collectSync sends what describes the replication. Peers count by state and carry no name: names of
+// nodes would make a new series with each node that ever ran.
 func collectSync(ch chan<- prometheus.Metric, s *node.Stats) {
 	connected.send(ch, oneIf(s.Sync.Connected))
 	byState := map[node.PeerState]int{node.PeerAlive: 0, node.PeerSuspect: 0, node.PeerGone: 0}
@@ -165,6 +172,7 @@ func seconds(d time.Duration) float64 {
 	return d.Seconds()
 }
 
+// oneIf is how Prometheus writes a boolean.
 func oneIf(b bool) float64 {
 	if b {
 		return 1

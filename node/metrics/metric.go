@@ -2,16 +2,18 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metric is one name with its help text and type.
+// metric is one name with its help text, its labels and its type. Its type lets send need no case.
 type metric struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
 }
 
+// send sends one series. It panics if the labels are not those of define, which any test finds.
 func (m metric) send(ch chan<- prometheus.Metric, value float64, labels ...string) {
 	ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
 }
 
+// define makes a metric. All names get their common beginning here.
 func define(kind prometheus.ValueType, name, help string, labels ...string) metric {
 	return metric{desc: prometheus.NewDesc("ratelimiter_"+name, help, labels, nil), kind: kind}
 }
@@ -24,7 +26,8 @@ func gauge(name, help string, labels ...string) metric {
 	return define(prometheus.GaugeValue, name, help, labels...)
 }
 
-// Each limit has one series of these.
+// Each limit has one series of these, or one for each outcome or override. The number of limits and
+// of override names is capped, and with it the number of series.
 var (
 	decisions         = counter("decisions_total", "Decisions of this node, by outcome: allowed or denied.", "limit", "outcome")
 	units             = counter("units_total", "Cost of this node's decisions, by outcome.", "limit", "outcome")
@@ -83,7 +86,7 @@ var (
 	publishErrors   = counter("sync_publish_errors_total", "Messages that NATS did not accept from this node, or not in time.")
 )
 
-// all lists the metrics for Describe.
+// all lists the metrics for Describe. A test compares it with what Collect sends.
 var all = []metric{
 	decisions, units, overshootBound, overshootExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
 	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,

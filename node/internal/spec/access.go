@@ -2,13 +2,16 @@ package spec
 
 import "github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 
-// access is what a document says about whom the limit limits at all.
+// access holds the members of a mapping that decide whether the limit limits anybody. Its three
+// fields block, unlimited and limit can contradict each other, and a document may give them in any
+// order. So the reader notes them first, and judges them together at the end.
 type access struct {
-	block, unlimited *Value // where the document gives them
-	zero             *Value // a limit of 0
-	rate             string // the name of a given limit, window or burst
+	block, unlimited *Value // nil if the document does not give them
+	zero             *Value // a limit of 0, which may mean block: true
+	rate             string // the name of the last limit, window or burst; "" for none
 }
 
+// note notes a member without a fault.
 func (a *access) note(m Member) {
 	switch m.Name {
 	case "block":
@@ -25,7 +28,8 @@ func (a *access) note(m Member) {
 	}
 }
 
-// access lays the given fields over those of the limit that the document uses.
+// access lays the given fields over block and unlimited of the limit that the document uses. A true
+// one replaces the other, so that a limit can use a blocked one and unblock it.
 func (r *Reader) access(path string, given access, block, unlimited bool) (nobody, everybody bool) {
 	isTrue := func(v *Value) bool { return v != nil && v.Text == "true" }
 	switch {
@@ -39,10 +43,13 @@ func (r *Reader) access(path string, given access, block, unlimited bool) (nobod
 	return block, unlimited
 }
 
+// refuseZero refuses a limit of 0. Somebody who writes it could mean that nobody passes, or that
+// there is no limit. Only the writer knows.
 func (r *Reader) refuseZero(path string, given access) {
 	r.Refuse(given.zero.Line, Join(path, "limit"), 0, "must be at least 1; to let nobody pass write block: true")
 }
 
+// accessOf is the access of two fields of which at most one is true.
 func accessOf(block, unlimited bool) node.Access {
 	switch {
 	case block:

@@ -15,6 +15,9 @@ import (
 // *string, *int, *int64, *float64, *bool or an encoding.TextUnmarshaler. For one value or a
 // list, it is a *[]string. Otherwise it is a func(r *Reader, path string, v Value), which
 // reads whatever it wants.
+//
+// Tables of fields take the place of struct tags, because flags, environment variables, queries,
+// JSON and YAML all set the same destinations, and each fault needs the path of its field.
 type Field struct {
 	Name string
 	Into any
@@ -43,7 +46,9 @@ func (f Field) Set(kind Kind, text string) error {
 	return nil
 }
 
-// set reads a value into the field. It returns "", or which value would be right.
+// set reads a value into the field. It returns "", or a text that says which value would be right. Then
+// the field is unchanged. A value in quotes is no number or boolean: if "5" passed, a client that the
+// writer means as text could become one.
 func (f Field) set(v Value) (want string) {
 	text, single := v.Text, v.Kind <= Bool
 	typed := v.Kind == String || v.Kind == Bool // and so no number
@@ -92,7 +97,7 @@ func (f Field) set(v Value) (want string) {
 	return ""
 }
 
-// number is want, with a hint if the document has the number in quotes.
+// number returns want, with a hint if the document has a right number in quotes.
 func number(want string, v Value, err error) string {
 	if v.Kind == String && err == nil {
 		return want + ", without quotes"
@@ -102,7 +107,8 @@ func number(want string, v Value, err error) string {
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
 
-// plain makes a name from outside fit for a path.
+// plain makes a name from outside fit for a path. A name with brackets, blanks or control characters
+// gets quotes, so that nobody can forge an index or break a log line.
 func plain(name string) string {
 	if plainName.MatchString(name) {
 		return name
@@ -110,7 +116,8 @@ func plain(name string) string {
 	return Quote(name)
 }
 
-// Quote makes text from outside fit for a message: short, on one line.
+// Quote makes text from outside fit for a message: short, on one line, without control characters.
+// It cuts text after 40 bytes, which are enough to find it in the document.
 func Quote(text string) string {
 	const most = 40
 	if len(text) > most {

@@ -64,7 +64,8 @@ func halfSurrogate(text []byte) []byte {
 // lowSurrogates are the second halves. The first halves lie just below them.
 const lowSurrogates = 0xdc00
 
-// surrogate is the surrogate whose escape the text begins with, 0 if it begins otherwise.
+// surrogate returns the surrogate whose escape the text begins with, 0 if the text begins otherwise.
+// Go's decoder reads a surrogate's escape with letters of either case, and so does ParseUint.
 func surrogate(text []byte) (half uint64) {
 	if len(text) < len(`\ud800`) || text[0] != '\\' || text[1] != 'u' {
 		return 0
@@ -76,7 +77,8 @@ func surrogate(text []byte) (half uint64) {
 	return r
 }
 
-// jsonMapping reads the rest of an object whose brace has been read.
+// jsonMapping reads the rest of an object, after its opening brace. depth counts the objects and
+// lists around it, and this one.
 func jsonMapping(d *json.Decoder, depth int) (Value, error) {
 	v := Value{Kind: Mapping}
 	for d.More() {
@@ -95,7 +97,7 @@ func jsonMapping(d *json.Decoder, depth int) (Value, error) {
 	return v, malformed(err)
 }
 
-// jsonList reads the rest of an array whose bracket has been read.
+// jsonList reads the rest of an array, after its opening bracket. depth is as in jsonMapping.
 func jsonList(d *json.Decoder, depth int) (Value, error) {
 	v := Value{Kind: List}
 	for d.More() {
@@ -109,6 +111,8 @@ func jsonList(d *json.Decoder, depth int) (Value, error) {
 	return v, malformed(err)
 }
 
+// jsonValue reads one value of any kind. It refuses a document that nests too deep before it reads
+// on, because each level takes stack.
 func jsonValue(d *json.Decoder, depth int) (Value, error) {
 	token, err := d.Token()
 	if err != nil {
@@ -134,6 +138,8 @@ func jsonValue(d *json.Decoder, depth int) (Value, error) {
 	}
 }
 
+// malformed puts the decoder's errors into words that follow "the body". The decoder says "EOF" or
+// "unexpected EOF" for one fault, by where it happens.
 func malformed(err error) error {
 	switch {
 	case err == nil:

@@ -9,6 +9,9 @@ import (
 // Limit is one limit as JSON and YAML write it. In the zero value, every field has its
 // default; limit and window have none. To write out Resolution and TimeZone, make the Limit
 // with LimitOf.
+//
+// A GET shows the first ten fields always, with their defaults filled in, so that nobody has to look
+// them up. It shows the others only if somebody set them. docs/limits.md explains each.
 type Limit struct {
 	Limit        int64            `json:"limit"`
 	Window       Window           `json:"window"` // seconds, or a unit's name
@@ -27,13 +30,14 @@ type Limit struct {
 	Overrides    Overrides        `json:"overrides,omitempty"`
 }
 
-// The written forms of defaults that a policy leaves empty.
+// The written forms of defaults that a policy leaves empty. A policy has one form for each meaning, so
+// that nodes can compare two policies; a document shows what holds.
 const (
 	defaultResolution = 1
 	defaultTimeZone   = "UTC"
 )
 
-// LimitOf writes a policy as a document has it.
+// LimitOf is the written form of a policy. It shares the overrides with the policy.
 func LimitOf(p node.Policy) Limit {
 	l := Limit{
 		Limit: p.Limit, Window: windowOf(p.Window, p.Calendar), Burst: p.Burst, Algorithm: p.Algorithm,
@@ -53,7 +57,7 @@ func LimitOf(p node.Policy) Limit {
 	return l
 }
 
-// Policy is the limit as a node takes it. node.Policy.Validate judges it.
+// Policy is the limit as a node takes it. Nobody has judged it: node.Policy.Validate does.
 func (l *Limit) Policy() node.Policy {
 	p := node.Policy{
 		Algorithm: l.Algorithm, Limit: l.Limit, Window: l.Window.Duration, Calendar: l.Window.Calendar,
@@ -76,7 +80,8 @@ func (l *Limit) Policy() node.Policy {
 // Example is a limit as messages show it.
 const Example = `{"limit": 100, "window": 60}`
 
-// Limit reads a limit. base finds the limit that it uses.
+// Limit reads a limit. base finds the limit that it uses. The result makes sense only if the reader
+// found no fault.
 func (r *Reader) Limit(path string, v Value, base Base) Limit {
 	var l Limit
 	if m, found := v.member("use"); found {
@@ -92,8 +97,9 @@ func (r *Reader) Limit(path string, v Value, base Base) Limit {
 	return l
 }
 
-// Called reads a policy that comes with a request: a limit that stands for itself.
-func (r *Reader) Called(path string, v Value) Limit {
+// Inline reads a policy that comes with a request. It refuses the fields that need a configured limit:
+// "use" and "overrides", and the settings that have one value for all inline policies.
+func (r *Reader) Inline(path string, v Value) Limit {
 	var l Limit
 	fields := l.fields()
 	fields = fields[:len(fields)-2] // without ids and ipv6_prefix
@@ -119,7 +125,8 @@ func (r *Reader) Called(path string, v Value) Limit {
 	return l
 }
 
-// rate reads the members of a mapping, and decides whether it limits anybody.
+// rate reads the members of a mapping into l, by member, which reports whether one has no fault. Then
+// it judges block, unlimited and a limit of 0 together.
 func (r *Reader) rate(path string, v Value, l *Limit, member func(at string, m Member) bool) {
 	var given access
 	r.Mapping(path, v, Example, func(at string, m Member) {
@@ -133,8 +140,10 @@ func (r *Reader) rate(path string, v Value, l *Limit, member func(at string, m M
 	}
 }
 
+// ignore takes a member that somebody else has read.
 func ignore(*Reader, string, Value) {}
 
+// fields are the fields that a limit has for itself. ids and ipv6_prefix come last: see Inline.
 func (l *Limit) fields() []Field {
 	return []Field{
 		{"limit", &l.Limit},

@@ -32,8 +32,8 @@ func Nearest(name string, known []string) string {
 	return found
 }
 
-// distance counts the letters to add, drop, replace or swap with their neighbor (the
-// restricted distance of Damerau and Levenshtein).
+// distance counts the letters to add, drop, replace, or swap with a neighbour. This is the restricted
+// distance of Damerau and Levenshtein. It takes len(a)·len(b) steps.
 func distance(a, b string) int {
 	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
 	for j := range rows[1] {

@@ -8,10 +8,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-// Overrides are the overrides of a limit, written as a list of mappings.
+// Overrides are the overrides of a limit, written as a list of mappings. Their order has no meaning for
+// clients: exact ids go before networks, and networks before prefixes. But messages and statistics
+// name an override by its place.
 type Overrides []node.Override
 
-// override is one override as a document writes it.
+// override is the written form of a node.Override. It leaves out fields that are not given, so that
+// they do not read as zeros.
 type override struct {
 	Name      string `json:"name,omitempty"`
 	Client    names  `json:"client,omitempty"`
@@ -24,7 +27,7 @@ type override struct {
 	Burst     int64  `json:"burst,omitempty"`
 }
 
-// names are written as a string if there is only one, else as a list.
+// names are one string or a list of strings, since most overrides are for one client.
 type names []string
 
 // MarshalJSON implements json.Marshaler.
@@ -48,8 +51,8 @@ func (o Overrides) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// windowOf is the written form of a policy's window. A window of the calendar has a name
-// and also the greatest length that it can have; only the name is written.
+// windowOf is the written form of a policy's window. In a policy, a window of the calendar has both a
+// unit and the greatest length that the unit can have. The written form has only the unit.
 func windowOf(d time.Duration, unit node.Calendar) Window {
 	if unit != 0 {
 		return Window{Calendar: unit}
@@ -57,7 +60,8 @@ func windowOf(d time.Duration, unit node.Calendar) Window {
 	return Window{Duration: d}
 }
 
-// overrides reads the overrides of a limit that counts by algorithm.
+// overrides reads the overrides of a limit that counts by algorithm. It returns nil for an empty list,
+// so that no overrides have one form.
 func (r *Reader) overrides(path string, v Value, algorithm node.Algorithm, base Base) Overrides {
 	switch {
 	case v.Kind != List:
@@ -79,6 +83,9 @@ func (r *Reader) overrides(path string, v Value, algorithm node.Algorithm, base 
 
 const overrideExample = `{"client": "alice", "limit": 1000}`
 
+// override reads one override. Its "use" comes first, wherever it stands, because the other fields lie
+// over it. A used limit must have the algorithm of the limit itself: all clients of a limit count in
+// windows of one kind, so that a node can carry their use from one override to another.
 func (r *Reader) override(path string, v Value, algorithm node.Algorithm, base Base) node.Override {
 	var o override
 	used := false

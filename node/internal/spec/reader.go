@@ -34,6 +34,7 @@ func (r *Reader) Refuse(line int, field string, value any, reason string) {
 	r.faults = append(r.faults, Fault{line, &node.FieldError{Field: field, Value: value, Reason: reason}})
 }
 
+// count is the number of all faults so far. Two counts show whether a part of a document has any.
 func (r *Reader) count() int { return len(r.faults) + r.more }
 
 // Faults lists the faults so far, and counts those beyond the cap.

@@ -16,7 +16,7 @@ type Base func(name string) (Limit, error)
 // reported that.
 var ErrTold = errors.New("the limit is at fault itself")
 
-// BaseOf finds policies in force.
+// BaseOf finds policies in force. Those of a node have no faults, so it never returns ErrTold.
 func BaseOf(policies map[string]node.Policy) Base {
 	return func(name string) (Limit, error) {
 		p, found := policies[name]
@@ -35,7 +35,9 @@ func NoLimit(name string, known []string) error {
 	return errors.New("is no limit: there are " + Among(name, known))
 }
 
-// use reads the name of another limit and finds it. ok is false if it cannot be used.
+// use reads the name of another limit and finds it. ok is false if nothing can use it, and the reader
+// knows why. A burst that equals the limit counts as not given. Otherwise {use: a, limit: 200} would
+// keep the burst of a, which nobody wrote.
 func (r *Reader) use(path string, v Value, base Base) (l Limit, ok bool) {
 	if v.Kind != Text && v.Kind != String {
 		if v.Kind != Null { // Mapping has refused that

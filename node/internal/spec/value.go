@@ -5,17 +5,18 @@ import (
 	"strings"
 )
 
-// Value is a part of a document. It is immutable once made.
+// Value is a part of a document, in whatever format somebody wrote it. It is immutable once made, so
+// several limits may read one value.
 type Value struct {
 	Kind    Kind
 	Line    int      // line in the document, 0 if unknown
-	Text    string   // of a scalar
+	Text    string   // a scalar as written, without quotes; "" for other kinds
 	Items   []Value  // of a List
 	Members []Member // of a Mapping, in the order in which they are written
 }
 
-// Member is one name in a mapping and its value. Names may repeat here; a Reader refuses
-// that.
+// Member is one name in a mapping and its value. Names may repeat in Value.Members. Reader.Mapping
+// refuses that, and can then say in which line the first one stands.
 type Member struct {
 	Name  string
 	Line  int
@@ -25,14 +26,15 @@ type Member struct {
 // Kind is the kind of a value as the document writes it.
 type Kind uint8
 
-// The kinds. Text is untyped, as in flags, environment variables and YAML's plain scalars:
-// the field that takes it decides its type.
+// The kinds. Text has no type, as in flags, environment variables and YAML's plain scalars. The field
+// that takes it decides the type, so the client 0123 keeps its zero. The others have the type that
+// JSON, or quotes in YAML, give them.
 const (
-	Text Kind = iota
-	String
-	Number
-	Bool
-	Null
+	Text    Kind = iota
+	String       // also a scalar in quotes in YAML
+	Number       // as written, since a float would lose digits of large numbers
+	Bool         // true or false; YAML's yes and no are Text
+	Null         // always a fault, see Reader.Mapping
 	List
 	Mapping
 )
@@ -96,8 +98,8 @@ func (v Value) LineOf(path string) int {
 	return line
 }
 
-// cutStep takes the first step off a path: a name, or the beginning bracket of an
-// index and its digits.
+// cutStep takes the first step off a path: a name, or an index with its opening bracket, such as
+// "[1". It takes a name with a point in it for two steps, so LineOf finds the part around such a name.
 func cutStep(path string) (step, rest string) {
 	path = strings.TrimPrefix(path, ".")
 	if path != "" && path[0] == '[' {

@@ -18,6 +18,7 @@ type Window struct {
 	Calendar node.Calendar
 }
 
+// windowForms tells in every message which values are right, because the forms are many.
 const windowForms = "must be a number of seconds, a duration such as 90s, 500ms or 1h, or one of second, minute, hour, day, week, month and year"
 
 var (
@@ -61,8 +62,8 @@ func ParseWindow(text string) (Window, error) {
 	}
 }
 
-// exactSeconds reads the numbers that MarshalJSON writes. A float has too few digits for
-// months in nanoseconds.
+// exactSeconds reads the numbers that MarshalJSON writes, so that a window reads back as it was. A
+// float would not do: it has too few digits for months in nanoseconds.
 func exactSeconds(text string) (time.Duration, bool) {
 	m := decimal.FindStringSubmatch(text)
 	if m == nil {
@@ -105,7 +106,8 @@ func (w *Window) UnmarshalText(text []byte) error {
 	return err
 }
 
-// MarshalJSON writes seconds, or the unit's name.
+// MarshalJSON implements json.Marshaler. It writes the unit's name, or seconds with as many decimals
+// as they need: people read 60 and 0.5 more easily than nanoseconds.
 func (w Window) MarshalJSON() ([]byte, error) {
 	if w.Calendar != 0 {
 		return strconv.AppendQuote(nil, w.Calendar.String()), nil
