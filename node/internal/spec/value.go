@@ -30,11 +30,11 @@ type Kind uint8
 // that takes it decides the type, so the client 0123 keeps its zero. The others have the type that
 // JSON, or quotes in YAML, give them.
 const (
-	Text    Kind = iota
-	String       // also a scalar in quotes in YAML
-	Number       // as written, since a float would lose digits of large numbers
-	Bool         // true or false; YAML's yes and no are Text
-	Null         // always a fault, see Reader.Mapping
+	Text   Kind = iota
+	String      // also a scalar in quotes in YAML
+	Number      // as written, since a float would lose digits of large numbers
+	Bool        // of JSON; in YAML, true and false are Text
+	Null        // always a fault, see Reader.Mapping
 	List
 	Mapping
 )
