@@ -111,6 +111,9 @@ func (e *Engine) showGroup(now int64) {
 
 func (e *Engine) show(now int64, v View) {
 	if v != e.view {
+		if v.Isolated != e.view.Isolated {
+			e.members.spans.isolate(now, v.Isolated)
+		}
 		e.view = v
 		if e.store.View(v) {
 			e.members.spans.close(e.cfg.Replica, e.started, now, SpanDrained)

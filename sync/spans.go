@@ -13,6 +13,9 @@ type Span struct {
 	Began int64
 	Ended int64 // 0 while it goes on; at most Began
 	Kind  SpanKind
+	// Apart says that this node was isolated all the while, but for the time until it noticed.
+	// Nodes do not tell each other that.
+	Apart bool
 	// Number is 0 while it goes on. A span that ends gets the next number of this node.
 	Number uint64
 }
@@ -42,6 +45,9 @@ type spans struct {
 	dropped   bool
 	droppedAt int64
 	count     uint64 // of all that ended
+	// isolated is since when this node was isolated, the last time, and ended when that ended, by
+	// our clock; 0 if it never was, and while it is.
+	isolated, ended int64
 }
 
 type closedSpan struct {
@@ -49,6 +55,7 @@ type closedSpan struct {
 	began, over int64 // by our clock
 	kind        SpanKind
 	number      uint64
+	apart       bool
 }
 
 // maxSpans is how many spans that are over are kept. Raising it takes memory, and time for
@@ -67,7 +74,25 @@ func (s *spans) close(of crdt.Replica, began, now int64, kind SpanKind) {
 	}
 	s.count++
 	i, _ := slices.BinarySearchFunc(s.closed, now, func(c closedSpan, over int64) int { return cmp.Compare(c.over, over+1) })
-	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind, s.count})
+	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind, s.count, s.apart(began, now)})
+}
+
+// notice is how long two nodes that lost each other may go on before both know it.
+const notice = int64(5e9)
+
+// isolate notes that this node is isolated from now on, or no more.
+func (s *spans) isolate(now int64, isolated bool) {
+	if isolated {
+		s.isolated, s.ended = now, 0
+	} else if s.isolated != 0 {
+		s.ended = now
+	}
+}
+
+// apart reports whether this node was isolated in the whole of a span that ends now, but for
+// the time until it noticed that, and that it was over.
+func (s *spans) apart(began, over int64) bool {
+	return s.isolated != 0 && s.isolated <= began+notice && (s.ended == 0 || s.ended >= over-notice)
 }
 
 // lose notes that a span that ended at over is not kept.
@@ -77,7 +102,7 @@ func (s *spans) lose(over int64) { s.dropped, s.droppedAt = true, max(s.droppedA
 func (s *spans) all(now int64) map[crdt.Replica][]Span {
 	out := map[crdt.Replica][]Span{}
 	for _, c := range s.closed {
-		out[c.of] = append(out[c.of], Span{Began: now - c.began, Ended: now - c.over, Kind: c.kind, Number: c.number})
+		out[c.of] = append(out[c.of], Span{Began: now - c.began, Ended: now - c.over, Kind: c.kind, Apart: c.apart, Number: c.number})
 	}
 	return out
 }

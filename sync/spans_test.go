@@ -15,7 +15,7 @@ func TestSpansThatAreOver(t *testing.T) {
 	s.close(2, 240, 260, SpanHealed)
 	s.close(4, 300, 300, SpanLost) // it is empty
 	all := s.all(1000)
-	for r, want := range map[crdt.Replica][]Span{2: {{900, 800, SpanLost, 1}, {760, 740, SpanHealed, 3}}, 3: {{850, 750, SpanHealed, 2}}, 4: nil} {
+	for r, want := range map[crdt.Replica][]Span{2: {{900, 800, SpanLost, false, 1}, {760, 740, SpanHealed, false, 3}}, 3: {{850, 750, SpanHealed, false, 2}}, 4: nil} {
 		if !slices.Equal(all[r], want) {
 			t.Errorf("%d: %+v, want %+v", r, all[r], want)
 		}
@@ -128,6 +128,34 @@ func TestABearingHoldsTheTruth(t *testing.T) {
 		}
 		if lo, hi, _ := b.history.Within(0); lo > min(first, offset) || hi < max(first, offset) {
 			t.Errorf("seed %d: since the start %d to %d ms, and it was %d, then %d", seed, lo/ms, hi/ms, first/ms, offset/ms)
+		}
+	}
+}
+
+// A span is one of isolation only if this node was isolated all the while.
+func TestSpansOfIsolation(t *testing.T) {
+	const second = int64(1e9)
+	for _, c := range []struct {
+		name            string
+		isolated, ended int64 // seconds; 0: never
+		want            bool
+	}{
+		{"never", 0, 0, false},
+		{"noticed at once, and it goes on", 104, 0, true},
+		{"it ended with the span", 104, 199, true},
+		{"it ended before", 104, 150, false},
+		{"it was noticed late", 110, 0, false},
+	} {
+		var s spans
+		if c.isolated > 0 {
+			s.isolate(c.isolated*second, true)
+		}
+		if c.ended > 0 {
+			s.isolate(c.ended*second, false)
+		}
+		s.close(2, 100*second, 200*second, SpanHealed)
+		if got := s.all(200 * second)[2][0].Apart; got != c.want {
+			t.Errorf("%s: apart is %t", c.name, got)
 		}
 	}
 }

@@ -33,7 +33,7 @@ var boundMistakes = []mistake{
 		{"sync/unknown.go", "	if missed, healed := p.refresh(now, at); healed {\n", "	if missed, healed := p.refresh(now, at); healed && false {\n"},
 	}},
 	{name: "drop a span as soon as it is over", edits: []edit{
-		{"sync/spans.go", "	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind, s.count})\n", "	_ = i\n"},
+		{"sync/spans.go", "	s.closed = slices.Insert(s.closed, i, closedSpan{of, began, now, kind, s.count, s.apart(began, now)})\n", "	_ = i\n"},
 	}},
 	{name: "take a peer for fresh from when it was first heard", edits: []edit{
 		{"sync/peer.go", "	if !p.sure || p.freshHere == 0 { // sure of one that is joining\n		return p.from\n", "	if !p.sure || p.freshHere == 0 { // sure of one that is joining\n		return p.metAt\n"},
@@ -97,6 +97,9 @@ var boundMistakes = []mistake{
 	}},
 	{name: "export the bound of the newest rule alone, whatever was in force before", edits: []edit{
 		{"node/internal/limits/late.go", "			if over < now-horizon {\n", "			if over < now-horizon || over > 0 {\n"},
+	}},
+	{name: "let shares grow with a cut that is over", edits: []edit{
+		{"node/internal/limits/bound.go", "		apart := sp.Apart || s.Isolated", "		apart := s.Isolated"},
 	}},
 	{name: "leave the previous window out when a merge charges a share", edits: []edit{
 		{"node/internal/table/merge.go", "now, g.Cur.P+g.Prev.P)", "now, g.Cur.P)"},

@@ -149,8 +149,9 @@ func relevant(r *limit.Rule, s *Sight, spans []deltasync.Span, horizon int64) (o
 			sp.Ended += r.Frame.Width - int64(s.Tolerance) - int64(s.Flush)
 		}
 		sp.Began = min(sp.Began, horizon) + int64(s.Flush)
-		if s.Isolated && sp.Ended == 0 && (r.Policy.OnIsolation == limit.IsolationShare || r.Policy.OnIsolation == limit.IsolationClosed) {
-			sp.Began = min(sp.Began, int64(notice)+int64(s.Flush))
+		apart := sp.Apart || s.Isolated && sp.Ended == 0
+		if apart && (r.Policy.OnIsolation == limit.IsolationShare || r.Policy.OnIsolation == limit.IsolationClosed) {
+			sp.Began = min(sp.Began, sp.Ended+int64(notice)+int64(s.Flush))
 		}
 		if sp.Ended < sp.Began && sp.Ended < horizon {
 			out = append(out, sp)

@@ -114,3 +114,16 @@ func TestJoinersAndEarlierRunsInTheBound(t *testing.T) {
 		t.Errorf("that is too old to count: %.3f", got)
 	}
 }
+
+// What was admitted while nodes were isolated is flat for shares and for limits that are closed,
+// also when the cut is over.
+func TestSharesStayFlatAfterACut(t *testing.T) {
+	for choice, want := range map[limit.OnIsolation]float64{
+		limit.IsolationKeep: 20 + 2*(100-20-60+1+0.05+0.05), limit.IsolationShare: 20 + 2*5.05, limit.IsolationClosed: 20 + 2*5.05,
+	} {
+		s := sightOf([]deltasync.Span{{Began: 100_000 * ms, Ended: 20_000 * ms, Kind: deltasync.SpanHealed, Apart: true}})
+		if got := revision(t, func(p *limit.Policy) { p.OnIsolation = choice }).Bound(s); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%v: %.3f, want %.3f", choice, got, want)
+		}
+	}
+}
