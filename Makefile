@@ -150,6 +150,10 @@ bench-ab: $(BENCHSTAT_STAMP) ## Compare the benchmarks that match BENCH between 
 	@# 200 ms are enough for one of several rounds; BENCHTIME is that of `make bench` unless it is given.
 	GO='$(GO)' BENCHSTAT='$(BENCHSTAT)' .ci/bench-ab '$(REF)' '$(BENCH)' '$(ROUNDS)' '$(if $(filter file,$(origin BENCHTIME)),200ms,$(BENCHTIME))'
 
+.PHONY: bench-peers
+bench-peers: ## Measure decisions beside other limiters (ARGS="-rounds 3 -clients 10000"), and write the tables of docs/performance.md
+	cd integration/peers && $(GO) run . -write ../../docs/performance.md $(ARGS)
+
 .PHONY: cover
 cover: ## Measure coverage over all packages; the report is .bin/coverage.html
 	@mkdir -p $(BIN)
