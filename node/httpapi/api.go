@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -46,6 +47,8 @@ type Admin interface {
 // Observed says how the node is doing.
 type Observed interface {
 	Limits() map[string]node.Policy
+	// Changes are those of limits that do not hold yet.
+	Changes() []node.LimitChange
 	Stats() node.Stats
 	Top(limit string) ([]node.TopClient, error)
 	Explain(limit, client string) (node.Explanation, error)
@@ -85,6 +88,10 @@ type Config struct {
 	// TrustedProxies are the networks of the proxies that /v1/forward believes when they name
 	// a client's address. Default: none, and the handler then refuses requests by address.
 	TrustedProxies []netip.Prefix
+	// ReadWithin is how long a body may take to arrive, if the server can limit that. Default
+	// 10 s. Raising it lets slow clients hold connections for longer; lowering it refuses
+	// large limits over slow links.
+	ReadWithin time.Duration
 	// Metrics answers GET /metrics. Default: 404.
 	Metrics http.Handler
 	// Envoy answers /json and /healthcheck, as Envoy's rate limit service does. Default: 404.
@@ -102,7 +109,9 @@ type api struct {
 	tokenName string
 	redact    redactor
 	proxies   proxies.Trusted
-	log       *slog.Logger
+	// changing lets a conditional change see the one before it.
+	changing sync.Mutex
+	log      *slog.Logger
 }
 
 // New makes the handler. It is safe for concurrent use and keeps no state of clients.

@@ -81,6 +81,12 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	a.describe(w, &ask, &d.Decision, d.Each)
+	answer(w, &d.Decision, q.decision(&d))
+}
+
+// decision is the answer to a take.
+func (q *request) decision(d *node.Detail) decision {
 	out := decisionOf(d.Decision)
 	if q.atMost || len(q.also) > 0 || q.policy != nil {
 		out.Cost = &d.Cost
@@ -92,8 +98,7 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 			out.Limits = append(out.Limits, one)
 		}
 	}
-	a.describe(w, &ask, &d.Decision, d.Each)
-	answer(w, &d.Decision, out)
+	return out
 }
 
 // describe writes the fields that tell where the client of the request q stands. each are the

@@ -2,6 +2,8 @@
 // health, in JSON.
 //
 //	POST /v1/take     {"client":"alice","limit":"default","cost":1}, or the same as a query
+//	POST /v1/batch    {"requests":[...],"all_or_nothing":false}: several takes
+//	GET  /v1/forward/LIMIT/OPTIONS: may a proxy pass this request on?
 //	GET  /v1/peek     ?client=alice&limit=default&cost=1: as take, but takes nothing
 //	POST /v1/charge   as take, for what was used already: charged also beyond the limit
 //	POST /v1/reserve  as take, with "timeout": an estimate, to settle later
@@ -33,8 +35,10 @@
 //	403  the caller may not write, or is a page of another site
 //	404  no such limit or reservation
 //	405  the path does not take this method
+//	408  a body that takes longer than [Config.ReadWithin]
 //	409  too many limits
-//	413  a body above [MaxBody], or above [MaxLimitBody] for a limit
+//	412  If-Match or If-None-Match does not hold
+//	413  a body above [MaxBody], [MaxLimitBody] for a limit, or [MaxBatchBody] for a batch
 //	421  a loopback address is called by a foreign name
 //	503  the node holds as many policies, reservations, resets or changes as it can;
 //	     with Retry-After

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"unicode/utf8"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -97,6 +98,9 @@ func readDocument(w http.ResponseWriter, r *http.Request, most int64, example st
 	if err != nil {
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 			return spec.Value{}, &problem{Status: http.StatusRequestEntityTooLarge, Field: "body", Detail: fmt.Sprintf("the body is larger than %d bytes", most)}
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return spec.Value{}, &problem{Status: http.StatusRequestTimeout, Field: "body", Detail: "the body took too long"}
 		}
 		return spec.Value{}, bad("body", "the body could not be read")
 	}

@@ -24,12 +24,12 @@ const (
 	clockLag = 5 * time.Millisecond
 )
 
-func (a *api) listLimits(w http.ResponseWriter, _ *http.Request) {
+func (a *api) listLimits(w http.ResponseWriter, r *http.Request) {
 	limits := map[string]spec.Limit{}
 	for name, p := range a.node.Limits() {
 		limits[name] = spec.LimitOf(p)
 	}
-	ok(w, map[string]any{"limits": limits})
+	tagged(w, r, map[string]any{"limits": limits})
 }
 
 func (a *api) getLimit(w http.ResponseWriter, r *http.Request) {
@@ -39,7 +39,7 @@ func (a *api) getLimit(w http.ResponseWriter, r *http.Request) {
 		unknownLimit("name", name).write(w)
 		return
 	}
-	ok(w, spec.LimitOf(p))
+	tagged(w, r, spec.LimitOf(p))
 }
 
 func (a *api) putLimit(w http.ResponseWriter, r *http.Request) {
@@ -59,6 +59,7 @@ func (a *api) putLimit(w http.ResponseWriter, r *http.Request) {
 	if inForce, found := a.node.Limits()[name]; found {
 		policy = inForce
 	}
+	w.Header().Set("ETag", tagOf(spec.LimitOf(policy)))
 	ok(w, spec.LimitOf(policy))
 }
 
@@ -75,6 +76,7 @@ func (a *api) deleteLimit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p, configured := a.node.Limits()[name]; configured {
+		w.Header().Set("ETag", tagOf(spec.LimitOf(p)))
 		ok(w, spec.LimitOf(p))
 		return
 	}
@@ -84,10 +86,9 @@ func (a *api) deleteLimit(w http.ResponseWriter, r *http.Request) {
 // change makes a change and waits until it holds, so that the answer tells what is in force.
 // is the policy that somebody sets, nil for a deletion.
 func (a *api) change(r *http.Request, name, what string, is *node.Policy, do func() (from time.Time, err error)) *problem {
-	stats := a.node.Stats()
-	from, err := do()
-	if err != nil {
-		return problemOf(err, "name")
+	stats, from, p := a.apply(r, name, do)
+	if p != nil {
+		return p
 	}
 	var was *node.Policy
 	for i := range stats.Limits {
@@ -106,6 +107,21 @@ func (a *api) change(r *http.Request, name, what string, is *node.Policy, do fun
 	case <-timer.C:
 	}
 	return nil
+}
+
+// apply makes a change if its conditions hold. stats are those from before.
+func (a *api) apply(r *http.Request, name string, do func() (from time.Time, err error)) (stats node.Stats, from time.Time, p *problem) {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if p := a.unmet(r, name); p != nil {
+		return stats, from, p
+	}
+	stats = a.node.Stats()
+	from, err := do()
+	if err != nil {
+		return stats, from, problemOf(err, "name")
+	}
+	return stats, from, nil
 }
 
 // reset gives a client its whole burst back.

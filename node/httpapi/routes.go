@@ -16,6 +16,7 @@ type route struct {
 func (a *api) routes(metrics http.Handler) []route {
 	all := []route{
 		{"/v1/take", methods{http.MethodPost: a.take}},
+		{"/v1/batch", methods{http.MethodPost: a.batch}},
 		{"/v1/peek", methods{http.MethodGet: a.peek}},
 		{"/v1/charge", methods{http.MethodPost: a.charge}},
 		{"/v1/reserve", methods{http.MethodPost: a.reserve}},

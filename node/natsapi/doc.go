@@ -11,6 +11,7 @@
 // are
 //
 //	ratelimit.api.default.check       POST /v1/take
+//	ratelimit.api.default.batch       POST /v1/batch
 //	ratelimit.api.default.peek        GET  /v1/peek, with its query as a body
 //	ratelimit.api.default.charge      POST /v1/charge
 //	ratelimit.api.default.limits.get  GET  /v1/limits, or with {"name":NAME} /v1/limits/NAME

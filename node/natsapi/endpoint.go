@@ -29,6 +29,7 @@ type endpoint struct {
 
 var endpoints = []endpoint{
 	{"check", false, posts("/v1/take")},
+	{"batch", false, posts("/v1/batch")},
 	{"peek", false, gets("/v1/peek")},
 	{"charge", false, posts("/v1/charge")},
 	{"limits.get", false, getLimits},
@@ -129,8 +130,10 @@ func (d *door) answer(r micro.Request, ask func([]byte) (string, string, []byte,
 		return
 	}
 	q.RemoteAddr, q.RequestURI = "nats", target
-	if token := http.Header(r.Headers()).Get("Authorization"); token != "" {
-		q.Header.Set("Authorization", token)
+	for _, name := range []string{"Authorization", "If-Match", "If-None-Match"} {
+		if v := http.Header(r.Headers()).Values(name); len(v) > 0 {
+			q.Header[name] = v
+		}
 	}
 	w := &writer{status: http.StatusOK, header: http.Header{}}
 	d.handler.ServeHTTP(w, q)
@@ -150,7 +153,7 @@ func refusal(err error) *writer {
 // vain.
 func respond(r micro.Request, w *writer) {
 	h := micro.Headers{}
-	for _, name := range []string{"Content-Type", headers.FieldPolicy, headers.FieldLimits, headers.FieldRetry} {
+	for _, name := range []string{"Content-Type", "Etag", headers.FieldPolicy, headers.FieldLimits, headers.FieldRetry} {
 		if v := w.header.Values(name); len(v) > 0 {
 			h[name] = v
 		}

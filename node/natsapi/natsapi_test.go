@@ -138,7 +138,7 @@ func TestNodesShareTheWorkAndTellTheirOwnState(t *testing.T) {
 	var decided uint64
 	for _, a := range everybody(t, conn, "$SRV.STATS.ratelimiter", 3) {
 		var of micro.Stats
-		if err := json.Unmarshal(a.Data, &of); err != nil || of.Name != natsapi.Name || of.Version != "1.2.3" || len(of.Endpoints) != 7 {
+		if err := json.Unmarshal(a.Data, &of); err != nil || of.Name != natsapi.Name || of.Version != "1.2.3" || len(of.Endpoints) != 8 {
 			t.Errorf("got %s, %v", a.Data, err)
 		}
 		var data struct {

@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
+)
+
+// Caps of a batch. Raising them lets one request hold up the others of its connection for
+// longer, and take more memory; lowering them makes callers send more requests.
+const (
+	// MaxBatch is the most requests of a batch.
+	MaxBatch = 100
+	// MaxBatchBody is the largest body of a batch, in bytes.
+	MaxBatchBody = 256 << 10
+)
+
+// batch is the input of a batch.
+type batch struct {
+	requests []request
+	allOrNot bool
+}
+
+const batchExample = `{"requests":[{"client":"alice"}]}`
+
+func (b *batch) fields() []spec.Field {
+	return []spec.Field{{Name: "requests", Into: b.readRequests}, {Name: "all_or_nothing", Into: &b.allOrNot}}
+}
+
+func (b *batch) readRequests(r *spec.Reader, path string, v spec.Value) {
+	if v.Kind != spec.List || len(v.Items) == 0 || len(v.Items) > MaxBatch {
+		r.Refuse(v.Line, path, "is not such a list", fmt.Sprintf("must be a list of 1 to %d mappings, such as [{\"client\": \"alice\"}]", MaxBatch))
+		return
+	}
+	b.requests = make([]request, len(v.Items))
+	for i, item := range v.Items {
+		q := &b.requests[i]
+		*q = newRequest()
+		r.Fields(spec.Index(path, i), item, `{"client": "alice"}`, append(append(q.fields(), q.atMostField()), q.nested()...))
+	}
+}
+
+// batched is one answer of a batch: a decision, or what is wrong with the request.
+type batched struct {
+	*decision
+	Problem *problem `json:"problem,omitempty"`
+}
+
+// batch decides several requests: each by itself, or all or nothing.
+func (a *api) batch(w http.ResponseWriter, r *http.Request) {
+	var b batch
+	v, p := readDocument(w, r, MaxBatchBody, batchExample)
+	if p == nil {
+		var in spec.Reader
+		in.Fields("", v, batchExample, b.fields())
+		p = refused(&in)
+	}
+	switch {
+	case p != nil:
+		p.write(w)
+	case len(b.requests) == 0:
+		bad("requests", "requests is missing: it must be a list of 1 to "+fmt.Sprint(MaxBatch)+" requests").write(w)
+	case b.allOrNot:
+		a.takeAll(w, b.requests)
+	default:
+		results := make([]batched, len(b.requests))
+		for i := range b.requests {
+			results[i] = a.takeOne(&b.requests[i])
+		}
+		ok(w, map[string]any{"results": results})
+	}
+}
+
+// together is the answer to requests that pass together or not at all.
+type together struct {
+	Allowed    bool      `json:"allowed"`
+	RetryAfter int64     `json:"retry_after_ms"`
+	Results    []batched `json:"results"`
+}
+
+// takeOne decides one request of a batch.
+func (a *api) takeOne(q *request) batched {
+	d := a.node.DoDetailed(q.request())
+	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
+		p.Title = http.StatusText(p.Status)
+		return batched{Problem: p}
+	}
+	out := q.decision(&d)
+	return batched{decision: &out}
+}
+
+// takeAll decides requests that pass together or not at all. They are one request of several
+// limits to the node.
+func (a *api) takeAll(w http.ResponseWriter, requests []request) {
+	if len(requests) > 1+node.MaxChecks {
+		bad("requests", fmt.Sprintf("requests must be at most %d if they are to pass together", 1+node.MaxChecks)).write(w)
+		return
+	}
+	first := &requests[0]
+	ask := first.request()
+	for i := range requests {
+		q := &requests[i]
+		at := spec.Index("requests", i)
+		switch {
+		case q.atMost:
+			bad(at+".at_most", at+".at_most must not be true if requests are to pass together").write(w)
+			return
+		case len(q.also) > 0:
+			bad(at+".also", at+".also must not be there if requests are to pass together: list its limits as requests").write(w)
+			return
+		case q.client == "":
+			bad(at+".client", at+".client is missing").write(w)
+			return
+		case q.cost < 1:
+			bad(at+".cost", at+".cost must be at least 1").write(w)
+			return
+		}
+		if i > 0 {
+			c := node.Check{Client: q.client, Limit: q.limit, Cost: q.cost, Policy: q.policy}
+			if c.Limit == "" {
+				c.Limit = node.DefaultLimit
+			}
+			ask.Also = append(ask.Also, c)
+		}
+	}
+	d := a.node.DoDetailed(ask)
+	if p := a.omitted(first.limit, refusal(d.Fault)); p != nil {
+		p.write(w)
+		return
+	}
+	out := together{Allowed: d.Allowed, RetryAfter: milliseconds(headers.Wait(d.RetryAfter)), Results: make([]batched, len(requests))}
+	for i := range requests {
+		one := d.Decision
+		if len(d.Each) > 0 {
+			one = d.Each[i]
+		}
+		result := decisionOf(one)
+		result.Cost = &one.Cost
+		out.Results[i] = batched{decision: &result}
+	}
+	a.describe(w, &ask, &d.Decision, d.Each)
+	answer(w, &d.Decision, out)
+}
