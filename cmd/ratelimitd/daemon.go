@@ -34,6 +34,7 @@ type daemon struct {
 	follower  *follower         // of a bucket with limits, nil without one
 	listeners []*httpListener
 	grpc      *grpcListener
+	nats      *natsService // nil without -nats-api
 	failed    chan error
 }
 
@@ -111,6 +112,9 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	d.furnish()
 	p.envoy.follow()
 	d.follower = p.follow(d.served)
+	if d.nats, err = p.openNATSService(via, d.api(false)); err != nil {
+		return d, errors.Join(err, n.Close())
+	}
 	return d, nil
 }
 

@@ -47,7 +47,7 @@ func (p *plan) follow(n natskv.Node) *follower {
 	f := &follower{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
-		conn, err := nats.Connect(p.link.url, append(p.bucketOptions(), p.link.options...)...)
+		conn, err := nats.Connect(p.link.url, append(p.patient("ratelimitd limits", "NATS, asked for limits"), p.link.options...)...)
 		if err != nil {
 			p.log.Error("the NATS bucket cannot be followed: restart with other settings", "bucket", bucket, "error", err)
 			return
@@ -64,18 +64,18 @@ func (p *plan) follow(n natskv.Node) *follower {
 	return f
 }
 
-// bucketOptions wait for the server for ever. They log nothing while it is away, because the node
-// does.
-func (p *plan) bucketOptions() []nats.Option {
+// patient are the options of a connection that waits for the server for ever. It logs nothing while
+// the server is away, because the node does. what begins the log's lines about all else.
+func (p *plan) patient(name, what string) []nats.Option {
 	var last atomic.Value
 	return []nats.Option{
-		nats.Name("ratelimitd limits"),
+		nats.Name(name),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
 		nats.Timeout(2 * time.Second), nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.IgnoreAuthErrorAbort(),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if text := err.Error(); last.Swap(text) != text {
-				p.log.Warn("NATS, asked for limits", "error", err) // such as a permission that is missing
+				p.log.Warn(what, "error", err) // such as a permission that is missing
 			}
 		}),
 	}

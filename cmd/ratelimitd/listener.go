@@ -204,14 +204,20 @@ func onlyMetrics(h http.Handler) http.Handler {
 	return mux
 }
 
-// handler is the API, and the metrics beside it.
-func (d *daemon) handler(local bool, metrics http.Handler) http.Handler {
-	return d.served.leaving(httpapi.New(httpapi.Config{
+// api is the configuration of the API. local says that only this machine can reach it.
+func (d *daemon) api(local bool) httpapi.Config {
+	return httpapi.Config{
 		Node: d.served, Version: build.Read().Version, APIToken: d.plan.apiToken, Hosts: d.plan.hosts(), Loopback: local,
 		AdminToken: d.plan.adminToken, AdminTokenName: filepath.Base(d.plan.settings.AdminTokenFile),
 		RedactClients: d.plan.settings.RedactClients, TrustedProxies: d.plan.proxies, Logger: d.plan.log,
-		Metrics: metrics, Envoy: d.plan.envoy.handler(),
-	}))
+	}
+}
+
+// handler is the API, and the metrics beside it.
+func (d *daemon) handler(local bool, metrics http.Handler) http.Handler {
+	cfg := d.api(local)
+	cfg.Metrics, cfg.Envoy = metrics, d.plan.envoy.handler()
+	return d.served.leaving(httpapi.New(cfg))
 }
 
 func buildMetric(b build.Info) prometheus.Collector {

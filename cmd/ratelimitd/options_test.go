@@ -84,6 +84,7 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-config", bad}, bad + ":2: brust is unknown: known are "},
 		{"", []string{"-http", "8080"}, `flag -http: "8080": must be host:port`},
 		{"", []string{"-http", "127.0.0.1:99999"}, "flag -http: "},
+		{"", []string{"-nats-api"}, "flag -nats-api: is of no use without -nats or -nats-listen: nobody could ask"},
 		{"", []string{"-trusted-proxies", "10.0.0.0/8,10.0.0.1/8"}, `flag -trusted-proxies: "10.0.0.1/8" has bits beyond its length`},
 		{"", []string{"-admin", "x"}, `flag -admin: "x": must be host:port`},
 		{"", []string{"-http", "300.1.1.1:80", "-check"}, `flag -http: "300.1.1.1:80": 300.1.1.1 is no address`},

@@ -52,7 +52,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 		Name: s.Name, Cluster: s.Cluster, ClusterKey: key, Limits: limits,
 		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Nodes: int(s.Nodes), Logger: log,
 	}
-	faults = append(faults, judgeAddresses(s))
+	faults = append(faults, judgeAddresses(s), natsAPIFault(s))
 	if p.proxies, err = s.Proxies(); err != nil {
 		faults = append(faults, at(s, "trusted_proxies", "%w", err))
 	}

@@ -24,6 +24,7 @@ func (d *daemon) stop(delay time.Duration) error {
 	log := d.plan.log
 	log.Info("stopping", "drain_delay", delay)
 	d.served.stopping.Store(true)
+	d.nats.leave()
 	d.plan.envoy.stop()
 	d.drain(delay)
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
@@ -83,6 +84,7 @@ func (d *daemon) shut(ctx context.Context) {
 		}
 	})
 	all.Go(d.follower.stop)
+	all.Go(d.nats.close)
 	all.Wait()
 }
 

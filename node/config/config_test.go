@@ -80,6 +80,7 @@ nats_tls_ca: /ca
 nats_tls_cert: /cert
 nats_tls_key: /key
 nats_kv_bucket: limits
+nats_api: true
 nats_listen: 127.0.0.1:4222
 nats_cluster: 127.0.0.1:6222
 cluster_advertise: n1.example:6222

@@ -36,6 +36,7 @@ type Settings struct {
 	NATSUser, NATSPasswordFile         string
 	NATSTLSCA, NATSTLSCert, NATSTLSKey string // files
 	NATSKVBucket                       string // a bucket on that server
+	NATSAPI                            bool
 	NATSListen, NATSCluster            string // addresses of the embedded server
 	ClusterAdvertise                   string // the address that other embedded servers dial
 	NATSRoutes                         string // URLs, separated by commas
@@ -170,6 +171,7 @@ func (s *Settings) All() []Setting {
 		{Key: "nats_tls_cert", Arg: "FILE", Usage: "client certificate for NATS", into: &s.NATSTLSCert},
 		{Key: "nats_tls_key", Arg: "FILE", Usage: "key of that certificate", into: &s.NATSTLSKey},
 		{Key: "nats_kv_bucket", Arg: "NAME", Usage: "take limits from this JetStream key-value bucket, on the server of -nats", into: &s.NATSKVBucket},
+		{Key: "nats_api", Usage: "answer programs over NATS, as the service ratelimiter", into: &s.NATSAPI},
 		{Key: "nats_listen", Arg: "ADDR", Usage: "let NATS clients connect to the embedded server", into: &s.NATSListen},
 		{Key: "nats_cluster", Arg: "ADDR", Usage: "let the embedded servers of other nodes connect; they form a mesh", into: &s.NATSCluster},
 		{Key: "cluster_advertise", Arg: "ADDR", Usage: "address of this embedded server for the others, if they cannot dial that of -nats-cluster", into: &s.ClusterAdvertise},

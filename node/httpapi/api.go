@@ -145,7 +145,9 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this path: GET / lists what there is"}).write(w)
 	})
+	readWithin := cmp.Or(cfg.ReadWithin, 10*time.Second)
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readWithin)) // not every server can
 		// The mux redirects a path such as /a//b. Here it is the client's, and a redirect would
 		// send the client to the limiter.
 		if strings.HasPrefix(r.URL.Path, forwardPath) {

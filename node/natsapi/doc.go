@@ -34,5 +34,5 @@
 //
 // Whoever may publish on a subject, by the permissions of the NATS server. limits.set needs the
 // admin token as well, in the header Authorization, as over HTTP; without a configured token
-// it is refused. [Config.Loopback] has no use here.
+// it is refused. With [httpapi.Config].APIToken, all requests need that token or the admin's.
 package natsapi

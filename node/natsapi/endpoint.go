@@ -130,7 +130,7 @@ func (d *door) answer(r micro.Request, ask func([]byte) (string, string, []byte,
 		return
 	}
 	q.RemoteAddr, q.RequestURI = "nats", target
-	for _, name := range []string{"Authorization", "If-Match", "If-None-Match"} {
+	for _, name := range []string{"Authorization", "X-Api-Token", "If-Match", "If-None-Match"} {
 		if v := http.Header(r.Headers()).Values(name); len(v) > 0 {
 			q.Header[name] = v
 		}
