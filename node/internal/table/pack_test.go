@@ -205,7 +205,7 @@ func (w *twin) compare(k crdt.Key) {
 // refunds, rows of other replicas, messages, windows that end, huge totals and forgetting.
 func TestPackedClientsAreTheirStates(t *testing.T) {
 	steps := 1_000_000
-	if testing.Short() {
+	if testing.Short() || racing {
 		steps = 100_000
 	}
 	policies := []limit.Policy{
