@@ -9,13 +9,14 @@ import (
 
 // heavyDependencies are what an embedder of the node package must not get with it: the first two add some 10 MB each to a
 // binary, the third brings a second metrics library to whoever has one, the fourth is for those who keep their limits in a
-// bucket, and the fifth for those who are asked over NATS. They live in adapters and programs.
+// bucket, the fifth for those who are asked over NATS, and the sixth for those whom Envoy asks. They live in adapters and programs.
 var heavyDependencies = []string{
 	"google.golang.org/grpc",
 	"github.com/nats-io/nats-server",
 	"github.com/prometheus/client_golang",
 	"github.com/nats-io/nats.go/jetstream",
 	"github.com/nats-io/nats.go/micro",
+	"github.com/envoyproxy/go-control-plane",
 }
 
 // heavyOnes picks from a list of package paths those that belong to a heavy dependency.
@@ -83,6 +84,7 @@ func TestHeavyDependenciesAreRecognised(t *testing.T) {
 		"github.com/nats-io/nats-server/v2/server",
 		"github.com/prometheus/client_golang/prometheus",
 		"github.com/prometheus/client_model/go",
+		"github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3",
 	})
 	want := []string{
 		"google.golang.org/grpc",
@@ -90,6 +92,7 @@ func TestHeavyDependenciesAreRecognised(t *testing.T) {
 		"github.com/nats-io/nats.go/jetstream",
 		"github.com/nats-io/nats-server/v2/server",
 		"github.com/prometheus/client_golang/prometheus",
+		"github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

@@ -33,3 +33,25 @@ descriptors:
 		})
 	}
 }
+
+// BenchmarkLoopback is the service through gRPC on loopback, with 16 callers. What a request
+// costs beyond gRPC is the share of ShouldRateLimit in a profile of it.
+func BenchmarkLoopback(b *testing.B) {
+	s := envoyrls.New(envoyrls.Config{Node: openNode(b), Rules: read(b, `
+domain: d
+descriptors:
+  - {key: user, rate_limit: {unit: second, requests_per_unit: 4000000000}}
+`)})
+	client, _ := serve(b, s)
+	b.SetParallelism(8)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		req := request(descriptor("user", "alice"))
+		for pb.Next() {
+			if _, err := client.ShouldRateLimit(context.Background(), req); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}

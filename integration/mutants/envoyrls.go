@@ -1,0 +1,30 @@
+package main
+
+// envoyrlsMistakes are those in what Envoy is answered, and in what it is charged.
+var envoyrlsMistakes = []mistake{
+	{name: "charge a descriptor's own hits only if they fit", edits: []edit{
+		{"node/envoyrls/work.go", "	case quota, own != nil && !p.rule.admitted:\n", "	case quota:\n"},
+	}},
+	{name: "charge quotas all or none", edits: []edit{
+		{"node/envoyrls/work.go", "	case quota, own != nil && !p.rule.admitted:\n", "	case own != nil && !p.rule.admitted:\n"},
+	}},
+	{name: "take a bucket at exactly its limit for over", edits: []edit{
+		{"node/envoyrls/decide.go", "		if p.over = p.wait > 0; !p.over {\n", "		if p.over = p.wait >= 0; !p.over {\n"},
+		{"node/envoyrls/decide.go", "		p.wait = p.d.ResetAfter - p.rule.depth // until it is at its limit\n", "		p.wait = max(0, p.d.ResetAfter-p.rule.depth)\n"},
+	}},
+	{name: "be over when any quota is", edits: []edit{
+		{"node/envoyrls/answer.go", "	if quotas > 0 && full == quotas {\n", "	if quotas > 0 && full > 0 {\n"},
+	}},
+	{name: "let a client's value read like another's entries", edits: []edit{
+		{"node/envoyrls/id.go", "		case '\\\\', '|', '=':\n", "		case '\\\\':\n"},
+	}},
+	{name: "ask patterns before exact values", edits: []edit{
+		{"node/envoyrls/rules.go", "	if exact := b.exact[entry{key, value}]; exact != nil {\n", "	if exact := b.exact[entry{key, value}]; exact != nil && len(b.wild) == 0 {\n"},
+	}},
+	{name: "charge what is replaced", edits: []edit{
+		{"node/envoyrls/work.go", "					w.parts[j].how = free\n", "					_ = j\n"},
+	}},
+	{name: "answer a control plane with the version that was refused", edits: []edit{
+		{"node/envoyrls/xds/client.go", "	reply.VersionInfo = c.version\n", "	reply.VersionInfo = answer.GetVersionInfo()\n"},
+	}},
+}
