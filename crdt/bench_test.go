@@ -86,6 +86,6 @@ func BenchmarkDigest(b *testing.B) {
 	var d crdt.Digest
 	k := crdt.Key{Hi: 1, Lo: 2}
 	for b.Loop() {
-		d.Grow(k, crdt.Stamp{}, epoch, crdt.Count{P: 1})
+		d.Grow(k, crdt.Life{}, epoch, crdt.Count{P: 1})
 	}
 }

@@ -34,10 +34,5 @@ type Delta struct {
 	Rows    []Row
 }
 
-// Stamp is the stamp of the rows' states: the later of the revision's and the reset's.
-func (d *Delta) Stamp() Stamp {
-	if d.Reset.Compare(d.Revision) > 0 {
-		return d.Reset
-	}
-	return d.Revision
-}
+// Life names the life that the rows belong to.
+func (d *Delta) Life() Life { return Life{Revision: d.Revision, Reset: d.Reset} }

@@ -105,20 +105,3 @@ func TestSentGainsAddUpToTheOwnRow(t *testing.T) {
 		}
 	})
 }
-
-func TestDeltaHasTheLaterStamp(t *testing.T) {
-	early, late := crdt.Stamp{At: 1, By: 9}, crdt.Stamp{At: 2, By: 1}
-	for _, row := range []struct{ revision, reset, want crdt.Stamp }{
-		{early, late, late},
-		{late, early, late},
-		{early, crdt.Stamp{}, early},
-		{crdt.Stamp{}, early, early},
-		{early, early, early},
-		{crdt.Stamp{}, crdt.Stamp{}, crdt.Stamp{}},
-	} {
-		d := crdt.Delta{Revision: row.revision, Reset: row.reset}
-		if got := d.Stamp(); got != row.want {
-			t.Errorf("revision %v, reset %v: stamp %v, want %v", row.revision, row.reset, got, row.want)
-		}
-	}
-}

@@ -10,10 +10,10 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
-// place is where a digest knows counters: one client's, under a stamp, in a window.
+// place is where a digest knows counters: one client's, in one life and window.
 type place struct {
 	key   crdt.Key
-	stamp crdt.Stamp
+	life  crdt.Life
 	start int64
 }
 
@@ -25,8 +25,11 @@ type grown struct {
 var places = rapid.Custom(func(t *rapid.T) place {
 	small := rapid.Uint64Range(0, 3)
 	return place{
-		key:   crdt.Key{Hi: small.Draw(t, "hi"), Lo: small.Draw(t, "lo")},
-		stamp: crdt.Stamp{At: int64(small.Draw(t, "at")), By: crdt.Replica(small.Draw(t, "by"))},
+		key: crdt.Key{Hi: small.Draw(t, "hi"), Lo: small.Draw(t, "lo")},
+		life: crdt.Life{
+			Revision: crdt.Stamp{At: int64(small.Draw(t, "at")), By: crdt.Replica(small.Draw(t, "by"))},
+			Reset:    crdt.Stamp{At: int64(small.Draw(t, "reset"))},
+		},
 		start: width * int64(small.Draw(t, "window")),
 	}
 })
@@ -37,7 +40,7 @@ var growths = rapid.SliceOf(rapid.Custom(func(t *rapid.T) grown {
 
 func digest(all []grown) (d crdt.Digest) {
 	for _, g := range all {
-		d.Grow(g.key, g.stamp, g.start, g.gain)
+		d.Grow(g.key, g.life, g.start, g.gain)
 	}
 	return d
 }
@@ -71,9 +74,9 @@ func TestDigestIsEqualIfAndOnlyIfTheCountersAre(t *testing.T) {
 			case 3:
 				g.start += width
 			case 4:
-				g.stamp.At++
+				g.life.Revision.At++
 			case 5:
-				g.stamp.By++
+				g.life.Reset, g.life.Revision = g.life.Revision, g.life.Reset
 			case 6:
 				g.key.Hi, g.key.Lo = g.key.Lo, g.key.Hi
 			}
@@ -93,7 +96,7 @@ func TestDigestIsLinearAndOrderIndependent(t *testing.T) {
 		}
 		var atOnce crdt.Digest
 		for p, c := range totals(all) {
-			atOnce.Grow(p.key, p.stamp, p.start, c)
+			atOnce.Grow(p.key, p.life, p.start, c)
 		}
 		if atOnce != want {
 			t.Fatalf("grown at once %x, in steps %x", atOnce, want)
@@ -110,12 +113,12 @@ func TestShrinkUndoesGrow(t *testing.T) {
 		all := growths.Draw(t, "growths")
 		d := digest(all)
 		before := d
-		d.Shrink(crdt.Key{Lo: 9}, crdt.Stamp{}, now, crdt.Count{})
+		d.Shrink(crdt.Key{Lo: 9}, crdt.Life{}, now, crdt.Count{})
 		if d != before {
 			t.Fatal("losing nothing changed the digest")
 		}
 		for p, c := range totals(all) {
-			d.Shrink(p.key, p.stamp, p.start, c)
+			d.Shrink(p.key, p.life, p.start, c)
 		}
 		if d != 0 {
 			t.Fatalf("%x is left", d)
@@ -136,14 +139,14 @@ func TestDigestFollowsMerge(t *testing.T) {
 				ds[m.from] = new(crdt.Digest)
 			}
 			g := s.Merge(&seventh.frame, m.from, m.start, m.row)
-			ds[m.from].Grow(key, crdt.Stamp{}, m.start, g.Cur)
-			ds[m.from].Grow(key, crdt.Stamp{}, m.start-width, g.Prev)
+			ds[m.from].Grow(key, crdt.Life{}, m.start, g.Cur)
+			ds[m.from].Grow(key, crdt.Life{}, m.start-width, g.Prev)
 		}
 		for r, d := range ds {
 			var want crdt.Digest
 			row, _ := s.RowOf(r)
-			want.Grow(key, crdt.Stamp{}, now, row.Cur.Count)
-			want.Grow(key, crdt.Stamp{}, now-width, row.Prev.Count)
+			want.Grow(key, crdt.Life{}, now, row.Cur.Count)
+			want.Grow(key, crdt.Life{}, now-width, row.Prev.Count)
 			if *d != want {
 				t.Fatalf("replica %d: %x, want %x", r, *d, want)
 			}
@@ -151,8 +154,8 @@ func TestDigestFollowsMerge(t *testing.T) {
 	})
 }
 
-// Neighbouring clients, stamps and windows have unlike weights: no two of a hundred
-// thousand collide.
+// Neighbouring clients, lives and windows have unlike weights: no two of three hundred
+// thousand collide. A reset is no revision.
 func TestDigestsOfSingleUnitsDiffer(t *testing.T) {
 	seen := map[crdt.Digest]place{}
 	for hi := range uint64(10) {
@@ -160,12 +163,19 @@ func TestDigestsOfSingleUnitsDiffer(t *testing.T) {
 			for at := range int64(10) {
 				for by := range crdt.Replica(10) {
 					for window := range int64(10) {
-						p := place{crdt.Key{Hi: hi, Lo: lo}, crdt.Stamp{At: at, By: by}, window * 60_000_000_000}
-						d := digest([]grown{{p, crdt.Count{P: 1}}})
-						if q, ok := seen[d]; ok || d == 0 {
-							t.Fatalf("%+v and %+v both have %x", p, q, d)
+						stamp := crdt.Stamp{At: at, By: by}
+						lives := []crdt.Life{{Revision: stamp}, {Reset: stamp}, {Revision: stamp, Reset: crdt.Stamp{At: 3}}}
+						if stamp == (crdt.Stamp{}) {
+							lives = lives[:1]
 						}
-						seen[d] = p
+						for _, life := range lives {
+							p := place{crdt.Key{Hi: hi, Lo: lo}, life, window * 60_000_000_000}
+							d := digest([]grown{{p, crdt.Count{P: 1}}})
+							if q, ok := seen[d]; ok || d == 0 {
+								t.Fatalf("%+v and %+v both have %x", p, q, d)
+							}
+							seen[d] = p
+						}
 					}
 				}
 			}

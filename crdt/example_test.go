@@ -56,11 +56,11 @@ func ExampleState_Roll() {
 func ExampleDigest() {
 	client := crdt.Key{Hi: 0x0123456789abcdef, Lo: 0xfedcba9876543210}
 	var here, there crdt.Digest
-	here.Grow(client, crdt.Stamp{}, 0, crdt.Count{P: 2})
-	here.Grow(client, crdt.Stamp{}, 0, crdt.Count{P: 3})
-	there.Grow(client, crdt.Stamp{}, 0, crdt.Count{P: 5})
+	here.Grow(client, crdt.Life{}, 0, crdt.Count{P: 2})
+	here.Grow(client, crdt.Life{}, 0, crdt.Count{P: 3})
+	there.Grow(client, crdt.Life{}, 0, crdt.Count{P: 5})
 	fmt.Println(here == there)
-	there.Grow(client, crdt.Stamp{}, 0, crdt.Count{N: 1})
+	there.Grow(client, crdt.Life{}, 0, crdt.Count{N: 1})
 	fmt.Println(here == there)
 	// Output:
 	// true

@@ -66,7 +66,8 @@ const (
 // You may move a State. To use a copy beside it, make one with Clone: a plain copy shares
 // its cells.
 //
-// Invariant: carry is O_prev + D(C_prev), and Never if the previous window has no origin.
+// Invariants: carry is O_prev + D(C_prev), where O_prev is the later of the window's own origin
+// and its lent one; Never if it has neither. What lent points to never changes.
 type State struct {
 	start  int64
 	origin [2]int64
@@ -75,6 +76,7 @@ type State struct {
 	own    [2]Count // this replica's counters
 	sent   [2]Count // what of own was last put into a delta
 	others []cell
+	lent   *[2]int64 // see Lend; nil for nearly all states
 }
 
 // New is the state of an unknown client, in the window at start.
@@ -85,8 +87,8 @@ func New(start int64) State {
 // Start is the start of the current window.
 func (s *State) Start() int64 { return s.start }
 
-// Base is the instant from which the current window's count drains: the later of its origin
-// and the previous window's TAT. TAT = Base + D(Count).
+// Base is the instant from which the current window's count drains: the later of its own
+// origin and the previous window's TAT. TAT = Base + D(Count).
 func (s *State) Base() int64 { return max(s.origin[cur], s.carry) }
 
 // Count is C of the current window.
@@ -109,6 +111,9 @@ func (s *State) Others() Gain {
 // TAT is the theoretical arrival time, Never for an unknown client.
 func (s *State) TAT(f *Frame) int64 { return min(End, s.Base()+f.Drain(s.Count())) }
 
+// Untouched reports whether the state says nothing of its own: neither counts nor origins.
+func (s *State) Untouched() bool { return !s.Held() && s.origin == [2]int64{Never, Never} }
+
 // Held reports whether either live window has counts.
 func (s *State) Held() bool {
 	if s.own != ([2]Count{}) {
@@ -121,20 +126,33 @@ func (s *State) Held() bool {
 // windows into the previous window's origin. It does nothing if the state is already there
 // or further. Rolling in one step or in many gives the same state.
 func (s *State) Roll(f *Frame, start int64) {
-	switch f.steps(s.start, start) {
-	case 0:
+	steps := f.steps(s.start, start)
+	if steps == 0 {
 		return
-	case 1:
+	}
+	lent := s.lent
+	if lent != nil {
+		if s.net[prev] > 0 || steps > 1 && s.net[cur] > 0 {
+			// Nobody could tell later by how much these units pushed the loan on.
+			s.Keep(f)
+			lent = nil
+		}
+		s.Unlend(f)
+	}
+	if steps == 1 {
 		s.origin = [2]int64{cur: Never, prev: s.Base()}
 		s.net = [2]uint64{prev: s.net[cur]}
 		s.own = [2]Count{prev: s.own[cur]}
 		s.sent = [2]Count{prev: s.sent[cur]}
 		s.age()
-	default:
+	} else {
 		s.origin = [2]int64{cur: Never, prev: s.TAT(f)}
 		s.net, s.own, s.sent, s.others = [2]uint64{}, [2]Count{}, [2]Count{}, nil
 	}
 	s.start = start
+	if lent != nil {
+		s.lent = &[2]int64{cur: Never, prev: max(lent[cur], lent[prev])}
+	}
 	s.refold(f)
 }
 
@@ -153,7 +171,7 @@ func (s *State) age() {
 }
 
 func (s *State) refold(f *Frame) {
-	s.carry = s.origin[prev]
+	s.carry = s.Origins()[prev]
 	if s.carry > Never {
 		s.carry = min(End, s.carry+f.Drain(s.CountPrevious()))
 	}
@@ -169,6 +187,41 @@ func (s *State) RaisePrevious(f *Frame, o int64) {
 		s.origin[prev] = min(o, End)
 		s.refold(f)
 	}
+}
+
+// Lend raises the current window's lent origin up to at least o. End caps o. A lent origin
+// counts like the window's own, but no row tells it, and Unlend takes it back. It is what an
+// earlier life leaves to this one, as long as that may still turn out to be less. A lent origin
+// becomes the state's own with Keep, or before Roll folds units that drain behind it.
+func (s *State) Lend(o int64) { s.lend(cur, o) }
+
+// LendPrevious is Lend for the previous window.
+func (s *State) LendPrevious(f *Frame, o int64) {
+	s.lend(prev, o)
+	s.refold(f)
+}
+
+func (s *State) lend(w int, o int64) {
+	l := [2]int64{Never, Never}
+	if s.lent != nil {
+		l = *s.lent
+	}
+	l[w] = max(l[w], min(o, End))
+	s.lent = &l
+}
+
+// Unlend takes back all that was lent.
+func (s *State) Unlend(f *Frame) {
+	if s.lent != nil {
+		s.lent = nil
+		s.refold(f)
+	}
+}
+
+// Keep makes what was lent the state's own for good.
+func (s *State) Keep(f *Frame) {
+	s.origin = s.Origins()
+	s.Unlend(f)
 }
 
 // Admit adds cost to this replica's P in the current window. The total saturates
@@ -315,7 +368,7 @@ func (s *State) find(r Replica) int {
 	return slices.IndexFunc(s.others, func(c cell) bool { return c.replica == r })
 }
 
-// Clone is a copy that shares nothing with s.
+// Clone is a copy that shares nothing with s that ever changes.
 func (s *State) Clone() State {
 	c := *s
 	c.others = slices.Clone(s.others)
@@ -331,10 +384,16 @@ func (s *State) Carried(self Replica, yield func(Replica, Gain)) {
 	}
 }
 
-// Origins are the current and the previous window's origins.
-func (s *State) Origins() [2]int64 { return s.origin }
+// Origins are the current and the previous window's origins: each the later of its own and the
+// lent one.
+func (s *State) Origins() [2]int64 {
+	if s.lent == nil {
+		return s.origin
+	}
+	return [2]int64{max(s.origin[cur], s.lent[cur]), max(s.origin[prev], s.lent[prev])}
+}
 
-// OriginAt is the origin of the live window at start, Never if the state holds none.
+// OriginAt is the own origin of the live window at start, Never if the state holds none.
 func (s *State) OriginAt(f *Frame, start int64) int64 {
 	switch start {
 	case s.start:
@@ -346,10 +405,16 @@ func (s *State) OriginAt(f *Frame, start int64) int64 {
 	}
 }
 
-// CarriedOver is the previous window's origin as it will be when the window at start is the
+// CarriedOver is the previous window's own origin as it will be when the window at start is the
 // current one, and the TAT that follows from it. Both are Never if nothing is known or the
 // state is already further. CarriedOver changes nothing.
 func (s *State) CarriedOver(f *Frame, start int64) (origin, tat int64) {
+	if s.lent != nil {
+		c := s.Clone()
+		c.Roll(f, start)
+		c.Unlend(f)
+		return c.CarriedOver(f, start)
+	}
 	switch steps := f.steps(s.start, start); {
 	case start < s.start:
 		return Never, Never

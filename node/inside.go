@@ -19,7 +19,7 @@ func (v view) Fresh(replica uint64) (at int64, known bool) {
 }
 
 // Standing implements inside.View.
-func (v view) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, held bool) {
+func (v view) Standing(limitName, client string) (reset crdt.Stamp, p Policy, held bool) {
 	l := v.Node.limits.Get(limitName)
 	var net limit.Buffer
 	_, group := l.Newest().Rule(client, &net)
@@ -28,7 +28,7 @@ func (v view) Standing(limitName, client string) (stamp crdt.Stamp, p Policy, he
 	s.Lock()
 	defer s.Unlock()
 	if e := s.Find(k); e != nil {
-		return e.Stamp(), v.inForce(e.Rule(), v.Node.now()).Policy, true
+		return e.Reset(), v.inForce(e.Rule(), v.Node.now()).Policy, true
 	}
 	return crdt.Stamp{}, Policy{}, false
 }
@@ -95,7 +95,7 @@ func (v view) held(e *table.Entry, at int64) []inside.Held {
 	f := &look.Rule().Frame
 	for slot, st := range look.States().All {
 		h := inside.Held{
-			Key: e.Key().Slot(slot), Limit: look.Rule().Limit, Stamp: look.Stamp(), Life: [2]crdt.Stamp{look.Rule().Revision, look.Reset()},
+			Key: e.Key().Slot(slot), Limit: look.Rule().Limit, Life: look.Life(),
 			Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f),
 		}
 		st.Rows(v.Node.replica, func(r crdt.Replica, row crdt.Row) {

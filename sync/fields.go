@@ -98,7 +98,8 @@ func refundRecord(w *words, r *Refund) {
 	w.uint(&r.ID)
 	w.uint(&r.Key.Hi)
 	w.uint(&r.Key.Lo)
-	stampWords(w, &r.Stamp)
+	stampWords(w, &r.Revision)
+	stampWords(w, &r.Reset)
 }
 
 // settledRecord has the reason of a known settlement in one word with Known, since an unknown

@@ -182,7 +182,7 @@ func genMessage(t *rapid.T) *Message {
 		return s
 	})
 	m.Refunds = genSlice(t, "refunds", 5, func() Refund {
-		return Refund{ID: genUint64(t, "id"), Life: Life{Key: crdt.Key{Hi: genUint64(t, "hi"), Lo: genUint64(t, "lo")}, Stamp: genStamp(t, "stamp")}}
+		return Refund{ID: genUint64(t, "id"), Life: Life{Key: crdt.Key{Hi: genUint64(t, "hi"), Lo: genUint64(t, "lo")}, Life: crdt.Life{Revision: genStamp(t, "revision"), Reset: genStamp(t, "reset")}}}
 	})
 	if has("request") {
 		m.Request, m.Of, m.Since = genUint64(t, "id"), crdt.Replica(genUint64(t, "of")), genUint64(t, "since")

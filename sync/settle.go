@@ -22,10 +22,10 @@ type Settlement struct {
 	Life Life
 }
 
-// Life names what is counted of one client under one stamp: see crdt.Stamp.
+// Life names what is counted of one client in one life.
 type Life struct {
-	Key   crdt.Key
-	Stamp crdt.Stamp
+	Key crdt.Key
+	crdt.Life
 }
 
 // Refund says that the settlement of the same ID is a refund.

@@ -109,7 +109,7 @@ func (s *memStore) grow(k crdt.Key, r crdt.Replica, width, start int64, g crdt.G
 		if s.digests[w] == nil {
 			s.digests[w] = new([crdt.Partitions]crdt.Digest)
 		}
-		s.digests[w][k.Partition()].Grow(k, crdt.Stamp{}, w.window.Start, gain)
+		s.digests[w][k.Partition()].Grow(k, crdt.Life{}, w.window.Start, gain)
 	}
 }
 
@@ -332,7 +332,7 @@ func (s *memStore) Origins(now int64, w Window, partition int) crdt.Digest {
 	end := w.Start + w.Width
 	for _, e := range s.order[partition] {
 		if o, tat := e.state.CarriedOver(&e.frame, end); e.frame.Width == w.Width && end <= now && tat > end {
-			d.Origin(e.key, crdt.Stamp{}, w.Start, o)
+			d.Origin(e.key, crdt.Life{}, w.Start, o)
 		}
 	}
 	return d

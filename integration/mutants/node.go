@@ -4,7 +4,7 @@ package main
 var nodeMistakes = []mistake{
 	{name: "leave origins out of repair: of rows and of digests", edits: []edit{
 		{"node/internal/table/export.go", "		r.Key = e.key\n", "		r.Key, r.Cur.Origin, r.Prev.Origin = e.key, crdt.Never, crdt.Never\n"},
-		{"node/internal/table/digest.go", "			d.Origin(e.key, e.Stamp(), w.Start, o)\n", "			_ = o\n"},
+		{"node/internal/table/digest.go", "			d.Origin(e.key, e.name(r), w.Start, o)\n", "			_ = o\n"},
 	}},
 	{name: "drop the origins of clients that only the asker counts", edits: []edit{
 		{"node/internal/table/merge.go", "		if d.Replica == t.cfg.Self {\n", "		if d.Replica == t.cfg.Self {\n			break\n"},
@@ -68,19 +68,50 @@ var nodeMistakes = []mistake{
 `},
 	}},
 	{name: "carry over a changed limit at the first touch, not when it took effect", edits: []edit{
-		{"node/internal/table/entry.go", "	e.setMore(old.reset, old, rest)\n	e.carry()\n", "	e.setMore(old.reset, old, rest)\n	e.rule.Carry(e.States(), old.rule, old.states(), max(e.rule.Revision.At, now))\n"},
+		{"node/internal/table/life.go", "		e.fold()\n	}\n	e.carry()\n", "		e.fold()\n	}\n	for _, old := range e.lives() {\n		e.rule.Carry(e.States(), old.rule, old.states(), max(e.rule.Revision.At, now))\n	}\n"},
 	}},
 	{name: "leave the counters of the dead out of snapshots", edits: []edit{
 		{"node/internal/table/export.go", "			if fits && (q.Of == 0 || of == q.Of) {\n", "			if fits && of == self {\n"},
 	}},
 	{name: "keep a reset client under the revision that it was reset under", edits: []edit{
-		{"node/internal/table/merge.go", "		e.renew(r, now)\n	case c > 0:\n		return //", "		return\n	case c > 0:\n		return //"},
+		{"node/internal/table/merge.go", "	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n", "	if c < 0 && e.Reset() != (crdt.Stamp{}) {\n		return\n	}\n	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n"},
 	}},
 	{name: "forget a reset that is still repeated", edits: []edit{
 		{"node/internal/table/sweep.go", "max(3*f.Width, resetRepeated)", "3*f.Width"},
 	}},
 	{name: "charge late messages of the life before a reset to the new one", edits: []edit{
-		{"node/internal/table/merge.go", "	case c < 0:\n		s.mergeOld(", "	case c < 0 && e.Reset() == crdt.Stamp{}:\n		s.mergeOld("},
+		{"node/internal/table/merge.go", "		if later >= 0 {\n			s.mergeEarlier(", "		if true {\n			s.mergeEarlier("},
+	}},
+	{name: "count under one name before and after a change that is heard after a later reset", edits: []edit{
+		{"node/internal/table/life.go", "	return crdt.Life{Revision: r.Revision, Reset: e.Reset()}\n", "	if reset := e.Reset(); reset.Compare(r.Revision) > 0 {\n		return crdt.Life{Reset: reset}\n	}\n	return crdt.Life{Revision: r.Revision}\n"},
+	}},
+	{name: "carry nothing over a change that is heard after a later reset", edits: []edit{
+		{"node/internal/table/life.go", "	lives := e.lives()\n	if len(lives) == 0 {\n		return\n", "	lives := e.lives()\n	if len(lives) == 0 || e.Reset().Compare(e.rule.Revision) > 0 {\n		return\n"},
+	}},
+	{name: "keep for good what a change carried over when it was made", edits: []edit{
+		{"node/internal/table/life.go", "		r.CarryAll(into, l.rule, l.states(), e.Reset().At)\n", "		r.CarryAll(into, l.rule, l.states(), e.Reset().At)\n		into.Keep(&r.Frame)\n"},
+	}},
+	{name: "carry over from the first revision to the last in one step", edits: []edit{
+		{"node/limit/carry.go", "	if r.Past != nil {\n", "	if false {\n"},
+	}},
+	{name: "carry over nothing anew when an earlier revision is heard of", edits: []edit{
+		{"node/internal/limits/limit.go", "	l.version.Add(1)\n", ""},
+	}},
+	{name: "forget an earlier life while its windows live", edits: []edit{
+		{"node/internal/table/life.go", "	if f.Start(now) <= changed+2*f.Width {\n		return false\n	}\n", "	if f.Start(now) <= changed {\n		return false\n	}\n"},
+		{"node/internal/table/life.go", "		if st.Start()+2*f.Width > now {\n", "		if st.Start()+f.Width > now {\n"},
+	}},
+	{name: "begin an earlier life again with each row of it", edits: []edit{
+		{"node/internal/table/life.go", "	case some && lives[i].rule.Index == r.Index:\n		return lives[i]\n	case some, ", "	case some && lives[i].rule.Index == r.Index:\n		lives[i].state, lives[i].slots = r.NewStates(start)\n		return lives[i]\n	case some, "},
+	}},
+	{name: "tell what is only lent", edits: []edit{
+		{"crdt/state.go", "		Cur:  Part{Origin: s.origin[cur], Count: s.own[cur]},\n		Prev: Part{Origin: s.origin[prev], Count: s.own[prev]},\n", "		Cur:  Part{Origin: s.Origins()[cur], Count: s.own[cur]},\n		Prev: Part{Origin: s.Origins()[prev], Count: s.own[prev]},\n"},
+	}},
+	{name: "lose what is lent when the units behind it fold", edits: []edit{
+		{"crdt/state.go", "			s.Keep(f)\n			lent = nil\n", "			lent = nil\n"},
+	}},
+	{name: "keep the revisions of the side that lost to itself", edits: []edit{
+		{"node/internal/limits/register.go", "	late := some && held.Stamp.Compare(r.Stamp) >= 0\n", "	late := some && held.Stamp.Compare(r.Stamp) >= 0\n	some = some && false\n"},
 	}},
 	{name: "charge what was denied", edits: []edit{
 		{"node/decide.go", "	if rule.Plain && hold == nil {\n", "	if rule.Plain && hold == nil && false {\n"},
@@ -108,7 +139,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/refund.go", "		level = min(level, above(r.tat))\n", ""},
 	}},
 	{name: "refund another life than the asker means", also: "./node", edits: []edit{
-		{"node/internal/table/refund.go", "	case e.Stamp() != life.Stamp:\n", "	case e.Stamp() == crdt.Stamp{}:\n"},
+		{"node/internal/table/refund.go", "	case e.Life() != life.Life:\n", "	case e.Life() == crdt.Life{}:\n"},
 	}},
 	{name: "forget which refunds were given", also: "./node", edits: []edit{
 		{"node/internal/escrow/escrow.go", "		s.keep(r)\n	}\n	if !r.settled {\n", "	}\n	if !r.settled {\n"},
@@ -177,7 +208,7 @@ var nodeMistakes = []mistake{
 		{"node/limit/carry.go", "	units := min(before.Used(rolled, since), ", "	units := min(2*before.Used(rolled, since), "},
 	}},
 	{name: "carry nothing over into the window before", edits: []edit{
-		{"node/limit/carry.go", "	case r.Frame.Before(st.Start()):\n		st.RaisePrevious(&r.Frame, o)\n", ""},
+		{"node/limit/carry.go", "	case r.Frame.Before(st.Start()):\n		st.LendPrevious(&r.Frame, o)\n", ""},
 	}},
 	{name: "match addresses by the letters that were sent", edits: []edit{
 		{"node/limit/match.go", "	if m.ips {\n		if addr, ok := ParseAddress(client); ok {\n", "	if m.ips {\n		if addr, ok := ParseAddress(client); ok && addr.String() == client {\n"},

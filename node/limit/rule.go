@@ -20,6 +20,8 @@ type Rule struct {
 	// whoever puts the rule into force.
 	Limit    string
 	Revision crdt.Stamp
+	// Past has the other revisions of the limit; nil where there are none.
+	Past Past
 	// Policy is that of these clients: defaults filled in, without overrides.
 	Policy Policy
 	// Frame says where windows lie, and how counts of an earlier window drain.

@@ -53,6 +53,23 @@ func (s States) Roll(f *crdt.Frame, start int64) {
 	}
 }
 
+// Untouched reports whether nothing was counted, and nothing is known of counts before.
+func (s States) Untouched() bool {
+	for _, st := range s.All {
+		if !st.Untouched() {
+			return false
+		}
+	}
+	return true
+}
+
+// Keep makes what the states were lent their own for good.
+func (s States) Keep(f *crdt.Frame) {
+	for _, st := range s.All {
+		st.Keep(f)
+	}
+}
+
 // Clone is a copy that shares nothing with s.
 func (s States) Clone() States {
 	var c States

@@ -23,12 +23,6 @@ func (w *world) disagreement() string {
 	var first []inside.Held
 	for i, m := range living {
 		held := m.step.Inside().Held(at)
-		for k := range held {
-			held[k].Life = [2]crdt.Stamp{} // nodes may have taken different ways to one stamp
-			if w.sc.changesTwice() {
-				held[k].Origin, held[k].TAT = [2]int64{}, 0
-			}
-		}
 		if i == 0 {
 			first = held
 			continue
@@ -40,20 +34,6 @@ func (w *world) disagreement() string {
 		}
 	}
 	return ""
-}
-
-// changesTwice reports whether a limit that is counted by windows changes twice. A node
-// that nobody asked for a client in between carries its use over in one step, others in
-// two. The results may differ, by rounding or by what the limit in between cut off, until
-// a row of the client brings all nodes to the larger. Idle clients have no such row.
-func (sc *Scenario) changesTwice() bool {
-	changes := 0
-	for i := range sc.Faults {
-		if sc.Faults[i].Kind == FaultLimit {
-			changes++
-		}
-	}
-	return changes > 1 && sc.windowed()
 }
 
 func firstDifference(a, b []inside.Held) (x, y inside.Held) {
@@ -75,7 +55,7 @@ func firstDifference(a, b []inside.Held) (x, y inside.Held) {
 // cellKey names one counter for good.
 type cellKey struct {
 	key     crdt.Key
-	stamp   crdt.Stamp
+	life    crdt.Life
 	start   int64
 	replica crdt.Replica
 }
@@ -90,7 +70,7 @@ func (w *world) watch(m *member, before map[cellKey]crdt.Count) map[cellKey]crdt
 				if count == (crdt.Count{}) {
 					continue
 				}
-				k := cellKey{h.Key, h.Stamp, h.Starts[i], c.Replica}
+				k := cellKey{h.Key, h.Life, h.Starts[i], c.Replica}
 				now[k] = count
 				if was := before[k]; count.P < was.P || count.N < was.N {
 					w.violate("n%d: a total of %x ran backwards, from %+v to %+v", m.number, c.Replica, was, count)

@@ -81,11 +81,7 @@ var brokenSeeds = []uint64{
 // unmended lists the attacks and seeds that still break a promise. One that does not any
 // more has to leave this list.
 var unmended = map[string]bool{
-	"mint-fixed-window":          true,
-	"reset-then-older-change":    true,
 	"share-restart-in-partition": true,
-	"50020532":                   true,
-	"50007190":                   true,
 }
 
 func TestAttacksOnTheBound(t *testing.T) {

@@ -16,8 +16,8 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 	if a == nil || a.yard.policy.OnIsolation == node.IsolationClosed || a.yard.policy.OnIsolation == node.IsolationShare {
 		return
 	}
-	stamp, p, held := m.step.Inside().Standing(a.of.limit, client)
-	if !held || !a.yard.same(p) || stamp.Compare(a.reset) < 0 {
+	reset, p, held := m.step.Inside().Standing(a.of.limit, client)
+	if !held || !a.yard.same(p) || reset.Compare(a.reset) < 0 {
 		return // it denies by another policy, or for another life
 	}
 	t := o.w.now

@@ -124,7 +124,7 @@ func (e *explorer) describeMember(b io.Writer, m *member, members []*member, nam
 	}
 	for _, h := range m.step.Inside().Held(m.clock.read(e.w.now)) {
 		_, _ = fmt.Fprintf(b, " held %d %d origin %d %d tat %d life", (h.Starts[0]-e.w.now)/int64(5*time.Second), e.since(h.Starts[1]), e.since(h.Origin[0]), e.since(h.Origin[1]), e.since(h.TAT))
-		for _, stamp := range h.Life {
+		for _, stamp := range []crdt.Stamp{h.Life.Revision, h.Life.Reset} {
 			_, _ = fmt.Fprintf(b, " %d %s", e.since(stamp.At), names[stamp.By])
 		}
 		var cells []string

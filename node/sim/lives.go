@@ -8,7 +8,7 @@ import (
 // lifeKey names one counter of one life for good.
 type lifeKey struct {
 	key     crdt.Key
-	life    [2]crdt.Stamp
+	life    crdt.Life
 	start   int64
 	replica crdt.Replica
 }
@@ -26,7 +26,7 @@ func (w *world) watchLives(m *member) {
 		m.counters = map[lifeKey]counter{}
 	}
 	local := m.clock.read(w.now)
-	lives := map[crdt.Key][2]crdt.Stamp{}
+	lives := map[crdt.Key]crdt.Life{}
 	starts := map[crdt.Key]int64{}
 	seen := map[lifeKey]bool{}
 	for _, h := range m.step.Inside().Held(local) {

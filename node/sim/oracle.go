@@ -152,7 +152,7 @@ func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 	c := &charge{by: m, at: t, stamp: m.clock.read(t), cost: cost, phase: a.phase, life: a.life, early: a.yard.gcra != nil && m.joinedAt == 0}
 	unheard := false
 	if o.altered {
-		stamp, p, held := m.step.Inside().Standing(a.of.limit, a.of.client)
+		reset, p, held := m.step.Inside().Standing(a.of.limit, a.of.client)
 		if !held { // it shares an overflow entry, or everybody passes there
 			p = policyOf(m.step.Node.Limits()[a.of.limit], a.of.client)
 		}
@@ -160,7 +160,7 @@ func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 			c.phase = o.phaseOf(a, p)
 		}
 		// Of the life before, which ends wherever the reset is heard of.
-		unheard = stamp.Compare(a.reset) < 0 && t < max(a.unheard, o.mayNotHear(m.bornAt)+int64(joinTime))
+		unheard = reset.Compare(a.reset) < 0 && t < max(a.unheard, o.mayNotHear(m.bornAt)+int64(joinTime))
 		c.void = c.phase < a.phase || unheard
 	}
 	o.total(a, c, crdt.Count{P: uint64(cost)}) //nolint:gosec // positive

@@ -213,7 +213,7 @@ func TestASettlementWithoutAnAnswerEnds(t *testing.T) {
 
 func TestARefundIsGivenOnceForEachNumber(t *testing.T) {
 	s := newEscrow()
-	life := deltasync.Life{Key: crdt.Key{Lo: 1}, Stamp: crdt.Stamp{At: 3}}
+	life := deltasync.Life{Key: crdt.Key{Lo: 1}, Life: crdt.Life{Revision: crdt.Stamp{At: 3}}}
 	ask := deltasync.Settlement{Of: self, ID: 77, Actual: 10, Life: life}
 	want := deltasync.Settled{ID: 77, Back: 9, Known: true, Short: deltasync.ShortDrained}
 	for _, at := range []int64{0, 1, 119} {
@@ -245,7 +245,7 @@ func TestARefundIsGivenOnceForEachNumber(t *testing.T) {
 
 func TestARefundIsAskedForUntilItsCallerStopsWaiting(t *testing.T) {
 	s := newEscrow()
-	life := deltasync.Life{Key: crdt.Key{Lo: 1}, Stamp: crdt.Stamp{At: 3}}
+	life := deltasync.Life{Key: crdt.Key{Lo: 1}, Life: crdt.Life{Revision: crdt.Stamp{At: 3}}}
 	var passed []*Passed
 	ids := map[uint64]bool{}
 	for range 3 {

@@ -12,9 +12,9 @@ type View interface {
 	// Fresh is the instant, by the clock of the given incarnation, up to which everything
 	// that it had sent is merged here; false if that is not known.
 	Fresh(replica uint64) (at int64, known bool)
-	// Standing is the stamp of a client's state under a limit, and the policy that decides on
-	// it now; zero and false if the node holds no such state.
-	Standing(limit, client string) (stamp crdt.Stamp, p limit.Policy, held bool)
+	// Standing is when a client was last reset under a limit, and the policy that decides
+	// on it now; zero and false if the node holds no such state.
+	Standing(limit, client string) (reset crdt.Stamp, p limit.Policy, held bool)
 	// Exported is what the node's statistics say of a limit now: its live bound, in units, and
 	// whether the node is degraded. A limit that the node does not have has no bound.
 	Exported(limit string) (bound float64, degraded bool)
@@ -40,9 +40,8 @@ type Span struct {
 type Held struct {
 	Key    crdt.Key
 	Limit  string
-	Stamp  crdt.Stamp
-	Life   [2]crdt.Stamp // the revision and the reset: counters begin at 0 in each life
-	Starts [2]int64      // of the current and the previous window
+	Life   crdt.Life // counters begin at 0 in each life
+	Starts [2]int64  // of the current and the previous window
 	Origin [2]int64
 	TAT    int64
 	Cells  []Cell // of all replicas, by their numbers

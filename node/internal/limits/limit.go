@@ -8,6 +8,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -32,6 +33,7 @@ type Limit struct {
 
 	named   atomic.Pointer[[]*tally.Account] // see Named
 	chain   atomic.Pointer[chain]
+	version atomic.Uint64 // grows with every change of chain
 	removed atomic.Bool
 	late    atomic.Pointer[[]late] // oldest first, at most maxLate
 	// lateUnits are the bits of the sum of what was admitted late.
@@ -157,7 +159,26 @@ func (l *Limit) insert(now int64, r *Revision) int {
 	next := slices.Insert(slices.Clone(chain), i, r)
 	next = retained(now, next, func(r *Revision) int64 { return r.Stamp.At })
 	l.chain.Store(newChain(now, next))
+	l.version.Add(1)
 	return slices.Index(next, r)
+}
+
+// Version implements limit.Past.
+func (l *Limit) Version() uint64 { return l.version.Load() }
+
+// Between implements limit.Past. A limit that is deleted for a while has no rule meanwhile.
+func (l *Limit) Between(after, before crdt.Stamp, index uint16) (rules []*limit.Rule) {
+	for _, r := range slices.Backward(l.Revisions()) {
+		if r.Gone || r.Stamp.Compare(after) <= 0 || r.Stamp.Compare(before) >= 0 {
+			continue
+		}
+		rule := r.Numbered(index)
+		if rule == nil {
+			rule = &r.Rules[0]
+		}
+		rules = append(rules, rule)
+	}
+	return rules
 }
 
 // retained are the revisions, newest first, that there is room for. Many nodes may propose

@@ -78,8 +78,7 @@ func (g *Registry) write(now int64, name string, next func(last statement) (stat
 	s.At, s.By = max(now+int64(changeLead), held.Stamp.At+1), g.cfg.Replica
 	list, upcoming := []statement{s}, 1
 	for _, b := range before {
-		// Clients can be counted under a revision until its windows are over.
-		if list[len(list)-1].At+3*g.widest(name) > now && len(list) < maxRevisions {
+		if g.countedAfter(name, list[len(list)-1].At, now) && len(list) < maxRevisions {
 			list = append(list, b)
 			if b.At > now {
 				upcoming++
@@ -89,7 +88,7 @@ func (g *Registry) write(now int64, name string, next func(last statement) (stat
 	if upcoming > maxUpcoming {
 		return 0, fmt.Errorf("%w: limit %s", ErrTooManyChanges, name)
 	}
-	r, err := writeEntry(name, list)
+	r, _, err := writeEntry(name, list)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -29,16 +30,25 @@ func (g *Registry) Registers() []deltasync.Register {
 	return out
 }
 
-// RegistersDigest implements deltasync.Registry. Nodes that agree have the same.
-func (g *Registry) RegistersDigest() crdt.Digest {
+// RegistersDigest implements deltasync.Registry. Nodes that agree have the same: they hold the
+// same entries, which state the same revisions.
+func (g *Registry) RegistersDigest() (d crdt.Digest) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var d crdt.Digest
-	for name, r := range g.set {
-		hi, lo := g.cfg.Hash([]byte(name))
-		d.Grow(crdt.Key{Hi: hi, Lo: lo}, r.Stamp, 0, crdt.Count{P: 1})
+	for _, of := range g.setDigests {
+		d += of
 	}
 	return d
+}
+
+// hold makes r, of the given statements, the entry of its limit. mu is held.
+func (g *Registry) hold(r deltasync.Register, list []statement) {
+	hi, lo := g.cfg.Hash([]byte(r.Name))
+	var d crdt.Digest
+	for i := range list {
+		d.Grow(crdt.Key{Hi: hi, Lo: lo}, crdt.Life{Revision: list[i].stamp()}, 0, crdt.Count{P: 1})
+	}
+	g.set[r.Name], g.setDigests[r.Name] = r, d
 }
 
 // BaseDigest implements deltasync.Configured. Nodes of one RegistersDigest have the same if
@@ -84,8 +94,9 @@ func (g *Registry) latest(now int64) int64 {
 }
 
 // merge takes an entry over if its stamp is higher than that of the one held, and reports
-// whether it did. Of an entry with a lower stamp it takes over the revisions that are not
-// known here, because clients may be counted under them.
+// whether it did. Of any other entry it takes over the revisions that are not known here,
+// because clients may be counted under them. What it holds then states the revisions of both,
+// or whoever made the entry that won would never learn of the other one.
 func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err error) {
 	if err := ValidName(r.Name); err != nil {
 		return false, err
@@ -93,14 +104,14 @@ func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	held, some := g.set[r.Name]
-	if some && held.Stamp == r.Stamp {
+	if some && held.Stamp == r.Stamp && bytes.Equal(held.Value, r.Value) {
 		return false, nil
 	}
 	list, err := readEntry(r)
 	if err != nil {
 		return false, err
 	}
-	late := some && held.Stamp.Compare(r.Stamp) > 0
+	late := some && held.Stamp.Compare(r.Stamp) >= 0
 	limits := *g.byName.Load()
 	l, ousted := limits[r.Name], (*Limit)(nil)
 	if l == nil {
@@ -126,17 +137,52 @@ func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	g.reconcile(r.Name, &list[0])
 	g.history[r.Name] = united(now, g.history[r.Name], list)
 	g.sumUp()
+	if some {
+		if r, list, err = g.together(now, held, list); err != nil {
+			return false, err
+		}
+	}
+	if !late && limits[r.Name] == nil {
+		g.publish(l, ousted)
+	}
+	g.hold(r, list)
 	if late {
 		return false, nil
 	}
-	if limits[r.Name] == nil {
-		g.publish(l, ousted)
-	}
-	g.set[r.Name] = r
 	if !slices.Contains(g.changed, r.Name) {
 		g.changed = append(g.changed, r.Name)
 	}
 	return true, nil
+}
+
+// together is one entry for the held one and that of list: the later one, with the revisions of
+// the other that clients may still be counted under. mu is held.
+func (g *Registry) together(now int64, held deltasync.Register, list []statement) (deltasync.Register, []statement, error) {
+	was, err := readEntry(held)
+	if err != nil {
+		return held, nil, err // it was read before
+	}
+	all, later := united(now, was, list), list
+	switch held.Stamp.Compare(list[0].stamp()) {
+	case 0:
+		later = all
+	case 1:
+		later = was
+	}
+	kept := all[:1]
+	for _, s := range all[1:] {
+		stated := slices.ContainsFunc(later, func(l statement) bool { return l.stamp() == s.stamp() })
+		if stated || g.countedAfter(held.Name, kept[len(kept)-1].At, now) {
+			kept = append(kept, s)
+		}
+	}
+	return writeEntry(held.Name, kept)
+}
+
+// countedAfter reports whether clients can be counted at now under a revision to which the next
+// one put an end at changed: until its windows are over.
+func (g *Registry) countedAfter(name string, changed, now int64) bool {
+	return changed+3*g.widest(name) > now
 }
 
 // publish adds a limit to those that readers find, in the place of ousted if that is not
@@ -147,6 +193,7 @@ func (g *Registry) publish(l, ousted *Limit) {
 	if ousted != nil {
 		delete(next, ousted.Name)
 		delete(g.set, ousted.Name)
+		delete(g.setDigests, ousted.Name)
 		delete(g.history, ousted.Name)
 		delete(g.pending, ousted.Name)
 	}

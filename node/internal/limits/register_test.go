@@ -128,3 +128,52 @@ func TestOfLimitsDeletedAtOnceTheFirstByNameGoes(t *testing.T) {
 		}
 	}
 }
+
+// Two nodes change a limit without knowing of each other. Whichever change wins, both learn of
+// the other one, since clients are counted under it, and a node that starts then does as well.
+func TestBothSidesOfACutLearnAllRevisions(t *testing.T) {
+	p := limit.Policy{Limit: 10, Window: time.Minute}
+	var sides [2]*Registry
+	var at [2]int64
+	for i := range sides {
+		sides[i] = newRegistry(t, defaults(p), 0)
+		sides[i].cfg.Replica = crdt.Replica(i + 1)
+		p.Limit++
+		var err error
+		if at[i], err = sides[i].Set(now+int64(i)*int64(time.Second), Default, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := now + 2*int64(time.Second)
+	if sides[0].RegistersDigest() == sides[1].RegistersDigest() {
+		t.Fatal("nobody notices that they differ")
+	}
+	sides[0].MergeRegisters(later, sides[1].Registers())
+	if sides[0].RegistersDigest() == sides[1].RegistersDigest() {
+		t.Error("the side that won is not told of what the other one said")
+	}
+	sides[1].MergeRegisters(later, sides[0].Registers())
+	if sides[0].RegistersDigest() != sides[1].RegistersDigest() {
+		t.Error("they differ after they told each other all")
+	}
+	joiner := newRegistry(t, defaults(p), 0)
+	joiner.MergeRegisters(later, sides[1].Registers())
+	for i, g := range append(sides[:], joiner) {
+		for k, at := range at {
+			if g.Get(Default).Find(crdt.Stamp{At: at, By: crdt.Replica(k + 1)}) == nil {
+				t.Errorf("node %d does not know revision %d", i, k)
+			}
+		}
+	}
+	// Long after, clients cannot be counted under it any more.
+	last := now + 20*int64(time.Minute)
+	if _, err := sides[0].Set(last, Default, p); err != nil {
+		t.Fatal(err)
+	}
+	sides[1].MergeRegisters(last, sides[0].Registers())
+	for i, g := range sides {
+		if list, err := readEntry(g.Registers()[0]); err != nil || len(list) > 2 {
+			t.Errorf("node %d still tells %d revisions, %v", i, len(list), err)
+		}
+	}
+}

@@ -92,8 +92,10 @@ type Registry struct {
 	base       map[string]limit.Policy
 	baseAt     int64
 	ownDigests map[string]crdt.Digest
-	// set has the newest entry of each limit that was ever changed here or at a peer.
-	set map[string]deltasync.Register
+	// set has the newest entry of each limit that was ever changed here or at a peer, and
+	// setDigests what RegistersDigest sums up of it.
+	set        map[string]deltasync.Register
+	setDigests map[string]crdt.Digest
 	// history has the last revisions of those limits, newest first, as far as any entry
 	// stated them that was merged.
 	history map[string][]statement
@@ -108,7 +110,7 @@ type Registry struct {
 func New(cfg Config) (*Registry, error) {
 	g := &Registry{
 		cfg: cfg, base: cfg.Configured, baseAt: cfg.ConfiguredAt,
-		set: map[string]deltasync.Register{}, history: map[string][]statement{}, pending: map[string]statement{},
+		set: map[string]deltasync.Register{}, setDigests: map[string]crdt.Digest{}, history: map[string][]statement{}, pending: map[string]statement{},
 		inlineAccount: &tally.Account{Name: InlineLimit},
 	}
 	g.inline.Store(&inlineLimits{byPolicy: map[inlinePolicy]*Limit{}, byName: map[string]*Limit{}})
@@ -199,7 +201,7 @@ func (g *Registry) configured(base map[string]limit.Policy) {
 		text, _ := json.Marshal(p) // a policy has nothing that JSON cannot write
 		hi, lo := g.cfg.Hash(append(append([]byte(name), 0), text...))
 		var d crdt.Digest
-		d.Grow(crdt.Key{Hi: hi, Lo: lo}, crdt.Stamp{}, 0, crdt.Count{P: 1})
+		d.Grow(crdt.Key{Hi: hi, Lo: lo}, crdt.Life{}, 0, crdt.Count{P: 1})
 		g.ownDigests[name] = d
 	}
 	g.sumUp()

@@ -39,7 +39,7 @@ func (l *Limit) newRevision(p limit.Policy, stamp crdt.Stamp) (*Revision, error)
 	}
 	r := &Revision{Limit: l, Stamp: stamp, Policy: c.Policy, match: c.Match, Frames: c.Frames, Rules: c.Rules}
 	for i := range r.Rules {
-		r.Rules[i].Limit, r.Rules[i].Revision = l.Name, stamp
+		r.Rules[i].Limit, r.Rules[i].Revision, r.Rules[i].Past = l.Name, stamp, l
 	}
 	return r, nil
 }

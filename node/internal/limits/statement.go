@@ -149,19 +149,19 @@ func readEntry(r deltasync.Register) ([]statement, error) {
 	return list, nil
 }
 
-// writeEntry is the entry of a list, as far back as there is room. The error is a
-// *FieldError if not even the newest statement fits.
-func writeEntry(name string, list []statement) (deltasync.Register, error) {
+// writeEntry is the entry of a list as far back as there is room, and that part of the list. The
+// error is a *FieldError if not even the newest statement fits.
+func writeEntry(name string, list []statement) (deltasync.Register, []statement, error) {
 	for {
 		value, err := json.Marshal(list)
 		if err != nil {
-			return deltasync.Register{}, fmt.Errorf("node: limit %s: %w", name, err)
+			return deltasync.Register{}, nil, fmt.Errorf("node: limit %s: %w", name, err)
 		}
 		if len(value) <= maxEntry {
-			return deltasync.Register{Name: name, Stamp: list[0].stamp(), Value: value}, nil
+			return deltasync.Register{Name: name, Stamp: list[0].stamp(), Value: value}, list, nil
 		}
 		if len(list) == 1 {
-			return deltasync.Register{}, &limit.FieldError{
+			return deltasync.Register{}, nil, &limit.FieldError{
 				Field: "overrides", Value: fmt.Sprintf("of %d bytes", len(value)),
 				Reason: fmt.Sprintf("must fit into %d bytes to be sent to other nodes: put more into the nodes' configuration", maxEntry),
 			}

@@ -20,9 +20,9 @@ type Charge struct {
 	Short deltasync.Shortfall
 
 	key   crdt.Key
-	stamp crdt.Stamp // the life that was charged
-	slot  int        // which of the client's states
-	start int64      // the window that was charged
+	life  crdt.Life // that was charged
+	slot  int       // which of the client's states
+	start int64     // the window that was charged
 	// turn orders the shard's charges and refunds.
 	turn uint64
 	// tat is the TAT that the charge left behind, and others what other replicas had counted
@@ -42,7 +42,7 @@ func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 	slot := e.rule.Slot(now)
 	return Charge{
 		Cost: cost, At: now, Until: e.rule.CountsUntil(st.Start(), slot),
-		key: e.key, stamp: e.Stamp(), slot: slot, start: st.Start(),
+		key: e.key, life: e.Life(), slot: slot, start: st.Start(),
 		turn: s.turn, tat: tat, others: st.Others(),
 	}
 }
@@ -74,7 +74,7 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 	case e == nil:
 		c.Short, c.NotCharged = deltasync.ShortDrained, max(0, actual-c.Cost)
 		return 0
-	case e.Stamp() != c.stamp:
+	case e.Life() != c.life:
 		c.Short, c.NotCharged = deltasync.ShortRenewed, max(0, actual-c.Cost)
 		return 0
 	}

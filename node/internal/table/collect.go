@@ -40,12 +40,11 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 			continue
 		}
 		if e.dirty {
-			// What was admitted just before a change of the limit is still to be told.
-			old := e.old()
-			if old != nil && !s.send(e.key, old.rule, old.reset, old.states(), now, true, b) ||
-				!s.send(e.key, e.rule, e.Reset(), e.States(), now, false, b) {
-				s.dirty = append(s.dirty[:0], s.dirty[i:]...)
-				return false
+			for r, of := range e.each {
+				if !s.send(e, r, of, now, b) {
+					s.dirty = append(s.dirty[:0], s.dirty[i:]...)
+					return false
+				}
 			}
 			e.sentSeq, e.sentAt, e.dirty = seq, now, false
 		}
@@ -56,34 +55,32 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 	return true
 }
 
-// send adds this replica's rows of a client's states to b, and reports whether they fitted.
-// It adds the rows with news. Unless onlyNews, it also adds the first row, because a
-// laggard may need to learn its stamp.
-func (s *Shard) send(k crdt.Key, r *limit.Rule, reset crdt.Stamp, of limit.States, now int64, onlyNews bool, b *deltasync.Batch) bool {
+// send adds this replica's rows of one of the entry's lives to b, and reports whether they
+// fitted. It adds the rows with news: of the latest life, and of earlier ones, since what was
+// admitted just before a change is still to be told. Of the latest life it also adds the first
+// row, because a laggard may need to learn its name.
+func (s *Shard) send(e *Entry, r *limit.Rule, of limit.States, now int64, b *deltasync.Batch) bool {
 	if r.Silent {
 		return true
 	}
 	for slot, st := range of.All {
-		if !st.Pending() && (slot > 0 || onlyNews) {
+		if !st.Pending() && (slot > 0 || r != e.rule) {
 			continue
 		}
 		st.Roll(&r.Frame, r.Frame.Start(now))
 		row := st.Own()
-		row.Key = k
-		head := head(r, reset, 0, slot, st.Start())
+		row.Key = e.key
+		head := head(r, e.Reset(), 0, slot, st.Start())
 		if !b.Add(&head, row) {
 			return false
 		}
-		s.grow(k.Slot(slot), laterStamp(r.Revision, reset), s.table.cfg.Self, &r.Frame, st.Start(), st.Sent())
+		s.grow(e.key.Slot(slot), e.name(r), s.table.cfg.Self, &r.Frame, st.Start(), st.Sent())
 	}
 	return true
 }
 
 // head is what a state's row shares with others of its group.
 func head(r *limit.Rule, reset crdt.Stamp, of crdt.Replica, slot int, start int64) crdt.Delta {
-	if reset.Compare(r.Revision) <= 0 {
-		reset = crdt.Stamp{}
-	}
 	return crdt.Delta{
 		Limit: r.Limit, Revision: r.Revision, Reset: reset, Rule: r.Index, Slot: uint8(slot), //nolint:gosec // at most MaxResolution
 		Replica: of, Width: r.Frame.Width, Start: start,

@@ -28,23 +28,24 @@ func (s *Shard) digest(r crdt.Replica, width, start int64) *crdt.Digest {
 }
 
 // grow adds to replica r's digests what a row at start added to the states of k.
-func (s *Shard) grow(k crdt.Key, st crdt.Stamp, r crdt.Replica, f *crdt.Frame, start int64, g crdt.Gain) {
+func (s *Shard) grow(k crdt.Key, l crdt.Life, r crdt.Replica, f *crdt.Frame, start int64, g crdt.Gain) {
 	if g.Cur != (crdt.Count{}) {
-		s.digest(r, f.Width, start).Grow(k, st, start, g.Cur)
+		s.digest(r, f.Width, start).Grow(k, l, start, g.Cur)
 	}
 	if g.Prev != (crdt.Count{}) {
 		before := f.Before(start)
-		s.digest(r, f.Width, before).Grow(k, st, before, g.Prev)
+		s.digest(r, f.Width, before).Grow(k, l, before, g.Prev)
 	}
 }
 
-// shrink takes off the digests what the states of one life of k added to them.
-func (s *Shard) shrink(k crdt.Key, stamp crdt.Stamp, r *limit.Rule, of limit.States) {
+// shrink takes off the digests what one of the entry's lives added to them.
+func (s *Shard) shrink(e *Entry, r *limit.Rule, of limit.States) {
+	life := e.name(r)
 	for slot, st := range of.All {
-		k, width, start, before := k.Slot(slot), r.Frame.Width, st.Start(), r.Frame.Before(st.Start())
+		k, width, start, before := e.key.Slot(slot), r.Frame.Width, st.Start(), r.Frame.Before(st.Start())
 		st.Carried(s.table.cfg.Self, func(of crdt.Replica, g crdt.Gain) {
-			s.digest(of, width, start).Shrink(k, stamp, start, g.Cur)
-			s.digest(of, width, before).Shrink(k, stamp, before, g.Prev)
+			s.digest(of, width, start).Shrink(k, life, start, g.Cur)
+			s.digest(of, width, before).Shrink(k, life, before, g.Prev)
 		})
 	}
 }
@@ -100,7 +101,8 @@ func (t *Table) Origins(now int64, w deltasync.Window, partition int) crdt.Diges
 	for from, more := uint32(0), true; more; from += holdSlots {
 		s.Lock()
 		for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
-			if e := s.at(slot); e != nil && !e.rule.Silent && e.rule.Frame.Width == w.Width {
+			if e := s.at(slot); e != nil {
+				e.foldOver(now) // or nodes that sweep at another moment would differ
 				e.addOrigins(&d, now, w)
 			}
 			s.leaveViews()
@@ -111,21 +113,31 @@ func (t *Table) Origins(now int64, w deltasync.Window, partition int) crdt.Diges
 	return d
 }
 
-// addOrigins adds to d what the client carries in origins alone. Under GCRA that is what a
-// closed window leaves to drain: the origin of an open one moves with each admission. A
-// window algorithm carries units over a change in the window that they count in. They count
-// there until it ends, so they are in the digests of an open window, too.
+// addOrigins adds to d what the client's lives carry in origins alone.
 func (e *Entry) addOrigins(d *crdt.Digest, now int64, w deltasync.Window) {
-	f, end := &e.rule.Frame, w.Start+w.Width
-	if e.rule.Policy.Algorithm == limit.GCRA {
-		if o, tat := e.state.CarriedOver(f, end); end <= now && tat > end {
-			d.Origin(e.key, e.Stamp(), w.Start, o)
+	for r, of := range e.each {
+		e.addOriginsOf(d, r, of, now, w)
+	}
+}
+
+// addOriginsOf adds those of one life. Under GCRA that is what a closed window leaves to drain:
+// the origin of an open one moves with each admission. A window algorithm carries units over a
+// change in the window that they count in. They count there until it ends, so they are in the
+// digests of an open window, too.
+func (e *Entry) addOriginsOf(d *crdt.Digest, r *limit.Rule, of limit.States, now int64, w deltasync.Window) {
+	f, end := &r.Frame, w.Start+w.Width
+	if r.Silent || f.Width != w.Width {
+		return
+	}
+	if r.Policy.Algorithm == limit.GCRA {
+		if o, tat := of.First.CarriedOver(f, end); end <= now && tat > end {
+			d.Origin(e.key, e.name(r), w.Start, o)
 		}
 		return
 	}
-	for slot, st := range e.States().All {
+	for slot, st := range of.All {
 		if o := st.OriginAt(f, w.Start); o > w.Start {
-			d.Origin(e.key.Slot(slot), e.Stamp(), w.Start, o)
+			d.Origin(e.key.Slot(slot), e.name(r), w.Start, o)
 		}
 	}
 }

@@ -27,24 +27,14 @@ type Entry struct {
 	slot    uint32 // never changes while used
 }
 
-// more is what few clients have. It is immutable but for the states: a change replaces it.
+// more is what few clients have. It is immutable but for the states and the version: a change
+// replaces it.
 type more struct {
-	reset crdt.Stamp   // when the client was last reset, zero if never
-	old   *life        // the life before a change of the limit, while its windows live
-	slots []crdt.State // those after slot 0: len(slots) == rule.Slots-1
+	reset   crdt.Stamp   // when the client was last reset, zero if never
+	lives   []*life      // the earlier ones, by revision, while their windows live
+	slots   []crdt.State // those after slot 0: len(slots) == rule.Slots-1
+	version uint64       // of the limit, when lives last lent
 }
-
-// life is a client's use under an earlier revision. No decision reads or writes it. Late
-// deltas still merge into it, and what they add carries over into the entry's states.
-type life struct {
-	stamp crdt.Stamp // less than the entry's
-	rule  *limit.Rule
-	reset crdt.Stamp // the reset that this life began after
-	state crdt.State
-	slots []crdt.State
-}
-
-func (l *life) states() limit.States { return limit.States{First: &l.state, Rest: l.slots} }
 
 // Key is the client's.
 func (e *Entry) Key() crdt.Key { return e.key }
@@ -71,50 +61,23 @@ func (e *Entry) Reset() crdt.Stamp {
 	return e.more.reset
 }
 
-// Stamp names the client's life: the later of its limit's last change and its last reset.
-// States of one stamp merge; of two, the later one replaces the other.
-func (e *Entry) Stamp() crdt.Stamp { return laterStamp(e.rule.Revision, e.Reset()) }
-
-func laterStamp(a, b crdt.Stamp) crdt.Stamp {
-	if b.Compare(a) > 0 {
-		return b
-	}
-	return a
-}
-
-// old is the life before, nil if there was none or its windows are over.
-func (e *Entry) old() *life {
-	if e.more == nil {
-		return nil
-	}
-	return e.more.old
-}
+// Life names the life that decides: of the latest revision and the latest reset. States of one
+// life merge.
+func (e *Entry) Life() crdt.Life { return e.name(e.rule) }
 
 // begin gives the client states in which nothing is counted.
 func (e *Entry) begin(r *limit.Rule, t int64) {
 	first, rest := r.NewStates(t)
 	e.rule, e.state = r, first
-	e.setMore(e.Reset(), e.old(), rest)
+	e.setMore(e.Reset(), e.lives(), rest)
+	e.carry()
 }
 
-// follow says what came before the entry's states.
-func (e *Entry) follow(reset crdt.Stamp, old *life) { e.setMore(reset, old, e.States().Rest) }
-
-func (e *Entry) setMore(reset crdt.Stamp, old *life, slots []crdt.State) {
+func (e *Entry) setMore(reset crdt.Stamp, lives []*life, slots []crdt.State) {
 	e.more = nil
-	if reset != (crdt.Stamp{}) || old != nil || len(slots) > 0 {
-		e.more = &more{reset: reset, old: old, slots: slots}
+	if reset != (crdt.Stamp{}) || len(lives) > 0 || len(slots) > 0 {
+		e.more = &more{reset: reset, lives: lives, slots: slots}
 	}
-}
-
-// untouched reports whether nothing is known of the client.
-func (e *Entry) untouched() bool {
-	for _, st := range e.States().All {
-		if st.Held() || st.Base() != crdt.Never {
-			return false
-		}
-	}
-	return e.old() == nil
 }
 
 // Imitate makes e what a decision by r at now would find and leave alone: a copy of o, which
@@ -127,10 +90,10 @@ func (e *Entry) Imitate(o *Entry, k crdt.Key, r *limit.Rule, now int64) {
 	}
 	*e = *o
 	e.state = o.state.Clone()
-	if rest := o.States().Rest; len(rest) > 0 {
-		e.setMore(o.Reset(), o.old(), limit.States{Rest: rest}.Clone().Rest)
+	if o.more != nil {
+		e.more = o.more.clone()
 	}
-	if e.rule != r {
+	if e.rule != r || e.more != nil {
 		e.adopt(r, now)
 	}
 	e.rule.Roll(e.States(), now)
@@ -141,29 +104,15 @@ func (e *Entry) Clear() { *e = Entry{} }
 
 // adopt brings an entry under a rule that is newer than its own, or that turned out to be
 // the client's: a client that is reset or merged before its first request here is not known
-// by name, and so not by rule.
+// by name, and so not by rule. It also looks whether the limit had a revision that this node
+// hears of late.
 func (e *Entry) adopt(r *limit.Rule, now int64) {
 	switch c := e.rule.Revision.Compare(r.Revision); {
 	case c < 0:
 		e.renew(r, now)
-	case c == 0 && e.rule.Index != r.Index && e.untouched():
+	case c == 0 && e.rule.Index != r.Index && e.States().Untouched():
 		e.begin(r, now)
-	}
-}
-
-// renew begins the client's life under a newer revision's rule with what it has used.
-func (e *Entry) renew(r *limit.Rule, now int64) {
-	old := &life{stamp: e.Stamp(), rule: e.rule, reset: e.Reset(), state: e.state, slots: e.States().Rest}
-	first, rest := r.NewStates(max(now, r.Revision.At))
-	e.rule, e.state = r, first
-	e.setMore(old.reset, old, rest)
-	e.carry()
-}
-
-// carry raises the origins to what the old life carries over; again whenever late deltas
-// raise that.
-func (e *Entry) carry() {
-	if old := e.old(); old != nil && e.Reset().Compare(e.rule.Revision) <= 0 {
-		e.rule.Carry(e.States(), old.rule, old.states(), e.rule.Revision.At)
+	case e.more != nil && len(e.more.lives) > 0 && e.more.version != version(e.rule):
+		e.carry()
 	}
 }

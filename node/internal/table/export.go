@@ -7,7 +7,7 @@ import (
 )
 
 // Export implements deltasync.Rows. The cursor's index counts slots, and its row the rows of
-// a client's two lives: one client's may be more than a message takes.
+// a client's lives: one client's may be more than a message takes.
 func (t *Table) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next deltasync.Cursor, done bool) {
 	at := q.Cursor
 	for ; at.Partition < crdt.Partitions; at = (deltasync.Cursor{Partition: at.Partition + 1}) {
@@ -50,12 +50,12 @@ func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasyn
 		at.Row++
 		return true
 	}
+	e.foldOver(now)
 	e.rule.Roll(e.States(), now)
-	if !t.exportLife(q, e.rule, e.Reset(), e.States(), add) {
-		return false
-	}
-	if old := e.old(); old != nil && !t.exportLife(q, old.rule, old.reset, old.states(), add) {
-		return false
+	for r, of := range e.each {
+		if !t.exportLife(q, r, e.Reset(), of, add) {
+			return false
+		}
 	}
 	if row > 0 || e.Reset() == (crdt.Stamp{}) || e.rule.Silent {
 		return true

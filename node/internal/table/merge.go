@@ -52,9 +52,9 @@ func (t *Table) plausible(now int64, r *limit.Rule, start int64, row *crdt.Row) 
 	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/(crdt.MaxCells+1) <= r.DeepestDebt()+2*r.Frame.Width)
 }
 
-// mergeRow takes one row over. It holds the lock of one shard. Of two lives of a client the
-// one with the higher stamp stays: a row of a later one begins it here, and a row of an
-// earlier one only adds to what the entry carries over.
+// mergeRow takes one row over. It holds the lock of one shard. A row from after a later reset
+// ends what is held, and one from before an earlier reset is over. A row of a later revision
+// begins that life here, and a row of an earlier one only adds to what the entry carries over.
 func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d *crdt.Delta, row *crdt.Row) {
 	if !t.plausible(now, r, d.Start, row) {
 		t.cfg.Dropped.Add(tally.DropFuture, 1)
@@ -70,30 +70,23 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 			t.cfg.Dropped.Add(tally.DropFull, 1)
 			return
 		}
-		e.follow(d.Reset, nil)
+		e.setMore(d.Reset, nil, e.States().Rest)
 	}
-	stamp := d.Stamp()
-	switch c := stamp.Compare(e.Stamp()); {
-	case c > 0 && d.Reset.Compare(d.Revision) > 0:
+	later := d.Reset.Compare(e.Reset())
+	if later > 0 {
 		s.restart(e, d.Reset, now)
-		if e.rule.Revision.Compare(r.Revision) <= 0 && e.rule != r {
-			e.begin(r, now)
+	}
+	c := e.rule.Revision.Compare(r.Revision)
+	if later < 0 || c > 0 {
+		if later >= 0 {
+			s.mergeEarlier(now, e, r, d, row)
 		}
-	case c > 0:
-		e.renew(r, now)
-	case c < 0:
-		s.mergeOld(now, e, r, d, row)
 		if !e.rule.Silent {
-			s.markDirty(e) // so that the laggard learns of the higher stamp
+			s.markDirty(e) // so that the laggard learns of the later life
 		}
 		return
 	}
-	switch c := e.rule.Revision.Compare(r.Revision); {
-	case c < 0: // one reset, two revisions: nobody may have asked for this client since
-		e.renew(r, now)
-	case c > 0:
-		return // the later one's rows will come
-	case e.rule.Index != r.Index:
+	if c < 0 || e.rule.Index != r.Index {
 		e.adopt(r, now)
 		if e.rule.Index != r.Index {
 			t.cfg.Dropped.Add(tally.DropRevision, 1) // the nodes are configured with other overrides
@@ -114,7 +107,7 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 		s.Shares.Begin(group, s.Client(e, now))
 	}
 	g := e.States().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
-	s.grow(e.key.Slot(int(d.Slot)), stamp, d.Replica, &r.Frame, d.Start, g)
+	s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
 	overshoot.Observe(before, e.rule.Excess(e.States(), now))
 	if group != nil {
 		s.Shares.Charge(group, s.Client(e, now), now, g.Cur.P+g.Prev.P)
@@ -126,30 +119,14 @@ func (s *Shard) Client(e *Entry, now int64) isolation.Client {
 	return isolation.Client{Key: e.key, GCRA: e.rule.GCRA, Since: e.rule.Revision.At, Used: s.Level(e, now)}
 }
 
-// mergeOld merges what was counted before the limit's last change, and carries over what
-// that adds. Where the client was not known before, its old life begins with it. What was
-// counted before a reset, or before an earlier change, is over.
-func (s *Shard) mergeOld(now int64, e *Entry, r *limit.Rule, d *crdt.Delta, row *crdt.Row) {
-	if e.Reset().Compare(e.rule.Revision) > 0 {
+// mergeEarlier merges what was counted under an earlier revision, after the same reset, and
+// carries over what that adds.
+func (s *Shard) mergeEarlier(now int64, e *Entry, r *limit.Rule, d *crdt.Delta, row *crdt.Row) {
+	l := e.earlier(r, d.Start, now)
+	if l == nil {
 		return
 	}
-	old := e.old()
-	if old == nil {
-		if r.Revision == e.rule.Revision || d.Start < r.Frame.Before(r.Frame.Start(now)) {
-			return
-		}
-		old = &life{stamp: d.Stamp(), rule: r, reset: d.Reset}
-		old.state, old.slots = r.NewStates(d.Start)
-		e.follow(e.Reset(), old)
-	}
-	if old.stamp != d.Stamp() || old.rule.Index != r.Index {
-		return
-	}
-	st := old.states().At(int(d.Slot))
-	if st == nil {
-		return
-	}
-	g := st.Merge(&r.Frame, d.Replica, d.Start, *row)
-	s.grow(e.key.Slot(int(d.Slot)), old.stamp, d.Replica, &r.Frame, d.Start, g)
+	g := l.states().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
+	s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
 	e.carry()
 }

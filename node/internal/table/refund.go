@@ -134,7 +134,7 @@ func (t *Table) Refund(k crdt.Key, r *limit.Rule, units, now int64, send bool) (
 	}
 	e.enter(r, now)
 	did.Given = s.refund(e, units, now, send)
-	did.Life = deltasync.Life{Key: k, Stamp: e.Stamp()}
+	did.Life = deltasync.Life{Key: k, Life: e.Life()}
 	did.Left = int64(s.used(e, now)) //nolint:gosec // at most crdt.MaxTotal
 	e.rule.Held(e.States(), now, t.cfg.Self, func(of crdt.Replica, held uint64) {
 		if of != t.cfg.Self {
@@ -154,7 +154,7 @@ func (t *Table) GiveBack(life deltasync.Life, units, now int64, send bool) (give
 	switch {
 	case e == nil:
 		return 0, deltasync.ShortDrained
-	case e.Stamp() != life.Stamp:
+	case e.Life() != life.Life:
 		return 0, deltasync.ShortRenewed
 	}
 	e.rule.Roll(e.States(), now)

@@ -136,10 +136,10 @@ func (s *Shard) OpenShared(k crdt.Key, r *limit.Rule, now int64) *Entry {
 	return e.enter(r, now)
 }
 
-// enter brings the entry under r and into now's window. For nearly all entries that is two
-// comparisons: the rule is the same, and so is the window.
+// enter brings the entry under r and into now's window. For nearly all entries that is three
+// comparisons: the rule is the same, it had no other lately, and the window is the same.
 func (e *Entry) enter(r *limit.Rule, now int64) *Entry {
-	if e.rule != r {
+	if e.rule != r || e.more != nil {
 		e.adopt(r, now)
 	}
 	if !e.rule.Plain {

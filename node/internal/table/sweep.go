@@ -45,9 +45,7 @@ func (s *Shard) sweep(now int64, group *isolation.Group, from uint32) (forgotten
 		if e == nil {
 			continue
 		}
-		if old := e.old(); old != nil && old.over(now, e.rule.Revision.At) {
-			e.follow(e.Reset(), nil)
-		}
+		e.foldOver(now)
 		if _, early := s.early[e.key]; early {
 			continue
 		}
@@ -74,21 +72,6 @@ func (s *Shard) inUse(slot uint32, now int64) bool {
 	return int64(c.window.Load())*f.Width >= f.Before(f.Start(now))
 }
 
-// over reports that no delta can bring the old life anything any more, since its windows and
-// those of the change are folded everywhere.
-func (l *life) over(now, changed int64) bool {
-	f := &l.rule.Frame
-	if f.Start(now) <= changed+2*f.Width {
-		return false
-	}
-	for _, st := range l.states().All {
-		if st.Start()+2*f.Width > now {
-			return false
-		}
-	}
-	return true
-}
-
 // resetRepeated is for how long a reset may still be heard, with what clocks are apart. A
 // node that forgot it earlier would take it for a new one, and what was counted since for
 // forgotten. Raising it holds reset clients in memory for longer.
@@ -102,7 +85,7 @@ const resetRepeated = 4 * int64(limit.MaxWidth)
 func (e *Entry) forgettable(now int64) bool {
 	f := &e.rule.Frame
 	live := f.Before(f.Start(now))
-	return e.old() == nil && e.States().Drained(f, live) && e.Reset().At+max(3*f.Width, resetRepeated) < now
+	return len(e.lives()) == 0 && e.States().Drained(f, live) && e.Reset().At+max(3*f.Width, resetRepeated) < now
 }
 
 // sweepDigests drops the digests of windows that nobody compares any more.
