@@ -132,6 +132,7 @@ func missingRecord(w *words, m *Missing) {
 func heldRecord(w *words, h *Held) {
 	w.uint(&h.Name)
 	stampWords(w, &h.Stamp)
+	w.uint(&h.Value)
 }
 
 func stampWords(w *words, s *crdt.Stamp) {

@@ -122,7 +122,9 @@ func genMessage(t *rapid.T) *Message {
 	if has("beat") {
 		m.Beat = genUint64(t, "number")
 	}
-	m.Held = genSlice(t, "held", 5, func() Held { return Held{Name: genUint64(t, "name"), Stamp: genStamp(t, "stamp")} })
+	m.Held = genSlice(t, "held", 5, func() Held {
+		return Held{Name: genUint64(t, "name"), Stamp: genStamp(t, "stamp"), Value: genUint64(t, "text")}
+	})
 	if has("deltas") {
 		m.Deltas = genDeltas(t, 5, 20)
 	}

@@ -207,6 +207,7 @@ type Register struct {
 type Held struct {
 	Name  uint64 // hash of its name
 	Stamp crdt.Stamp
+	Value uint64 // hash of its value: two of one stamp may state different revisions
 }
 
 // ClientReset says that a client of a limit was reset.

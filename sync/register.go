@@ -1,10 +1,6 @@
 package sync
 
-import (
-	"slices"
-
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-)
+import "slices"
 
 // registers is when the limits register is compared.
 type registers struct {
@@ -47,11 +43,17 @@ func (e *Engine) pulls(now int64) {
 	from.pulling.failed(now + from.pulling.pause(int64(e.cfg.BeatInterval)))
 	m := &Message{Kind: KindPull}
 	for _, r := range e.store.Registers() {
-		m.Held = append(m.Held, Held{e.nameHash(r.Name), r.Stamp})
+		m.Held = append(m.Held, e.heldOf(&r))
 	}
 	m.Held = m.Held[:min(len(m.Held), maxHeld)]
 	e.request(now, from, m)
 	from.pull = m.Request
+}
+
+// heldOf names an entry of ours.
+func (e *Engine) heldOf(r *Register) Held {
+	value, _ := e.names.Hash128(r.Value)
+	return Held{Name: e.nameHash(r.Name), Stamp: r.Stamp, Value: value}
 }
 
 // nameHash stands for a limit's name: names are long.
@@ -60,15 +62,16 @@ func (e *Engine) nameHash(name string) uint64 {
 	return hash
 }
 
-// onPull answers with the entries that are newer here than there.
+// onPull answers with the entries that are newer here than there, or state other revisions.
 func (e *Engine) onPull(now int64, p *peer, m *Message) {
-	theirs := make(map[uint64]crdt.Stamp, len(m.Held))
+	theirs := make(map[uint64]Held, len(m.Held))
 	for _, h := range m.Held {
-		theirs[h.Name] = h.Stamp
+		theirs[h.Name] = h
 	}
 	newer := slices.DeleteFunc(e.store.Registers(), func(r Register) bool {
-		stamp, held := theirs[e.nameHash(r.Name)]
-		return held && stamp.Compare(r.Stamp) >= 0
+		ours := e.heldOf(&r)
+		h, held := theirs[ours.Name]
+		return held && (h.Stamp.Compare(r.Stamp) > 0 || h == ours)
 	})
 	e.answerRegisters(now, p, m.Request, newer)
 }

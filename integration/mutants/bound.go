@@ -105,6 +105,6 @@ var boundMistakes = []mistake{
 		{"node/internal/table/merge.go", "now, g.Cur.P+g.Prev.P)", "now, g.Cur.P)"},
 	}},
 	{name: "end the life before a change a window early", edits: []edit{
-		{"node/internal/table/sweep.go", "	if f.Start(now) <= changed+2*f.Width {\n", "	if f.Start(now) <= changed+f.Width {\n"},
+		{"node/internal/table/life.go", "	if f.Start(now) <= changed+2*f.Width {\n", "	if f.Start(now) <= changed+f.Width {\n"},
 	}},
 }
