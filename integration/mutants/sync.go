@@ -118,7 +118,7 @@ var syncMistakes = []mistake{
 		{"sync/register.go", "	from.pulling.failed(now + from.pulling.pause(int64(e.cfg.BeatInterval)))\n", ""},
 	}},
 	{name: "answer a pull with every limit", edits: []edit{
-		{"sync/register.go", "		return held && stamp.Compare(r.Stamp) >= 0\n", "		return false && held && stamp.Compare(r.Stamp) >= 0\n"},
+		{"sync/register.go", "		return held && (h.Stamp.Compare(r.Stamp) > 0 || h == ours)\n", "		return false && held\n"},
 	}},
 	{name: "take limits that nobody asked for", edits: []edit{
 		{"sync/register.go", "	if m.Request != 0 && (m.Request == p.pull || m.Request == p.request.id) {\n", "	if m.Kind == KindPulled {\n"},

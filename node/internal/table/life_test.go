@@ -105,11 +105,29 @@ func (n *lifeNode) begin(first limit.Rule) *lifeNode {
 	return n
 }
 
-func (n *lifeNode) entry() *Entry { return n.Shard(n.key).Find(n.key) }
+// with passes the client's entry to do, if there is one.
+func (n *lifeNode) with(do func(*Entry)) {
+	s := n.Shard(n.key)
+	s.Lock()
+	defer s.Unlock()
+	if e := s.Find(n.key); e != nil {
+		do(e)
+	}
+}
+
+// imitated is the entry as a decision at now would find it.
+func (n *lifeNode) imitated(now int64) *Entry {
+	var look Entry
+	look.Imitate(nil, n.key, n.at(now), now)
+	n.with(func(e *Entry) { look.Imitate(e, n.key, n.at(now), now) })
+	return &look
+}
 
 // admit counts units and returns the reset after which they were counted.
 func (n *lifeNode) admit(now, units int64) crdt.Stamp {
 	s := n.Shard(n.key)
+	s.Lock()
+	defer s.Unlock()
 	e := s.Open(n.key, n.at(now), now)
 	e.rule.Charge(e.States(), now, units)
 	return e.Reset()
@@ -130,13 +148,13 @@ func (n *lifeNode) tell(to *lifeNode, now int64, rowsFirst bool) {
 			all = append(all, &head)
 			return true
 		}
-		if e := n.entry(); e != nil {
+		n.with(func(e *Entry) {
 			e.foldOver(now)
 			e.rule.Roll(e.States(), now)
 			for r, of := range e.each {
 				n.exportLife(&deltasync.Query{}, r, e.Reset(), of, add)
 			}
-		}
+		})
 		for _, d := range all {
 			if d.Replica == 0 {
 				d.Replica = n.cfg.Self
@@ -158,9 +176,7 @@ func (n *lifeNode) tell(to *lifeNode, now int64, rowsFirst bool) {
 
 // looks is what a decision at now would find: all lives, and what is used.
 func (n *lifeNode) looks(now int64) string {
-	var look Entry
-	r := n.at(now)
-	look.Imitate(n.entry(), n.key, r, now)
+	look := n.imitated(now)
 	var out strings.Builder
 	_, _ = fmt.Fprintf(&out, "used %d", look.rule.Used(look.States(), now))
 	for r, of := range look.each {
@@ -177,18 +193,17 @@ func (n *lifeNode) looks(now int64) string {
 
 // watch reports an own total that ran backwards, or ended before its window did.
 func (n *lifeNode) watch(now int64) error {
-	e := n.entry()
-	if e == nil {
-		return nil
-	}
-	is := map[total]crdt.Count{}
-	for r, of := range e.each {
-		for slot, st := range of.All {
-			own := st.Own()
-			is[total{e.name(r), slot, st.Start()}] = own.Cur.Count
-			is[total{e.name(r), slot, r.Frame.Before(st.Start())}] = own.Prev.Count
+	is, reset := map[total]crdt.Count{}, crdt.Stamp{}
+	n.with(func(e *Entry) {
+		reset = e.Reset()
+		for r, of := range e.each {
+			for slot, st := range of.All {
+				own := st.Own()
+				is[total{e.name(r), slot, st.Start()}] = own.Cur.Count
+				is[total{e.name(r), slot, r.Frame.Before(st.Start())}] = own.Prev.Count
+			}
 		}
-	}
+	})
 	for k, was := range n.seen {
 		width := n.rules[0].Frame.Width
 		for _, r := range n.rules {
@@ -196,7 +211,7 @@ func (n *lifeNode) watch(now int64) error {
 				width = r.Frame.Width
 			}
 		}
-		if c := is[k]; (c.P < was.P || c.N < was.N) && k.life.Reset == e.Reset() && k.start+2*width > now {
+		if c := is[k]; (c.P < was.P || c.N < was.N) && k.life.Reset == reset && k.start+2*width > now {
 			return fmt.Errorf("the total of %+v ran backwards from %v to %v", k, was, c)
 		}
 	}
@@ -332,9 +347,7 @@ func playLives(nodes []*lifeNode, rules []limit.Rule, order []lifeStep, late, ro
 	for range 4 {
 		now += width
 		for i, n := range nodes { // one after the other folds what is over
-			if e := n.entry(); e != nil {
-				e.foldOver(now)
-			}
+			n.with(func(e *Entry) { e.foldOver(now) })
 			if a, b := nodes[0].used(now), joiner.used(now); a != b {
 				return fmt.Errorf("later, when %d have folded, %d and %d are used", i+1, a, b)
 			}
@@ -369,15 +382,12 @@ func differ(a, b *lifeNode, now int64) error {
 }
 
 func (n *lifeNode) used(now int64) uint64 {
-	var look Entry
-	look.Imitate(n.entry(), n.key, n.at(now), now)
+	look := n.imitated(now)
 	return look.rule.Used(look.States(), now)
 }
 
 // origins is what digests of origins tell of the client.
 func (n *lifeNode) origins(now int64, w deltasync.Window) (d crdt.Digest) {
-	if e := n.entry(); e != nil {
-		e.addOrigins(&d, now, w)
-	}
+	n.with(func(e *Entry) { e.addOrigins(&d, now, w) })
 	return d
 }
