@@ -45,6 +45,12 @@ func (v view) Exported(name string) (bound float64, degraded bool) {
 	return bound, len(v.Node.degradedBy(sight)) > 0
 }
 
+// Degraded implements inside.View.
+func (v view) Degraded() []string {
+	status := v.engine.Status(v.Node.now())
+	return v.Node.degradedBy(v.Node.sight(&status))
+}
+
 // Unknown implements inside.View.
 func (v view) Unknown() (out []inside.Span) {
 	for _, u := range v.engine.Status(v.Node.now()).Unknown {

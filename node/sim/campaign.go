@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -30,15 +31,17 @@ type Summary struct {
 
 // Row sums up runs.
 type Row struct {
-	Name       string        `json:"name"`
-	Seeds      uint64        `json:"seeds"`
-	Simulated  time.Duration `json:"simulated"`
-	NodeTime   time.Duration `json:"node_time"` // simulated, times nodes
-	Degraded   time.Duration `json:"degraded"`  // how long nodes said so
-	Decisions  uint64        `json:"decisions"`
-	Admitted   uint64        `json:"admitted"`
-	Conforming uint64        `json:"conforming"` // requests that had to be admitted
-	WrongDeny  uint64        `json:"wrongly_denied"`
+	Name      string        `json:"name"`
+	Seeds     uint64        `json:"seeds"`
+	Simulated time.Duration `json:"simulated"`
+	NodeTime  time.Duration `json:"node_time"` // simulated, times nodes
+	Degraded  time.Duration `json:"degraded"`  // how long nodes said so
+	// DegradedBy is as in Result.
+	DegradedBy map[string]time.Duration `json:"degraded_by,omitempty"`
+	Decisions  uint64                   `json:"decisions"`
+	Admitted   uint64                   `json:"admitted"`
+	Conforming uint64                   `json:"conforming"` // requests that had to be admitted
+	WrongDeny  uint64                   `json:"wrongly_denied"`
 	// Overdenied and WorstOverdenied are as in Result.
 	Overdenied      uint64  `json:"overdenied"`
 	WorstOverdenied float64 `json:"worst_overdenied"`
@@ -184,6 +187,12 @@ func (row *Row) add(seed uint64, r *Result) {
 	row.Simulated += r.Simulated
 	row.NodeTime += r.Simulated * time.Duration(r.Scenario.Nodes)
 	row.Degraded += r.Degraded
+	for reason, d := range r.DegradedBy {
+		if row.DegradedBy == nil {
+			row.DegradedBy = map[string]time.Duration{}
+		}
+		row.DegradedBy[reason] += d
+	}
 	row.Decisions += r.Decisions
 	row.Admitted += r.Admitted
 	row.Conforming += r.Conforming
@@ -210,6 +219,14 @@ func (s Summary) String() string {
 			r.Decisions, r.Admitted, r.Conforming, r.WrongDeny, r.Overdenied, r.WorstOverdenied, r.Messages, r.Violations, r.Tightest, r.TightestSeed)
 	}
 	_ = w.Flush()
+	if len(s.Total.DegradedBy) > 0 {
+		_, _ = fmt.Fprintf(&b, "node seconds degraded, of %.0f\n", s.Total.NodeTime.Seconds())
+		w = tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+		for _, reason := range slices.Sorted(maps.Keys(s.Total.DegradedBy)) {
+			_, _ = fmt.Fprintf(w, "%s\t%.0f\t\n", reason, s.Total.DegradedBy[reason].Seconds())
+		}
+		_ = w.Flush()
+	}
 	for _, f := range s.Failed {
 		for _, v := range f.Violations {
 			_, _ = fmt.Fprintf(&b, "seed %d: %s\n", f.Seed, v)

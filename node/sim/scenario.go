@@ -209,6 +209,8 @@ type Result struct {
 	// Degraded is how long nodes said that they were degraded, all nodes together, to the
 	// second.
 	Degraded time.Duration `json:"degraded"`
+	// DegradedBy is the same by reason. A node can have several at once.
+	DegradedBy map[string]time.Duration `json:"degraded_by"`
 	// Messages and Bytes count what all nodes together published while the load ran.
 	Messages  uint64        `json:"messages"`
 	Bytes     uint64        `json:"bytes"`

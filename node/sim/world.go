@@ -94,6 +94,7 @@ func newWorld(sc Scenario, now int64, trace io.Writer) (*world, error) {
 		random:  rand.New(rand.NewPCG(sc.Seed, 1)), //nolint:gosec // repeatable on purpose
 		weather: rand.New(rand.NewPCG(sc.Seed, 2)), //nolint:gosec // repeatable on purpose
 	}
+	w.result.DegradedBy = map[string]time.Duration{}
 	w.network = newNetwork(w)
 	w.oracle = newOracle(w)
 	for range sc.Nodes {
@@ -281,8 +282,11 @@ func (w *world) housekeep(m *member) {
 			m.step.Housekeep()
 			m.totals = w.watch(m, m.totals)
 			w.watchLives(m)
-			if _, degraded := m.step.Inside().Exported(node.DefaultLimit); degraded && w.loading {
+			if reasons := m.step.Inside().Degraded(); len(reasons) > 0 && w.loading {
 				w.result.Degraded += time.Second
+				for _, reason := range reasons {
+					w.result.DegradedBy[reason] += time.Second
+				}
 			}
 			w.housekeep(m)
 		}

@@ -18,6 +18,8 @@ type View interface {
 	// Exported is what the node's statistics say of a limit now: its live bound, in units, and
 	// whether the node is degraded. A limit that the node does not have has no bound.
 	Exported(limit string) (bound float64, degraded bool)
+	// Degraded lists the reasons for which the node says that it is degraded.
+	Degraded() []string
 	// Unknown lists what the other incarnations can have admitted that is not merged here: what
 	// the live bound follows from.
 	Unknown() []Span
