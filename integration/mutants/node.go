@@ -37,9 +37,6 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
 		{"node/internal/table/merge.go", "	if !t.plausible(now, r, d.Start, row) {\n", "	if false {\n"},
 	}},
-	{name: "charge by a glance that is out of date", edits: []edit{
-		{"node/decide.go", "		if !s.Still(&g) {\n", "		if false {\n"},
-	}},
 	{name: "tell nobody what is charged to a cell", edits: []edit{
 		{"node/internal/table/cell.go", "	if send && !r.Silent {\n", "	if send && !r.Silent && false {\n"},
 	}},
