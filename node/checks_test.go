@@ -242,6 +242,9 @@ func TestALimitMayComeWithTheRequest(t *testing.T) {
 	if refused != 102 {
 		t.Errorf("%d policies were refused, want 102", refused)
 	}
+	if d := n.Do(node.Request{Client: "alice", Origin: "another", Policy: &node.Policy{Limit: 1 << 30, Window: time.Hour}}); !d.Allowed {
+		t.Errorf("another origin's: %+v", d)
+	}
 }
 
 func TestWaitTakesAsSoonAsItMay(t *testing.T) {

@@ -67,8 +67,5 @@ func (n *Node) accounts() (out []*tally.Account) {
 	for _, l := range n.limits.All() {
 		out = append(out, l.Account)
 	}
-	for _, l := range n.limits.AllInline() {
-		return append(out, l.Account)
-	}
-	return out
+	return append(out, n.limits.InlineAccount())
 }

@@ -22,8 +22,9 @@ const (
 	OtherOverrides   = limit.OtherOverrides
 	// InlineLimit is the name under which limits that come with requests are counted.
 	InlineLimit = limits.InlineLimit
-	// MaxInlinePolicies caps the different policies that come with requests. One that was
-	// not used for some windows makes room for another.
+	// MaxInlinePolicies caps the different policies that come with requests. At the cap, the
+	// origin that brought most gives up the one that it used least recently: see
+	// Request.Origin. Nobody loses a count by that.
 	MaxInlinePolicies = limits.MaxInline
 )
 

@@ -1,5 +1,7 @@
 package node
 
+import "time"
+
 // Reason says why a decision is what it is.
 type Reason uint8
 
@@ -33,6 +35,8 @@ var reasons = [reasonEnd]struct {
 	class class
 	// waits says that the same request may pass later, though RetryAfter need not say when.
 	waits bool
+	// wait is the RetryAfter, if no limit decided.
+	wait time.Duration
 	// stateless says that the answer takes no look at the client's state: the rule alone
 	// gives it, or the client table has no room for a state.
 	stateless bool
@@ -54,8 +58,8 @@ var reasons = [reasonEnd]struct {
 	ReasonShadow:          {name: "shadow", class: passes},
 	ReasonBadRequest:      {name: "bad_request", class: faulty},
 	ReasonBadPolicy:       {name: "bad_policy", class: faulty},
-	ReasonTooManyPolicies: {name: "too_many_policies", class: lacking, waits: true},
-	ReasonTooManyHeld:     {name: "too_many_reservations", class: lacking, waits: true},
+	ReasonTooManyPolicies: {name: "too_many_policies", class: lacking, waits: true, wait: time.Minute},
+	ReasonTooManyHeld:     {name: "too_many_reservations", class: lacking, waits: true, wait: time.Second},
 }
 
 // class says who answered a request: a limit, or nobody.

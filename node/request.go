@@ -21,8 +21,14 @@ type Request struct {
 	// no limit needs to have. Clients are counted by name and policy: under another policy
 	// they start anew. Such a policy has no Overrides, and no TimeZone other than UTC. Stats
 	// counts all limits that come with requests as one, under the name InlineLimit. A node
-	// knows at most MaxInlinePolicies different policies at once.
+	// knows at most MaxInlinePolicies different policies at once: see Origin.
 	Policy *Policy
+	// Origin is who asks, as far as that matters for what a node shares out among those who
+	// ask: policies that come with requests, and reservations under tokens. Servers set it to
+	// the address of their client. The zero Origin is the program itself. An origin that
+	// brings more policies than there is room for gives up its own, and waits for a minute if
+	// it used all of them within the last one.
+	Origin string
 	// Timeout is how long the reservation's token is valid. 0 means 60 s; at most
 	// MaxTimeout. The later a settlement comes, the less it can give back: drained units
 	// are free again already, and cost that the node took more than a window of at least 15
@@ -177,7 +183,7 @@ func (n *decider) list(q *Request, into []check) []check {
 			continue
 		}
 		var err error
-		if c.limit, err = n.limits.Inline(n.now(), c.name, c.policy); err != nil {
+		if c.limit, err = n.limits.Inline(n.now(), q.Origin, c.name, c.policy); err != nil {
 			c.why = inlineFault(err)
 			return into[:i+1]
 		}
@@ -201,9 +207,7 @@ func inlineFault(err error) Reason {
 func (n *decider) refuse(c *check, t *told) Decision {
 	n.refusals[c.why].Add(1)
 	c.d = Decision{Reason: c.why, Degraded: n.degraded.Load()}
-	if reasons[c.why].waits {
-		c.d.RetryAfter = time.Second // some room may be free again by then
-	}
+	c.d.RetryAfter = reasons[c.why].wait
 	if t != nil {
 		t.note([]check{*c}, c)
 	}

@@ -21,7 +21,8 @@ const settleWithin = 60 * time.Second
 
 // MaxHeld caps the reservations under tokens that nobody has settled yet. The node also
 // remembers the answers of settled ones until their time is over, up to four times as many
-// reservations in all. Raising it costs memory; lowering it refuses reservations sooner.
+// reservations in all. An origin has at most as many as are left for all: see Request.Origin.
+// Raising it costs memory; lowering it refuses reservations sooner.
 const MaxHeld = escrow.MaxOpen
 
 // Reservation is cost that the node takes before anybody knows the real one. Reserve takes
@@ -41,6 +42,7 @@ type Reservation struct {
 	Fault error
 
 	node    *Node
+	origin  string
 	timeout int64
 	holds   []hold // one for each limit that was charged
 	until   int64
@@ -75,7 +77,7 @@ func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
 // limit of the request. If a Check has a cost of its own, Commit leaves it as it is, and
 // only Cancel gives it back.
 func (n *Node) Reserve(q Request) *Reservation {
-	r := &Reservation{node: n, timeout: int64(cmp.Or(q.Timeout, settleWithin))}
+	r := &Reservation{node: n, origin: q.Origin, timeout: int64(cmp.Or(q.Timeout, settleWithin))}
 	t := told{into: r}
 	r.Decision = n.do(&q, &t)
 	r.Fault = t.fault
@@ -114,7 +116,7 @@ func (r *Reservation) Token() (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.token == (escrow.Token{}) {
-		t, err := r.node.escrow.Hold(r.node.now(), r.until, r.settle)
+		t, err := r.node.escrow.Hold(r.node.now(), r.until, r.origin, r.settle)
 		if err != nil {
 			r.node.refusals[ReasonTooManyHeld].Add(1)
 			return "", ErrTooManyHeld

@@ -174,6 +174,30 @@ var nodeMistakes = []mistake{
 	{name: "let clients in without a certificate", edits: []edit{
 		{"cmd/internal/certs/certs.go", "tls.RequireAndVerifyClientCert", "tls.VerifyClientCertIfGiven"},
 	}},
+	{name: "take no policies of others while one origin's fill the room", edits: []edit{
+		{"node/internal/limits/inlines.go", "	if largest == asker {\n", "	if largest != asker {\n		return false\n	}\n	if largest == asker {\n"},
+	}},
+	{name: "forget anybody's policies for those of one origin", edits: []edit{
+		{"node/internal/limits/inlines.go", "		if l.origin == largest {\n", "		if l.origin > 0 {\n"},
+	}},
+	{name: "forget policies that were just used for others of their origin", edits: []edit{
+		{"node/internal/limits/inlines.go", "		case i == 0:\n", "		case i == -2:\n"},
+	}},
+	{name: "keep policies for as long as their window is", edits: []edit{
+		{"node/internal/limits/inlines.go", "		if now-l.used.Load() > inlineIdle {\n", "		if now-l.used.Load() > inlineIdle+int64(l.Newest().Policy.Window) {\n"},
+	}},
+	{name: "compare the windows of any number of layouts", edits: []edit{
+		{"node/internal/limits/inlines.go", "len(x.layouts) >= mostLayouts {\n", "len(x.layouts) < 0 {\n"},
+	}},
+	{name: "let one client of the API hold all reservations", edits: []edit{
+		{"node/internal/escrow/escrow.go", "	if has := s.shares[origin]; origin != \"\" && (", "	if has := s.shares[origin]; origin == \"?\" && ("},
+	}},
+	{name: "let one client's settled reservations take all places", edits: []edit{
+		{"node/internal/escrow/escrow.go", " || has.held >= mostHeld-len(s.held)) {\n", ") {\n"},
+	}},
+	{name: "take each address of a client's network for another client", edits: []edit{
+		{"node/httpapi/request.go", "addr.Prefix(64)", "addr.Prefix(128)"},
+	}},
 	{name: "ask only one node for a refund", edits: []edit{
 		{"node/refund.go", "		r.left -= units\n	}\n", "		r.left -= units\n		r.here.Held = nil\n	}\n"},
 	}},

@@ -64,11 +64,11 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request) {
 	case len(b.requests) == 0:
 		bad("requests", "requests is missing: it must be a list of 1 to "+fmt.Sprint(MaxBatch)+" requests").write(w)
 	case b.allOrNot:
-		a.takeAll(w, b.requests)
+		a.takeAll(w, r, b.requests)
 	default:
 		results := make([]batched, len(b.requests))
 		for i := range b.requests {
-			results[i] = a.takeOne(&b.requests[i])
+			results[i] = a.takeOne(r, &b.requests[i])
 		}
 		ok(w, map[string]any{"results": results})
 	}
@@ -82,8 +82,8 @@ type together struct {
 }
 
 // takeOne decides one request of a batch.
-func (a *api) takeOne(q *request) batched {
-	d := a.node.DoDetailed(q.request())
+func (a *api) takeOne(r *http.Request, q *request) batched {
+	d := a.node.DoDetailed(q.request(r))
 	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
 		p.Title = http.StatusText(p.Status)
 		return batched{Problem: p}
@@ -94,13 +94,13 @@ func (a *api) takeOne(q *request) batched {
 
 // takeAll decides requests that pass together or not at all. They are one request of several
 // limits to the node.
-func (a *api) takeAll(w http.ResponseWriter, requests []request) {
+func (a *api) takeAll(w http.ResponseWriter, r *http.Request, requests []request) {
 	if len(requests) > 1+node.MaxChecks {
 		bad("requests", fmt.Sprintf("requests must be at most %d if they are to pass together", 1+node.MaxChecks)).write(w)
 		return
 	}
 	first := &requests[0]
-	ask := first.request()
+	ask := first.request(r)
 	for i := range requests {
 		q := &requests[i]
 		at := spec.Index("requests", i)

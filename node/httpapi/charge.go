@@ -32,7 +32,7 @@ func (a *api) charge(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	ask := q.request()
+	ask := q.request(r)
 	ask.Timeout = 0
 	d := a.node.Charge(ask)
 	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {

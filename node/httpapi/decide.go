@@ -75,7 +75,7 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	ask := q.request()
+	ask := q.request(r)
 	d := a.node.DoDetailed(ask)
 	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
 		p.write(w)
@@ -131,7 +131,7 @@ func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	ask := q.request()
+	ask := q.request(r)
 	ask.Peek = true
 	d := a.node.DoDetailed(ask)
 	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {

@@ -20,7 +20,7 @@ func refusal(fault error) *problem {
 	case errors.Is(fault, node.ErrTooManyPolicies):
 		return &problem{
 			Status: http.StatusServiceUnavailable, Field: "policy", wait: 60,
-			Detail: fmt.Sprintf("more than %d different policies come with requests: give the limits names, or try again in a minute", node.MaxInlinePolicies),
+			Detail: fmt.Sprintf("more than %d different policies come with requests, most of them from here: give the limits names, or try again in a minute", node.MaxInlinePolicies),
 		}
 	case errors.Is(fault, node.ErrTooManyHeld):
 		return &problem{

@@ -45,7 +45,7 @@ func (a *api) refund(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	ask := q.request()
+	ask := q.request(r)
 	ask.Timeout = 0
 	ctx, stop := context.WithTimeout(r.Context(), settledWithin)
 	defer stop()

@@ -46,7 +46,7 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	ask := q.request()
+	ask := q.request(r)
 	taken := a.node.Reserve(ask)
 	d, fault := taken.Decision, taken.Fault
 	token, err := taken.Token()

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -200,5 +201,44 @@ func TestTooManyPoliciesAreToldToWait(t *testing.T) {
 	wantProblem(t, w, http.StatusServiceUnavailable, "policy")
 	if w.Header().Get("Retry-After") != "60" {
 		t.Errorf("got %v", w.Header())
+	}
+	// Others find room, and so do those whose policies are known.
+	for body, from := range map[string]string{
+		`{"client":"a","policy":{"limit":99999,"window":60}}`: "198.51.100.7:4711",
+		`{"client":"a","policy":{"limit":99998,"window":60}}`: "[2001:db8::7]:4711",
+		`{"client":"a","policy":{"limit":5000,"window":60}}`:  "192.0.2.1:1234",
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost:8080/v1/take", strings.NewReader(body))
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+			t.Errorf("%s from %s: got %d %s", body, from, w.Code, w.Body)
+		}
+	}
+}
+
+// Whatever one client of the API reserves, another one can.
+func TestOneClientOfTheAPIDoesNotHoldAllReservations(t *testing.T) {
+	h := still(t, node.Config{Limit: 1 << 40, Window: time.Second})
+	from := func(address string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost:8080/v1/reserve?client=a&timeout=10m", http.NoBody)
+		r.RemoteAddr = address
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	took := 0
+	for i := range node.MaxHeld {
+		// One client has many addresses of its own network.
+		if from(fmt.Sprintf("[2001:db8::%x]:%d", i&0xffff, 1024+i&0xfff)) != http.StatusOK {
+			break
+		}
+		took++
+	}
+	if took != node.MaxHeld/2 {
+		t.Errorf("one client holds %d, want half of %d", took, node.MaxHeld)
+	}
+	if code := from("198.51.100.7:4711"); code != http.StatusOK {
+		t.Errorf("another client: got %d", code)
 	}
 }

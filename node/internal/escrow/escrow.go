@@ -49,8 +49,9 @@ type Escrow struct {
 	mu     sync.Mutex // guards what follows
 	count  uint64     // ids that were ever made
 	held   map[uint64]*reservation
-	order  []*reservation // those in held, by until
-	open   int            // how many of them are not settled; 0 <= open <= MaxOpen
+	order  []*reservation   // those in held, by until
+	open   int              // how many of them are not settled; 0 <= open <= MaxOpen
+	shares map[string]share // of held, by origin; no zeros, and none for ""
 	passed map[Token]*Passed
 	queue  []*Passed // those in passed
 	// due: of the settlements in queue, none is to be sent before.
@@ -59,6 +60,9 @@ type Escrow struct {
 	// at every step of the protocol.
 	swept int64
 }
+
+// share is what an origin has of the places.
+type share struct{ held, open int }
 
 // Settle settles a reservation for what was really used. It says what it gave back,
 // negative if it charged more, and what it left out above the debt cap.
@@ -72,6 +76,7 @@ type Refund func(life deltasync.Life, units, now int64) (back int64, short delta
 // settled from the start.
 type reservation struct {
 	id      uint64
+	origin  string // whose share it takes
 	until   int64  // the last instant at which it can be settled
 	settle  Settle // called once, then nil
 	answer  deltasync.Settled
@@ -82,23 +87,45 @@ type reservation struct {
 // do not know the secret. The escrow calls refund with its lock held: it must not call the
 // escrow.
 func New(self crdt.Replica, secret deltasync.Secret, refund Refund) *Escrow {
-	return &Escrow{self: self, secret: secret, refund: refund, held: map[uint64]*reservation{}, passed: map[Token]*Passed{}}
+	return &Escrow{self: self, secret: secret, refund: refund, held: map[uint64]*reservation{}, shares: map[string]share{}, passed: map[Token]*Passed{}}
 }
 
-// Hold takes a reservation that can be settled until the instant until, and returns its
-// token. settle is called once at most, with the escrow's lock held: it must not call the
-// escrow. At the cap the error is ErrFull, and nothing is held.
-func (s *Escrow) Hold(now, until int64, settle Settle) (Token, error) {
+// Hold takes a reservation of an origin that can be settled until the instant until, and
+// returns its token. settle is called once at most, with the escrow's lock held: it must not
+// call the escrow. At the cap the error is ErrFull, and nothing is held.
+//
+// An origin may hold as many as there are places left for all. So one alone can take half of
+// them, the next one half of the rest, and a newcomer always finds some (Choudhury and Hahne,
+// Dynamic Queue Length Thresholds, 1998). The origin "" is the program itself, which has only
+// the cap.
+func (s *Escrow) Hold(now, until int64, origin string, settle Settle) (Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now)
 	if s.open >= MaxOpen || len(s.held) >= mostHeld {
 		return Token{}, ErrFull
 	}
-	r := &reservation{id: s.newID(), until: until, settle: settle}
+	if has := s.shares[origin]; origin != "" && (has.open >= MaxOpen-s.open || has.held >= mostHeld-len(s.held)) {
+		return Token{}, ErrFull
+	}
+	r := &reservation{id: s.newID(), origin: origin, until: until, settle: settle}
 	s.keep(r)
 	s.open++
+	s.shared(origin, 1, 1)
 	return Token{Of: s.self, ID: r.id}, nil
+}
+
+// shared changes what an origin has. mu is held.
+func (s *Escrow) shared(origin string, held, open int) {
+	if origin == "" {
+		return
+	}
+	has := s.shares[origin]
+	if has.held, has.open = has.held+held, has.open+open; has == (share{}) {
+		delete(s.shares, origin)
+	} else {
+		s.shares[origin] = has
+	}
 }
 
 // newID makes an id that no escrow has made before. mu is held.
@@ -145,6 +172,7 @@ func (s *Escrow) Settle(now int64, ask deltasync.Settlement) deltasync.Settled {
 		r.answer = deltasync.Settled{ID: ask.ID, Back: back, NotCharged: notCharged, Known: true, Short: short}
 		r.settled, r.settle = true, nil
 		s.open--
+		s.shared(r.origin, 0, -1)
 	}
 	return r.answer
 }
@@ -162,10 +190,13 @@ func (s *Escrow) Expire(now int64) {
 func (s *Escrow) expire(now int64) {
 	gone := 0
 	for gone < len(s.order) && s.order[gone].until < now {
-		if !s.order[gone].settled {
+		r, open := s.order[gone], 0
+		if !r.settled {
 			s.open--
+			open = -1
 		}
-		delete(s.held, s.order[gone].id)
+		s.shared(r.origin, -1, open)
+		delete(s.held, r.id)
 		gone++
 	}
 	clear(s.order[:gone])

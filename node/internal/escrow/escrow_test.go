@@ -27,7 +27,7 @@ func newEscrow() *Escrow {
 // hold holds a reservation of 10 units for so long.
 func hold(t *testing.T, s *Escrow, now, length int64) Token {
 	t.Helper()
-	token, err := s.Hold(now, now+length, func(actual int64) (int64, int64, deltasync.Shortfall) { return 10 - actual, 0, 0 })
+	token, err := s.Hold(now, now+length, "", func(actual int64) (int64, int64, deltasync.Shortfall) { return 10 - actual, 0, 0 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func (t Token) settle(actual int64) deltasync.Settlement {
 func TestTheFirstSettlementCountsAndIsAnsweredAgain(t *testing.T) {
 	s := newEscrow()
 	calls := 0
-	token, err := s.Hold(begin, begin+second, func(actual int64) (int64, int64, deltasync.Shortfall) { calls++; return 10 - actual, 3, 0 })
+	token, err := s.Hold(begin, begin+second, "", func(actual int64) (int64, int64, deltasync.Shortfall) { calls++; return 10 - actual, 3, 0 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestHeldReservationsAreCapped(t *testing.T) {
 		tokens = append(tokens, hold(t, s, begin, 60*second))
 	}
 	refused := func(now int64) bool {
-		_, err := s.Hold(now, now+second, nil)
+		_, err := s.Hold(now, now+second, "", nil)
 		return errors.Is(err, ErrFull)
 	}
 	if !refused(begin) {
@@ -128,6 +128,48 @@ func TestHeldReservationsAreCapped(t *testing.T) {
 	}
 	if refused(begin + 61*second) {
 		t.Error("refused after all others are over")
+	}
+}
+
+// However many one origin holds or has settled, others find places.
+func TestNoOriginTakesAllPlaces(t *testing.T) {
+	settle := func(int64) (int64, int64, deltasync.Shortfall) { return 0, 0, 0 }
+	for name, c := range map[string]struct {
+		settles bool
+		most    int
+	}{"open ones": {false, MaxOpen}, "settled ones": {true, mostHeld}} {
+		s := newEscrow()
+		fill := func(origin string, now int64) (n int) {
+			for {
+				token, err := s.Hold(now, now+60*second, origin, settle)
+				if err != nil {
+					return n
+				}
+				if n++; c.settles {
+					s.Settle(now, token.settle(0))
+				}
+			}
+		}
+		left := c.most
+		for _, origin := range []string{"greedy", "next", "third"} {
+			if got := fill(origin, begin); got != left/2 {
+				t.Errorf("%s: %s holds %d of the %d that were left, want half", name, origin, got, left)
+			} else {
+				left -= got
+			}
+		}
+		if fill("honest", begin) < 1000 {
+			t.Errorf("%s: nothing is left for others", name)
+		}
+		if len(s.shares) != 4 {
+			t.Errorf("%s: %d shares", name, len(s.shares))
+		}
+		if s.Expire(begin + 61*second); len(s.shares) != 0 || s.open != 0 {
+			t.Errorf("%s: %d shares are left, %d open", name, len(s.shares), s.open)
+		}
+		if got := fill("", begin+62*second); got != c.most {
+			t.Errorf("%s: the program itself holds %d of %d", name, got, c.most)
+		}
 	}
 }
 

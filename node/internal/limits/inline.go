@@ -2,14 +2,13 @@ package limits
 
 import (
 	"errors"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -17,16 +16,11 @@ import (
 // "called", because dashboards and alerts select by it.
 const InlineLimit = "called"
 
-// MaxInline caps the inline limits that are known at once. One that was not used for some
-// windows makes room for another. Raising the cap lets requests take more memory and makes
-// a new limit slower to add, since that copies the maps. Lowering it refuses more policies.
-const MaxInline = 1024
-
 // Errors of Inline.
 var (
 	ErrBadName       = errors.New("node: no limit can have this name")
 	ErrBadPolicy     = errors.New("node: the policy that came with the request is not valid")
-	ErrTooManyInline = errors.New("node: too many different policies come with requests; try again in a minute")
+	ErrTooManyInline = errors.New("node: too many different policies come with requests of one origin; try again in a minute")
 )
 
 // inlinePolicy is a policy that came with a request. It is its own name and its only
@@ -133,27 +127,10 @@ func parseInline(name string) (c inlinePolicy, err error) {
 	return c, nil
 }
 
-// inlineLimits are the inline limits that are known. Readers take no lock: a change stores
-// another value.
-type inlineLimits struct {
-	byPolicy map[inlinePolicy]*Limit
-	byName   map[string]*Limit
-}
-
-// AllInline lists the inline limits that are known, in the order of their names on the wire.
-func (g *Registry) AllInline() []*Limit {
-	byName := g.inline.Load().byName
-	all := make([]*Limit, 0, len(byName))
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		all = append(all, byName[name])
-	}
-	return all
-}
-
-// Inline is the limit of a policy that came with a request under a name, which may be empty.
-// The error is ErrBadName, ErrBadPolicy or ErrTooManyInline. It is wait-free, and allocates
-// nothing, for a limit that is known.
-func (g *Registry) Inline(now int64, name string, p *limit.Policy) (*Limit, error) {
+// Inline is the limit of a policy that came with a request of an origin under a name, which
+// may be empty. The error is ErrBadName, ErrBadPolicy or ErrTooManyInline. For a limit that is
+// known it allocates nothing, and takes no lock unless the limit is new.
+func (g *Registry) Inline(now int64, origin, name string, p *limit.Policy) (*Limit, error) {
 	if name != "" && ValidName(name) != nil {
 		return nil, ErrBadName
 	}
@@ -161,68 +138,62 @@ func (g *Registry) Inline(now int64, name string, p *limit.Policy) (*Limit, erro
 	if !ok {
 		return nil, ErrBadPolicy
 	}
-	if l := g.inline.Load().byPolicy[c]; l != nil {
+	if l := g.inline.find(c); l != nil {
 		l.touch(now)
 		return l, nil
 	}
 	if p.Validate() != nil {
 		return nil, ErrBadPolicy
 	}
-	if l := g.addInline(now, c); l != nil {
+	if l := g.addInline(now, g.inline.origin(origin), c); l != nil {
 		return l, nil
 	}
 	return nil, ErrTooManyInline
 }
 
-// OnWire is the limit that a peer's message names, nil if there is none. An inline limit is
+// OnWire is the limit that a message of a peer names, nil if there is none. An inline limit is
 // made from its name, if that is valid and there is room.
-func (g *Registry) OnWire(now int64, name string) *Limit {
+func (g *Registry) OnWire(now int64, peer crdt.Replica, name string) *Limit {
 	if !strings.HasPrefix(name, inlineMark) {
 		return g.Get(name)
 	}
-	if l := g.inline.Load().byName[name]; l != nil {
-		l.touch(now)
-		return l
-	}
 	c, err := parseInline(name)
-	if p := c.policy(); err != nil || p.Validate() != nil {
-		return nil
-	}
-	return g.addInline(now, c)
-}
-
-// addInline makes the limit of a valid policy, nil if there is no room.
-func (g *Registry) addInline(now int64, c inlinePolicy) *Limit {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	held := g.inline.Load()
-	if l := held.byPolicy[c]; l != nil {
-		return l // another goroutine was first
-	}
-	next := &inlineLimits{byPolicy: maps.Clone(held.byPolicy), byName: maps.Clone(held.byName)}
-	if len(next.byPolicy) >= MaxInline {
-		maps.DeleteFunc(next.byPolicy, func(_ inlinePolicy, l *Limit) bool { return l.idle(now) })
-		maps.DeleteFunc(next.byName, func(_ string, l *Limit) bool { return l.idle(now) })
-		if len(next.byPolicy) >= MaxInline {
-			return nil
-		}
-	}
-	l := newLimit(c.name(), 0, g.cfg.Keys)
-	l.Account = g.inlineAccount
-	r, err := l.newRevision(c.policy(), crdt.Stamp{})
 	if err != nil {
 		return nil
 	}
-	if own := &r.Rules[0]; own.Policy.Algorithm == limit.GCRA {
-		own.Frame.Width = coarse(own.Frame.Width)
-		r.Frames[0].Width = own.Frame.Width
+	if l := g.inline.find(c); l != nil {
+		l.touch(now)
+		return l
 	}
-	l.insert(now, r)
-	l.touch(now)
-	next.byPolicy[c], next.byName[l.Name] = l, l
-	g.inline.Store(next)
-	return l
+	if p := c.policy(); p.Validate() != nil {
+		return nil
+	}
+	return g.addInline(now, uint64(peer), c)
 }
+
+// addInline makes the limit of a valid policy, nil if there is no room.
+func (g *Registry) addInline(now int64, origin uint64, c inlinePolicy) *Limit {
+	return g.inline.add(now, origin, c, func() *Limit {
+		l := newLimit(c.name(), 0, g.cfg.Keys)
+		l.Account = g.inlineAccount
+		r, err := l.newRevision(c.policy(), crdt.Stamp{})
+		if err != nil {
+			return nil
+		}
+		if own := &r.Rules[0]; own.Policy.Algorithm == limit.GCRA {
+			own.Frame.Width = coarse(own.Frame.Width)
+			r.Frames[0].Width = own.Frame.Width
+		}
+		l.insert(now, r)
+		return l
+	})
+}
+
+// AllInline lists the inline limits that are known, in any order.
+func (g *Registry) AllInline() []*Limit { return g.inline.all() }
+
+// InlineAccount is the account of all inline limits.
+func (g *Registry) InlineAccount() *tally.Account { return g.inlineAccount }
 
 // coarse is the next of three widths for GCRA. Beats list the windows of each width that
 // there is, and requests may come with as many widths as they like.

@@ -41,7 +41,7 @@ func FuzzInlineName(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		g := newRegistry(t, nil, 0)
-		l := g.OnWire(now, inlineMark+strings.TrimPrefix(name, inlineMark))
+		l := g.OnWire(now, 7, inlineMark+strings.TrimPrefix(name, inlineMark))
 		if l == nil {
 			return
 		}
@@ -59,7 +59,7 @@ func TestInlineLimitsHaveFewWidths(t *testing.T) {
 	g := newRegistry(t, nil, 0)
 	widths := map[time.Duration]bool{}
 	for seconds := range 100 {
-		l, err := g.Inline(now, "", &limit.Policy{Limit: 5, Window: time.Duration(seconds+1) * time.Second})
+		l, err := g.Inline(now, "", "", &limit.Policy{Limit: 5, Window: time.Duration(seconds+1) * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,9 @@ type Limit struct {
 	late    atomic.Pointer[[]late] // oldest first, at most maxLate
 	// lateUnits are the bits of the sum of what was admitted late.
 	lateUnits atomic.Uint64
-	used      atomic.Int64 // inline limits only: when it was last asked for
+	// These are for inline limits only: when it was last asked for, and who brought it.
+	used   atomic.Int64
+	origin uint64 // under the mu of inlines
 }
 
 // chain is a limit's revisions, and which of them was in force when that was last looked up.
@@ -201,11 +203,4 @@ func (l *Limit) touch(now int64) {
 	if used := l.used.Load(); now-used > int64(time.Second) {
 		l.used.Store(now)
 	}
-}
-
-// idle reports whether nobody counts under an inline limit any more. A client whose debt
-// lasts longer still decides by the rule that its entry has.
-func (l *Limit) idle(now int64) bool {
-	r := &l.Newest().Rules[0]
-	return now-l.used.Load() > 3*r.Frame.Width+r.GCRA.Depth()
 }

@@ -72,7 +72,7 @@ type Observer interface {
 type Registry struct {
 	cfg    Config
 	byName atomic.Pointer[map[string]*Limit]
-	inline atomic.Pointer[inlineLimits]
+	inline *inlines
 	// inlineAccount is that of all inline limits.
 	inlineAccount *tally.Account
 	// baseDigest sums up the limits of base that are in force as this node is configured, so
@@ -88,7 +88,7 @@ type Registry struct {
 	lastIndex, counted int
 	free               []int
 
-	mu         sync.Mutex // guards the fields below, and every change of byName and inline
+	mu         sync.Mutex // guards the fields below, and every change of byName
 	base       map[string]limit.Policy
 	baseAt     int64
 	ownDigests map[string]crdt.Digest
@@ -113,7 +113,7 @@ func New(cfg Config) (*Registry, error) {
 		set: map[string]deltasync.Register{}, setDigests: map[string]crdt.Digest{}, history: map[string][]statement{}, pending: map[string]statement{},
 		inlineAccount: &tally.Account{Name: InlineLimit},
 	}
-	g.inline.Store(&inlineLimits{byPolicy: map[inlinePolicy]*Limit{}, byName: map[string]*Limit{}})
+	g.inline = newInlines()
 	g.configured(cfg.Configured)
 	limits := map[string]*Limit{}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Configured)) {
@@ -144,15 +144,6 @@ func (g *Registry) All() []*Limit {
 	limits := slices.Collect(maps.Values(*g.byName.Load()))
 	slices.SortFunc(limits, func(a, b *Limit) int { return strings.Compare(a.Name, b.Name) })
 	return limits
-}
-
-// Each yields every limit in the order of their names, inline ones last.
-func (g *Registry) Each(yield func(*Limit) bool) {
-	for _, l := range append(g.All(), g.AllInline()...) {
-		if !yield(l) {
-			return
-		}
-	}
 }
 
 // Configured is what the node is configured with under a name, defaults filled in; nil if it

@@ -12,7 +12,7 @@ import (
 // delta is of a newer revision than was heard of here, so that it is worth asking for again.
 // It implements the table's view of limits.
 func (g *Registry) RuleOf(now int64, d *crdt.Delta) (r *limit.Rule, a *tally.Account, known bool) {
-	l := g.OnWire(now, d.Limit)
+	l := g.OnWire(now, d.Replica, d.Limit)
 	if l == nil {
 		g.cfg.Dropped.Add(tally.DropLimit, len(d.Rows))
 		// No message will bring a limit that is configured elsewhere. One may bring a limit
@@ -35,16 +35,21 @@ func (g *Registry) RuleOf(now int64, d *crdt.Delta) (r *limit.Rule, a *tally.Acc
 func (g *Registry) Windows(now int64) []deltasync.Window {
 	var out []deltasync.Window
 	seen := map[deltasync.Window]bool{}
-	for l := range g.Each {
-		for _, r := range l.Revisions() {
-			for _, f := range r.Frames {
-				current := deltasync.Window{Width: f.Width, Start: f.Start(now)}
-				if !seen[current] {
-					seen[current] = true
-					out = append(out, current, deltasync.Window{Width: f.Width, Start: f.Before(current.Start)})
-				}
+	add := func(frames []crdt.Frame) {
+		for i := range frames {
+			f := &frames[i]
+			current := deltasync.Window{Width: f.Width, Start: f.Start(now)}
+			if !seen[current] {
+				seen[current] = true
+				out = append(out, current, deltasync.Window{Width: f.Width, Start: f.Before(current.Start)})
 			}
 		}
 	}
+	for _, l := range g.All() {
+		for _, r := range l.Revisions() {
+			add(r.Frames)
+		}
+	}
+	add(*g.inline.frames.Load())
 	return out
 }
