@@ -119,6 +119,10 @@ func (w *world) decide(m *member, limits []string, client string, cost int64, re
 
 func (w *world) request(m *member, s *Stream, cost int64) {
 	client := w.client(s)
+	if s.Charge > 0 && w.random.Float64() < s.Charge {
+		w.charge(m, s.limits(), client, cost)
+		return
+	}
 	d, hold, of := w.decide(m, s.limits(), client, cost, s.Cancel > 0 && w.random.Float64() < s.Cancel)
 	if d.Allowed && hold != nil {
 		w.settleLater(m, s, client, hold, of)

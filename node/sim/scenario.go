@@ -89,6 +89,8 @@ type Stream struct {
 	// Cancel is the share of requests that are reservations. The stream settles each one
 	// later, mostly for less than it reserved.
 	Cancel float64 `json:"cancel"`
+	// Charge is the share of requests that are charges of what was used already.
+	Charge float64 `json:"charge,omitempty"`
 	// Also names further limits that have to admit each request.
 	Also []string `json:"also"`
 }
@@ -193,6 +195,9 @@ type Result struct {
 	// default limit.
 	Reserved uint64 `json:"reserved"`
 	Returned uint64 `json:"returned"`
+	// Charged and NotCharged are the units that charges counted, and left out above the debt cap.
+	Charged    uint64 `json:"charged"`
+	NotCharged uint64 `json:"not_charged"`
 	// Audited counts the sums of counters that the oracle compared with what was charged
 	// and given back: none where clocks differ or a client has several lives.
 	Audited    uint64 `json:"audited"`
