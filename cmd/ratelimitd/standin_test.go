@@ -133,17 +133,21 @@ func TestTheProgramStandsIn(t *testing.T) {
 // freePorts are ports of loopback that nobody has at the moment.
 func freePorts(t *testing.T, n int) (ports []string) {
 	t.Helper()
+	var all []net.Listener // open at once, so that no port comes twice
 	for range n {
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
+		all = append(all, l)
 		_, port, err := net.SplitHostPort(l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		ports = append(ports, port)
+	}
+	for _, l := range all {
+		_ = l.Close()
 	}
 	return ports
 }
