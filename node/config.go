@@ -51,6 +51,12 @@ type Config struct {
 	// bound leaves out what was admitted before.
 	LastRun Run
 
+	// SavedMembers is what SaveMembers returned in an earlier run. A node that restarts while
+	// it is cut off knows by it how many nodes there are, and takes the clients' shares of the
+	// time before as used up. A text that cannot be read is no error: the node then counts with
+	// one node that it does not hear, until the nodes that it hears know of nobody else.
+	SavedMembers []byte
+
 	// Nodes is the number of nodes in the cluster, if you know it. A node that is cut off
 	// from its start cannot find it out. It matters only to limits whose OnIsolation is not
 	// keep. Default: the number of nodes that were heard and did not say bye.

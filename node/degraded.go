@@ -197,7 +197,7 @@ func (n *Node) sight(status *deltasync.Status) *limits.Sight {
 	n.sightings.mu.Unlock()
 	return &limits.Sight{
 		Sync: status, Flush: n.cfg.Flush, Tolerance: n.cfg.ClockTolerance, Own: &own,
-		Never:    !n.offline && !n.cfg.Alone && !status.Heard,
+		Never:    !n.offline && !n.cfg.Alone && !status.Heard && (!n.members.known || len(n.members.names) > 0),
 		Isolated: n.isolation.Group().Isolated(),
 		Open:     n.onFull == FullOpen && n.table.Clients() >= n.cfg.MaxClients,
 	}

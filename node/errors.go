@@ -21,6 +21,7 @@ var (
 	ErrTooManyResets = limits.ErrTooManyResets
 	// ErrClockAhead is the answer of SetLimit, DeleteLimit and Configure at a node whose time is
 	// ahead of its wall clock by more than Config.ClockTolerance: peers would refuse the change.
+	// It is Ready's answer if the node has a network. See Node.ClockAhead.
 	ErrClockAhead = errors.New("node: this node's time is ahead of the wall clock, so peers would refuse the change: ask another node, or restart this one")
 	// ErrUnknownReservation is Commit's answer to a token under which no node holds a
 	// reservation. Perhaps its time is over, or the node that made it is gone. The cost of

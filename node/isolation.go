@@ -18,6 +18,7 @@ func (n viewer) View(v deltasync.View) (told bool) {
 		told = n.table.Joined(n.now())
 	}
 	members := max(v.Members, n.cfg.Nodes)
+	n.isolation.Restarted(!v.Joined && !n.cfg.Alone && (n.members.lost || len(n.members.names) > 0))
 	n.isolation.Set(n.now(), !n.offline && (v.Isolated || v.Visible < members), v.Visible, members)
 	return told
 }

@@ -40,6 +40,7 @@ type Node struct {
 	replica crdt.Replica
 	began   int64        // by our clock
 	def     *Limiter     // of the limit "default"
+	members restored     // from an earlier run
 	ahead   atomic.Int64 // nanoseconds that the clock is ahead of the wall clock, at the last look
 
 	resets limits.Resets
@@ -146,6 +147,9 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		return n.table.GiveBack(life, units, now, !n.offline)
 	})
 	n.def = n.Limiter(DefaultLimit)
+	if n.members, err = restoreMembers(cfg.SavedMembers); err != nil {
+		n.log.Warn("the saved names of the other nodes cannot be read: this node counts with one that it does not hear, until all that it hears know of nobody else", "error", err)
+	}
 	if now := cfg.wall(); now > clock.Latest {
 		return nil, fmt.Errorf("node: configuration: %w", &FieldError{Field: "now", Value: time.Unix(0, now), Reason: "the clock is later than limits can be counted; set it right"})
 	}
@@ -168,7 +172,8 @@ func (unborn) Close() error              { return nil }
 func (n *Node) engineConfig() deltasync.Config {
 	return deltasync.Config{
 		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
-		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(), Seed: uint64(n.replica),
+		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
+		Members: n.members.names, Lost: n.members.lost, Seed: uint64(n.replica),
 	}
 }
 
@@ -235,6 +240,18 @@ func (n *Node) lookAtClock() {
 // tolerate, at the last look.
 func (n *Node) clockAhead() bool { return time.Duration(n.ahead.Load()) > n.cfg.ClockTolerance }
 
+// ClockAhead is how far this node's time is ahead of its wall clock if that is more than peers
+// tolerate, and 0 otherwise. The wall clock was wrong for a moment, then. Time does not step
+// back within one incarnation, so the node would count apart until the wall clock catches up.
+// Close it and open another one, which has the right time and takes a snapshot from its peers;
+// ratelimitd does so.
+func (n *Node) ClockAhead() time.Duration {
+	if !n.clockAhead() {
+		return 0
+	}
+	return time.Duration(n.ahead.Load())
+}
+
 // loopUrgent asks the protocol to flush soon. It never blocks.
 func (n *Node) loopUrgent() { n.protocol.Urgent() }
 
@@ -246,14 +263,17 @@ func (n *Node) Allow(clientID string) bool { return n.def.Allow(clientID) }
 // Take asks the limit "default" for cost units.
 func (n *Node) Take(clientID string, cost int64) Decision { return n.def.Take(clientID, cost) }
 
-// Ready returns nil once the node has joined its cluster, ErrJoining before that, and
-// ErrClosed after Close. The node makes decisions all the while.
+// Ready returns nil once the node has joined its cluster, ErrJoining before that,
+// ErrClockAhead while peers refuse what it counts, and ErrClosed after Close. The node makes
+// decisions all the while.
 func (n *Node) Ready() error {
 	switch {
 	case n.closed.Load():
 		return ErrClosed
 	case !n.protocol.Ready():
 		return ErrJoining
+	case !n.offline && n.clockAhead():
+		return ErrClockAhead
 	}
 	return nil
 }

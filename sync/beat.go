@@ -11,7 +11,7 @@ const beatSoonWithin = int64(20e6)
 // has flushed all that is due, so the digests hold what deltas up to Seq have carried.
 func (e *Engine) beat(now int64) {
 	e.nextBeat = now + int64(e.cfg.BeatInterval)
-	m := &Message{Kind: KindBeat, Beat: e.members.echoes.next(now), Seq: e.seq, Joining: !e.join.ready, Limits: e.store.RegistersDigest(), Base: e.store.BaseDigest()}
+	m := &Message{Kind: KindBeat, Beat: e.members.echoes.next(now), Seq: e.seq, Joining: !e.join.ready, Members: uint64(1 + len(e.members.roster.valid())), Unsure: e.members.unsure(), Limits: e.store.RegistersDigest(), Base: e.store.BaseDigest()}
 	for _, p := range e.members.peers {
 		if p.state == PeerAlive && p.lag.some {
 			m.Heard = append(m.Heard, Heard{Replica: p.replica, Beat: p.beat, Member: p.confirmed, Lag: p.bearing.recent.least()})
@@ -46,6 +46,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		return
 	}
 	p.joining, p.limits = m.Joining, m.Limits
+	e.members.reckon(p, m)
 	if m.Limits == e.store.RegistersDigest() { // otherwise a change is on its way to one of the two
 		e.compareLimits(p, m.Base != e.store.BaseDigest())
 	}

@@ -21,6 +21,10 @@ type Config struct {
 	// Alone says that no peers are expected: the node is ready at once. Peers may come
 	// all the same.
 	Alone bool
+	// Members are the names of the other nodes that were members when this node last ran,
+	// and Lost says that they cannot be told any more. Both count for nothing if Alone.
+	Members []string
+	Lost    bool
 	// Interval is how long an admission may wait before it is sent, unless its client's
 	// quantum sends it sooner. Default DefaultInterval, at most MaxInterval.
 	Interval time.Duration

@@ -100,7 +100,8 @@ func NewEngine(cfg Config, store Store, now int64) *Engine {
 		started: now, nextFlush: now + int64(cfg.Interval), nextBeat: now,
 		join: joining{startedAt: now},
 	}
-	e.members = members{cfg: cfg, events: e.event, started: now, told: map[crdt.Replica]int64{}, inherited: map[crdt.Replica]inherited{}}
+	e.members = members{cfg: cfg, events: e.event, started: now, coming: true, told: map[crdt.Replica]int64{}, inherited: map[crdt.Replica]inherited{}}
+	e.members.roster.restore(&cfg)
 	e.stats.init()
 	if cfg.Alone { // nobody is to tell
 		e.members.succeed(now)
@@ -155,6 +156,7 @@ func (e *Engine) tick(now int64) {
 	if e.members.age(now) {
 		e.showPeers(now)
 	}
+	e.members.outdate(now)
 	e.showGroup(now)
 	if e.connected {
 		e.publish(now)

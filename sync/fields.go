@@ -47,6 +47,8 @@ var fields = [...]field{
 	30: signed("Before", 0, crdt.End, func(m *Message) *int64 { return &m.Before }),
 	31: number("Beat", func(m *Message) *uint64 { return &m.Beat }),
 	32: records("Held", maxHeld, func(m *Message) *[]Held { return &m.Held }, heldRecord),
+	33: number("Members", func(m *Message) *uint64 { return &m.Members }),
+	34: truth("Unsure", func(m *Message) *bool { return &m.Unsure }),
 }
 
 // The records. A word that holds a time is an int64's bits.

@@ -50,7 +50,7 @@ func (ms *members) confirm(now int64, p *peer, number uint64) {
 	}
 	if !p.left {
 		if p.node != ms.cfg.Node {
-			ms.roster.add(p.node)
+			ms.roster.heard(p.node)
 		}
 		ms.events(EventPeerJoined, p, "")
 	}

@@ -154,7 +154,7 @@ func genMessage(t *rapid.T) *Message {
 	m.Known = genSlice(t, "known", 5, func() Known {
 		return Known{Replica: genReplica(t, "silent"), Merged: genUint64(t, "merged"), Bye: genUint64(t, "bye")}
 	})
-	m.Limits, m.Base = genDigest(t), genDigest(t)
+	m.Limits, m.Base, m.Members, m.Unsure = genDigest(t), genDigest(t), genUint64(t, "members"), has("unsure")
 	m.Regs = genSlice(t, "registers", 4, func() Register {
 		r := Register{Name: rapid.StringN(0, 16, maxName).Draw(t, "register"), Stamp: genStamp(t, "stamp")}
 		if v := rapid.SliceOfN(rapid.Byte(), 0, 400).Draw(t, "value"); len(v) > 0 {

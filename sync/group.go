@@ -47,7 +47,7 @@ func (ms *members) nextDeaf(now int64) int64 {
 // findGroup looks at members alone. Nodes that hear each other only partly cannot divide
 // anything among themselves, so then each counts for itself alone.
 func (ms *members) findGroup(now int64, connected bool) company {
-	size := 1 + len(ms.roster.names)
+	size := ms.size()
 	if !connected {
 		return company{size, 1, size > 1 || !ms.cfg.Alone}
 	}
@@ -63,6 +63,7 @@ func (ms *members) findGroup(now int64, connected bool) company {
 	for _, name := range ms.roster.names {
 		isolated = isolated || !slices.Contains(heard, name)
 	}
+	isolated = isolated || size > ms.roster.own()
 	if !isolated {
 		return company{size, size, false}
 	}

@@ -269,7 +269,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		"Of": number, "Since": number, "Have": records, "Cursor": number, "Next": number,
 		"Last": truth, "Done": truth, "Page": number, "Origins": records, "Base": number,
 		"Settlements": records, "Settled": records, "Known": records, "Beyond": records,
-		"Missing": records, "Refunds": records, "Founded": number, "Before": number, "Beat": number, "Held": records,
+		"Missing": records, "Refunds": records, "Founded": number, "Before": number, "Beat": number, "Held": records, "Members": number, "Unsure": truth,
 	}
 	r := newReader(testSecret, testSelf)
 	for field := 1; field < len(fields); field++ {

@@ -83,6 +83,7 @@ func (j *joining) tick(e *Engine, now int64) {
 		if !j.settled && e.members.settled() {
 			j.settled = true
 			e.members.succeed(now)
+			e.members.coming = false
 		}
 		return
 	}

@@ -29,6 +29,8 @@ type members struct {
 	peers []*peer
 	// roster is the nodes that count as members, by name (S9).
 	roster roster
+	// coming: this node does not know yet what its peers know.
+	coming bool
 	// started is when we began to listen, by our clock.
 	started int64
 	// heard: some other incarnation was heard. It stays true.
@@ -125,6 +127,9 @@ func (ms *members) hear(now int64, m *Message) (p *peer, fresh, appeared bool) {
 	if m.Kind == KindBeat {
 		p.beat = m.Beat
 	}
+	if p.confirmed && p.node != ms.cfg.Node && !p.left && m.Kind != KindBye {
+		ms.roster.heard(p.node) // also if another incarnation of that name said bye
+	}
 	if p.state != PeerAlive && !p.left {
 		appeared = true
 		p.contact()
@@ -192,9 +197,7 @@ func (ms *members) bye(now int64, p *peer) bool {
 	if !p.confirmed { // a recording strikes nobody off
 		return true
 	}
-	if !slices.ContainsFunc(ms.peers, func(other *peer) bool {
-		return other.node == p.node && other.state == PeerAlive && other.confirmed
-	}) {
+	if !slices.ContainsFunc(ms.peers, func(other *peer) bool { return other.twin(p) }) {
 		ms.roster.remove(p.node)
 	}
 	ms.events(EventPeerLeft, p, "said bye")
@@ -207,8 +210,8 @@ func (ms *members) admits(p *peer) bool {
 	if p.left || p.state != PeerGone {
 		return !p.left
 	}
-	return ms.roster.has(p.node) && !slices.ContainsFunc(ms.peers, func(other *peer) bool {
-		return other.confirmed && other.node == p.node && (other.heardAt > p.heardAt || other.heardAt == p.heardAt && other.replica > p.replica)
+	return p.replacedAt == 0 && ms.roster.has(p.node) && !slices.ContainsFunc(ms.peers, func(other *peer) bool {
+		return other != p && other.confirmed && other.node == p.node && !p.twin(other)
 	})
 }
 

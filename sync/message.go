@@ -108,6 +108,10 @@ type Message struct {
 
 	// Joining is true in beats and rows until the sender has merged a snapshot.
 	Joining bool
+	// Members is in beats: how many nodes there are for all that the sender knows by itself,
+	// with itself. Unsure says that there may be more, or fewer.
+	Members uint64
+	Unsure  bool
 	Heard   []Heard      // beat: the peers that the sender hears
 	Roots   []Root       // beat: digests of the sender's own counters, and of silent replicas'
 	Known   []Known      // beat: what the sender knows of replicas that it does not hear

@@ -100,6 +100,12 @@ type peer struct {
 	// deafLogged: the log has this spell of not hearing us.
 	deafLogged bool
 
+	// members is how many nodes there are for all that it knows by itself, 0 before it said
+	// so; unsure, that there may be more. told: it has said since we came that there are more
+	// than we know.
+	members      int
+	unsure, told bool
+
 	// limits is the digest of its limits register in its last beat, 0 before one.
 	limits crdt.Digest
 	// pull is the number of the question under way for newer entries, 0 for none, and pulling
@@ -122,6 +128,14 @@ func (p *peer) contact() {
 	if p.mismatch.failures > 0 {
 		p.mismatch = backoff{failures: 1} // it still differs (S6)
 	}
+}
+
+// twin reports whether p may be there beside another incarnation of its node: it did not
+// say bye, and it was heard since the other one came, or came later. A node that starts anew
+// is not heard any more under its earlier incarnation.
+func (p *peer) twin(other *peer) bool {
+	return p != other && p.node == other.node && p.confirmed && !p.left && p.replacedAt == 0 &&
+		(p.metAt > other.metAt || p.heardAt > other.metAt+lateAfter)
 }
 
 // behind reports whether something that the peer sent is missing here.

@@ -50,6 +50,8 @@ type Status struct {
 	Silent []Known
 	// Heard says that another incarnation was heard at least once.
 	Heard bool
+	// Roster is the names of the other nodes that count as members, in order.
+	Roster []string
 	// Settled says that this node was ready once, and that all peers that it heard by then
 	// knew it and had told all that they knew. It stays true.
 	Settled bool
@@ -74,7 +76,7 @@ func (e *Engine) Status(now int64) Status {
 	s := Status{
 		Connected: e.connected, Ready: e.Ready(), Partial: e.members.founding.before != 0 && (e.members.heard || !e.cfg.Alone), FoundedAgo: now - e.members.founding.at,
 		Members: e.view.Members, Visible: e.view.Visible, Isolated: e.view.Isolated,
-		Seq: e.seq, Stats: e.stats.clone(), Heard: e.members.heard, Settled: e.join.settled,
+		Seq: e.seq, Stats: e.stats.clone(), Heard: e.members.heard, Roster: e.members.roster.valid(), Settled: e.join.settled,
 		Dropped: e.members.spans.dropped, DroppedAgo: now - e.members.spans.droppedAt, Departed: e.members.departed.Clone(), Now: now,
 	}
 	s.Unknown, s.Unheard = e.members.unknown(now)

@@ -58,7 +58,7 @@ func fullMessage() *Message {
 		Settlements: []Settlement{{ID: 38, Actual: 39}}, Settled: []Settled{{ID: 40, Back: -41, Known: true, Short: ShortDrained}}, Beyond: []Beyond{{ID: 46, Units: 47}},
 		Refunds: []Refund{{ID: 38, Life: Life{Key: crdt.Key{Hi: 48, Lo: 49}, Life: crdt.Life{Revision: crdt.Stamp{At: 50, By: 51}, Reset: crdt.Stamp{At: 54, By: 55}}}}},
 		Missing: []Missing{{Of: 45, Span: Span{Began: 47, Ended: 46, Kind: SpanHealed}}},
-		Founded: 52, Before: 53,
+		Founded: 52, Before: 53, Members: 56, Unsure: true,
 	}
 }
 

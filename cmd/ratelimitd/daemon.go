@@ -95,6 +95,7 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 		return d, at(p.settings, "state_dir", "%w", err)
 	}
 	p.node.SavedLimits, p.node.LastRun = d.state.load(p.judgeSaved), d.state.lastRun()
+	p.node.SavedMembers = d.state.members()
 	server, via, err := p.link.start(p.log)
 	if err != nil {
 		return d, err
@@ -174,6 +175,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	look := time.NewTicker(joinedPoll)
 	defer look.Stop()
 	settled, told := time.Now().Add(joined), false
+	var clock lookout
 	// At once, whatever the loop is busy with: balancers must stop sending requests.
 	defer context.AfterFunc(ctx, func() { d.served.stopping.Store(true) })()
 	for {
@@ -192,6 +194,11 @@ func (d *daemon) serve(ctx context.Context) error {
 		case <-saves.C:
 			d.state.save(d.served.Node)
 			d.state.note(d.served.Run())
+			d.state.saveMembers(d.served.SaveMembers())
+			if ahead := d.served.ClockAhead(); clock.rejoins(ahead) {
+				d.plan.log.Warn("the node's time is ahead of the wall clock, so peers refuse what it counts: starting again under a new incarnation", "ahead", ahead)
+				return errors.Join(errRejoin, d.stop(0))
+			}
 		case now := <-look.C:
 			d.plan.envoy.serving(d.served.Ready() == nil)
 			if !told && (d.served.Ready() == nil || now.After(settled)) {

@@ -48,12 +48,12 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return p.compare(ctx, o.against, stdout)
 	}
 	p.node.ConfiguredAt = modified(o.file)
-	d, err := start(ctx, p, newReloader(args, environ, &o, p))
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil // told to stop before it ran
-	case err != nil:
-		return err
-	}
-	return d.serve(ctx)
+	reloads := func(p *plan) *reloader { return newReloader(args, environ, &o, p) }
+	return serveOn(ctx, p, reloads, func() (*plan, error) {
+		p, err := newPlan(&o.settings, log)
+		if err == nil {
+			p.node.ConfiguredAt = modified(o.file)
+		}
+		return p, err
+	})
 }

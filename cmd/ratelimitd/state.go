@@ -28,6 +28,7 @@ type state struct {
 	lock    *os.File
 	log     *slog.Logger
 	version uint64    // version of the limits in the file
+	roster  []byte    // members in their file
 	failed  string    // last error of a save, so that the log has it once
 	noted   time.Time // until when it is noted that the node ran
 	saved   prometheus.Gauge

@@ -41,6 +41,7 @@ func (d *daemon) stop(delay time.Duration) error {
 	}
 	d.state.save(d.served.Node) // a peer may have changed a limit meanwhile
 	d.state.note(d.served.Run())
+	d.state.saveMembers(d.served.SaveMembers())
 	d.state.close()
 	log.Info("stopped")
 	return nil
@@ -61,6 +62,7 @@ func (d *daemon) drain(delay time.Duration) {
 		case <-saves.C:
 			d.state.save(d.served.Node)
 			d.state.note(d.served.Run())
+			d.state.saveMembers(d.served.SaveMembers())
 		}
 	}
 }

@@ -22,7 +22,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/shard.go", "		if e = s.admit(k, r, now); e == nil {\n			return nil\n", "		if s.Full() {\n			for slot := range s.slots() {\n				if v := s.at(slot); v != nil && v.used {\n					s.remove(slot)\n					break\n				}\n			}\n		}\n		if e = s.admit(k, r, now); e == nil {\n			return nil\n"},
 	}},
 	{name: "end an isolation the moment that all nodes are heard", edits: []edit{
-		{"node/internal/isolation/group.go", "			w.group.Store(&Group{spell: was.spell, since: now, visible: 1, members: 1, whole: true})\n", "			w.group.Store(nil)\n"},
+		{"node/internal/isolation/group.go", "			w.group.Store(&Group{spell: was.spell, since: now, visible: 1, members: 1, whole: true, spent: was.spent})\n", "			w.group.Store(nil)\n"},
 	}},
 	{name: "read what was used of a share at a changed limit's rate", edits: []edit{
 		{"node/internal/isolation/share.go", "		sh.level = convert(sh.level, sh.slow, slow, max(g.since, c.Since))\n", ""},
@@ -261,8 +261,11 @@ var nodeMistakes = []mistake{
 	{name: "leave a reservation's other limits charged", edits: []edit{
 		{"node/reserve.go", "	for i := range r.holds {\n", "	for i := range r.holds[:1] {\n"},
 	}},
+	{name: "give each client a new share when a node restarts in a cut", edits: []edit{
+		{"node/internal/isolation/share.go", "g.spent && slow.TAT(full)", "false && slow.TAT(full)"},
+	}},
 	{name: "begin a new spell of isolation whenever the group changes", edits: []edit{
-		{"node/internal/isolation/group.go", "	if was == nil {\n		w.spells++\n	}\n", "	w.spells++\n"},
+		{"node/internal/isolation/group.go", "	if was == nil {\n		w.spells++\n	} else {\n", "	if w.spells++; was != nil {\n"},
 	}},
 	{name: "tell what a joining node admits as if it knew the others", edits: []edit{
 		{"node/internal/table/early.go", "	return s.joining.Load() && e.rule.Policy", "	return false && s.joining.Load() && e.rule.Policy"},

@@ -6,7 +6,7 @@ var syncMistakes = []mistake{
 		{"sync/keyhash.go", "	w |= uint64(n) << 56 ", "	w |= uint64(n&0) << 56 "},
 	}},
 	{name: "let the share of a partition grow by the others' silence", edits: []edit{
-		{"sync/group.go", "	size := 1 + len(ms.roster.names)\n", `	size := 1
+		{"sync/group.go", "	size := ms.size()\n", `	size := 1
 	for _, p := range ms.peers {
 		if p.state != PeerGone {
 			size++
@@ -17,8 +17,26 @@ var syncMistakes = []mistake{
 	{name: "count a group whose nodes hear more than each other", edits: []edit{
 		{"sync/group.go", "	return n == len(p.hears)\n", "	return n <= len(p.hears)\n"},
 	}},
+	{name: "forget the members over a restart", edits: []edit{
+		{"sync/engine.go", "	e.members.roster.restore(&cfg)\n", ""},
+	}},
+	{name: "believe in a cut that those who are heard are all, because one comes", edits: []edit{
+		{"sync/roster.go", "	p.told = (p.told || ms.coming) && ", "	p.told = false && "},
+	}},
+	{name: "take the word of peers that restarted, too, that there is nobody else", edits: []edit{
+		{"sync/roster.go", "p.members == 0 || p.unsure || p.joining", "p.members == 0 || p.joining"},
+	}},
+	{name: "believe nobody that a member left while this node was away", edits: []edit{
+		{"sync/engine.go", "	e.members.outdate(now)\n", ""},
+	}},
+	{name: "keep a name for a run that crashed a moment ago", edits: []edit{
+		{"sync/peer.go", "(p.metAt > other.metAt || p.heardAt > other.metAt+lateAfter)", "p.state == PeerAlive"},
+	}},
+	{name: "forget a silent node of a name that another one bears", edits: []edit{
+		{"sync/members.go", "other.node == p.node && !p.twin(other)", "other.node == p.node && other.heardAt > p.heardAt"},
+	}},
 	{name: "strike a name off when one of two nodes that bear it leaves", edits: []edit{
-		{"sync/members.go", "other.node == p.node && other.state == PeerAlive && other.confirmed\n", "false\n"},
+		{"sync/members.go", "return other.twin(p) })", "return false })"},
 	}},
 	{name: "never ask for what was lost", edits: []edit{
 		{"sync/repair.go", "		case p.gap:\n", "		case false:\n"},

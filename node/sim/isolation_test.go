@@ -51,6 +51,15 @@ func TestSharingKeepsTheBoundFlatInAPartition(t *testing.T) {
 	}
 }
 
+// restarting is a cut of one node from the others, in which it restarts every half minute.
+func restarting(kind sim.FaultKind) []sim.Fault {
+	faults := []sim.Fault{{At: 5 * time.Second, For: 400 * time.Second, Kind: sim.FaultPartition, Nodes: []int{1}}}
+	for at := 20 * time.Second; at < 390*time.Second; at += 30 * time.Second {
+		faults = append(faults, sim.Fault{At: at, For: time.Second, Kind: kind, Nodes: []int{1}})
+	}
+	return faults
+}
+
 // The shares of all nodes together stay within the rate however the cluster is split.
 func TestSharesStayFlatHoweverTheClusterIsSplit(t *testing.T) {
 	const (
@@ -86,6 +95,27 @@ func TestSharesStayFlatHoweverTheClusterIsSplit(t *testing.T) {
 			2, nil,
 		},
 		{"groups come and go", 4, flapping, 1, nil},
+		{"a node restarts again and again within a cut", 3, restarting(sim.FaultLeave), 1, nil},
+		{"a node crashes again and again within a cut", 3, restarting(sim.FaultCrash), 1, nil},
+		{
+			"a side of a cut restarts as a whole, and another node comes", 4,
+			[]sim.Fault{
+				{At: 5 * second, For: long, Kind: sim.FaultPartition, Nodes: []int{1, 2, 5}},
+				{At: 30 * second, For: second, Kind: sim.FaultCrash, Nodes: []int{1, 2}},
+				{At: 60 * second, Kind: sim.FaultJoin},
+				{At: 90 * second, For: 20 * second, Kind: sim.FaultLeave, Nodes: []int{1}},
+			},
+			2, nil,
+		},
+		{
+			"a node restarts in a cut between a pair", 4,
+			[]sim.Fault{
+				{At: 5 * second, For: long, Kind: sim.FaultPartition, Nodes: []int{1}, Against: []int{2}},
+				{At: 30 * second, For: second, Kind: sim.FaultCrash, Nodes: []int{1}},
+				{At: 100 * second, For: second, Kind: sim.FaultCrash, Nodes: []int{3}},
+			},
+			1, nil,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

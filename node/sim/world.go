@@ -197,6 +197,7 @@ type member struct {
 	counters map[lifeKey]counter
 	told     map[string]exported // by limit, as far as somebody asked
 	turns    uint64              // inputs so far
+	saved    []byte              // who the other nodes are, as its state directory has it
 }
 
 // join starts a node: the next incarnation of one that died, or a new one, which may bear
@@ -218,6 +219,7 @@ func (w *world) join(again *member, name string) error {
 	} else {
 		m.number, m.name, m.clock = again.number, again.name, again.clock
 		last = again.run
+		m.saved = again.saved
 	}
 	m.replica = w.random.Uint64() | 1
 	limits := map[string]node.Policy{node.DefaultLimit: w.sc.Policy}
@@ -231,7 +233,7 @@ func (w *world) join(again *member, name string) error {
 	step, err := node.NewStepper(node.Config{
 		Name: m.name, Limits: limits,
 		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients, OnFull: full,
-		Alone: w.sc.lone(), LastRun: last,
+		Alone: w.sc.lone(), LastRun: last, SavedMembers: m.saved,
 		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) }, Elapsed: func() time.Duration { return time.Duration(w.now) },
 	}, m.replica)
 	if err != nil {
@@ -280,6 +282,9 @@ func (w *world) housekeep(m *member) {
 	w.after(time.Second, func() {
 		if m.alive {
 			m.step.Housekeep()
+			if members := m.step.Node.SaveMembers(); members != nil {
+				m.saved = members
+			}
 			m.totals = w.watch(m, m.totals)
 			w.watchLives(m)
 			if reasons := m.step.Inside().Degraded(); len(reasons) > 0 && w.loading {

@@ -21,6 +21,9 @@ type Group struct {
 	since            int64  // unix nanoseconds from which on the group is this one
 	visible, members int    // 1 <= visible <= members: the share of the rate is visible/members
 	whole            bool   // all nodes hear each other again, and nothing but shares applies
+	// spent says that this node has restarted without knowing what it let pass before: shares
+	// begin as if all was used up.
+	spent bool
 }
 
 // Isolated reports whether some node is missing from the group. g may be nil.
@@ -31,7 +34,13 @@ func (g *Group) Isolated() bool { return g != nil && !g.whole }
 type Watch struct {
 	group  atomic.Pointer[Group]
 	spells uint64 // times of isolation so far; only Set uses it
+	// restarted: see Restarted. Only that and Set use it.
+	restarted bool
 }
+
+// Restarted says whether a time of isolation that begins now is one in which this node was
+// there before, under an earlier incarnation. Call it before Set.
+func (w *Watch) Restarted(yes bool) { w.restarted = yes }
 
 // Group is the group now, nil while all nodes of the cluster hear each other. A group from
 // which no node is missing any more stays for a while: see Settle.
@@ -43,7 +52,7 @@ func (w *Watch) Set(now int64, isolated bool, visible, members int) {
 	was := w.group.Load()
 	if !isolated {
 		if was.Isolated() {
-			w.group.Store(&Group{spell: was.spell, since: now, visible: 1, members: 1, whole: true})
+			w.group.Store(&Group{spell: was.spell, since: now, visible: 1, members: 1, whole: true, spent: was.spent})
 		}
 		return
 	}
@@ -51,10 +60,13 @@ func (w *Watch) Set(now int64, isolated bool, visible, members int) {
 	if was != nil && was.visible == visible && was.members == members {
 		return
 	}
+	spent := w.restarted
 	if was == nil {
 		w.spells++
+	} else {
+		spent = was.spent
 	}
-	w.group.Store(&Group{spell: w.spells, since: now, visible: visible, members: members})
+	w.group.Store(&Group{spell: w.spells, since: now, visible: visible, members: members, spent: spent})
 }
 
 // Settle ends an isolation once all nodes have heard each other for long enough. Until then

@@ -64,6 +64,9 @@ func (s *Shares) share(g *Group, c Client) share {
 	switch {
 	case !some || sh.spell != g.spell:
 		sh.level = convert(c.Used, c.GCRA, slow, max(g.since, c.Since))
+		if full := (gcra.Level{Base: g.since, Count: slow.Units(slow.Depth())}); g.spent && slow.TAT(full) > slow.TAT(sh.level) {
+			sh.level = full
+		}
 	case sh.fraction != g.fraction() && sh.limit == c.GCRA:
 		sh.level = convert(sh.level, sh.slow, slow, g.since)
 	case sh.limit != c.GCRA:
