@@ -1,15 +1,36 @@
 package sync
 
-import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+import (
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
 
 // mostPages is how many messages answer one request. The requester asks for the next
 // ones when it has merged these, which is its flow control. Raising it can fill the
 // requester's queue. Lowering it makes a snapshot take more round trips.
 const mostPages = 8
 
+const (
+	// pagesPerSecond is how many messages of rows a peer gets in a second, on average. Raising
+	// it lets one peer take more of our time and of the network. Lowering it below what
+	// joinLimit has to bring for a large table lets nodes start without all that is known.
+	pagesPerSecond = 200
+	// mostPagesAtOnce is how many it gets after a pause. Raising it costs as much at once.
+	// Lowering it slows down every snapshot.
+	mostPagesAtOnce = 400
+)
+
 // onRequest answers with up to mostPages messages of rows.
 func (e *Engine) onRequest(now int64, p *peer, m *Message) {
-	if !e.connected {
+	for i := range m.Have {
+		if slices.ContainsFunc(m.Have[:i], func(h Partitioned) bool { return h.Window == m.Have[i].Window }) {
+			e.drop(now, DropMalformed, m.Node+" lists a window twice")
+			return
+		}
+	}
+	// A full bucket is enough for the whole answer; what it did not take is given back.
+	if !e.connected || !p.pages.take(now, mostPages, pagesPerSecond, mostPagesAtOnce) {
 		return // the requester asks again, us or another peer
 	}
 	// Rows that we hold and have not sent would make the answer differ from our digests.
@@ -41,6 +62,7 @@ func (e *Engine) onRequest(now int64, p *peer, m *Message) {
 		answer.Next, answer.Last = q.Cursor, answer.Done || page == mostPages-1
 		e.tell(now, p, answer, &e.batch)
 		if answer.Last {
+			p.pages.full -= int64(mostPages-1-page) * int64(1e9) / pagesPerSecond
 			break
 		}
 	}
@@ -67,7 +89,7 @@ func (e *Engine) differingOrigins(now int64, m *Message) *[crdt.Partitions]bool 
 	for i := range m.Have {
 		have := &m.Have[i]
 		for p := range out {
-			out[p] = out[p] || e.store.Origins(now, have.Window, p) != have.Digests[p]
+			out[p] = out[p] || e.originsOf(now, have.Window, p) != have.Digests[p]
 		}
 	}
 	return &out

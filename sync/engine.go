@@ -83,6 +83,8 @@ type Engine struct {
 	lastUrgent int64
 	// nextBadLog is when a refused packet may be logged again.
 	nextBadLog int64
+	// unsaid is how many were refused since without a line.
+	unsaid uint64
 
 	out   Output // of the last step
 	stats Stats  // since the start; counters never go back

@@ -44,6 +44,7 @@ func (ms *members) confirm(now int64, p *peer, number uint64) {
 		return
 	}
 	p.confirmed, ms.changed = true, true
+	ms.edits++
 	ms.replace(now, p)
 	if p.node == ms.cfg.Node {
 		ms.events(EventTwin, p, "another live node has our name; give each node its own -name")
@@ -121,18 +122,3 @@ const (
 	// as a whole.
 	mostNewcomers = MaxPeers
 )
-
-// newcomers is a token bucket. The zero value is full at first.
-type newcomers struct {
-	used int64 // by our clock: when the bucket will be full again
-}
-
-// take reports whether one more may come at now.
-func (n *newcomers) take(now int64) bool {
-	const each = int64(1e9) / newcomersPerSecond
-	if n.used = max(n.used, now); n.used-now > each*(mostNewcomers-1) {
-		return false
-	}
-	n.used += each
-	return true
-}

@@ -20,11 +20,13 @@ type Loop struct {
 	now       func() int64
 	log       *slog.Logger
 	outbox    *outbox
+	arrivals  *arrivals
 
 	// turn holds one token while somebody works with engine. It is a lock that one can stop
 	// waiting for. It also keeps the outbox in the engine's order.
 	turn   chan struct{}
 	engine *Engine
+	met    int // members' edits that arrivals knows of
 
 	ready atomic.Bool
 	seen  atomic.Pointer[Status] // as of the last look; immutable
@@ -58,6 +60,7 @@ func NewLoop(cfg Config, store Store, transport Transport, now func() int64, log
 	l.lock()
 	defer l.unlock()
 	l.engine = NewEngine(cfg, store, now())
+	l.arrivals = newArrivals(l.engine, now)
 	if err := transport.Open(l.engine.Subjects(), l); err != nil {
 		return nil, err
 	}
@@ -78,7 +81,8 @@ func (l *Loop) look() {
 	l.seen.Store(&s)
 }
 
-// run ticks the engine when it is due, and at once for an urgent flush.
+// run ticks the engine when it is due, and at once for an urgent flush. It hands over what
+// has arrived, and ends with the last words.
 func (l *Loop) run() {
 	defer l.done.Done()
 	timer := time.NewTimer(0)
@@ -87,12 +91,35 @@ func (l *Loop) run() {
 		in := Input{Kind: InputTick}
 		select {
 		case <-l.stop:
+			l.finish()
 			return
 		case <-l.urgent:
 			in.Kind = InputUrgent
 		case <-timer.C:
+		case p := <-l.arrivals.members:
+			in = Input{Kind: InputPacket, Packet: p}
+		case p := <-l.arrivals.strangers:
+			if !l.arrivals.take() {
+				continue
+			}
+			in = Input{Kind: InputPacket, Packet: p}
 		}
 		timer.Reset(l.step(in))
+	}
+}
+
+// finish says bye, and answers members for as long as the engine lingers.
+func (l *Loop) finish() {
+	l.step(Input{Kind: InputClose})
+	timer := time.NewTimer(l.lingers())
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return
+		case p := <-l.arrivals.members:
+			l.step(Input{Kind: InputPacket, Packet: p})
+		}
 	}
 }
 
@@ -105,6 +132,10 @@ func (l *Loop) step(in Input) time.Duration {
 	out := l.engine.Step(now, in)
 	l.ready.Store(l.engine.Ready())
 	l.outbox.put(out.Packets)
+	if edits := l.engine.members.edits; edits != l.met {
+		l.met = edits
+		l.arrivals.meet(&l.engine.members)
+	}
 	for _, ev := range out.Events {
 		l.logEvent(ev)
 	}
@@ -120,9 +151,8 @@ func (l *Loop) Urgent() {
 	}
 }
 
-// Receive implements Handler. It blocks the transport for one step, which is how the
-// engine pushes back.
-func (l *Loop) Receive(p Packet) { l.step(Input{Kind: InputPacket, Packet: p}) }
+// Receive implements Handler. It never waits for the engine.
+func (l *Loop) Receive(p Packet) { l.arrivals.sort(p) }
 
 // Connected implements Handler.
 func (l *Loop) Connected() {
@@ -150,6 +180,7 @@ func (l *Loop) Status() Status {
 	s := l.seen.Load().later(l.now())
 	s.Stats.Dropped = maps.Clone(s.Stats.Dropped)
 	s.Stats.Dropped[DropQueue] = l.transport.Dropped()
+	l.arrivals.addTo(s.Stats.Dropped)
 	s.Stats.PublishErrors = l.outbox.lost.Load()
 	return s
 }
@@ -190,11 +221,8 @@ func (l *Loop) Close() error {
 		return nil
 	}
 	defer close(l.ended)
-	// The timer ends first: no flush may come between the bye and the transport's end.
 	close(l.stop)
 	l.done.Wait()
-	l.step(Input{Kind: InputClose})
-	time.Sleep(l.lingers()) // Receive answers
 	l.outbox.close(closeFlush)
 	err := l.transport.Close()
 	<-l.outbox.ended // the transport takes nothing more, and refuses the rest

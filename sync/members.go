@@ -37,10 +37,12 @@ type members struct {
 	heard bool
 	// echoes is which of our beats are young, newcomers how many more peers may come.
 	echoes    echoes
-	newcomers newcomers
+	newcomers bucket
 	// changed: who is there or who hears whom is not what group saw last.
 	changed bool
 	sight   groupSight
+	// edits counts the changes of who is confirmed.
+	edits int
 	// spans are the stretches of the unknown that are over.
 	spans spans
 	// departed is how far the clocks of peers that were forgotten were from ours.
@@ -88,6 +90,7 @@ func (ms *members) add(node string, r crdt.Replica) *peer {
 			return nil
 		}
 		ms.drop(ms.peers[oldest])
+		ms.edits++
 		ms.peers = slices.Delete(ms.peers, oldest, oldest+1)
 	}
 	p := &peer{node: node, replica: r, from: ms.started}
@@ -107,7 +110,7 @@ func (ms *members) add(node string, r crdt.Replica) *peer {
 // says that the peer is new or was silent, so that both sides should exchange beats soon.
 func (ms *members) hear(now int64, m *Message) (p *peer, fresh, appeared bool) {
 	if p = ms.find(m.Replica); p == nil {
-		if !ms.newcomers.take(now) {
+		if !ms.newcomers.take(now, 1, newcomersPerSecond, mostNewcomers) {
 			return nil, false, false
 		}
 		if p = ms.add(m.Node, m.Replica); p == nil {
@@ -178,6 +181,7 @@ func (ms *members) age(now int64) (changed bool) {
 			forget := p.state == PeerGone && now-p.goneAt > forgetAfter && !ms.admits(p)
 			if forget {
 				ms.drop(p)
+				ms.edits++
 			}
 			return forget
 		})

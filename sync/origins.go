@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -35,18 +36,15 @@ func (m *Message) room() int {
 type origins struct {
 	// next is the partition that the next beat begins with.
 	next uint32
-	// cache holds at most maxRoots digests, none of them used longer than half a beat.
-	cache map[originKey]cachedOrigins
+	// cache has what was computed lately, by window. So whatever peers list and ask, a window
+	// costs one pass over the table in half a beat.
+	cache map[Window]*cachedOrigins
 }
 
-type originKey struct {
-	window      Window
-	from, count uint32 // partitions
-}
-
+// cachedOrigins is the digests of one window's origins, by partition.
 type cachedOrigins struct {
-	at     int64 // own clock
-	digest crdt.Digest
+	at     [crdt.Partitions]int64 // by our clock; 0 is never
+	digest [crdt.Partitions]crdt.Digest
 }
 
 // carryingWindows is the windows whose origins are compared: for each width the one that
@@ -78,27 +76,40 @@ func (e *Engine) addOrigins(now int64, m *Message) {
 	e.origins.next = (from + count) % crdt.Partitions
 	for _, w := range windows {
 		// Who carries nothing has nothing to tell. It learns from the others' beats.
-		if d := e.originRoot(now, originKey{w, from, count}); d != 0 {
+		if d := e.originRoot(now, w, from, count); d != 0 {
 			m.Origins = append(m.Origins, OriginRoot{Window: w, From: from, Count: count, Digest: d})
 		}
 	}
 }
 
-// originRoot is the digest of some partitions' origins. Several peers' beats may ask for
-// the same one, so it is computed at most once in half a beat.
-func (e *Engine) originRoot(now int64, k originKey) crdt.Digest {
-	if c, ok := e.origins.cache[k]; ok && now-c.at < int64(e.cfg.BeatInterval)/2 {
-		return c.digest
+// originRoot is the digest of count partitions' origins, from the one called from on.
+func (e *Engine) originRoot(now int64, w Window, from, count uint32) (d crdt.Digest) {
+	for i := range count {
+		d += e.originsOf(now, w, int((from+i)%crdt.Partitions))
 	}
-	d := crdt.Digest(0)
-	for i := range k.count {
-		d += e.store.Origins(now, k.window, int((k.from+i)%crdt.Partitions))
-	}
-	if e.origins.cache == nil || len(e.origins.cache) >= maxRoots {
-		e.origins.cache = map[originKey]cachedOrigins{}
-	}
-	e.origins.cache[k] = cachedOrigins{at: now, digest: d}
 	return d
+}
+
+// originsOf is the digest of one partition's origins in one of carryingWindows. It takes a
+// look at all clients of the partition, so it is computed at most once in half a beat.
+func (e *Engine) originsOf(now int64, w Window, partition int) crdt.Digest {
+	c := e.origins.cache[w]
+	if c == nil {
+		carrying := e.carryingWindows(now)
+		if !slices.Contains(carrying, w) {
+			return 0 // no peer can make us look at other windows
+		}
+		if e.origins.cache == nil {
+			e.origins.cache = map[Window]*cachedOrigins{}
+		}
+		maps.DeleteFunc(e.origins.cache, func(w Window, _ *cachedOrigins) bool { return !slices.Contains(carrying, w) })
+		c = &cachedOrigins{}
+		e.origins.cache[w] = c
+	}
+	if at := c.at[partition]; at == 0 || now-at >= int64(e.cfg.BeatInterval)/2 {
+		c.at[partition], c.digest[partition] = now, e.store.Origins(now, w, partition)
+	}
+	return c.digest[partition]
 }
 
 // compareOrigins asks the peer for all rows of partitions whose origins differ.
@@ -107,9 +118,12 @@ func (e *Engine) compareOrigins(now int64, p *peer, m *Message) {
 		return
 	}
 	carrying, differ := e.carryingWindows(now), false
-	for _, o := range m.Origins {
+	for i, o := range m.Origins {
+		if slices.ContainsFunc(m.Origins[:i], func(before OriginRoot) bool { return before.Window == o.Window }) {
+			continue // one a window, or a beat could cost a thousand sums
+		}
 		if o.From < crdt.Partitions && o.Count <= crdt.Partitions && slices.Contains(carrying, o.Window) &&
-			o.Digest != e.originRoot(now, originKey{o.Window, o.From, o.Count}) {
+			o.Digest != e.originRoot(now, o.Window, o.From, o.Count) {
 			differ = true
 		}
 	}

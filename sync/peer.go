@@ -108,6 +108,8 @@ type peer struct {
 
 	// limits is the digest of its limits register in its last beat, 0 before one.
 	limits crdt.Digest
+	// pages is how many messages of rows it may have now.
+	pages bucket
 	// pull is the number of the question under way for newer entries, 0 for none, and pulling
 	// paces such questions.
 	pull    uint64

@@ -105,8 +105,13 @@ func (e *Engine) open(now int64, packet Packet) *Message {
 // drop counts every refused packet, and logs one of them in a while.
 func (e *Engine) drop(now int64, why Drop, detail string) {
 	e.stats.Dropped[why]++
-	if now >= e.nextBadLog {
-		e.nextBadLog = now + badLogPause
-		e.event(EventPacketBad, nil, detail)
+	if now < e.nextBadLog {
+		e.unsaid++
+		return
 	}
+	if e.unsaid > 0 {
+		detail = fmt.Sprintf("%s; %d more since the last line", detail, e.unsaid)
+	}
+	e.nextBadLog, e.unsaid = now+badLogPause, 0
+	e.event(EventPacketBad, nil, detail)
 }

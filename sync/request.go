@@ -92,7 +92,7 @@ func (e *Engine) have(now int64, of crdt.Replica, failures int) []Partitioned {
 			e.store.Digests(of, have.Window, &have.Digests)
 		} else {
 			for p := range have.Digests {
-				have.Digests[p] = e.store.Origins(now, have.Window, p)
+				have.Digests[p] = e.originsOf(now, have.Window, p)
 			}
 		}
 		out = append(out, have)
