@@ -3,6 +3,7 @@ package node
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
@@ -26,6 +27,17 @@ type degradation struct {
 // come needs a beat or two. Raising it notices one-way partitions later; lowering it calls
 // every start of a node a degradation.
 const deafness = int64(2500 * time.Millisecond)
+
+// tooStale is how old the data held from a live peer may be: a peer that admits nothing proves
+// so with each beat, and a second more is for what is under way. Raising it overlooks a node
+// that does not keep up. Lowering it to the interval of beats calls each late beat a
+// degradation.
+const tooStale = int64(deltasync.DefaultBeatInterval + time.Second)
+
+// crowdedFor is for how long a drop counts: a gap is found by the next beat, and asked for
+// within some seconds. Raising it keeps a node degraded for longer after a burst. Lowering it
+// ends it before the loss is mended.
+const crowdedFor = int64(5 * time.Second)
 
 // degradations lists all reasons. docs/error-bound.md, section 9, has the same table.
 var degradations = []degradation{
@@ -63,6 +75,18 @@ var degradations = []degradation{
 		name: "joined_without_snapshot", means: "this node joined without all that its peers knew", until: "what they knew then is too old to count",
 		holds: func(n *Node, s *limits.Sight) bool {
 			return s.Sync.Partial && s.Sync.FoundedAgo < n.horizon(s.Sync.Now)
+		},
+	},
+	{
+		name: "messages_dropped", means: "messages of peers, or to them, found no room in a queue", until: "5 s after the last one, when what was in them is repaired",
+		holds: func(n *Node, s *limits.Sight) bool {
+			return n.crowded.lately(s.Sync.Now, s.Sync.Stats.Dropped[deltasync.DropQueue]+s.Sync.Stats.PublishErrors)
+		},
+	},
+	{
+		name: "stale", means: "what a peer admitted lately is not known here", until: "all that the peer sent is merged",
+		holds: func(_ *Node, s *limits.Sight) bool {
+			return anyPeer(s, func(p *deltasync.Peer) bool { return p.State == deltasync.PeerAlive && p.StaleFor > tooStale })
 		},
 	},
 	{
@@ -111,6 +135,20 @@ func (g *growing) grew(to uint64) bool {
 	was := g.last
 	g.last = max(was, to)
 	return to > was
+}
+
+// recent notices that a counter grew a short while ago. Safe for concurrent use.
+type recent struct {
+	growing
+	at atomic.Int64 // when it was seen to grow last; 0 is never
+}
+
+func (r *recent) lately(now int64, count uint64) bool {
+	if r.grew(count) {
+		r.at.Store(now)
+	}
+	at := r.at.Load()
+	return at != 0 && now-at < crowdedFor
 }
 
 // lostRows counts the rows that were refused for good. Rows of a limit that is not known yet

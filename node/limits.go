@@ -181,8 +181,11 @@ func there(r *limits.Revision) *Policy {
 	return &r.Policy
 }
 
+// LimitRefused logs one refusal a second: a message has many limits, and a peer many messages.
 func (n limitsObserver) LimitRefused(r deltasync.Register, why error) {
-	n.log.Warn("limit from a peer refused", "limit", r.Name, "error", why)
+	if unsaid, say := n.refusedLimits.say(time.Now()); say {
+		n.log.Warn("limit from a peer refused", "limit", r.Name, "incarnation", strconv.FormatUint(uint64(r.Stamp.By), 36), "error", why, "unsaid", unsaid)
+	}
 }
 
 func (n limitsObserver) LimitProposed() { n.loopUrgent() }

@@ -46,21 +46,15 @@ type natsLog struct {
 	absent bool   // the log has said that no server answers
 	last   string // why a server last refused the node, as the log has it
 
-	complained time.Time // of the last complaint in the log
-	dropped    int       // complaints since then, which the log did not get
+	complaints terse
 }
 
 // complain logs what a server reports beside the connection's state, at most once a
 // second: a server reports a missing permission with each message.
 func (r *natsLog) complain(err error, subject string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now := time.Now(); now.Sub(r.complained) >= time.Second {
-		r.log.Warn("NATS", "error", err, "subject", subject, "unsaid", r.dropped)
-		r.complained, r.dropped = now, 0
-		return
+	if unsaid, say := r.complaints.say(time.Now()); say {
+		r.log.Warn("NATS", "error", err, "subject", subject, "unsaid", unsaid)
 	}
-	r.dropped++
 }
 
 func (r *natsLog) options(name string) []nats.Option {

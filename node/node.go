@@ -49,6 +49,8 @@ type Node struct {
 	onces                        onces
 	demand                       demand
 	lost, passedFull, passedOpen growing
+	crowded                      recent // messages that found no room
+	refusedLimits                terse
 	logged                       map[string]bool // the degradations that the log told of; only the housekeeping uses it
 
 	escrow       *escrow.Escrow // reservations under tokens

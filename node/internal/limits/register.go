@@ -111,6 +111,9 @@ func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	if err != nil {
 		return false, err
 	}
+	if size := g.size() - len(held.Value) + len(r.Value); r.Stamp.By != g.cfg.Replica && size > mostBytes && len(r.Value) > len(held.Value) {
+		return false, errTooManyBytes
+	}
 	late := some && held.Stamp.Compare(r.Stamp) >= 0
 	limits := *g.byName.Load()
 	l, ousted := limits[r.Name], (*Limit)(nil)
@@ -183,6 +186,14 @@ func (g *Registry) together(now int64, held deltasync.Register, list []statement
 // one put an end at changed: until its windows are over.
 func (g *Registry) countedAfter(name string, changed, now int64) bool {
 	return changed+3*g.widest(name) > now
+}
+
+// size is the bytes of all entries. mu is held.
+func (g *Registry) size() (n int) {
+	for _, r := range g.set {
+		n += len(r.Value)
+	}
+	return n
 }
 
 // publish adds a limit to those that readers find, in the place of ousted if that is not

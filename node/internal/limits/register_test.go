@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -175,5 +176,31 @@ func TestBothSidesOfACutLearnAllRevisions(t *testing.T) {
 		if list, err := readEntry(g.Registers()[0]); err != nil || len(list) > 2 {
 			t.Errorf("node %d still tells %d revisions, %v", i, len(list), err)
 		}
+	}
+}
+
+// A peer that states limit after limit does not fill the memory of every node.
+func TestLimitsOfPeersAreCappedInBytes(t *testing.T) {
+	g := newRegistry(t, nil, 0)
+	large := limit.Policy{Limit: 5, Window: time.Hour, Overrides: []limit.Override{{Access: limit.Blocked}}}
+	for i := range 120 {
+		large.Overrides[0].Clients = append(large.Overrides[0].Clients, fmt.Sprint(strings.Repeat("x", 200), i))
+	}
+	state := func(i int, p limit.Policy, at int64) int {
+		r := entryOf(t, fmt.Sprint("limit", i), statement{At: at, By: 7, Policy: &p, Epoch: uint64(at - now + 1)})
+		g.MergeRegisters(now, []deltasync.Register{r})
+		return len(r.Value)
+	}
+	size := state(0, large, now)
+	for i := range 2 * mostBytes / size {
+		state(i, large, now)
+	}
+	if taken, most := len(g.Registers()), mostBytes/size; taken != most {
+		t.Errorf("%d limits of %d bytes were taken, want %d", taken, size, most)
+	}
+	// A limit that takes no more room than before can still be changed.
+	state(0, limit.Policy{Limit: 6, Window: time.Hour}, now+1)
+	if got := g.Get("limit0").Newest().Policy.Limit; got != 6 {
+		t.Errorf("the limit is %d", got)
 	}
 }

@@ -31,6 +31,14 @@ const MaxLimits = 1024
 // deleted one can make room.
 var ErrTooManyLimits = errors.New("node: too many limits")
 
+// mostBytes caps the entries that peers state, all together. Raising it lets one bad peer take
+// more memory of every node, and of the state directory. Lowering it refuses what many nodes
+// with long overrides set.
+const mostBytes = 4 << 20
+
+// errTooManyBytes refuses an entry of a peer's for its size.
+var errTooManyBytes = errors.New("node: the limits that were set are larger together than nodes take from each other")
+
 // Config is what a Registry is made from.
 type Config struct {
 	// Replica is the incarnation of the node: the author of its changes.
