@@ -127,7 +127,7 @@ var syncMistakes = []mistake{
 		{"sync/beat.go", "		p.restate(m.Seq) //", "		//"},
 	}},
 	{name: "take notice of every invented name", edits: []edit{
-		{"sync/fresh.go", "n.used-now > each*(mostNewcomers-1)", "false"},
+		{"sync/members.go", "!ms.newcomers.take(now, 1, newcomersPerSecond, mostNewcomers)", "false"},
 	}},
 	{name: "let nobody in when strangers take all places", edits: []edit{
 		{"sync/members.go", "(p.state == PeerGone || !p.confirmed)", "p.state == PeerGone"},
@@ -143,5 +143,29 @@ var syncMistakes = []mistake{
 	}},
 	{name: "keep the group though time made a peer deaf", edits: []edit{
 		{"sync/group.go", " || now >= s.until {", " || false {"},
+	}},
+	{name: "let garbage wait for the engine", edits: []edit{
+		{"sync/arrivals.go", "err := a.seals.check(p.Data); err != nil {", "err := a.seals.check(p.Data); err != nil && false {"},
+	}},
+	{name: "let members wait behind strangers", edits: []edit{
+		{"sync/arrivals.go", "		queue = a.members\n", "		queue = a.strangers\n"},
+	}},
+	{name: "take whatever strangers send", edits: []edit{
+		{"sync/loop.go", "			if !l.arrivals.take() {\n", "			if false {\n"},
+	}},
+	{name: "answer one peer without end", edits: []edit{
+		{"sync/answer.go", "!p.pages.take(now, mostPages, pagesPerSecond, mostPagesAtOnce)", "false"},
+	}},
+	{name: "answer about a window as often as it is listed", edits: []edit{
+		{"sync/answer.go", "h.Window == m.Have[i].Window }", "false }"},
+	}},
+	{name: "look at origins whenever somebody lists them", edits: []edit{
+		{"sync/origins.go", "at == 0 || now-at >= int64(e.cfg.BeatInterval)/2", "true || at == 0"},
+	}},
+	{name: "take all limits of a peer, however large", edits: []edit{
+		{"node/internal/limits/register.go", "r.Stamp.By != g.cfg.Replica && size > mostBytes", "r.Stamp.By != g.cfg.Replica && size < 0"},
+	}},
+	{name: "log each limit that is refused", edits: []edit{
+		{"node/terse.go", "now.Sub(t.last) < time.Second", "now.Sub(t.last) < 0"},
 	}},
 }
