@@ -28,11 +28,10 @@ type degradation struct {
 // every start of a node a degradation.
 const deafness = int64(2500 * time.Millisecond)
 
-// tooStale is how old the data held from a live peer may be: a peer that admits nothing proves
-// so with each beat, and a second more is for what is under way. Raising it overlooks a node
-// that does not keep up. Lowering it to the interval of beats calls each late beat a
-// degradation.
-const tooStale = int64(deltasync.DefaultBeatInterval + time.Second)
+// tooStale is by how much older than a live peer's last message the data held from it may be.
+// Silence has a reason of its own. Raising it overlooks a node that does not keep up. Lowering
+// it below a repair's time calls each loss a degradation.
+const tooStale = int64(time.Second)
 
 // crowdedFor is for how long a drop counts: a gap is found by the next beat, and asked for
 // within some seconds. Raising it keeps a node degraded for longer after a burst. Lowering it
@@ -84,9 +83,11 @@ var degradations = []degradation{
 		},
 	},
 	{
-		name: "stale", means: "what a peer admitted lately is not known here", until: "all that the peer sent is merged",
+		name: "stale", means: "a peer is heard, but what it admitted more than a second before is not known here", until: "all that the peer sent is merged",
 		holds: func(_ *Node, s *limits.Sight) bool {
-			return anyPeer(s, func(p *deltasync.Peer) bool { return p.State == deltasync.PeerAlive && p.StaleFor > tooStale })
+			return anyPeer(s, func(p *deltasync.Peer) bool {
+				return p.State == deltasync.PeerAlive && p.StaleFor-p.HeardAgo > tooStale
+			})
 		},
 	},
 	{
