@@ -37,7 +37,7 @@ func (e *Engine) onRequest(now int64, p *peer, m *Message) {
 	if !e.closed {
 		e.flush(now, false)
 	}
-	q := &Query{Of: m.Of, Since: m.Since, Cursor: m.Cursor}
+	q := &Query{Of: m.Of, Since: m.Since, Cursor: m.Cursor, At: m.Sent}
 	if m.Of != e.cfg.Replica {
 		q.Since = 0 // numbers are each replica's own
 	}

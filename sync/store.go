@@ -101,6 +101,10 @@ type Query struct {
 	Since  uint64                 // own rows only: those that a message after this one carried
 	Differ *[crdt.Partitions]bool // partitions wanted; nil is all
 	Cursor Cursor
+	// At is the asker's time. If a window began there already that has not begun here, the rows
+	// are of that window, as far as the tolerance goes: of the ones before, an asker that knows
+	// nothing yet would leave out what has been folded at that time.
+	At int64
 }
 
 // View is what decisions need to know of the cluster.

@@ -98,6 +98,9 @@ var boundMistakes = []mistake{
 	{name: "export the bound of the newest rule alone, whatever was in force before", edits: []edit{
 		{"node/internal/limits/late.go", "			if over < now-horizon {\n", "			if over < now-horizon || over > 0 {\n"},
 	}},
+	{name: "give a joiner whose window began what has still to be folded", edits: []edit{
+		{"node/internal/table/export.go", "max(now, min(q.At, now+t.Tolerance(e.rule)))", "now"},
+	}},
 	{name: "let shares grow with a cut that is over", edits: []edit{
 		{"node/internal/limits/bound.go", "		apart := sp.Apart || s.Isolated", "		apart := s.Isolated"},
 	}},

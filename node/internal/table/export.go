@@ -51,7 +51,7 @@ func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasyn
 		return true
 	}
 	e.foldOver(now)
-	e.rule.Roll(e.States(), now)
+	e.rule.Roll(e.States(), max(now, min(q.At, now+t.Tolerance(e.rule))))
 	for r, of := range e.each {
 		if !t.exportLife(q, r, e.Reset(), of, add) {
 			return false

@@ -2,8 +2,10 @@ package table
 
 import (
 	"testing"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -33,5 +35,33 @@ func TestExportPassesAClientOfManyReplicas(t *testing.T) {
 	}
 	if want := replicas * len(keys); rows != want {
 		t.Errorf("%d rows were exported, want %d", rows, want)
+	}
+}
+
+// A node that joins just after a window began takes over all that a giver holds whose clock is
+// just before it: also what the giver has still to fold.
+func TestExportGivesAnAskerAheadWhatWillBeFolded(t *testing.T) {
+	const second = int64(time.Second)
+	l := newLimits(t, limit.Policy{Limit: 100, Window: 100 * time.Second})
+	r, k := &l.rules[0], crdt.Key{Hi: 1}
+	giver, joiner := l.table(2), l.table(1)
+	width := r.Frame.Width
+	start := r.Frame.Start(begin)
+	take(t, giver, k, r, start+width-second, 90) // they drain far into the next window
+	next := start + 2*width
+	take(t, giver, k, r, next-second, 5)
+	ahead := next + second/4
+	var b deltasync.Batch
+	if _, done := giver.Export(next-second/4, &deltasync.Query{At: ahead}, &b); !done {
+		t.Fatal("it is not all")
+	}
+	st := giver.Shard(k).Find(k).First()
+	row, d := st.Own(), l.delta(2)
+	row.Key = k
+	d.Start, d.Rows = st.Start(), []crdt.Row{row}
+	joiner.Merge(ahead, d)
+	want, got := giver.Shard(k).Find(k).First().TAT(&r.Frame), joiner.Shard(k).Find(k).First().TAT(&r.Frame)
+	if got != want {
+		t.Errorf("the joiner has the client full %v too early", time.Duration(want-got))
 	}
 }
