@@ -155,7 +155,7 @@ func (r *recent) lately(now int64, count uint64) bool {
 // lostRows counts the rows that were refused for good. Rows of a limit that is not known yet
 // are repaired when it is, and are missing until then.
 func (n *Node) lostRows() uint64 {
-	return n.dropped.Of(tally.DropFuture) + n.dropped.Of(tally.DropFull)
+	return n.dropped.Of(tally.DropFuture) + n.dropped.Of(tally.DropFull) + n.dropped.Of(tally.DropExcess)
 }
 
 // sightings is what a node remembers from one look at its own state to the next. The zero

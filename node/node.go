@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,7 @@ type Node struct {
 	lost, passedFull, passedOpen growing
 	crowded                      recent // messages that found no room
 	refusedLimits                terse
+	lies                         growing         // rows that say more than one node can have admitted
 	logged                       map[string]bool // the degradations that the log told of; only the housekeeping uses it
 
 	escrow       *escrow.Escrow // reservations under tokens
@@ -218,9 +220,27 @@ func (n *Node) housekeep() {
 	n.limits.ProposePending(n.now())
 	n.demand.look(n.now(), n.accounts())
 	status := n.protocol.Status()
+	n.logLiars(&status)
 	sight := n.sight(&status)
 	n.logDegraded(n.degradedBy(sight))
 	n.onces.look(n.limits.All(), sight)
+}
+
+// logLiars names the peer that stated more than one node can have admitted, since the last
+// look. Only the housekeeping calls it, once a second.
+func (n *Node) logLiars(status *deltasync.Status) {
+	rows := n.dropped.Of(tally.DropExcess)
+	if !n.lies.grew(rows) {
+		return
+	}
+	liar, name := n.table.Liar(), ""
+	for i := range status.Peers {
+		if status.Peers[i].Replica == liar {
+			name = status.Peers[i].Node
+		}
+	}
+	n.log.Warn("a peer states more than one node can have admitted; its rows are refused", "peer", name,
+		"incarnation", strconv.FormatUint(uint64(liar), 36), "rows", rows)
 }
 
 // lookAtClock steers the clock, or looks how far the time is ahead of Config.Now, which

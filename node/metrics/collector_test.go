@@ -116,7 +116,7 @@ func expected() []string {
 		}
 	}
 	each(`sync_dropped_messages_total{reason="%s"}`, "tag", "version", "malformed", "oversize", "subject", "sender", "peers", "queue")
-	each(`sync_lost_rows_total{reason="%s"}`, "unknown_limit", "revision", "future", "table_full")
+	each(`sync_lost_rows_total{reason="%s"}`, "unknown_limit", "revision", "future", "table_full", "excess")
 	for i := range all {
 		all[i] = "ratelimiter_" + all[i]
 	}

@@ -52,12 +52,25 @@ func (t *Table) plausible(now int64, r *limit.Rule, start int64, row *crdt.Row) 
 	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/(crdt.MaxCells+1) <= r.DeepestDebt()+2*r.Frame.Width)
 }
 
+// honest reports whether one node can have admitted what the row says. P alone says nothing:
+// it grows with whatever is reserved and given back.
+func (t *Table) honest(now int64, r *limit.Rule, start int64, row *crdt.Row) bool {
+	tolerance := t.cfg.Tolerance
+	return row.Cur.Count.P-row.Cur.Count.N <= r.MostNet(min(now-start, r.Frame.Width)+tolerance) &&
+		row.Prev.Count.P-row.Prev.Count.N <= r.MostNet(r.Frame.Width+tolerance)
+}
+
 // mergeRow takes one row over. It holds the lock of one shard. A row from after a later reset
 // ends what is held, and one from before an earlier reset is over. A row of a later revision
 // begins that life here, and a row of an earlier one only adds to what the entry carries over.
 func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d *crdt.Delta, row *crdt.Row) {
 	if !t.plausible(now, r, d.Start, row) {
 		t.cfg.Dropped.Add(tally.DropFuture, 1)
+		return
+	}
+	if !t.honest(now, r, d.Start, row) {
+		t.cfg.Dropped.Add(tally.DropExcess, 1)
+		t.liar.Store(uint64(d.Replica))
 		return
 	}
 	s := t.Shard(row.Key)

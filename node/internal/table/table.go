@@ -63,7 +63,12 @@ type Table struct {
 	counted partSet
 	// sweepTurn is the part of the table that Sweep visited last.
 	sweepTurn int
+	// liar is the replica whose row was last refused as more than one node can have admitted.
+	liar atomic.Uint64
 }
+
+// Liar is the replica that last stated more than one node can have admitted; 0 for none.
+func (t *Table) Liar() crdt.Replica { return crdt.Replica(t.liar.Load()) }
 
 // New makes an empty table.
 func New(cfg Config) *Table {

@@ -191,6 +191,41 @@ func TestRowsOutOfReachAreDropped(t *testing.T) {
 	}
 }
 
+// One forged total used to lock a client out for years.
+func TestTotalsThatNobodyCanHaveAdmittedAreRefused(t *testing.T) {
+	l := newLimits(t, hourly)
+	table := l.table(1)
+	start := l.delta(2).Start
+	most := hourly.Limit + hourly.Limit // a burst and the debt cap
+	for name, c := range map[string]struct {
+		cur, prev crdt.Count
+		taken     bool
+	}{
+		"what a node can have admitted": {crdt.Count{P: uint64(most)}, crdt.Count{}, true},
+		"a forged total":                {crdt.Count{P: 1 << 53}, crdt.Count{}, false},
+		"a little too much":             {crdt.Count{P: uint64(3 * most)}, crdt.Count{}, false},
+		"much that was given back":      {crdt.Count{P: 1 << 53, N: 1<<53 - 5}, crdt.Count{}, true},
+		"a forged total of before":      {crdt.Count{}, crdt.Count{P: 1 << 53}, false},
+	} {
+		k := crdt.Key{Hi: uint64(len(name)) << 56, Lo: uint64(len(name))}
+		row := crdt.Row{Key: k, Cur: crdt.Part{Origin: crdt.Never}, Prev: crdt.Part{Origin: crdt.Never}}
+		if c.cur.P > 0 {
+			row.Cur = crdt.Part{Origin: start, Count: c.cur}
+		}
+		if c.prev.P > 0 {
+			row.Prev = crdt.Part{Origin: start - int64(time.Minute), Count: c.prev}
+		}
+		d := l.delta(2)
+		d.Rows = []crdt.Row{row}
+		before := l.dropped.Of(tally.DropExcess)
+		table.Merge(begin, d)
+		refused := l.dropped.Of(tally.DropExcess) > before
+		if refused == c.taken || refused && table.Liar() != 2 {
+			t.Errorf("%s: refused %v, of %d", name, refused, table.Liar())
+		}
+	}
+}
+
 // What one table collects is what another holds after merging, and both digest it alike.
 func TestWhatIsCollectedIsMerged(t *testing.T) {
 	l := newLimits(t, hourly)

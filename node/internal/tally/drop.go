@@ -11,12 +11,13 @@ const (
 	DropRevision             // of a revision that is not known here, or laid out otherwise
 	DropFuture               // further ahead than the clock tolerance
 	DropFull                 // of an unknown client, while the table is full
+	DropExcess               // more than one node can have admitted
 	DropEnd
 )
 
 // String is the reason as metrics name it.
 func (d Drop) String() string {
-	return [DropEnd]string{"unknown_limit", "revision", "future", "table_full"}[d]
+	return [DropEnd]string{"unknown_limit", "revision", "future", "table_full", "excess"}[d]
 }
 
 // Drops counts what was dropped, by reason. The zero value is ready. Safe for concurrent use.
