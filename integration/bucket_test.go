@@ -19,6 +19,7 @@ import (
 func bucketPermissions(t *testing.T) (publish, subscribe, responses, operator string) {
 	t.Helper()
 	_, section, _ := strings.Cut(document(t, "nats-permissions.md"), "\n## Limits in a bucket\n")
+	section, _, _ = strings.Cut(section, "\n## ")
 	blocks := strings.Split(section, "```\n")
 	if len(blocks) != 5 {
 		t.Fatalf("found %d pieces of the section, want 5", len(blocks))

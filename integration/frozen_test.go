@@ -49,7 +49,9 @@ func (p *probed) press(t *testing.T, enough func(since time.Duration) bool) {
 			}
 			for _, path := range []string{"/readyz", "/metrics", "/v1/status"} {
 				began, w := time.Now(), httptest.NewRecorder()
-				p.api.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+				r.Host = "localhost"
+				p.api.ServeHTTP(w, r)
 				if w.Code != http.StatusOK {
 					t.Errorf("%s: %d %s", path, w.Code, w.Body)
 				}

@@ -51,6 +51,7 @@ func (e *Engine) onRequest(now int64, p *peer, m *Message) {
 		q.Differ = e.differing(m)
 	}
 	if m.Kind == KindSnapshot && m.Cursor == (Cursor{}) {
+		p.served = true
 		// First, since the requester drops rows of limits that it does not know.
 		e.answerRegisters(now, p, m.Request, e.store.Registers())
 	}

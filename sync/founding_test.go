@@ -33,6 +33,11 @@ func TestWhoBeganWithoutThoseWhoKnewSaysSo(t *testing.T) {
 			p.tells(3, 4*second, 10*second)
 		}, false},
 		{"peers that know more were not heard in time", nil, func(p *probe) { p.run(20 * second); p.tells(2, 100*second, 0) }, true},
+		{"the first one heard asked this node for all that it knows", nil, func(p *probe) {
+			p.run(5 * second)
+			p.hear(&Message{Kind: KindSnapshot, Node: "b", Replica: 2, Request: 1, Beat: 1})
+			p.tells(2, 5*second, 0)
+		}, false},
 		{"one that knows of more is heard late", nil, func(p *probe) {
 			p.beat(2, 0, true)
 			p.run(5 * second)

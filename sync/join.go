@@ -48,7 +48,7 @@ func (j *joining) connected(now int64) {
 
 // beat starts the transfer when a peer is heard that can give a snapshot.
 func (j *joining) beat(e *Engine, now int64, p *peer) {
-	if j.alone && !p.joining {
+	if j.alone && !p.joining && !p.served {
 		e.members.founding.ran(min(p.foundedAt, e.members.founding.at-1))
 	}
 	j.alone = false

@@ -32,6 +32,8 @@ type peer struct {
 	byeSeq uint64
 	// foundedAt is when what it knows of began, by our clock, as it last said; 0 before.
 	foundedAt int64
+	// served: it asked us for a snapshot, so what it knows of is what we do.
+	served bool
 	// joining: it said last that it has not merged a snapshot, so it gives none.
 	joining bool
 	// confirmed: a message of its echoed a young beat of ours. It stays true. A peer that is not
