@@ -65,7 +65,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	case m.Seq > p.seq:
 		e.missing(now, p, p.seq, m.Seq)
 		p.seq = m.Seq
-	case m.Seq < p.seq:
+	case m.Seq < p.seq && m.Sent >= p.sent:
 		p.restate(m.Seq) // somebody else named a higher one for it
 	}
 	if m.Seq == p.seq {

@@ -36,8 +36,12 @@ func (e *Engine) onDelta(now int64, p *peer, m *Message) {
 		if !known {
 			e.missing(now, p, m.Seq-1, m.Seq)
 		}
-	default:
-		return // repeated or overtaken: merged, but no news of the sequence
+	}
+	if known {
+		p.arrived(m.Seq)
+	}
+	if m.Seq < p.seq {
+		return // repeated or overtaken: what it knew is not news
 	}
 	e.members.refresh(now, p, m.Sent)
 }

@@ -79,9 +79,11 @@ func (p *peer) stale(m *Message, fresh bool) string {
 	const stranger = "it has not shown yet that it hears this node"
 	switch m.Kind {
 	case KindBeat:
-		if !fresh {
+		// Other messages may overtake it.
+		if m.Beat <= p.beat && !fresh || m.Sent < p.sent-overtaking {
 			return "a later one was heard"
 		}
+		p.beat = max(p.beat, m.Beat)
 	case KindLimits, KindReset:
 		switch {
 		case !p.confirmed:
@@ -100,6 +102,11 @@ func (p *peer) stale(m *Message, fresh bool) string {
 	}
 	return ""
 }
+
+// overtaking is by how much longer than another message a beat may be on its way. Raising it
+// lets whoever can hold beats back tell what was true earlier. Lowering it drops beats on a
+// network that delays some messages and not others.
+const overtaking = int64(1e9)
 
 // jumpSlack is for how long messages may be held up on their way and then come at once.
 // Raising it lets a forged number reach further. Lowering it refuses honest messages behind a

@@ -11,6 +11,8 @@ type received struct {
 	// since < gapTo <= seq while there is a gap; gapTo is 0 while there is none.
 	gap          bool
 	since, gapTo uint64
+	// ahead are the messages after since that are merged: the lowest bit is since+1.
+	ahead uint64
 }
 
 // first takes the number of the first message heard. What was sent before it shows in
@@ -26,10 +28,25 @@ func (r *received) restate(seq uint64) { *r = received{known: true, seq: seq} }
 func (r *received) miss(since, to uint64) (opened bool) {
 	opened = !r.gap
 	if opened {
-		r.gap, r.since = true, since
+		r.gap, r.since, r.ahead = true, since, 0
 	}
 	r.gapTo = max(r.gapTo, to)
 	return opened
+}
+
+// arrived notes that the message of a number is merged. On a network where messages overtake
+// each other, most gaps close like this, and nobody has to be asked.
+func (r *received) arrived(seq uint64) {
+	if !r.gap || seq <= r.since || seq > r.since+64 {
+		return
+	}
+	r.ahead |= 1 << (seq - r.since - 1)
+	for ; r.ahead&1 != 0; r.ahead >>= 1 {
+		r.since++
+	}
+	if r.since >= r.gapTo {
+		r.gap, r.gapTo = false, 0
+	}
 }
 
 // complete notes that all messages up to seq are merged, which is not below any that was
@@ -43,7 +60,9 @@ func (r *received) complete(seq uint64) {
 // the answer closed the gap: a message after seq may be missing too.
 func (r *received) filled(seq uint64) (closed bool) {
 	if seq < r.gapTo {
-		r.since = max(r.since, seq)
+		if seq > r.since {
+			r.since, r.ahead = seq, r.ahead>>min(seq-r.since, 64)
+		}
 		return false
 	}
 	r.gap, r.gapTo = false, 0

@@ -114,6 +114,15 @@ var syncMistakes = []mistake{
 	{name: "take a repetition for a sign of life", edits: []edit{
 		{"sync/members.go", "	if fresh = p.fresh(m); !fresh {\n", "	if fresh = p.fresh(m); false {\n"},
 	}},
+	{name: "drop beats that deltas overtook", edits: []edit{
+		{"sync/fresh.go", "m.Beat <= p.beat && !fresh", "!fresh"},
+	}},
+	{name: "close no gap by what was overtaken", edits: []edit{
+		{"sync/received.go", "	r.ahead |= 1 << (seq - r.since - 1)\n", ""},
+	}},
+	{name: "take beats that were held back", edits: []edit{
+		{"sync/fresh.go", " || m.Sent < p.sent-overtaking", ""},
+	}},
 	{name: "believe a bye for ever", edits: []edit{
 		{"sync/members.go", "		ms.rejoin(p)\n", ""},
 	}},
