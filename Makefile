@@ -202,7 +202,7 @@ clean: ## Remove built programs, tools and reports
 ##@ Continuous integration
 
 .PHONY: ci-setup
-ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools: the only step of CI that needs a network
+ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools; only this step and doors-check need a network
 	$(GO) mod download
 
 .PHONY: ci

@@ -26,8 +26,8 @@ import (
 // patience is for programs to start and stop on a machine that does other work.
 const patience = 30 * time.Second
 
-// page is what docs/doors.md shows in a block of this language.
-func page(t *testing.T, language string) string {
+// page is what docs/doors.md shows in a block of this language, which is a file of deploy/ too.
+func page(t *testing.T, language, file string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/doors.md")
 	if err != nil {
@@ -37,6 +37,9 @@ func page(t *testing.T, language string) string {
 	block, _, closed := strings.Cut(block, "```\n")
 	if !found || !closed {
 		t.Fatalf("docs/doors.md has no block of %s", language)
+	}
+	if deployed, err := os.ReadFile("../../deploy/" + file); err != nil || string(deployed) != block {
+		t.Errorf("deploy/%s is not what docs/doors.md shows: %v", file, err)
 	}
 	return block
 }
@@ -201,13 +204,13 @@ func front(t *testing.T, proxy, limiter, site string) (addr string) {
 	}
 	switch proxy {
 	case "caddy":
-		run(t, "caddy", "run", "--adapter", "caddyfile", "--config", put("Caddyfile", "{\n\tadmin off\n}\n"+page(t, "caddyfile")))
+		run(t, "caddy", "run", "--adapter", "caddyfile", "--config", put("Caddyfile", "{\n\tadmin off\n}\n"+page(t, "caddyfile", "caddy/Caddyfile")))
 	case "nginx":
 		var paths strings.Builder
 		for _, name := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 			fmt.Fprintf(&paths, "%s_temp_path %s/%s;\n", name, dir, name)
 		}
-		conf := put("nginx.conf", "daemon off;\nmaster_process off;\npid "+dir+"/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"+paths.String()+page(t, "nginx")+"}\n")
+		conf := put("nginx.conf", "daemon off;\nmaster_process off;\npid "+dir+"/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"+paths.String()+page(t, "nginx", "nginx/ratelimit.conf")+"}\n")
 		run(t, "nginx", "-p", dir, "-e", "stderr", "-c", conf)
 	}
 	accepts(t, addr)
