@@ -53,7 +53,7 @@ func printStatus(body []byte, w io.Writer) error {
 		if err = errors.Join(err, d.Decode(&value)); err != nil {
 			return fmt.Errorf("the answer is not understood: %w", err)
 		}
-		if print, is := tabled[fmt.Sprint(name)]; is {
+		if show, is := tabled[fmt.Sprint(name)]; is {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ func printStatus(body []byte, w io.Writer) error {
 				}
 			}
 			some = true
-			if err := print(body, w); err != nil {
+			if err := show(body, w); err != nil {
 				return err
 			}
 			continue
