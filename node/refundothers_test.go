@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -95,20 +96,24 @@ func TestARefundShowsAtOnce(t *testing.T) {
 }
 
 func TestOnlyWhatHasNotDrainedIsRefunded(t *testing.T) {
-	l := newLab(t, 3, node.Config{Limit: 60, Window: time.Minute, Burst: 60})
-	for i, n := range []int{20, 20, 10} {
-		l.nodes[i].take("", "alice", n)
-	}
-	l.run(20 * time.Second)
-	if did := l.nodes[2].refund(node.Request{Client: "alice", Cost: 60}); did.Returned < 29 || did.Returned > 30 || did.Short != node.ShortDrained {
-		t.Errorf("20 of 50 units have drained, and %+v", did)
-	}
-	l.run(time.Second)
-	l.agree("", "alice", 60)
-	l.nodes[0].take("", "alice", 60)
-	l.run(time.Second)
-	if got := l.nodes[1].take("", "alice", 60); got > 2 {
-		t.Errorf("the client got %d units more than a burst", got)
+	for _, took := range [][]int{{20, 20, 10}, {0, 0, 50}, {50, 0, 0}} {
+		t.Run(fmt.Sprint(took), func(t *testing.T) {
+			l := newLab(t, 3, node.Config{Limit: 60, Window: time.Minute, Burst: 60})
+			for i, n := range took {
+				l.nodes[i].take("", "alice", n)
+			}
+			l.run(20 * time.Second)
+			if did := l.nodes[2].refund(node.Request{Client: "alice", Cost: 60}); did.Returned < 29 || did.Returned > 30 || did.Short != node.ShortDrained {
+				t.Errorf("20 of 50 units have drained, and %+v", did)
+			}
+			l.run(time.Second)
+			l.agree("", "alice", 60)
+			l.nodes[0].take("", "alice", 60)
+			l.run(time.Second)
+			if got := l.nodes[1].take("", "alice", 60); got > 2 {
+				t.Errorf("the client got %d units more than a burst", got)
+			}
+		})
 	}
 }
 

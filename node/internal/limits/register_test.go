@@ -153,9 +153,13 @@ func TestBothSidesOfACutLearnAllRevisions(t *testing.T) {
 	if sides[0].RegistersDigest() == sides[1].RegistersDigest() {
 		t.Error("the side that won is not told of what the other one said")
 	}
+	version := sides[1].Get(Default).Version()
 	sides[1].MergeRegisters(later, sides[0].Registers())
 	if sides[0].RegistersDigest() != sides[1].RegistersDigest() {
 		t.Error("they differ after they told each other all")
+	}
+	if sides[1].Get(Default).Version() == version {
+		t.Error("clients are not told that a revision before theirs was heard of")
 	}
 	joiner := newRegistry(t, defaults(p), 0)
 	joiner.MergeRegisters(later, sides[1].Registers())
