@@ -14,7 +14,7 @@ import (
 )
 
 // recovery is how soon after a fault is mended all nodes have to know the same.
-const recovery = 2 * time.Second
+const recovery = 2 * time.Second * slowdown
 
 // The limits under load. One drains fast, so that a side of a partition goes on
 // admitting; one hardly drains, so that what nodes know of a client does not become

@@ -89,6 +89,16 @@ func TestArrivalsNeverWait(t *testing.T) {
 		})
 	}
 	all.Wait()
+	// A member's message finds room all the same.
+	const member = 2000
+	l.arrivals.known.Store(&map[crdt.Replica]bool{member: true})
+	full := l.arrivals.full.Load()
+	m := &Message{Kind: KindDelta, Node: "b", Replica: member, Sent: 1, Seq: 1}
+	w := newWriter(tagSecret([]byte(DefaultClusterKey), "default"))
+	l.Receive(Packet{Subject: l.engine.subjects.of(m.Kind, m.Node, m.Replica), Data: w.encode(m, nil)})
+	if now := l.arrivals.full.Load(); full == 0 || now != full {
+		t.Errorf("%d found no room, then %d", full, now)
+	}
 	l.unlock()
 	if err := l.Close(); err != nil {
 		t.Error(err)

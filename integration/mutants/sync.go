@@ -82,7 +82,7 @@ var syncMistakes = []mistake{
 		{"sync/request.go", "	whole := m.Done && m.Page+1 == r.page\n", "	whole := m.Done\n"},
 	}},
 	{name: "publish under the lock of the state", edits: []edit{
-		{"sync/loop.go", "	l.outbox.put(out.Packets)\n", "	for _, p := range out.Packets {\n		_ = l.transport.Publish(p.Subject, p.Reply, p.Data)\n	}\n"},
+		{"sync/loop.go", "	l.outbox.put(out.Packets)\n", "	for _, p := range out.Packets {\n		_ = l.transport.Publish(p.Subject, p.Data)\n	}\n"},
 	}},
 	{name: "let what waits for the network grow without end", edits: []edit{
 		{"sync/outbox.go", "o.closed || o.bytes+size > mostOutbox", "o.closed"},
@@ -103,6 +103,7 @@ var syncMistakes = []mistake{
 		{"sync/fresh.go", "!ms.echoes.young(now, number)", "false"},
 	}},
 	{name: "let an old beat confirm", edits: []edit{
+		{"sync/fresh.go", "	for old < len(e.sent) && now-e.sent[old] >= echoWithin {\n", "	for false {\n"},
 		{"sync/fresh.go", " && now-e.sent[len(e.sent)-1-int(back)] < echoWithin", ""},
 	}},
 	{name: "take limits and resets from strangers", edits: []edit{
@@ -145,7 +146,7 @@ var syncMistakes = []mistake{
 		{"sync/register.go", "	from.pulling.failed(now + from.pulling.pause(int64(e.cfg.BeatInterval)))\n", ""},
 	}},
 	{name: "answer a pull with every limit", edits: []edit{
-		{"sync/register.go", "		return held && (h.Stamp.Compare(r.Stamp) > 0 || h == ours)\n", "		return false && held\n"},
+		{"sync/register.go", "		return held && (h.Stamp.Compare(r.Stamp) > 0 || h == ours)\n", "		return false && held && (h.Stamp.Compare(r.Stamp) > 0 || h == ours)\n"},
 	}},
 	{name: "take limits that nobody asked for", edits: []edit{
 		{"sync/register.go", "	if m.Request != 0 && (m.Request == p.pull || m.Request == p.request.id) {\n", "	if m.Kind == KindPulled {\n"},
