@@ -13,6 +13,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httplimit"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/racing"
 )
 
 const from = "192.0.2.1:1234"
@@ -266,7 +267,11 @@ func TestARequestAllocatesLittle(t *testing.T) {
 	h := limited(t, httplimit.Config{Limiter: n, Key: httplimit.ByRemoteAddr(), Headers: httplimit.HeadersNone}, func(http.ResponseWriter, *http.Request) {})
 	w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	r.RemoteAddr = from
-	if got := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); got > 6 {
+	most := 4.0
+	if racing.Detected {
+		most++
+	}
+	if got := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); got > most {
 		t.Errorf("%v allocations", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/racing"
 )
 
 // Readers without a lock see every client as it was at some instant, and never another one,
@@ -52,7 +53,7 @@ func TestAGlanceIsOfOneClientAtOneInstant(t *testing.T) {
 		})
 	}
 	rounds := uint64(40)
-	if racing {
+	if racing.Detected {
 		rounds = 5
 	}
 	for round := uint64(0); round < rounds || seen.Load() < 1000; round++ {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/racing"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -205,7 +206,7 @@ func (w *twin) compare(k crdt.Key) {
 // refunds, rows of other replicas, messages, windows that end, huge totals and forgetting.
 func TestPackedClientsAreTheirStates(t *testing.T) {
 	steps := 1_000_000
-	if testing.Short() || racing {
+	if testing.Short() || racing.Detected {
 		steps = 100_000
 	}
 	// Open in isolation: any total of a peer can be honest then, so none is refused.

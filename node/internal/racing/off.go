@@ -1,0 +1,6 @@
+//go:build !race
+
+package racing
+
+// Detected says that the race detector watches.
+const Detected = false
