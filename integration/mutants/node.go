@@ -144,6 +144,9 @@ var nodeMistakes = []mistake{
 	{name: "let everybody refund who can reach a node", edits: []edit{
 		{"node/httpapi/routes.go", "http.MethodPost: a.write(a.refund)", "http.MethodPost: a.refund"},
 	}},
+	{name: "count each fragment of a forwarded path as a path of its own", edits: []edit{
+		{"node/httpapi/forward.go", "strings.IndexAny(uri, \"?#\")", "strings.IndexAny(uri, \"?\")"},
+	}},
 	{name: "take requests to a loopback address by any name", edits: []edit{
 		{"node/httpapi/sites.go", "	case s.local && !s.names(r.Host):\n", "	case s.local && r.Host == \"\":\n"},
 	}},

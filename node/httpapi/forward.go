@@ -74,7 +74,11 @@ func (k *forwardKeys) UnmarshalText(text []byte) error {
 // readForwarding reads what a proxy asks.
 func readForwarding(r *http.Request) (f forwarding, p *problem) {
 	f = forwarding{keys: forwardKeys{"ip"}, deny: http.StatusTooManyRequests, cost: 1}
-	limit, rest, inPath := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), forwardPath), "/")
+	requested := r.URL.EscapedPath()
+	if before, _, fragment := strings.Cut(r.URL.RawPath, "#"); fragment { // EscapedPath would make it part of the path
+		requested = before
+	}
+	limit, rest, inPath := strings.Cut(strings.TrimPrefix(requested, forwardPath), "/")
 	options := r.URL.RawQuery
 	if inPath {
 		var appended bool
@@ -207,13 +211,18 @@ func (a *api) forwardedAddr(r *http.Request) (addr netip.Addr, p *problem) {
 	return addr, nil
 }
 
-// uri is the path of the client's request in one spelling, without its query.
+// uri is the path of the client's request in one spelling, without its query and its fragment.
+// A client may send a fragment, which servers ignore: with it in the key, each would be an
+// account of its own.
 func (f *forwarding) uri(r *http.Request) (string, *problem) {
 	uri := f.path
 	if uri == "" {
 		if uri = r.Header.Get("X-Forwarded-Uri"); uri == "" {
 			return "", bad("X-Forwarded-Uri", "X-Forwarded-Uri is missing: let the proxy send it, with the path of the request")
 		}
+	}
+	if end := strings.IndexAny(uri, "?#"); end >= 0 {
+		uri = uri[:end]
 	}
 	if strings.HasPrefix(uri, "/") { // two of them would begin with a host
 		uri = "/" + strings.TrimLeft(uri, "/")
