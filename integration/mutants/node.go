@@ -159,6 +159,12 @@ var nodeMistakes = []mistake{
 	{name: "let pages of other sites read", edits: []edit{
 		{"node/httpapi/sites.go", "	case s.others.Check(r) != nil || foreign(r):\n", "	case s.others.Check(r) != nil:\n"},
 	}},
+	{name: "let pages forward as if they were a proxy", edits: []edit{
+		{"node/httpapi/forward.go", "a.proxies.Trusts(r.RemoteAddr) && r.Header.Get(\"X-Forwarded-For\") != \"\"", "r.Header.Get(\"X-Forwarded-For\") != \"\""},
+	}},
+	{name: "let pages on a proxy's machine forward for nobody", edits: []edit{
+		{"node/httpapi/forward.go", "a.proxies.Trusts(r.RemoteAddr) && r.Header.Get(\"X-Forwarded-For\") != \"\"", "a.proxies.Trusts(r.RemoteAddr)"},
+	}},
 	{name: "let everybody have a token that is not set", edits: []edit{
 		{"node/httpapi/auth.go", "subtle.ConstantTimeCompare(given[:], t.hash[:]) == 1 && t.set", "subtle.ConstantTimeCompare(given[:], t.hash[:]) == 1"},
 	}},

@@ -79,7 +79,7 @@ type Config struct {
 	APIToken string
 	// Loopback says that only this machine can reach the listener. Without an AdminToken,
 	// writes then need no token. Requests have to call the server localhost, by an address, or
-	// by one of Hosts; those that proxies pass on for others, and health, by any name.
+	// by one of Hosts; those that trusted proxies pass on for others, and health, by any name.
 	Loopback bool
 	Hosts    []string
 	// RedactClients shows clients in /v1/top and /v1/shadow under made-up names, which stay
@@ -105,6 +105,7 @@ type api struct {
 	node    Node
 	version string
 	auth    auth
+	sites   *sites
 	// tokenName is what the log calls the admin token.
 	tokenName string
 	redact    redactor
@@ -121,6 +122,7 @@ func New(cfg Config) http.Handler {
 		auth: auth{newToken(cfg.AdminToken), newToken(cfg.APIToken), cfg.Loopback}, tokenName: cmp.Or(cfg.AdminTokenName, "admin"),
 	}
 	a.proxies = proxies.Of(cfg.TrustedProxies)
+	a.sites = newSites(cfg.Loopback, cfg.Hosts)
 	if a.version == "" {
 		a.version = "unknown"
 	}
@@ -156,5 +158,5 @@ func New(cfg Config) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
-	return newSites(cfg.Loopback, cfg.Hosts).guard(a.ask(all))
+	return a.sites.guard(a.ask(all))
 }

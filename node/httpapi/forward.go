@@ -108,6 +108,9 @@ func readForwarding(r *http.Request) (f forwarding, p *problem) {
 func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	f, p := readForwarding(r)
+	if p == nil {
+		p = a.foreign(r)
+	}
 	if p != nil {
 		p.write(w)
 		return
@@ -136,6 +139,20 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 		Type: headers.TypeQuotaExceeded, Title: "Request cannot be satisfied as assigned quota has been exceeded",
 		Status: int(f.deny), Violated: []string{d.Limit},
 	})
+}
+
+// foreign is the problem of a request that a page can have made, or nil. A trusted proxy passes
+// on the Host and the Origin of its client, and says so by X-Forwarded-For: without that, it
+// could be a browser on the proxy's own machine.
+func (a *api) foreign(r *http.Request) *problem {
+	if a.proxies.Trusts(r.RemoteAddr) && r.Header.Get("X-Forwarded-For") != "" {
+		return nil
+	}
+	p := a.sites.refuse(r)
+	if p != nil {
+		p.Detail += "; a proxy that -trusted-proxies names may pass all requests on, with X-Forwarded-For"
+	}
+	return p
 }
 
 // exceeded is the problem of a denial, for the client behind the proxy.

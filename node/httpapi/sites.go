@@ -35,9 +35,11 @@ func Guard(h http.Handler, hosts []string) http.Handler { return newSites(true, 
 
 func (s *sites) guard(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := s.refuse(r); p != nil {
-			p.write(w)
-			return
+		if !byAnyName(r.URL.Path) {
+			if p := s.refuse(r); p != nil {
+				p.write(w)
+				return
+			}
 		}
 		h.ServeHTTP(w, r)
 	})
@@ -46,8 +48,6 @@ func (s *sites) guard(h http.Handler) http.Handler {
 // refuse is the problem of a request that a page of another site can have made, or nil.
 func (s *sites) refuse(r *http.Request) *problem {
 	switch {
-	case passedOn(r.URL.Path):
-		return nil
 	case s.local && !s.names(r.Host):
 		return &problem{
 			Status: http.StatusMisdirectedRequest, Field: "host",
@@ -59,9 +59,10 @@ func (s *sites) refuse(r *http.Request) *problem {
 	return nil
 }
 
-// passedOn reports whether others pass requests of theirs on to a path, with the Host and the
-// Origin of their client; or whether a path tells nothing but whether the server lives.
-func passedOn(path string) bool {
+// byAnyName reports whether others pass requests of theirs on to a path, with the Host and the
+// Origin of their client; or whether a path tells nothing but whether the server lives. The
+// forward authentication looks itself who asks: see api.foreign.
+func byAnyName(path string) bool {
 	return forEverybody(path) || path == "/json" || strings.HasPrefix(path, forwardPath)
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,18 +114,52 @@ func TestHealthAndForwardedRequestsMayCallByAnyName(t *testing.T) {
 		}
 	}
 	// A trusted proxy passes on what it got, and can add no token. Who is none needs one.
-	proxied := httpapi.New(httpapi.Config{Node: open(t, node.Config{}), Loopback: true, APIToken: "0123456789abcdef", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}})
+	proxied := httpapi.New(httpapi.Config{Node: open(t, node.Config{}), Loopback: true, APIToken: "0123456789abcdef", TrustedProxies: testProxies})
 	for _, c := range []struct {
 		http.Handler
 		want int
 	}{{proxied, 200}, {h, 401}} {
-		w := ask(t, c, "POST", "/v1/forward/default?key=header:X-User", "", "X-User", "u", "Host", "whatever.example", "Origin", "http://app.example", "Authorization", "Bearer of-the-user")
+		w := ask(t, c, "POST", "/v1/forward/default?key=header:X-User", "", "X-User", "u", "X-Forwarded-For", "198.51.100.7", "Host", "whatever.example", "Origin", "http://app.example", "Authorization", "Bearer of-the-user")
 		if w.Code != c.want {
 			t.Errorf("forward: got %d %s, want %d", w.Code, w.Body, c.want)
 		}
 	}
 	if w := ask(t, h, "POST", "/json", "", "Host", "whatever.example", "X-Api-Token", "0123456789abcdef"); w.Code == 421 {
 		t.Errorf("/json: got %d %s", w.Code, w.Body)
+	}
+}
+
+// A key by path or header needs no trusted proxy, so a page could use up what is another's.
+func TestPagesCannotForward(t *testing.T) {
+	host, origin, xff := []string{"Host", "attacker.example:8080"}, []string{"Origin", "http://attacker.example:8080"}, []string{"X-Forwarded-For", "198.51.100.7"}
+	for _, c := range []struct {
+		name    string
+		proxies []netip.Prefix
+		headers []string
+		want    int
+	}{
+		{"by a foreign name", nil, host, 421},
+		{"by a foreign name, as if a proxy did", nil, slices.Concat(host, xff), 421},
+		{"by a foreign name, from a proxy's machine", testProxies, slices.Concat(host, origin), 421},
+		{"of another site", nil, origin, 403},
+		{"of another site, as if a proxy did", nil, slices.Concat(origin, xff), 403},
+		{"of another site, in a browser that says so", testProxies, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"of another site, from a proxy's machine", testProxies, slices.Concat(origin, []string{"X-Forwarded-For", ""}), 403},
+	} {
+		n := open(t, node.Config{})
+		h := httpapi.New(httpapi.Config{Node: n, Loopback: true, TrustedProxies: c.proxies})
+		for _, target := range []string{
+			"/v1/forward/default/key=path&cost=100/login", "/v1/forward/default/key=path&cost=100&deny=429/login",
+			"/v1/forward/default?key=header:X-Api-Key&cost=100", "/v1/forward/default/cost=100",
+		} {
+			w := ask(t, h, "POST", target, "", append([]string{"X-Api-Key", "victim", "X-Forwarded-Uri", "/login"}, c.headers...)...)
+			if w.Code != c.want || !strings.Contains(w.Body.String(), "-trusted-proxies") {
+				t.Errorf("%s: %s: got %d %s, want %d", c.name, target, w.Code, w.Body, c.want)
+			}
+		}
+		if top, err := n.Top(""); err != nil || len(top) > 0 {
+			t.Errorf("%s: counted are %v, %v", c.name, top, err)
+		}
 	}
 }
 
