@@ -60,6 +60,25 @@ func (s *solo) give(t *testing.T, client string, units int64) int64 {
 	return did.Returned
 }
 
+// What one step of TestARefundNeverMints does.
+const (
+	doTake = iota
+	doTakeAll
+	doReserve
+	doRefund
+	doSettle
+	doDrain
+	doWhat
+)
+
+// reservedThenRefunded are orders in which refunds without a token reach into units that are
+// reserved, and settlements follow. Chance alone hardly ever comes to them.
+var reservedThenRefunded = [][]int{
+	{doReserve, doReserve, doDrain, doRefund, doSettle, doTake, doSettle, doTakeAll},
+	{doReserve, doReserve, doReserve, doDrain, doRefund, doSettle, doRefund, doSettle, doTake, doSettle, doTakeAll},
+	{doReserve, doRefund, doTake, doSettle, doTakeAll},
+}
+
 // TestARefundNeverMints replays random takes, reservations, settlements and refunds as if
 // what came back had never been taken: less than one unit is ever admitted beyond the limit.
 func TestARefundNeverMints(t *testing.T) {
@@ -82,27 +101,44 @@ func TestARefundNeverMints(t *testing.T) {
 			i int
 		}
 		var held []open
-		for range 5 + r.IntN(40) {
-			if r.IntN(3) > 0 {
+		var plan []int // what to do next: choices are left to chance once it is empty
+		steps := 5 + r.IntN(40)
+		if seed%10 == 0 {
+			steps = 300 // more refunds than are remembered one by one
+		}
+		for range steps {
+			if len(plan) == 0 && r.IntN(4) == 0 {
+				plan = reservedThenRefunded[r.IntN(len(reservedThenRefunded))]
+			}
+			what := r.IntN(doWhat)
+			if len(plan) > 0 {
+				what, plan = plan[0], plan[1:]
+			}
+			if what == doDrain || r.IntN(3) > 0 {
 				s.at.Add(int64(r.Float64() * r.Float64() * perUnit * float64(p.Burst) * 1.2))
 			}
 			now := s.at.Load()
-			switch cost := 1 + r.Int64N(p.Burst); r.IntN(5) {
-			case 0:
+			cost := 1 + r.Int64N(p.Burst)
+			if len(plan) > 0 {
+				cost = 1 + r.Int64N(max(1, p.Burst/2)) // so that the whole plan has room
+			}
+			switch what {
+			case doDrain:
+			case doTake:
 				if s.Take("c", cost).Allowed {
 					all = append(all, took{now, cost})
 				}
-			case 1:
+			case doTakeAll:
 				rest := s.Do(node.Request{Client: "c", Peek: true}).Remaining
 				if rest > 0 && s.Take("c", rest).Allowed {
 					all = append(all, took{now, rest})
 				}
-			case 2:
+			case doReserve:
 				if v := s.Reserve(node.Request{Client: "c", Cost: cost, Timeout: 10 * time.Minute}); v.Allowed {
 					all = append(all, took{now, cost})
 					held = append(held, open{v, len(all) - 1})
 				}
-			case 3:
+			case doRefund:
 				back := s.give(t, "c", cost)
 				for i := len(all) - 1; i >= 0 && back > 0; i-- { // from the last one on
 					part := min(back, max(all[i].units, 0))
@@ -127,7 +163,9 @@ func TestARefundNeverMints(t *testing.T) {
 				if back < 0 || back > h.r.Cost-actual {
 					t.Fatalf("seed %d: %d came back of %d, of which %d were used", seed, back, h.r.Cost, actual)
 				}
-				all[h.i].units -= back
+				if all[h.i].units -= back; all[h.i].units < 0 {
+					t.Fatalf("seed %d: %d units more came back of a reservation than were left of it", seed, -all[h.i].units)
+				}
 			}
 		}
 		worst = max(worst, excess(float64(p.Burst), perUnit, all))
@@ -144,7 +182,7 @@ func TestARefundGivesBackWhatWasTaken(t *testing.T) {
 	hourly := node.Policy{Limit: 1, Window: time.Hour}
 	type step struct {
 		wait  time.Duration
-		do    string // take, reserve, cancel
+		do    string // take, reserve, cancel, refund
 		units int64  // or which reservation, from 1
 		want  int64  // came back
 	}
@@ -176,6 +214,21 @@ func TestARefundGivesBackWhatWasTaken(t *testing.T) {
 			{0, "cancel", 2, 30},
 			{0, "cancel", 1, 39},
 		}, 100},
+		{"a refund from the top, then both reservations", node.Policy{Limit: 60, Window: time.Minute, Burst: 200}, []step{
+			{0, "reserve", 50, 0},
+			{0, "reserve", 50, 0},
+			{40 * time.Second, "refund", 30, 30}, // 10 of the first are left, and 20 of the second
+			{0, "cancel", 2, 20},
+			{0, "take", 50, 0},
+			{0, "cancel", 1, 10},
+		}, 150},
+		{"a refund from the top of an earlier one", perSecond, []step{
+			{0, "reserve", 40, 0},
+			{0, "reserve", 40, 0},
+			{0, "refund", 50, 50},
+			{0, "cancel", 2, 0},
+			{0, "cancel", 1, 30},
+		}, 100},
 		{"over a window's edge", perSecond, []step{
 			{55 * time.Second, "reserve", 60, 0}, {10 * time.Second, "reserve", 20, 0}, {0, "cancel", 2, 20}, {0, "cancel", 1, 50},
 		}, 100},
@@ -206,6 +259,10 @@ func TestARefundGivesBackWhatWasTaken(t *testing.T) {
 						t.Fatalf("step %d: %+v", i, r.Decision)
 					}
 					held = append(held, r)
+				case "refund":
+					if got := s.give(t, "c", st.units); got != st.want {
+						t.Errorf("step %d: %d came back, want %d", i, got, st.want)
+					}
 				case "cancel":
 					if got := held[st.units-1].Cancel(); got != st.want {
 						t.Errorf("step %d: %d came back, want %d", i, got, st.want)

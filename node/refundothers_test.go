@@ -258,6 +258,29 @@ func TestARefundTakesTheLatestUnits(t *testing.T) {
 	}
 }
 
+// A client that refunds more often than its node remembers one by one gets less back, never more.
+func TestManyRefundsDoNotReachBelowAReservation(t *testing.T) {
+	s := newSolo(t, node.Policy{Limit: 60, Window: time.Minute, Burst: 100})
+	reserve := func(units int64) *node.Reservation {
+		return s.Reserve(node.Request{Client: "c", Cost: units, Timeout: time.Minute})
+	}
+	below, earlier, r := reserve(20), reserve(10), reserve(50)
+	if got := earlier.Cancel(); got != 10 {
+		t.Fatalf("%d of 10 came back", got)
+	}
+	for range 70 {
+		s.Take("c", 1)
+		s.give(t, "c", 1)
+	}
+	s.give(t, "c", 20)
+	if got := r.Cancel(); got == 0 || got > 30 {
+		t.Errorf("%d came back of the 30 that were left", got)
+	}
+	if got := below.Cancel(); got == 0 || got > 20 {
+		t.Errorf("%d came back of the 20 below them", got)
+	}
+}
+
 func TestBadRefundsAreRefused(t *testing.T) {
 	s := newSolo(t, node.Policy{Limit: 10, Window: time.Hour})
 	s.Take("c", 5)

@@ -121,7 +121,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/charge.go", "		return s.undrained(e, c, now), deltasync.ShortDrained\n", ""},
 	}},
 	{name: "give back by the level at the charge, whatever was given back below it since", also: "./node", edits: []edit{
-		{"node/internal/table/refund.go", "			level -= min(level, r.units)\n", ""},
+		{"node/internal/table/refund.go", "			top -= min(top, r.units)\n", ""},
 	}},
 	{name: "take refunds of later charges for refunds of earlier ones", also: "./node", edits: []edit{
 		{"node/internal/table/refund.go", "		if r.of < c.turn {\n", "		if r.of != nowhere {\n"},
@@ -133,7 +133,13 @@ var nodeMistakes = []mistake{
 		{"node/limit/refund.go", "	units = min(units, r.Used(s, t))\n", ""},
 	}},
 	{name: "give units back by a refund and by a reservation from before it", also: "./node", edits: []edit{
-		{"node/internal/table/refund.go", "		level = min(level, above(r.tat))\n", ""},
+		{"node/internal/table/refund.go", "		top = min(top, above(r.tat))\n", ""},
+	}},
+	{name: "settle a reservation with units of those below it", also: "./node", edits: []edit{
+		{"node/internal/table/refund.go", "	return top - min(top, bottom)\n", "	return top\n"},
+	}},
+	{name: "lower the bottom of a charge by a refund that stands for several", also: "./node", edits: []edit{
+		{"node/internal/table/refund.go", "			if !r.many { //", "			if true { //"},
 	}},
 	{name: "refund another life than the asker means", also: "./node", edits: []edit{
 		{"node/internal/table/refund.go", "	case e.Life() != life.Life:\n", "	case e.Life() == crdt.Life{}:\n"},

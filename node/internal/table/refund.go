@@ -21,6 +21,7 @@ type refund struct {
 	turn  uint64 // the refund's own
 	at    int64
 	units uint64
+	many  bool // it stands for several refunds, so it may say more than any of them
 	// tat is the TAT that a refund from the top left behind: no charge from before lies above
 	// it any more. For others it is crdt.End.
 	tat int64
@@ -31,9 +32,11 @@ const nowhere = math.MaxUint64
 
 // undrained is how much of a GCRA charge can still be given back. Think of the units as they
 // lie in the bucket: earlier ones below later ones, and the bucket drains from below. The
-// charge left the bucket at some level. Since then that level fell as time passed, and by
-// what was given back of earlier charges, which lay below. Later charges lie above, and what
-// was given back from the top took units of this charge only as far as it reached them.
+// charge filled the bucket from one level to another: its bottom and its top. Since then both
+// fell as time passed, and by what was given back of earlier charges, which lay below. Later
+// charges lie above. What was given back from the top lowered the top of this charge alone, as
+// far as it reached it. What lies below the bottom is of earlier charges: whoever settles
+// those gives it back.
 //
 // This node knows its own refunds. Of what others gave back since, it cannot know which
 // charges that was of. It takes them all for earlier ones, as far as others had any.
@@ -54,17 +57,23 @@ func (s *Shard) undrained(e *Entry, c *Charge, now int64) uint64 {
 	}
 	lowered = min(lowered, c.others.Cur.Net()+c.others.Prev.Net())
 	above := func(tat int64) uint64 { return e.rule.GCRA.UnitsOver(max(0, tat-now)) }
-	level := above(c.tat)
+	top := above(c.tat)
+	bottom := top - min(top, uint64(c.Cost)) //nolint:gosec // positive
 	for _, r := range s.refunds[e.key] {
 		if c.turn > r.turn {
 			continue
 		}
-		level = min(level, above(r.tat))
+		top = min(top, above(r.tat))
 		if r.of < c.turn {
-			level -= min(level, r.units)
+			top -= min(top, r.units)
+			if !r.many { // a bottom that is too low would give units of earlier charges
+				bottom -= min(bottom, r.units)
+			}
 		}
 	}
-	return level - min(level, lowered)
+	top -= min(top, lowered)
+	bottom -= min(bottom, lowered)
+	return top - min(top, bottom)
 }
 
 // refunded remembers a refund at now, as long as that may lower the level of a charge that
@@ -81,9 +90,9 @@ func (s *Shard) refunded(k crdt.Key, r refund, now int64) {
 		all = all[1:]
 	}
 	if len(all) > mostRefunds {
-		// As one they lower whatever either of them lowers.
+		// As one they lower the top of whatever either of them lowers.
 		one, two := &all[0], &all[1]
-		*two = refund{of: min(one.of, two.of), turn: two.turn, at: two.at, units: one.units + two.units, tat: min(one.tat, two.tat)}
+		*two = refund{of: min(one.of, two.of), turn: two.turn, at: two.at, units: one.units + two.units, many: true, tat: min(one.tat, two.tat)}
 		all = all[1:]
 	}
 	if s.refunds == nil {
