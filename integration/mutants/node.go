@@ -168,6 +168,9 @@ var nodeMistakes = []mistake{
 	{name: "let pages forward as if they were a proxy", edits: []edit{
 		{"node/httpapi/forward.go", "a.proxies.Trusts(r.RemoteAddr) && r.Header.Get(\"X-Forwarded-For\") != \"\"", "r.Header.Get(\"X-Forwarded-For\") != \"\""},
 	}},
+	{name: "let pages of other sites forward by a GET", edits: []edit{
+		{"node/httpapi/forward.go", "	taking.Method = http.MethodPost\n", ""},
+	}},
 	{name: "let pages on a proxy's machine forward for nobody", edits: []edit{
 		{"node/httpapi/forward.go", "a.proxies.Trusts(r.RemoteAddr) && r.Header.Get(\"X-Forwarded-For\") != \"\"", "a.proxies.Trusts(r.RemoteAddr)"},
 	}},

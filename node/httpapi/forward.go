@@ -148,7 +148,9 @@ func (a *api) foreign(r *http.Request) *problem {
 	if a.proxies.Trusts(r.RemoteAddr) && r.Header.Get("X-Forwarded-For") != "" {
 		return nil
 	}
-	p := a.sites.refuse(r)
+	taking := *r // a GET takes here, too
+	taking.Method = http.MethodPost
+	p := a.sites.refuse(&taking)
 	if p != nil {
 		p.Detail += "; a proxy that -trusted-proxies names may pass all requests on, with X-Forwarded-For"
 	}

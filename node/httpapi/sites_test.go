@@ -152,9 +152,11 @@ func TestPagesCannotForward(t *testing.T) {
 			"/v1/forward/default/key=path&cost=100/login", "/v1/forward/default/key=path&cost=100&deny=429/login",
 			"/v1/forward/default?key=header:X-Api-Key&cost=100", "/v1/forward/default/cost=100",
 		} {
-			w := ask(t, h, "POST", target, "", append([]string{"X-Api-Key", "victim", "X-Forwarded-Uri", "/login"}, c.headers...)...)
-			if w.Code != c.want || !strings.Contains(w.Body.String(), "-trusted-proxies") {
-				t.Errorf("%s: %s: got %d %s, want %d", c.name, target, w.Code, w.Body, c.want)
+			for _, method := range []string{"POST", "GET"} { // any page can show an image from here
+				w := ask(t, h, method, target, "", append([]string{"X-Api-Key", "victim", "X-Forwarded-Uri", "/login"}, c.headers...)...)
+				if w.Code != c.want || !strings.Contains(w.Body.String(), "-trusted-proxies") {
+					t.Errorf("%s: %s %s: got %d %s, want %d", c.name, method, target, w.Code, w.Body, c.want)
+				}
 			}
 		}
 		if top, err := n.Top(""); err != nil || len(top) > 0 {
