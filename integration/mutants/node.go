@@ -168,6 +168,9 @@ var nodeMistakes = []mistake{
 	{name: "let pages forward as if they were a proxy", edits: []edit{
 		{"node/httpapi/forward.go", "a.proxies.Trusts(r.RemoteAddr) && r.Header.Get(\"X-Forwarded-For\") != \"\"", "r.Header.Get(\"X-Forwarded-For\") != \"\""},
 	}},
+	{name: "let nginx take an untrusted proxy for a denied client", edits: []edit{
+		{"node/httpapi/forward.go", "		p.Status = http.StatusInternalServerError\n", ""},
+	}},
 	{name: "let pages of other sites forward by a GET", edits: []edit{
 		{"node/httpapi/forward.go", "	taking.Method = http.MethodPost\n", ""},
 	}},

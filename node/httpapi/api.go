@@ -12,6 +12,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/proxies"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 )
 
 // Decider makes decisions and charges. It must not block.
@@ -96,7 +97,8 @@ type Config struct {
 	Metrics http.Handler
 	// Envoy answers /json and /healthcheck, as Envoy's rate limit service does. Default: 404.
 	Envoy http.Handler
-	// Logger gets changes of limits and resets. Default: no log.
+	// Logger gets changes of limits and resets, and once a minute that a proxy asks /v1/forward
+	// which is not among TrustedProxies. Default: no log.
 	Logger *slog.Logger
 }
 
@@ -113,6 +115,7 @@ type api struct {
 	// changing lets a conditional change see the one before it.
 	changing sync.Mutex
 	log      *slog.Logger
+	asked    seldom.Warner // by proxies that nobody trusts
 }
 
 // New makes the handler. It is safe for concurrent use and keeps no state of clients.

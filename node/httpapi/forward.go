@@ -109,7 +109,7 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	f, p := readForwarding(r)
 	if p == nil {
-		p = a.foreign(r)
+		p = a.foreign(r, &f)
 	}
 	if p != nil {
 		p.write(w)
@@ -144,16 +144,28 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 // foreign is the problem of a request that a page can have made, or nil. A trusted proxy passes
 // on the Host and the Origin of its client, and says so by X-Forwarded-For: without that, it
 // could be a browser on the proxy's own machine.
-func (a *api) foreign(r *http.Request) *problem {
+func (a *api) foreign(r *http.Request, f *forwarding) *problem {
 	if a.proxies.Trusts(r.RemoteAddr) && r.Header.Get("X-Forwarded-For") != "" {
 		return nil
 	}
 	taking := *r // a GET takes here, too
 	taking.Method = http.MethodPost
 	p := a.sites.refuse(&taking)
-	if p != nil {
-		p.Detail += "; a proxy that -trusted-proxies names may pass all requests on, with X-Forwarded-For"
+	if p == nil {
+		return nil
 	}
+	p.Detail += "; a proxy that -trusted-proxies names may pass all requests on, with X-Forwarded-For"
+	return a.untrusted(r, f, p)
+}
+
+// untrusted is the problem of a proxy that nobody trusts with what it asks, and tells the log.
+// nginx takes a 403 for a denial: with deny=403 its clients would be told to wait, and nobody
+// why.
+func (a *api) untrusted(r *http.Request, f *forwarding, p *problem) *problem {
+	if f.deny == http.StatusForbidden && p.Status == http.StatusForbidden {
+		p.Status = http.StatusInternalServerError
+	}
+	a.asked.Warn(a.log, "refused what a proxy asks", "address", r.RemoteAddr, "error", p.Detail)
 	return p
 }
 
@@ -172,7 +184,7 @@ func (a *api) forwarded(r *http.Request, f *forwarding) (client string, p *probl
 	for i, key := range f.keys {
 		switch key {
 		case "ip":
-			addr, p := a.forwardedAddr(r)
+			addr, p := a.forwardedAddr(r, f)
 			if p != nil {
 				return "", p
 			}
@@ -210,13 +222,13 @@ func (f *forwarding) missing(detail string) *problem {
 
 // forwardedAddr is the client's address. A request from nobody that is trusted, or about
 // nobody, is refused: otherwise all clients of the proxy would share one account.
-func (a *api) forwardedAddr(r *http.Request) (addr netip.Addr, p *problem) {
+func (a *api) forwardedAddr(r *http.Request, f *forwarding) (addr netip.Addr, p *problem) {
 	switch {
 	case !a.proxies.Trusts(r.RemoteAddr):
-		return addr, &problem{
+		return addr, a.untrusted(r, f, &problem{
 			Status: http.StatusForbidden, Field: "trusted_proxies",
 			Detail: fmt.Sprintf("the request comes from %s, which is no trusted proxy: name its address or network with -trusted-proxies", r.RemoteAddr),
-		}
+		})
 	case len(r.Header.Values("X-Forwarded-For")) == 0:
 		return addr, bad("X-Forwarded-For", "X-Forwarded-For is missing: let the proxy send it, with the client's address last")
 	}

@@ -1,6 +1,8 @@
 package httpapi_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -161,6 +163,52 @@ func TestWhatCannotBeForwardedIsRefused(t *testing.T) {
 	}
 	if w := ask(t, untrusted, "GET", "/v1/forward/api?key=header:K", "", "K", "a"); w.Code != 200 {
 		t.Errorf("a key that nobody has to be trusted for: got %d", w.Code)
+	}
+}
+
+// nginx makes a 429 of each 403 with deny=403, so a proxy that nobody trusts must not get one:
+// all its clients would be told to wait, and nobody why.
+func TestAnUntrustedProxyIsNoDenial(t *testing.T) {
+	n := open(t, node.Config{Limits: map[string]node.Policy{"api": {Limit: 3, Window: time.Minute}}})
+	for _, c := range []struct {
+		target  string
+		headers []string
+		want    int
+	}{
+		{"/v1/forward/api", nil, 403},
+		{"/v1/forward/api/deny=429/a", nil, 403},
+		{"/v1/forward/api?deny=403", nil, 500},
+		{"/v1/forward/api/deny=403&key=path,ip/a", nil, 500},
+		{"/v1/forward/api/deny=403&key=path/a", []string{"Origin", "http://site.example"}, 500},
+		{"/v1/forward/api/deny=403&key=path/a", []string{"Host", "site.example"}, 421},
+		{"/v1/forward/api/key=path/a", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+	} {
+		var log bytes.Buffer
+		h := httpapi.New(httpapi.Config{Node: n, Loopback: true, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 3 {
+			w := ask(t, h, "GET", c.target, "", append([]string{"X-Forwarded-For", "198.51.100.7"}, c.headers...)...)
+			if w.Code != c.want || !strings.Contains(w.Body.String(), "-trusted-proxies") || w.Header().Get("Content-Type") != isProblem {
+				t.Errorf("%s %v: got %d %s, want %d", c.target, c.headers, w.Code, w.Body, c.want)
+			}
+		}
+		if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "level=WARN") || !strings.Contains(said, "address=192.0.2.1") || !strings.Contains(said, "-trusted-proxies") || strings.Contains(said, "198.51.100.7") {
+			t.Errorf("%s %v: the log has %q", c.target, c.headers, said)
+		}
+	}
+	if top, err := n.Top("api"); err != nil || len(top) > 0 {
+		t.Errorf("counted are %v, %v", top, err)
+	}
+}
+
+// What the client lacks is no news for the log: anybody could fill it.
+func TestTheLogHasNoFaultsOfClients(t *testing.T) {
+	var log bytes.Buffer
+	h := httpapi.New(httpapi.Config{Node: open(t, node.Config{}), TrustedProxies: testProxies, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, target := range []string{"/v1/forward/default?key=header:K&deny=403", "/v1/forward/default?key=header:K", "/v1/forward/default?deny=403&cost=0"} {
+		ask(t, h, "GET", target, "", "X-Forwarded-For", "198.51.100.7")
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log has %s", &log)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
@@ -61,18 +60,10 @@ func Refuse(w http.ResponseWriter, _ *http.Request, err error) (pass bool) {
 // leave out, that is a way around the limit.
 func Pass(http.ResponseWriter, *http.Request, error) (pass bool) { return true }
 
-// warnEvery is how often the log gets a fault at most. Raising it hides that another fault
-// came; lowering it lets requests fill the log.
-const warnEvery = time.Minute
-
 // warn logs a fault that is the program's. One of the request is not: anybody could fill the
 // log with those.
 func (m *middleware) warn(err error) {
-	if errors.Is(err, ErrNoKey) {
-		return
-	}
-	now, last := time.Now().Unix(), m.warned.Load()
-	if now-last >= int64(warnEvery/time.Second) && m.warned.CompareAndSwap(last, now) {
-		m.Logger.Warn("a request could not be limited", "error", err)
+	if !errors.Is(err, ErrNoKey) {
+		m.faults.Warn(m.Logger, "a request could not be limited", "error", err)
 	}
 }

@@ -3,18 +3,18 @@ package httplimit
 import (
 	"net/http"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 )
 
 // middleware is a Config without gaps.
 type middleware struct {
 	Config
 
-	warned atomic.Int64 // when the log last got a fault, Unix seconds
+	faults seldom.Warner
 }
 
 func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
