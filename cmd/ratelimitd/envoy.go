@@ -146,12 +146,12 @@ func (e *envoy) start(n envoyrls.Node) {
 	}
 }
 
-// handler is the service over HTTP, nil without one.
-func (e *envoy) handler() http.Handler {
+// handler makes the service over HTTP. It is nil without a service.
+func (e *envoy) handler() func(refuse func(*http.Request) string) http.Handler {
 	if e == nil {
 		return nil
 	}
-	return e.service.Handler()
+	return e.service.Handler
 }
 
 // serving says whether the service is ready, given that the node is.

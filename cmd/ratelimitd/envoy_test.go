@@ -116,6 +116,22 @@ func TestEnvoyIsAnsweredByTheRulesOfADirectory(t *testing.T) {
 	awaitEnvoy(t, conn, "path", 7)
 }
 
+// /json is for anybody who can reach the API: what it gives back needs what a reset needs.
+func TestEnvoysDoorOverHTTPGivesBackToAdminsAlone(t *testing.T) {
+	token := write(t, "token", "admin-0123456789abcdef")
+	p := runDaemon(t, nil, "-grpc", "127.0.0.1:0", "-envoy-config", rulesIn(t, t.TempDir(), envoyRules), "-admin-token-file", token)
+	const back = `{"domain":"edge","descriptors":[{"entries":[{"key":"user","value":"a"}],"hitsAddend":"1","isNegativeHits":true}]}`
+	if resp, text := p.ask("POST", "/json", back); resp.StatusCode != http.StatusForbidden || !strings.Contains(text, "admin token") {
+		t.Errorf("without the token: got %d %s", resp.StatusCode, text)
+	}
+	if resp, text := p.ask("POST", "/json", back, "Authorization", "Bearer admin-0123456789abcdef"); resp.StatusCode != http.StatusOK {
+		t.Errorf("with the token: got %d %s", resp.StatusCode, text)
+	}
+	if resp, text := p.ask("POST", "/json", back, "Authorization", "Bearer admin-0123456789abcdef", "Origin", "http://attacker.example"); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("for a page: got %d %s", resp.StatusCode, text)
+	}
+}
+
 func TestEnvoysClientsAreSentElsewhereBeforeAStop(t *testing.T) {
 	p := runDaemon(t, nil, "-grpc", "127.0.0.1:0", "-envoy-config", rulesIn(t, t.TempDir(), envoyRules), "-drain-delay", "1m")
 	conn := dialGRPC(t, p)

@@ -24,6 +24,12 @@ var envoyrlsMistakes = []mistake{
 	{name: "charge what is replaced", edits: []edit{
 		{"node/envoyrls/work.go", "					w.parts[j].how = free\n", "					_ = j\n"},
 	}},
+	{name: "give units back over HTTP to whoever asks", edits: []edit{
+		{"node/envoyrls/http.go", "		if why != \"\" {\n", "		if why != \"\" && refuse == nil {\n"},
+	}},
+	{name: "let a page ask as Envoy does if its own name leads here", edits: []edit{
+		{"node/httpapi/sites.go", "(r.URL.Path != envoyPath || ofPage(r))", "r.URL.Path != envoyPath"},
+	}},
 	{name: "answer a control plane with the version that was refused", edits: []edit{
 		{"node/envoyrls/xds/client.go", "	reply.VersionInfo = c.version\n", "	reply.VersionInfo = answer.GetVersionInfo()\n"},
 	}},

@@ -154,7 +154,7 @@ var nodeMistakes = []mistake{
 		{"node/httpapi/forward.go", "strings.IndexAny(uri, \"?#\")", "strings.IndexAny(uri, \"?\")"},
 	}},
 	{name: "take requests to a loopback address by any name", edits: []edit{
-		{"node/httpapi/sites.go", "	case s.local && !s.names(r.Host):\n", "	case s.local && r.Host == \"\":\n"},
+		{"node/httpapi/sites.go", "	case s.local && !s.names(r.Host) && ", "	case s.local && r.Host == \"\" && "},
 	}},
 	{name: "take names that only begin like ours", edits: []edit{
 		{"node/httpapi/sites.go", "strings.HasSuffix(name, \".localhost\")", "strings.HasPrefix(name, \"localhost\")"},

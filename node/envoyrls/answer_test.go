@@ -119,8 +119,14 @@ descriptors:
 
 func TestTheServiceOverHTTP(t *testing.T) {
 	s := envoyrls.New(envoyrls.Config{Node: openNode(t), Rules: read(t, users)})
-	server := httptest.NewServer(s.Handler())
+	server := httptest.NewServer(s.Handler(func(r *http.Request) string {
+		if r.URL.RawQuery == "may" {
+			return ""
+		}
+		return "send a token"
+	}))
 	defer server.Close()
+	const back = `{"domain":"d","descriptors":[{"entries":[{"key":"none"}]},{"entries":[{"key":"user","value":"a"}],"hitsAddend":"14","isNegativeHits":true}]}`
 	const one = `{"domain":"d","descriptors":[{"entries":[{"key":"user","value":"a"}],"hitsAddend":"10"}]}`
 	for _, c := range []struct {
 		method, path, body string
@@ -133,6 +139,9 @@ func TestTheServiceOverHTTP(t *testing.T) {
 		{"POST", "/json", `{"domain":`, 400, "no RateLimitRequest"},
 		{"POST", "/json", `{"domian":"d"}`, 400, "domian"},
 		{"POST", "/json", `"` + strings.Repeat("x", 1<<20) + `"`, 400, "too large"},
+		{"POST", "/json", back, 403, "descriptors[1].is_negative_hits: send a token"},
+		{"POST", "/json?may", back, 200, `"limitRemaining":4`},
+		{"GET", "/json", one, 405, ""},
 		{"GET", "/healthcheck", "", 200, "OK"},
 		{"GET", "/other", "", 404, ""},
 	} {
@@ -152,9 +161,14 @@ func TestTheServiceOverHTTP(t *testing.T) {
 	}
 	s.SetServing(false)
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthcheck", nil))
+	s.Handler(nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthcheck", nil))
 	if w.Code != 500 {
 		t.Errorf("not serving: got %d", w.Code)
+	}
+	w = httptest.NewRecorder()
+	s.Handler(nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/json", strings.NewReader(back)))
+	if w.Code != 403 {
+		t.Errorf("without a judge: got %d %s", w.Code, w.Body)
 	}
 }
 

@@ -1,9 +1,12 @@
 package envoyrls
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
+	ratelimit "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -15,7 +18,8 @@ import (
 const mostBody = 1 << 20
 
 // json is the service over HTTP: the messages in protobuf's JSON, and the code as a status.
-func (s *Service) json(w http.ResponseWriter, r *http.Request) {
+// Whoever reaches the API can ask here. So what undoes a limit needs the right that refuse judges.
+func (s *Service) json(w http.ResponseWriter, r *http.Request, refuse func(*http.Request) string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
 	if err != nil {
 		http.Error(w, "the body cannot be read: "+err.Error(), http.StatusBadRequest)
@@ -25,6 +29,16 @@ func (s *Service) json(w http.ResponseWriter, r *http.Request) {
 	if err := protojson.Unmarshal(body, req); err != nil {
 		http.Error(w, "the body is no RateLimitRequest in JSON: "+err.Error(), http.StatusBadRequest)
 		return
+	}
+	if i := slices.IndexFunc(req.GetDescriptors(), (*ratelimit.RateLimitDescriptor).GetIsNegativeHits); i >= 0 {
+		why := "nobody may give units back over HTTP"
+		if refuse != nil {
+			why = refuse(r)
+		}
+		if why != "" {
+			http.Error(w, fmt.Sprintf("descriptors[%d].is_negative_hits: %s", i, why), http.StatusForbidden)
+			return
+		}
 	}
 	answer, err := s.ShouldRateLimit(r.Context(), req)
 	if err != nil {

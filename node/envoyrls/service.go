@@ -103,10 +103,11 @@ func (s *Service) Register(server grpc.ServiceRegistrar) {
 }
 
 // Handler serves POST /json, the service for those who cannot speak gRPC, and GET
-// /healthcheck.
-func (s *Service) Handler() http.Handler {
+// /healthcheck. refuse says why the sender of a request may not give units back, or "" if it
+// may. Without refuse, nobody may.
+func (s *Service) Handler(refuse func(*http.Request) string) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/json", s.json)
+	mux.HandleFunc("POST /json", func(w http.ResponseWriter, r *http.Request) { s.json(w, r, refuse) })
 	mux.HandleFunc("/healthcheck", s.healthcheck)
 	return mux
 }

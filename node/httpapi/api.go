@@ -95,8 +95,10 @@ type Config struct {
 	ReadWithin time.Duration
 	// Metrics answers GET /metrics. Default: 404.
 	Metrics http.Handler
-	// Envoy answers /json and /healthcheck, as Envoy's rate limit service does. Default: 404.
-	Envoy http.Handler
+	// Envoy makes the handler that answers /json and /healthcheck, as Envoy's rate limit service
+	// does. refuse says why a request may not do what needs the AdminToken, or "" if it may.
+	// Default: 404.
+	Envoy func(refuse func(*http.Request) string) http.Handler
 	// Logger gets changes of limits and resets, and once a minute that a proxy asks /v1/forward
 	// which is not among TrustedProxies. Default: no log.
 	Logger *slog.Logger
@@ -144,8 +146,9 @@ func New(cfg Config) http.Handler {
 		mux.Handle(pattern, r.methods)
 	}
 	if cfg.Envoy != nil {
-		mux.Handle("/json", cfg.Envoy)
-		mux.Handle("/healthcheck", cfg.Envoy)
+		envoy := cfg.Envoy(a.auth.refuseWrite)
+		mux.Handle(envoyPath, envoy)
+		mux.Handle("/healthcheck", envoy)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this path: GET / lists what there is"}).write(w)

@@ -48,7 +48,7 @@ func (s *sites) guard(h http.Handler) http.Handler {
 // refuse is the problem of a request that a page of another site can have made, or nil.
 func (s *sites) refuse(r *http.Request) *problem {
 	switch {
-	case s.local && !s.names(r.Host):
+	case s.local && !s.names(r.Host) && (r.URL.Path != envoyPath || ofPage(r)):
 		return &problem{
 			Status: http.StatusMisdirectedRequest, Field: "host",
 			Detail: "this server listens on a loopback address, and takes no requests to " + printable(r.Host) + ": ask localhost, or start ratelimitd with -http-hosts NAME",
@@ -63,7 +63,17 @@ func (s *sites) refuse(r *http.Request) *problem {
 // Origin of their client; or whether a path tells nothing but whether the server lives. The
 // forward authentication looks itself who asks: see api.foreign.
 func byAnyName(path string) bool {
-	return forEverybody(path) || path == "/json" || strings.HasPrefix(path, forwardPath)
+	return forEverybody(path) || strings.HasPrefix(path, forwardPath)
+}
+
+// envoyPath is asked by programs, which find this machine by whatever name. It takes nothing but
+// POST, and browsers say with each POST where it comes from. So a page whose own name leads
+// here is known for one, too.
+const envoyPath = "/json"
+
+// ofPage reports whether a browser made the request for a page.
+func ofPage(r *http.Request) bool {
+	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
 }
 
 // forEverybody reports whether a path is one of health.
