@@ -83,7 +83,10 @@ var parts = map[string][]string{
 		"gcra", "crdt", "sync", "node/limit", "node/internal/isolation", "node/internal/tally", "node/internal/top",
 		"node/internal/racing",
 	},
-	"node/internal/racing": nil,
+	"node/internal/health":   {"sync", "node/internal/limits", "node/internal/tally"},
+	"node/internal/natslink": {"sync", "node/limit", "node/internal/seldom"},
+	"node/internal/seldom":   nil,
+	"node/internal/racing":   nil,
 }
 
 // inNode reports whether a layer is node itself or one of its parts.
@@ -134,8 +137,8 @@ func mayImport(layer string) []string {
 		return []string{"gcra", "crdt", "sync", "node/limit", "node", "node/internal/inside"}
 	case "node/natsapi": // which is that interface over another transport
 		return []string{"node/limit", "node", "node/httpapi"}
-	default: // any other adapter; its tests ask whether the race detector watches
-		return []string{"node/limit", "node", "node/internal/racing"}
+	default: // any other adapter: it logs what requests cause, and its tests ask whether the race detector watches
+		return []string{"node/limit", "node", "node/internal/seldom", "node/internal/racing"}
 	}
 }
 
@@ -208,10 +211,13 @@ type report func(r rule, at ast.Node, format string, args ...any)
 // pure layers are functions of their arguments.
 func pure(layer string) bool { return layer == "gcra" || layer == "crdt" || layer == "node/limit" }
 
-// timeless layers never read a clock: the pure ones, and the parts of node but for the one that is its clock.
+// timed parts of node read a clock: its clock, and those that pace a log.
+var timed = []string{"node/internal/clock", "node/internal/natslink", "node/internal/seldom"}
+
+// timeless layers never read a clock: the pure ones, and the parts of node but for the timed.
 func timeless(layer string) bool {
 	_, part := parts[layer]
-	return pure(layer) || part && layer != "node/internal/clock"
+	return pure(layer) || part && !slices.Contains(timed, layer)
 }
 
 // pureExceptions are what node/limit imports of the banned folders. Neither waits nor reaches anything: netip only parses

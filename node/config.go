@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/natslink"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -108,6 +109,13 @@ type NATS struct {
 	// after a minute without a server.
 	Conn *nats.Conn
 }
+
+// Validate reports what is wrong with the URLs or the connection, without using them. The
+// error joins every fault, each a *FieldError that shows no password. The zero value has none.
+func (n NATS) Validate() error { return natslink.Servers(n).Validate() }
+
+// String is the URLs without their passwords, for logs and messages.
+func (n NATS) String() string { return natslink.Servers(n).String() }
 
 // Transport carries messages between nodes; see Memory for one without a network.
 type Transport = deltasync.Transport

@@ -16,7 +16,10 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/escrow"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/health"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/natslink"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
@@ -46,14 +49,11 @@ type Node struct {
 
 	resets limits.Resets
 
-	sightings                    sightings
-	onces                        onces
-	demand                       demand
-	lost, passedFull, passedOpen growing
-	crowded                      recent // messages that found no room
-	refusedLimits                terse
-	lies                         growing         // rows that say more than one node can have admitted
-	logged                       map[string]bool // the degradations that the log told of; only the housekeeping uses it
+	watch         health.Watch
+	onces         health.Once
+	demand        health.Demand
+	refusedLimits seldom.Lines
+	lies          health.Growing // rows that say more than one node can have admitted
 
 	escrow       *escrow.Escrow // reservations under tokens
 	dropped      tally.Drops
@@ -93,8 +93,8 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	transport := n.cfg.Transport
 	if transport == nil && (n.cfg.NATS.URL != "" || n.cfg.NATS.Conn != nil) {
-		if transport, err = n.overNATS(); err != nil {
-			return nil, err
+		if transport, err = natslink.Servers(n.cfg.NATS).Transport(n.cfg.Name, n.log); err != nil {
+			return nil, fmt.Errorf("node: configuration: %w", err)
 		}
 	}
 	if n.offline = transport == nil; !n.offline {
@@ -123,7 +123,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	hash := deltasync.NewSecret(key, "client hash")
 	n := &Node{
 		decider: decider{log: cfg.Logger, keys: hash.KeyHash(), onFull: cfg.OnFull},
-		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{}, logged: map[string]bool{},
+		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{},
 	}
 	configuredAt := int64(0)
 	if !cfg.ConfiguredAt.IsZero() {
@@ -218,19 +218,21 @@ func (n *Node) housekeep() {
 	n.table.Sweep(n.now())
 	n.escrow.Expire(n.now())
 	n.limits.ProposePending(n.now())
-	n.demand.look(n.now(), n.accounts())
+	n.demand.Look(n.now(), n.accounts())
 	status := n.protocol.Status()
 	n.logLiars(&status)
 	sight := n.sight(&status)
-	n.logDegraded(n.degradedBy(sight))
-	n.onces.look(n.limits.All(), sight)
+	reasons := n.degradedBy(sight)
+	n.degraded.Store(len(reasons) > 0)
+	n.watch.Tell(n.log, reasons)
+	n.onces.Look(n.limits.All(), sight)
 }
 
 // logLiars names the peer that stated more than one node can have admitted, since the last
 // look. Only the housekeeping calls it, once a second.
 func (n *Node) logLiars(status *deltasync.Status) {
 	rows := n.dropped.Of(tally.DropExcess)
-	if !n.lies.grew(rows) {
+	if !n.lies.Grew(rows) {
 		return
 	}
 	liar, name := n.table.Liar(), ""

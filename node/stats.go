@@ -219,7 +219,7 @@ func (n *Node) limitStats(r *limits.Revision, sight *limits.Sight) LimitStats {
 	}
 	s.Charged, s.NotCharged = a.Debts.Seen()
 	s.OvershootBound, s.OvershootExpected = n.bounds(r, sight)
-	s.OvershootOnce = n.onces.of(r.Limit)
+	s.OvershootOnce = n.onces.Of(r.Limit)
 	s.Set, s.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)
 	if r.Stamp.At != 0 {
 		s.Revision = time.Unix(0, r.Stamp.At)

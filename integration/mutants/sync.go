@@ -176,7 +176,7 @@ var syncMistakes = []mistake{
 		{"node/internal/limits/register.go", "r.Stamp.By != g.cfg.Replica && size > mostBytes", "r.Stamp.By != g.cfg.Replica && size < 0"},
 	}},
 	{name: "log each limit that is refused", edits: []edit{
-		{"node/terse.go", "now.Sub(t.last) < time.Second", "now.Sub(t.last) < 0"},
+		{"node/internal/seldom/lines.go", "now.Sub(l.last) < time.Second", "now.Sub(l.last) < 0"},
 	}},
 	{name: "believe totals that nobody can have admitted", edits: []edit{
 		{"node/internal/table/merge.go", "	if !t.honest(now, r, d.Start, row) {\n", "	if false {\n"},

@@ -18,8 +18,6 @@ type Sight struct {
 	Tolerance time.Duration
 	// Own is how far this node's clock was from a clock that nobody sets, over time.
 	Own *deltasync.Offsets
-	// Apart says that this node has no others, and never will.
-	Apart bool
 	// Never says that the node was told of others, and never heard one.
 	Never bool
 	// Isolated says that some node cannot be heard, so that OnIsolation applies.
@@ -36,6 +34,19 @@ const LeastHorizon = 10 * time.Minute
 // Horizon is the length of the stretches that the limit's live bound speaks of: what is over
 // for longer does not count.
 func Horizon(p *limit.Policy) time.Duration { return max(LeastHorizon, 2*p.Window) }
+
+// Horizon is the longest of all limits' horizons, in nanoseconds.
+func (g *Registry) Horizon(now int64) int64 {
+	longest := LeastHorizon
+	for _, l := range g.All() {
+		if r := l.Known(now); r != nil {
+			for i := range r.Rules {
+				longest = max(longest, Horizon(&r.Rules[i].Policy))
+			}
+		}
+	}
+	return int64(longest)
+}
 
 // Bound is by how many units the cluster can have over-admitted one client by now, within
 // any stretch of at most Horizon: the widest of the rules' bounds. It is +Inf if that is not

@@ -1,4 +1,4 @@
-package node
+package health
 
 import (
 	"maps"
@@ -9,7 +9,7 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// Names of OvershootOnce.
+// Names of what came once.
 const (
 	onceCrash    = "crash"       // an incarnation ended, and what it had not told is gone
 	onceForgiven = "forgiven"    // what was told too late to be counted, as after a long cut
@@ -18,21 +18,21 @@ const (
 	onceLate     = "change_late" // what this node admitted by a limit that had changed
 )
 
-// OnceNames lists all names that LimitStats.OvershootOnce has.
+// OnceNames lists all names that Once.Of has.
 func OnceNames() []string {
 	return []string{onceCrash, onceForgiven, onceJoin, onceRestart, onceLate}
 }
 
-// onces sums what came once, by limit and reason. The zero value is ready. Safe for concurrent
+// Once sums what came once, by limit and reason. The zero value is ready. Safe for concurrent
 // use.
-type onces struct {
+type Once struct {
 	mu   sync.Mutex
 	last uint64 // the number of the latest span that is in sums
 	sums map[*tally.Account]map[string]float64
 }
 
-// look adds the spans that ended since the last look.
-func (o *onces) look(all []*limits.Limit, s *limits.Sight) {
+// Look adds the spans that ended since the last look.
+func (o *Once) Look(all []*limits.Limit, s *limits.Sight) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	last := o.last
@@ -52,7 +52,7 @@ func (o *onces) look(all []*limits.Limit, s *limits.Sight) {
 }
 
 // add adds units. o.mu is held.
-func (o *onces) add(a *tally.Account, reason string, units float64) {
+func (o *Once) add(a *tally.Account, reason string, units float64) {
 	if units == 0 {
 		return
 	}
@@ -77,8 +77,8 @@ func onceReason(u *deltasync.Unknown, sp deltasync.Span) string {
 	return onceCrash
 }
 
-// of is what came once under a limit. It has all names.
-func (o *onces) of(l *limits.Limit) map[string]float64 {
+// Of is what came once under a limit. It has all names.
+func (o *Once) Of(l *limits.Limit) map[string]float64 {
 	out := map[string]float64{}
 	for _, name := range OnceNames() {
 		out[name] = 0

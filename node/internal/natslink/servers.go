@@ -1,4 +1,5 @@
-package node
+// Package natslink reads the addresses of NATS servers, and keeps a node connected to one.
+package natslink
 
 import (
 	"errors"
@@ -9,62 +10,72 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// natsSchemes are what a URL of a NATS server begins with. The client takes others for
+// Servers are the ways to a cluster's other nodes. node.NATS has the same fields, and says what
+// they mean.
+type Servers struct {
+	URL     string
+	Options []nats.Option
+	Conn    *nats.Conn
+}
+
+// schemes are what a URL of a NATS server begins with. The client takes others for
 // nats:, and would look for a server there for ever.
-var natsSchemes = []string{"nats", "tls", "ws", "wss"}
+var schemes = []string{"nats", "tls", "ws", "wss"}
 
 // Validate reports what is wrong with the URLs or the connection, without using them. The
-// error joins every fault, each a *FieldError that shows no password. The zero value, which
+// error joins every fault, each a *limit.FieldError that shows no password. The zero value, which
 // is no way to others, has none.
-func (n NATS) Validate() error {
-	if n.Conn != nil && n.URL != "" {
-		return n.fault(n.String(), "give a URL or a connection, not both")
+func (s Servers) Validate() error {
+	if s.Conn != nil && s.URL != "" {
+		return s.fault(s.String(), "give a URL or a connection, not both")
 	}
-	if n.Conn != nil {
-		return n.validConn()
+	if s.Conn != nil {
+		return s.validConn()
 	}
 	var faults []error
-	webSockets, urls := 0, n.urls()
+	webSockets, urls := 0, s.urls()
 	for _, text := range urls {
-		u, reason := natsURL(text)
+		u, reason := server(text)
 		if reason != "" {
-			faults = append(faults, n.fault(NATS{URL: text}.String(), reason))
+			faults = append(faults, s.fault(Servers{URL: text}.String(), reason))
 		} else if strings.HasPrefix(u.Scheme, "ws") {
 			webSockets++
 		}
 	}
 	switch {
 	case len(faults) > 0:
-	case n.URL != "" && len(urls) == 0:
-		return n.fault(strconv.Quote(n.URL), "names no server")
+	case s.URL != "" && len(urls) == 0:
+		return s.fault(strconv.Quote(s.URL), "names no server")
 	case webSockets > 0 && webSockets < len(urls):
-		return n.fault(n.String(), "must all be WebSockets, or none")
+		return s.fault(s.String(), "must all be WebSockets, or none")
 	}
 	return errors.Join(faults...)
 }
 
-func (n NATS) fault(value, reason string) error {
-	return &FieldError{Field: "nats", Value: value, Reason: reason}
+func (s Servers) fault(value, reason string) error {
+	return &limit.FieldError{Field: "nats", Value: value, Reason: reason}
 }
 
 // validConn refuses a connection that nobody connected, which knows no server, and one
 // that was closed: no server can come back on either.
-func (n NATS) validConn() error {
+func (s Servers) validConn() error {
 	switch {
-	case len(n.Conn.Servers()) == 0:
-		return n.fault("connection", "must be made with nats.Connect")
-	case n.Conn.IsClosed():
-		return n.fault("connection", "is closed: "+reason(errors.Join(nats.ErrConnectionClosed, n.Conn.LastError())))
+	case len(s.Conn.Servers()) == 0:
+		return s.fault("connection", "must be made with nats.Connect")
+	case s.Conn.IsClosed():
+		return s.fault("connection", "is closed: "+reason(errors.Join(nats.ErrConnectionClosed, s.Conn.LastError())))
 	}
 	return nil
 }
 
 // urls takes the list apart.
-func (n NATS) urls() []string {
+func (s Servers) urls() []string {
 	var all []string
-	for text := range strings.SplitSeq(n.URL, ",") {
+	for text := range strings.SplitSeq(s.URL, ",") {
 		if text = strings.TrimSpace(text); text != "" {
 			all = append(all, text)
 		}
@@ -72,8 +83,8 @@ func (n NATS) urls() []string {
 	return all
 }
 
-// natsURL reads one URL of a server; reason says why it is none.
-func natsURL(text string) (u *url.URL, reason string) {
+// server reads one URL of a server; reason says why it is none.
+func server(text string) (u *url.URL, reason string) {
 	if !strings.Contains(text, "://") {
 		text = "nats://" + text
 	}
@@ -81,7 +92,7 @@ func natsURL(text string) (u *url.URL, reason string) {
 	if err != nil || u.Hostname() == "" || strings.Contains(u.Hostname(), ":") && u.Host[0] != '[' {
 		return nil, "must be a URL such as nats://127.0.0.1:4222; several are separated by commas"
 	}
-	if !slices.Contains(natsSchemes, u.Scheme) {
+	if !slices.Contains(schemes, u.Scheme) {
 		return nil, fmt.Sprintf("begins with %s://: must begin with nats://, tls://, ws:// or wss://", u.Scheme)
 	}
 	if port := u.Port(); port != "" || strings.HasSuffix(u.Host, ":") {
@@ -105,8 +116,8 @@ func reason(err error) string {
 }
 
 // String is the URLs without their passwords, for logs and messages.
-func (n NATS) String() string {
-	all := strings.Split(n.URL, ",")
+func (s Servers) String() string {
+	all := strings.Split(s.URL, ",")
 	for i, text := range all {
 		text = strings.TrimSpace(text)
 		if !strings.Contains(text, "://") {

@@ -1,8 +1,7 @@
-package node
+package natslink
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"syscall"
@@ -10,35 +9,37 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// overNATS makes the transport over NATS. It returns the faults that show without a
-// network, and waits for nobody.
-func (n *Node) overNATS() (Transport, error) {
-	if conn := n.cfg.NATS.Conn; conn != nil {
-		return deltasync.NATS(conn), nil
+// Transport makes the transport over NATS for the node of a name. It returns the faults that
+// show without a network, and waits for nobody.
+func (s Servers) Transport(name string, log *slog.Logger) (deltasync.Transport, error) {
+	if s.Conn != nil {
+		return deltasync.NATS(s.Conn), nil
 	}
-	r := natsLog{log: n.log, url: n.cfg.NATS.String()}
+	r := teller{log: log, url: s.String()}
 	o := nats.GetDefaultOptions()
-	o.Servers = n.cfg.NATS.urls()
-	for _, set := range append(r.options(n.cfg.Name), n.cfg.NATS.Options...) {
+	o.Servers = s.urls()
+	for _, set := range append(r.options(name), s.Options...) {
 		if set == nil {
 			continue
 		}
 		if err := set(&o); err != nil {
-			return nil, fmt.Errorf("node: configuration: %w", &FieldError{Field: "nats.options", Value: "set", Reason: err.Error()})
+			return nil, &limit.FieldError{Field: "nats.options", Value: "set", Reason: err.Error()}
 		}
 	}
 	t, err := deltasync.DialNATS(o, r.failed)
 	if err != nil {
-		return nil, fmt.Errorf("node: configuration: %w", &FieldError{Field: "nats", Value: r.url, Reason: reason(err)})
+		return nil, &limit.FieldError{Field: "nats", Value: r.url, Reason: reason(err)}
 	}
 	return t, nil
 }
 
-// natsLog tells the log how the connection to NATS is doing. Safe for concurrent use.
-type natsLog struct {
+// teller tells the log how the connection to NATS is doing. Safe for concurrent use.
+type teller struct {
 	log *slog.Logger
 	url string // without passwords
 
@@ -46,18 +47,18 @@ type natsLog struct {
 	absent bool   // the log has said that no server answers
 	last   string // why a server last refused the node, as the log has it
 
-	complaints terse
+	complaints seldom.Lines
 }
 
 // complain logs what a server reports beside the connection's state, at most once a
 // second: a server reports a missing permission with each message.
-func (r *natsLog) complain(err error, subject string) {
-	if unsaid, say := r.complaints.say(time.Now()); say {
+func (r *teller) complain(err error, subject string) {
+	if unsaid, say := r.complaints.Say(time.Now()); say {
 		r.log.Warn("NATS", "error", err, "subject", subject, "unsaid", unsaid)
 	}
 }
 
-func (r *natsLog) options(name string) []nats.Option {
+func (r *teller) options(name string) []nats.Option {
 	return []nats.Option{
 		nats.Name("ratelimiter " + name),
 		// Be patient for ever, and look again every second: being away is normal.
@@ -91,7 +92,7 @@ func (r *natsLog) options(name string) []nats.Option {
 }
 
 // failed logs the first attempt of many to connect that fails.
-func (r *natsLog) failed(err error) {
+func (r *teller) failed(err error) {
 	if !isAbsence(err) {
 		r.refused(err)
 		return
@@ -106,7 +107,7 @@ func (r *natsLog) failed(err error) {
 
 // refused logs why a server that is there lets nobody in, such as wrong credentials. It
 // logs each cause once, since the node tries again every second.
-func (r *natsLog) refused(err error) {
+func (r *teller) refused(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if text := err.Error(); text != r.last {

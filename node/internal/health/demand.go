@@ -1,15 +1,14 @@
-package node
+package health
 
 import (
 	"sync"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 )
 
-// demand is what the heaviest client of each account asked of this node lately. The zero
+// Demand is what the heaviest client of each account asked of this node lately. The zero
 // value is ready. Safe for concurrent use.
-type demand struct {
+type Demand struct {
 	mu sync.Mutex
 	at int64 // of the last look, by the node's clock
 	of map[*tally.Account]*asked
@@ -22,8 +21,8 @@ type asked struct {
 	heavy float64
 }
 
-// look measures the time since the last look, which should be about a second.
-func (d *demand) look(now int64, accounts []*tally.Account) {
+// Look measures the time since the last look, which should be about a second.
+func (d *Demand) Look(now int64, accounts []*tally.Account) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	seconds := float64(now-d.at) / 1e9
@@ -45,27 +44,12 @@ func (d *demand) look(now int64, accounts []*tally.Account) {
 	}
 }
 
-// rate is what the account's heaviest client asked of this node, in units a second.
-func (d *demand) rate(account *tally.Account) float64 {
+// Rate is what the account's heaviest client asked of this node, in units a second.
+func (d *Demand) Rate(account *tally.Account) float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if a := d.of[account]; a != nil {
 		return a.heavy
 	}
 	return 0
-}
-
-// bounds are the worst case of one limit and what to expect. The heaviest client here is
-// taken to ask the other nodes for as much each.
-func (n *Node) bounds(r *limits.Revision, s *limits.Sight) (bound, expected float64) {
-	others := float64(max(s.Sync.Members, 1) - 1)
-	return r.Limit.Bound(s), r.Expected(s, others*n.demand.rate(r.Limit.Account))
-}
-
-// accounts lists those of all limits. The inline ones share one.
-func (n *Node) accounts() (out []*tally.Account) {
-	for _, l := range n.limits.All() {
-		out = append(out, l.Account)
-	}
-	return append(out, n.limits.InlineAccount())
 }
