@@ -45,7 +45,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	if !p.confirmed { // it may be a recording, so its beat says nothing of now
 		return
 	}
-	p.joining, p.limits = m.Joining, m.Limits
+	p.joining, p.limits, p.base, p.beaten = m.Joining, m.Limits, m.Base, true
 	e.members.reckon(p, m)
 	if m.Limits == e.store.RegistersDigest() { // otherwise a change is on its way to one of the two
 		e.compareLimits(p, m.Base != e.store.BaseDigest())

@@ -51,6 +51,7 @@ func (e *Engine) onDelta(now int64, p *peer, m *Message) {
 // known is false if rows were counted under a limit's revision not known here yet.
 func (e *Engine) merge(now int64, m *Message) (known bool) {
 	known = true
+	limits, base := e.store.RegistersDigest(), e.store.BaseDigest()
 	for i := range m.Deltas {
 		d := &m.Deltas[i]
 		switch {
@@ -60,7 +61,9 @@ func (e *Engine) merge(now int64, m *Message) (known bool) {
 			e.drop(now, DropSender, m.Node+" sent rows of another replica")
 			continue
 		}
-		known = e.store.Merge(now, d) && known
+		p := e.members.find(d.Replica)
+		alike := p != nil && p.beaten && p.limits == limits && p.base == base
+		known = e.store.Merge(now, d, alike) && known
 	}
 	return known
 }

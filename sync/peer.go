@@ -108,8 +108,10 @@ type peer struct {
 	members      int
 	unsure, told bool
 
-	// limits is the digest of its limits register in its last beat, 0 before one.
-	limits crdt.Digest
+	// limits is the digest of its limits register in its last beat, and base that of its
+	// configured limits; 0 before one, and beaten is false.
+	limits, base crdt.Digest
+	beaten       bool
 	// pages is how many messages of rows it may have now.
 	pages bucket
 	// pull is the number of the question under way for newer entries, 0 for none, and pulling

@@ -23,9 +23,11 @@ type Rows interface {
 	// only partitions that reached their quantum are due.
 	Collect(now int64, seq uint64, urgent bool, b *Batch) (more bool)
 	// Merge takes the maximum of the state and a delta. d.Replica is set. The owner drops
-	// and counts rows beyond its tolerance. known is false if d is of a newer revision of
-	// its limit than the owner knows: the engine then asks for the delta again.
-	Merge(now int64, d *crdt.Delta) (known bool)
+	// and counts rows beyond its tolerance. alike says that d.Replica is known to be
+	// configured with the same limits: it agrees with the owner on RegistersDigest and on
+	// BaseDigest. known is false if d is of a newer revision of its limit than the owner
+	// knows: the engine then asks for the delta again.
+	Merge(now int64, d *crdt.Delta, alike bool) (known bool)
 	// Export adds the rows of q to b, from q.Cursor on, until b is full or none is left.
 	// done says that none is left; next is where to go on.
 	Export(now int64, q *Query, b *Batch) (next Cursor, done bool)

@@ -35,7 +35,7 @@ var nodeMistakes = []mistake{
 	}},
 	{name: "take any clock's word: no tolerance, no future check", edits: []edit{
 		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
-		{"node/internal/table/merge.go", "	if !t.plausible(now, r, d.Start, row) {\n", "	if false {\n"},
+		{"node/internal/table/merge.go", "case !t.plausible(now, r, d.Start, row):\n", "case t == nil:\n"},
 	}},
 	{name: "tell nobody what is charged to a cell", edits: []edit{
 		{"node/internal/table/cell.go", "	if send && !r.Silent {\n", "	if send && !r.Silent && false {\n"},

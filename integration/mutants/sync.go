@@ -179,7 +179,13 @@ var syncMistakes = []mistake{
 		{"node/internal/seldom/lines.go", "now.Sub(l.last) < time.Second", "now.Sub(l.last) < 0"},
 	}},
 	{name: "believe totals that nobody can have admitted", edits: []edit{
-		{"node/internal/table/merge.go", "	if !t.honest(now, r, d.Start, row) {\n", "	if false {\n"},
+		{"node/internal/table/merge.go", "case same && !t.honest(now, r, d.Start, row):\n", "case same && t == nil:\n"},
+	}},
+	{name: "judge totals of nodes with other files by this node's own", edits: []edit{
+		{"node/internal/table/merge.go", "case same && !t.honest(", "case (same || !same) && !t.honest("},
+	}},
+	{name: "take a revision that was changed since for the same on nodes that agree now", edits: []edit{
+		{"node/internal/limits/rows.go", "alike && rev == l.Newest()", "alike"},
 	}},
 	{name: "judge what was admitted without what was given back", edits: []edit{
 		{"node/internal/table/merge.go", "row.Cur.Count.P-row.Cur.Count.N <= r.MostNet", "row.Cur.Count.P <= r.MostNet"},

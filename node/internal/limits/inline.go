@@ -180,6 +180,7 @@ func (g *Registry) addInline(now int64, origin uint64, c inlinePolicy) *Limit {
 		if err != nil {
 			return nil
 		}
+		r.Stated = true // its name states it
 		if own := &r.Rules[0]; own.Policy.Algorithm == limit.GCRA {
 			own.Frame.Width = coarse(own.Frame.Width)
 			r.Frames[0].Width = own.Frame.Width

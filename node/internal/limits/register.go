@@ -240,7 +240,7 @@ func (g *Registry) advance(now int64, l *Limit, s *statement) error {
 	if err != nil {
 		return err
 	}
-	r.Gone, r.Source = !there, source
+	r.Gone, r.Source, r.Stated = !there, source, s.Policy != nil || s.Base != nil
 	g.countApart(l, r)
 	if i := l.insert(now, r); i >= 0 {
 		l.hear(now, g.cfg.Began, i)

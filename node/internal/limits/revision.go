@@ -21,6 +21,9 @@ type Revision struct {
 	// the last one then, because clients may still be counted under it.
 	Gone   bool
 	Source string // SourceConfigured or SourceSet
+	// Stated says that all nodes have the policy from one statement. Otherwise each node takes
+	// its own configuration for it.
+	Stated bool
 	// Rules has the limit's own rule first, then those of the overrides. It is never empty.
 	Rules []limit.Rule
 	// Frames are the window layouts of Rules, each once.

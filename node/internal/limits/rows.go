@@ -11,23 +11,27 @@ import (
 // if there is no such rule here; the rows are counted as dropped then. known is false if the
 // delta is of a newer revision than was heard of here, so that it is worth asking for again.
 // It implements the table's view of limits.
-func (g *Registry) RuleOf(now int64, d *crdt.Delta) (r *limit.Rule, a *tally.Account, known bool) {
+//
+// same is true if all nodes have the revision's policy from one statement. Otherwise each
+// took its own configuration for it. alike says that the two agree now, so only of the newest
+// revision: before a change of one file they may have differed.
+func (g *Registry) RuleOf(now int64, d *crdt.Delta, alike bool) (r *limit.Rule, a *tally.Account, same, known bool) {
 	l := g.OnWire(now, d.Replica, d.Limit)
 	if l == nil {
 		g.cfg.Dropped.Add(tally.DropLimit, len(d.Rows))
 		// No message will bring a limit that is configured elsewhere. One may bring a limit
 		// that was set.
-		return nil, nil, d.Revision == crdt.Stamp{}
+		return nil, nil, false, d.Revision == crdt.Stamp{}
 	}
 	rev := l.Find(d.Revision)
 	if rev == nil {
 		g.cfg.Dropped.Add(tally.DropRevision, len(d.Rows))
-		return nil, nil, d.Revision.Compare(l.Newest().Stamp) < 0
+		return nil, nil, false, d.Revision.Compare(l.Newest().Stamp) < 0
 	}
 	if r = rev.Numbered(d.Rule); r == nil {
 		g.cfg.Dropped.Add(tally.DropRevision, len(d.Rows))
 	}
-	return r, l.Account, true
+	return r, l.Account, rev.Stated || alike && rev == l.Newest(), true
 }
 
 // Windows lists the current and the previous window of each layout that some revision has,

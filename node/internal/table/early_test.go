@@ -41,7 +41,7 @@ func TestAJoinerChargesNothingThatHasDrained(t *testing.T) {
 	}
 	now += second / 2 // 10 are left
 	row := crdt.Row{Key: k, Cur: crdt.Part{Origin: start + 2*second, Count: crdt.Count{P: 860}}, Prev: crdt.Part{Origin: crdt.Never}}
-	table.Merge(now, &crdt.Delta{Limit: "default", Replica: 7, Width: r.Frame.Width, Start: start, Rows: []crdt.Row{row}}) // 10 are left
+	table.Merge(now, &crdt.Delta{Limit: "default", Replica: 7, Width: r.Frame.Width, Start: start, Rows: []crdt.Row{row}}, true) // 10 are left
 	passed := 0
 	for admit(t, table, k, r, now) {
 		passed++

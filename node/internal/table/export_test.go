@@ -21,7 +21,7 @@ func TestExportPassesAClientOfManyReplicas(t *testing.T) {
 		for _, k := range keys {
 			d.Rows = append(d.Rows, used(k, d.Start, 1))
 		}
-		table.Merge(begin, d)
+		table.Merge(begin, d, true)
 	}
 	rows, done := 0, false
 	var b deltasync.Batch
@@ -59,7 +59,7 @@ func TestExportGivesAnAskerAheadWhatWillBeFolded(t *testing.T) {
 	row, d := st.Own(), l.delta(2)
 	row.Key = k
 	d.Start, d.Rows = st.Start(), []crdt.Row{row}
-	joiner.Merge(ahead, d)
+	joiner.Merge(ahead, d, true)
 	want, got := giver.Shard(k).Find(k).First().TAT(&r.Frame), joiner.Shard(k).Find(k).First().TAT(&r.Frame)
 	if got != want {
 		t.Errorf("the joiner has the client full %v too early", time.Duration(want-got))

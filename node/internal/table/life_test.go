@@ -55,13 +55,13 @@ func (h *hearing) Between(after, before crdt.Stamp, _ uint16) (rules []*limit.Ru
 	return rules
 }
 
-func (h *hearing) RuleOf(_ int64, d *crdt.Delta) (*limit.Rule, *tally.Account, bool) {
+func (h *hearing) RuleOf(_ int64, d *crdt.Delta, alike bool) (*limit.Rule, *tally.Account, bool, bool) {
 	for _, r := range h.rules {
 		if r.Revision == d.Revision {
-			return r, &h.account, true
+			return r, &h.account, alike, true
 		}
 	}
-	return nil, nil, false
+	return nil, nil, false, false
 }
 
 func (h *hearing) Windows(now int64) (all []deltasync.Window) {
@@ -159,7 +159,7 @@ func (n *lifeNode) tell(to *lifeNode, now int64, rowsFirst bool) {
 			if d.Replica == 0 {
 				d.Replica = n.cfg.Self
 			}
-			to.Merge(now, d)
+			to.Merge(now, d, true)
 		}
 	}
 	if rowsFirst {

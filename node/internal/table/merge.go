@@ -8,8 +8,8 @@ import (
 )
 
 // Merge implements deltasync.Rows.
-func (t *Table) Merge(now int64, d *crdt.Delta) (known bool) {
-	r, account, known := t.cfg.Limits.RuleOf(now, d)
+func (t *Table) Merge(now int64, d *crdt.Delta, alike bool) (known bool) {
+	r, account, same, known := t.cfg.Limits.RuleOf(now, d, alike)
 	if r == nil {
 		return known
 	}
@@ -23,11 +23,20 @@ func (t *Table) Merge(now int64, d *crdt.Delta) (known bool) {
 		return true
 	}
 	for i := range d.Rows {
+		row := &d.Rows[i]
 		if d.Replica == t.cfg.Self {
 			// Our totals are ours, and nobody knows them better. The origins are everybody's.
-			d.Rows[i].Cur.Count, d.Rows[i].Prev.Count = crdt.Count{}, crdt.Count{}
+			row.Cur.Count, row.Prev.Count = crdt.Count{}, crdt.Count{}
 		}
-		t.mergeRow(now, &account.Overshoot, r, d, &d.Rows[i])
+		switch {
+		case !t.plausible(now, r, d.Start, row):
+			t.cfg.Dropped.Add(tally.DropFuture, 1)
+		case same && !t.honest(now, r, d.Start, row):
+			t.cfg.Dropped.Add(tally.DropExcess, 1)
+			t.liar.Store(uint64(d.Replica))
+		default:
+			t.mergeRow(now, &account.Overshoot, r, d, row)
+		}
 	}
 	return true
 }
@@ -52,8 +61,8 @@ func (t *Table) plausible(now int64, r *limit.Rule, start int64, row *crdt.Row) 
 	return row.Cur.Origin <= latest && (row.Prev.Origin <= latest || (row.Prev.Origin-latest)/(crdt.MaxCells+1) <= r.DeepestDebt()+2*r.Frame.Width)
 }
 
-// honest reports whether one node can have admitted what the row says. P alone says nothing:
-// it grows with whatever is reserved and given back.
+// honest reports whether one node that counts by r can have admitted what the row says. P
+// alone says nothing: it grows with whatever is reserved and given back.
 func (t *Table) honest(now int64, r *limit.Rule, start int64, row *crdt.Row) bool {
 	tolerance := t.cfg.Tolerance
 	return row.Cur.Count.P-row.Cur.Count.N <= r.MostNet(min(now-start, r.Frame.Width)+tolerance) &&
@@ -64,15 +73,6 @@ func (t *Table) honest(now int64, r *limit.Rule, start int64, row *crdt.Row) boo
 // ends what is held, and one from before an earlier reset is over. A row of a later revision
 // begins that life here, and a row of an earlier one only adds to what the entry carries over.
 func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d *crdt.Delta, row *crdt.Row) {
-	if !t.plausible(now, r, d.Start, row) {
-		t.cfg.Dropped.Add(tally.DropFuture, 1)
-		return
-	}
-	if !t.honest(now, r, d.Start, row) {
-		t.cfg.Dropped.Add(tally.DropExcess, 1)
-		t.liar.Store(uint64(d.Replica))
-		return
-	}
 	s := t.Shard(row.Key)
 	s.Lock()
 	defer s.Unlock()

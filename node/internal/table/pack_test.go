@@ -126,7 +126,7 @@ func (w *twin) merge(k crdt.Key, d *crdt.Delta, row crdt.Row) {
 	row.Key = k
 	w.state(k).Merge(&w.r.Frame, d.Replica, d.Start, row)
 	d.Rows = []crdt.Row{row}
-	w.table.Merge(w.now, d)
+	w.table.Merge(w.now, d, true)
 }
 
 func (w *twin) collect(seq uint64) {

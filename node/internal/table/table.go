@@ -14,9 +14,11 @@ import (
 // holding a lock.
 type Limits interface {
 	// RuleOf is the rule that counted a delta's rows, and its limit's account. r is nil if
-	// this node has no such rule; the owner then counts the rows as dropped. known is false
-	// if the delta is of a newer revision than the owner knows.
-	RuleOf(now int64, d *crdt.Delta) (r *limit.Rule, a *tally.Account, known bool)
+	// this node has no such rule; the owner then counts the rows as dropped. alike says that
+	// the delta's replica is configured as this node is. same says that the replica counts by
+	// r too: another one counts by the rule of its own configuration. known is false if the
+	// delta is of a newer revision than the owner knows.
+	RuleOf(now int64, d *crdt.Delta, alike bool) (r *limit.Rule, a *tally.Account, same, known bool)
 	// Windows lists the windows that are live at now, over all limits.
 	Windows(now int64) []deltasync.Window
 }

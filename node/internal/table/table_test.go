@@ -42,13 +42,13 @@ func newLimits(t testing.TB, revisions ...limit.Policy) *limits {
 	return l
 }
 
-func (l *limits) RuleOf(_ int64, d *crdt.Delta) (*limit.Rule, *tally.Account, bool) {
+func (l *limits) RuleOf(_ int64, d *crdt.Delta, alike bool) (*limit.Rule, *tally.Account, bool, bool) {
 	for i := range l.rules {
 		if r := &l.rules[i]; r.Limit == d.Limit && r.Revision == d.Revision {
-			return r, &l.account, true
+			return r, &l.account, alike, true
 		}
 	}
-	return nil, nil, false
+	return nil, nil, false, false
 }
 
 func (l *limits) Windows(now int64) (all []deltasync.Window) {
@@ -148,7 +148,7 @@ func TestAFullShardKnowsWhomItHolds(t *testing.T) {
 	}
 	d := l.delta(2)
 	d.Rows = []crdt.Row{used(crdt.Key{Lo: 9}, d.Start, 1), used(crdt.Key{}, d.Start, 1)}
-	table.Merge(begin, d)
+	table.Merge(begin, d, true)
 	if table.Clients() != 2 || l.dropped.Of(tally.DropFull) != 1 || count(table, crdt.Key{}) != 2 {
 		t.Errorf("%d clients, %d dropped, %d counted", table.Clients(), l.dropped.Of(tally.DropFull), count(table, crdt.Key{}))
 	}
@@ -175,18 +175,18 @@ func TestRowsOutOfReachAreDropped(t *testing.T) {
 		d.Rows = []crdt.Row{used(crdt.Key{Hi: 1}, start, 1)}
 		c.change(&d)
 		before := l.dropped.Of(c.why)
-		if known := table.Merge(begin, &d); !known || l.dropped.Of(c.why) != before+1 || table.Clients() != 0 {
+		if known := table.Merge(begin, &d, true); !known || l.dropped.Of(c.why) != before+1 || table.Clients() != 0 {
 			t.Errorf("%s: known %v, %d dropped, %d clients", name, known, l.dropped.Of(c.why)-before, table.Clients())
 		}
 	}
 	d := *good
 	d.Revision.At = 1
-	if table.Merge(begin, &d) {
+	if table.Merge(begin, &d, true) {
 		t.Error("a revision that nobody knows is known")
 	}
 	own := l.delta(1)
 	own.Rows = []crdt.Row{used(crdt.Key{Hi: 1}, start, 1)}
-	if table.Merge(begin, own); count(table, crdt.Key{Hi: 1}) != 0 {
+	if table.Merge(begin, own, true); count(table, crdt.Key{Hi: 1}) != 0 {
 		t.Error("counts of its own were merged")
 	}
 }
@@ -198,14 +198,16 @@ func TestTotalsThatNobodyCanHaveAdmittedAreRefused(t *testing.T) {
 	start := l.delta(2).Start
 	most := hourly.Limit + hourly.Limit // a burst and the debt cap
 	for name, c := range map[string]struct {
-		cur, prev crdt.Count
-		taken     bool
+		cur, prev    crdt.Count
+		other, taken bool
 	}{
-		"what a node can have admitted": {crdt.Count{P: uint64(most)}, crdt.Count{}, true},
-		"a forged total":                {crdt.Count{P: 1 << 53}, crdt.Count{}, false},
-		"a little too much":             {crdt.Count{P: uint64(3 * most)}, crdt.Count{}, false},
-		"much that was given back":      {crdt.Count{P: 1 << 53, N: 1<<53 - 5}, crdt.Count{}, true},
-		"a forged total of before":      {crdt.Count{}, crdt.Count{P: 1 << 53}, false},
+		"what a node can have admitted": {cur: crdt.Count{P: uint64(most)}, taken: true},
+		"a forged total":                {cur: crdt.Count{P: 1 << 53}},
+		"a little too much":             {cur: crdt.Count{P: uint64(3 * most)}},
+		"much that was given back":      {cur: crdt.Count{P: 1 << 53, N: 1<<53 - 5}, taken: true},
+		"a forged total of before":      {prev: crdt.Count{P: 1 << 53}},
+		"nodes with other files":        {cur: crdt.Count{P: uint64(3 * most)}, other: true, taken: true},
+		"other files, before":           {prev: crdt.Count{P: uint64(3 * most)}, other: true, taken: true},
 	} {
 		k := crdt.Key{Hi: uint64(len(name)) << 56, Lo: uint64(len(name))}
 		row := crdt.Row{Key: k, Cur: crdt.Part{Origin: crdt.Never}, Prev: crdt.Part{Origin: crdt.Never}}
@@ -218,7 +220,7 @@ func TestTotalsThatNobodyCanHaveAdmittedAreRefused(t *testing.T) {
 		d := l.delta(2)
 		d.Rows = []crdt.Row{row}
 		before := l.dropped.Of(tally.DropExcess)
-		table.Merge(begin, d)
+		table.Merge(begin, d, !c.other)
 		refused := l.dropped.Of(tally.DropExcess) > before
 		if refused == c.taken || refused && table.Liar() != 2 {
 			t.Errorf("%s: refused %v, of %d", name, refused, table.Liar())
@@ -265,7 +267,7 @@ func pass(t *testing.T, from, to *Table, now int64) {
 		row.Key = e.key
 		d := head(e.rule, e.Reset(), from.cfg.Self, 0, e.state.Start())
 		d.Rows = []crdt.Row{row}
-		to.Merge(now, &d)
+		to.Merge(now, &d, true)
 		rows++
 	}
 	if sent != rows {
