@@ -13,8 +13,14 @@ func DegradedReasonNames() []string { return health.Names() }
 // OnceNames lists all names that LimitStats.OvershootOnce has.
 func OnceNames() []string { return health.OnceNames() }
 
-// sight is what the node sees of the cluster at this moment.
-func (n *Node) sight(status *deltasync.Status) *limits.Sight {
+// sighting is what a node sees of the cluster at one moment, and what it makes of that.
+type sighting struct {
+	*limits.Sight
+	node *Node
+}
+
+// sight is what the node sees at this moment.
+func (n *Node) sight(status *deltasync.Status) sighting {
 	now := status.Now
 	if now == 0 { // nothing drives the node yet
 		now = n.now()
@@ -27,22 +33,23 @@ func (n *Node) sight(status *deltasync.Status) *limits.Sight {
 		n.watch.NoteClock(now, n.now()-int64(n.cfg.Elapsed()))
 	}
 	own := n.watch.Clock()
-	return &limits.Sight{
+	return sighting{node: n, Sight: &limits.Sight{
 		Sync: status, Flush: n.cfg.Flush, Tolerance: n.cfg.ClockTolerance, Own: &own,
 		Never:    !n.offline && !n.cfg.Alone && !status.Heard && (!n.members.known || len(n.members.names) > 0),
 		Isolated: n.isolation.Group().Isolated(),
 		Open:     n.onFull == FullOpen && n.table.Clients() >= n.cfg.MaxClients,
-	}
+	}}
 }
 
-// degradedBy lists the names of the reasons for which the node is degraded. A node without
+// degraded lists the names of the reasons for which the node is degraded. A node without
 // others never is.
-func (n *Node) degradedBy(s *limits.Sight) []string {
+func (s sighting) degraded() []string {
+	n := s.node
 	if n.offline {
 		return nil
 	}
 	return n.watch.Degraded(&health.Look{
-		Sight: s, Alone: n.cfg.Alone, ClockAhead: n.clockAhead(), Horizon: n.limits.Horizon(s.Sync.Now), FullOpen: n.onFull == FullOpen,
+		Sight: s.Sight, Alone: n.cfg.Alone, ClockAhead: n.clockAhead(), Horizon: n.limits.Horizon(s.Sync.Now), FullOpen: n.onFull == FullOpen,
 		// Rows of a limit that is not known yet are repaired when it is, and are missing until then.
 		Lost:           n.dropped.Of(tally.DropFuture) + n.dropped.Of(tally.DropFull) + n.dropped.Of(tally.DropExcess),
 		PassedIsolated: n.opened.Load(), PassedFull: n.overflowed.Load(),
@@ -51,15 +58,7 @@ func (n *Node) degradedBy(s *limits.Sight) []string {
 
 // bounds are the worst case of one limit and what to expect. The heaviest client here is
 // taken to ask the other nodes for as much each.
-func (n *Node) bounds(r *limits.Revision, s *limits.Sight) (bound, expected float64) {
+func (s sighting) bounds(r *limits.Revision) (bound, expected float64) {
 	others := float64(max(s.Sync.Members, 1) - 1)
-	return r.Limit.Bound(s), r.Expected(s, others*n.demand.Rate(r.Limit.Account))
-}
-
-// accounts lists those of all limits. The inline ones share one.
-func (n *Node) accounts() (out []*tally.Account) {
-	for _, l := range n.limits.All() {
-		out = append(out, l.Account)
-	}
-	return append(out, n.limits.InlineAccount())
+	return r.Limit.Bound(s.Sight), r.Expected(s.Sight, others*s.node.demand.Rate(r.Limit.Account))
 }

@@ -69,7 +69,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	if x.Policy.Access != Limited { // an override leaves the limit's own rate in place, unused
 		x.Policy.Limit, x.Policy.Window, x.Policy.Calendar, x.Policy.Burst = 0, 0, 0, 0
 	}
-	iso, names := n.isolation.Group(), n.names()
+	iso, names := n.isolation.Group(), names(n)
 	if s := c.shard; s != nil {
 		s.Lock()
 		defer s.Unlock()
@@ -87,8 +87,8 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	return x, nil
 }
 
-// names maps the incarnations that this node knows to the names of their nodes.
-func (n *Node) names() map[crdt.Replica]string {
+// names maps the incarnations that a node knows to the names of their nodes.
+func names(n *Node) map[crdt.Replica]string {
 	names := map[crdt.Replica]string{n.replica: n.cfg.Name}
 	status := n.protocol.Status()
 	for _, p := range status.Peers {

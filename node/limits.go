@@ -188,4 +188,4 @@ func (n limitsObserver) LimitRefused(r deltasync.Register, why error) {
 	}
 }
 
-func (n limitsObserver) LimitProposed() { n.loopUrgent() }
+func (n limitsObserver) LimitProposed() { n.protocol.Urgent() }

@@ -100,7 +100,8 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if n.offline = transport == nil; !n.offline {
 		n.table.Join()
 	}
-	loop, err := deltasync.NewLoop(n.engineConfig(), n.store(), transport, n.now, n.log)
+	engine, store := n.engine()
+	loop, err := deltasync.NewLoop(engine, store, transport, n.now, n.log)
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
@@ -145,7 +146,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	}
 	n.table = table.New(table.Config{
 		Self: replica, Size: cfg.MaxClients, Tolerance: int64(cfg.ClockTolerance),
-		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Urgent: n.loopUrgent,
+		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Urgent: func() { n.protocol.Urgent() },
 	})
 	n.escrow = escrow.New(replica, hash, func(life deltasync.Life, units, now int64) (int64, deltasync.Shortfall) {
 		return n.table.GiveBack(life, units, now, !n.offline)
@@ -173,19 +174,16 @@ func (unborn) Present(crdt.Replica) bool { return false }
 func (unborn) Forget(string) bool        { return false }
 func (unborn) Close() error              { return nil }
 
-func (n *Node) engineConfig() deltasync.Config {
+// engine is the configuration of the protocol, and who plays which role of the replicated
+// state.
+func (n *Node) engine() (deltasync.Config, deltasync.Store) {
 	return deltasync.Config{
-		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
-		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
-		Members: n.members.names, Lost: n.members.lost, Seed: uint64(n.replica),
-	}
-}
-
-// store lists who plays which role of the replicated state.
-func (n *Node) store() deltasync.Store {
-	return deltasync.Store{
-		Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n},
-	}
+			Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
+			Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
+			Members: n.members.names, Lost: n.members.lost, Seed: uint64(n.replica),
+		}, deltasync.Store{
+			Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n},
+		}
 }
 
 // randomReplica is a new incarnation's number.
@@ -218,14 +216,14 @@ func (n *Node) housekeep() {
 	n.table.Sweep(n.now())
 	n.escrow.Expire(n.now())
 	n.limits.ProposePending(n.now())
-	n.demand.Look(n.now(), n.accounts())
+	n.demand.Look(n.now(), n.limits.Accounts())
 	status := n.protocol.Status()
 	n.logLiars(&status)
 	sight := n.sight(&status)
-	reasons := n.degradedBy(sight)
+	reasons := sight.degraded()
 	n.degraded.Store(len(reasons) > 0)
 	n.watch.Tell(n.log, reasons)
-	n.onces.Look(n.limits.All(), sight)
+	n.onces.Look(n.limits.All(), sight.Sight)
 }
 
 // logLiars names the peer that stated more than one node can have admitted, since the last
@@ -275,9 +273,6 @@ func (n *Node) ClockAhead() time.Duration {
 	}
 	return time.Duration(n.ahead.Load())
 }
-
-// loopUrgent asks the protocol to flush soon. It never blocks.
-func (n *Node) loopUrgent() { n.protocol.Urgent() }
 
 // Allow takes one unit for the client from the limit "default", and reports whether the
 // request may pass. It never blocks, never fails and allocates nothing. It denies an empty

@@ -41,7 +41,7 @@ func (n *Node) Refund(ctx context.Context, q Request) (Refund, error) {
 	}
 	r, err := n.refund(&q)
 	for err == nil && ctx.Err() == nil && r.ask() {
-		n.loopUrgent()
+		n.protocol.Urgent()
 		for _, a := range r.asked {
 			select {
 			case <-a.Done():

@@ -199,7 +199,7 @@ func (n *Node) Settle(ctx context.Context, token string, actual int64) (Settleme
 	case <-p.Done(): // also where ctx is done
 		return settlementOf(p.Answer())
 	default:
-		n.loopUrgent()
+		n.protocol.Urgent()
 	}
 	select {
 	case <-p.Done():

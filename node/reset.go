@@ -33,7 +33,7 @@ func (n *Node) Reset(limitName, client string) error {
 		return deltasync.ClientReset{Limit: l.Name, Key: k, Stamp: stamp}
 	})
 	if err == nil {
-		n.loopUrgent()
+		n.protocol.Urgent()
 	}
 	return err
 }

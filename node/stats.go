@@ -163,7 +163,7 @@ func (n *Node) Stats() Stats {
 		s.LatencyCounts = append(s.LatencyCounts, n.latency.counts[i].Load())
 	}
 	s.Isolated = n.isolation.Group().Isolated()
-	s.DegradedReasons = n.degradedBy(sight)
+	s.DegradedReasons = sight.degraded()
 	s.Degraded = len(s.DegradedReasons) > 0
 	for i := range s.Sync.Peers {
 		if p := &s.Sync.Peers[i]; p.Admits {
@@ -171,10 +171,10 @@ func (n *Node) Stats() Stats {
 			s.Staleness = max(s.Staleness, p.StaleFor)
 		}
 	}
-	s.Limits = n.inlineStats(sight)
+	s.Limits = sight.inlineStats()
 	for _, l := range n.limits.All() {
 		if r := l.Known(now); r != nil {
-			s.Limits = append(s.Limits, n.limitStats(r, sight))
+			s.Limits = append(s.Limits, sight.limitStats(r))
 		}
 	}
 	return s
@@ -182,23 +182,23 @@ func (n *Node) Stats() Stats {
 
 // inlineStats are one limit's for all that came with requests, if some did. Its policy is
 // the zero one, its bound that of the widest.
-func (n *Node) inlineStats(sight *limits.Sight) []LimitStats {
+func (s sighting) inlineStats() []LimitStats {
 	var all []LimitStats
-	for _, l := range n.limits.AllInline() {
+	for _, l := range s.node.limits.AllInline() {
 		r := l.Newest()
 		if len(all) == 0 {
-			all = append(all, n.limitStats(r, sight))
+			all = append(all, s.limitStats(r))
 			all[0].Policy = Policy{}
 		}
-		bound, expected := n.bounds(r, sight)
+		bound, expected := s.bounds(r)
 		all[0].OvershootBound = max(all[0].OvershootBound, bound)
 		all[0].OvershootExpected = max(all[0].OvershootExpected, expected)
 	}
 	return all
 }
 
-func (n *Node) limitStats(r *limits.Revision, sight *limits.Sight) LimitStats {
-	a := r.Limit.Account
+func (s sighting) limitStats(r *limits.Revision) LimitStats {
+	n, a := s.node, r.Limit.Account
 	seen, peak := a.Overshoot.Seen()
 	of := n.table.Decisions(a)
 	var named []OverrideStats
@@ -210,19 +210,19 @@ func (n *Node) limitStats(r *limits.Revision, sight *limits.Sight) LimitStats {
 			Shadowed: o.Shadowed, ShadowedUnits: o.ShadowedUnits,
 		})
 	}
-	s := LimitStats{
+	l := LimitStats{
 		Name: a.Name, Policy: r.Policy, Overrides: named,
 		Allowed: of.Allowed, AllowedUnits: of.AllowedUnits,
 		Denied: of.Denied, DeniedUnits: of.DeniedUnits,
 		Shadowed: of.Shadowed, ShadowedUnits: of.ShadowedUnits, OddAddresses: a.Odd.Load(),
 		OvershootSeen: seen, OvershootPeak: peak,
 	}
-	s.Charged, s.NotCharged = a.Debts.Seen()
-	s.OvershootBound, s.OvershootExpected = n.bounds(r, sight)
-	s.OvershootOnce = n.onces.Of(r.Limit)
-	s.Set, s.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)
+	l.Charged, l.NotCharged = a.Debts.Seen()
+	l.OvershootBound, l.OvershootExpected = s.bounds(r)
+	l.OvershootOnce = n.onces.Of(r.Limit)
+	l.Set, l.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)
 	if r.Stamp.At != 0 {
-		s.Revision = time.Unix(0, r.Stamp.At)
+		l.Revision = time.Unix(0, r.Stamp.At)
 	}
-	return s
+	return l
 }

@@ -29,7 +29,8 @@ func NewStepper(cfg Config, replica uint64) (*Stepper, error) {
 		return nil, err
 	}
 	n.table.Join()
-	s := &Stepper{Node: n, engine: deltasync.NewEngine(n.engineConfig(), n.store(), n.now())}
+	engine, store := n.engine()
+	s := &Stepper{Node: n, engine: deltasync.NewEngine(engine, store, n.now())}
 	n.protocol = (*stepped)(s)
 	return s, nil
 }
@@ -114,16 +115,16 @@ func (v view) Exported(name string) (bound float64, degraded bool) {
 	sight := v.Node.sight(&status)
 	if l := v.Node.limits.Get(name); l != nil {
 		if l.Known(v.Node.now()) != nil {
-			bound = l.Bound(sight)
+			bound = l.Bound(sight.Sight)
 		}
 	}
-	return bound, len(v.Node.degradedBy(sight)) > 0
+	return bound, len(sight.degraded()) > 0
 }
 
 // Degraded implements inside.View.
 func (v view) Degraded() []string {
 	status := v.engine.Status(v.Node.now())
-	return v.Node.degradedBy(v.Node.sight(&status))
+	return v.Node.sight(&status).degraded()
 }
 
 // Unknown implements inside.View.

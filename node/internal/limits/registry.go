@@ -154,6 +154,14 @@ func (g *Registry) All() []*Limit {
 	return limits
 }
 
+// Accounts lists those of all limits. The inline ones share one.
+func (g *Registry) Accounts() (out []*tally.Account) {
+	for _, l := range g.All() {
+		out = append(out, l.Account)
+	}
+	return append(out, g.inlineAccount)
+}
+
 // Configured is what the node is configured with under a name, defaults filled in; nil if it
 // is not.
 func (g *Registry) Configured(name string) *limit.Policy {
