@@ -39,6 +39,8 @@ REF          ?= HEAD
 SEEDS        ?= 1000
 FROM         ?= 1
 DEPTH        ?= 4
+CHAOS_SEEDS  ?= 11
+CHAOS_FOR    ?= 2m
 LOG          ?=
 ARGS         ?=
 
@@ -120,6 +122,18 @@ $(PROXIES)/.unpacked:
 	@command -v curl >/dev/null || (apt-get update && apt-get install -y --no-install-recommends curl)
 	@touch $@
 
+.PHONY: chaos
+chaos: chaos-tools ## Let faults befall real processes in network namespaces: CHAOS_SEEDS clusters, for CHAOS_FOR each (half an hour; Linux, Debian)
+	$(GO) run ./integration/chaos -seed $(FROM) -seeds $(CHAOS_SEEDS) -for $(CHAOS_FOR) $(ARGS)
+
+.PHONY: chaos-quick
+chaos-quick: chaos-tools ## As chaos, for 2 minutes: one cluster on a server, one as a mesh
+	$(GO) run ./integration/chaos -seed $(FROM) -seeds 2 -for 40s -compare=false $(ARGS)
+
+.PHONY: chaos-tools
+chaos-tools:
+	@for tool in ip tc nft; do command -v $$tool; done >/dev/null || (apt-get update && apt-get install -y --no-install-recommends iproute2 nftables)
+
 .PHONY: mutants
 mutants: ## Plant all known mistakes one by one, and fail unless a test catches each
 	$(GO) run ./integration/mutants $(ARGS)
@@ -193,7 +207,7 @@ help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s REF=%s ROUNDS=%s SEEDS=%s FROM=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(REF)' '$(ROUNDS)' '$(SEEDS)' '$(FROM)' '$(PKGS)'
+	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s REF=%s ROUNDS=%s SEEDS=%s FROM=%s CHAOS_SEEDS=%s CHAOS_FOR=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(REF)' '$(ROUNDS)' '$(SEEDS)' '$(FROM)' '$(CHAOS_SEEDS)' '$(CHAOS_FOR)' '$(PKGS)'
 
 .PHONY: clean
 clean: ## Remove built programs, tools and reports
@@ -202,7 +216,7 @@ clean: ## Remove built programs, tools and reports
 ##@ Continuous integration
 
 .PHONY: ci-setup
-ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools; only this step and doors-check need a network
+ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools; only this step, doors-check and chaos-tools need a network
 	$(GO) mod download
 
 .PHONY: ci

@@ -158,6 +158,7 @@ func (p *plan) summary() string {
 func (p *plan) open(ctx context.Context, via node.NATS) (*node.Node, error) {
 	cfg := p.node
 	cfg.NATS = via
+	setClock(&cfg)
 	n, err := node.Open(ctx, cfg)
 	if err != nil {
 		return nil, usageError{err}
