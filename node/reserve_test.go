@@ -161,3 +161,27 @@ func TestWhatIsGivenBackReachesTheOtherNodes(t *testing.T) {
 		}
 	})
 }
+
+// A part of a sliding window counts in full until the last of its time is a window ago. Until then
+// what was reserved in it can come back.
+func TestAReservationComesBackAsLongAsItsPartCounts(t *testing.T) {
+	const window, parts = 10 * time.Second, 2
+	l := newLab(t, 1, with(node.Policy{Algorithm: node.SlidingWindow, Limit: 10, Window: window, Resolution: parts}))
+	n := l.nodes[0]
+	l.run(l.now.Truncate(window / parts).Add(window / parts).Sub(l.now)) // a part begins
+	gone := l.now.Add(window + window/parts)
+	q := node.Request{Client: "alice", Cost: 4, Timeout: time.Minute}
+	last, late := n.Node.Reserve(q), n.Node.Reserve(q)
+	l.run(gone.Sub(l.now) - time.Millisecond)
+	n.Housekeep()
+	if got := n.peek("", "alice").Remaining; got != 2 {
+		t.Fatalf("%d are left, want 2: the part does not count any more", got)
+	}
+	if s := last.Settle(0); s.Returned != 4 || s.Short != 0 {
+		t.Errorf("%+v while the part counts, want 4 back", s)
+	}
+	l.run(time.Millisecond)
+	if s := late.Settle(0); s.Returned != 0 || s.Short != node.ShortWindow {
+		t.Errorf("%+v when the part counts no more, want ShortWindow", s)
+	}
+}

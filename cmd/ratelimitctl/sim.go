@@ -27,7 +27,7 @@ type simCall struct {
 	simulate.Options
 	random, correlated            bool
 	from, seeds                   uint64
-	workers, explore              int
+	workers, explore, requests    int
 	sweep, svg, html, trace, file string
 	given                         []string // flags that were set
 	progress                      *output.Progress
@@ -37,9 +37,10 @@ type simCall struct {
 // of ignoring them.
 var (
 	simFileFlags     = []string{"scenario", "seed", "trace", "o"}
-	simSeedFlags     = []string{"random", "correlated", "seed", "trace", "o"}
+	simSeedFlags     = []string{"random", "correlated", "requests", "seed", "trace", "o"}
 	simExploreFlags  = []string{"explore", "workers", "o"}
-	simCampaignFlags = []string{"random", "correlated", "from", "seeds", "workers", "o"}
+	simCampaignFlags = []string{"random", "correlated", "requests", "from", "seeds", "workers", "o"}
+	simRandomOnly    = []string{"correlated", "requests"}
 	simSweepOnly     = []string{"svg", "html", "seeds", "workers", "from"}
 )
 
@@ -48,6 +49,8 @@ const (
 	sweepSeeds    = 5
 	// mostWorkers keeps a slip from starting more runs than memory holds.
 	mostWorkers = 1024
+	// mostRequests keeps a slip from making runs that take hours, or more memory than there is.
+	mostRequests = 100_000_000
 	// mostScenario is the largest scenario that read reads, in bytes. Raising it costs memory for a
 	// file that is there by mistake; lowering it refuses scenarios with many faults.
 	mostScenario = 16 << 20
@@ -58,6 +61,7 @@ func simulation(c *call) action {
 	s.Register(c.Set)
 	c.Add(&s.random, "random", "run random clusters, loads and faults: -seeds of them, or the one of -seed")
 	c.Add(&s.correlated, "correlated", "with -random: draw faults that come together, in and around long cuts")
+	c.Add(&s.requests, "requests", "with -random: add about that many requests to each run")
 	c.Add(&s.from, "from", "with -random: the first seed")
 	c.Add(&s.seeds, "seeds", fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
 	c.Add(&s.explore, "explore", "try all schedules of that many steps on clusters of two and three nodes with small bursts")
@@ -80,6 +84,8 @@ func (c *simCall) run(ctx context.Context) error {
 	switch {
 	case c.gives("seeds") && c.seeds < 1:
 		return usagef("-seeds %d: must be at least 1", c.seeds)
+	case c.requests < 0 || c.requests > mostRequests:
+		return usagef("-requests %d: must be from 0 to %d", c.requests, mostRequests)
 	case c.workers < 1 || c.workers > mostWorkers:
 		return usagef("-workers %d: must be from 1 to %d", c.workers, mostWorkers)
 	case c.trace == "-" && c.format == output.JSON:
@@ -109,7 +115,9 @@ func (c *simCall) scenario() (sim.Scenario, error) {
 		}
 		return c.read()
 	}
-	if err := c.refuse("neither -sweep nor -random", func(name string) bool { return slices.Contains(simSweepOnly, name) || name == "correlated" }); err != nil {
+	if err := c.refuse("neither -sweep nor -random", func(name string) bool {
+		return slices.Contains(simSweepOnly, name) || slices.Contains(simRandomOnly, name)
+	}); err != nil {
 		return sim.Scenario{}, err
 	}
 	return c.Scenario()
@@ -118,9 +126,9 @@ func (c *simCall) scenario() (sim.Scenario, error) {
 // drawn is the random scenario of a seed.
 func (c *simCall) drawn(seed uint64) sim.Scenario {
 	if c.correlated {
-		return sim.Correlated(seed)
+		return sim.Busy(sim.Correlated(seed), c.requests)
 	}
-	return sim.Random(seed)
+	return sim.Busy(sim.Random(seed), c.requests)
 }
 
 // refuse returns a usage error if the call sets a flag that its mode does not use.
@@ -196,10 +204,15 @@ func (c *simCall) runOne(ctx context.Context, sc sim.Scenario) error {
 func (c *simCall) again(seed uint64) string {
 	const program = "go run ./cmd/ratelimitctl sim"
 	switch {
-	case c.correlated:
-		return fmt.Sprintf("%s -random -correlated -seed %d -trace -", program, seed)
 	case c.random:
-		return fmt.Sprintf("%s -random -seed %d -trace -", program, seed)
+		draw := " -random"
+		if c.correlated {
+			draw += " -correlated"
+		}
+		if c.requests > 0 {
+			draw += fmt.Sprintf(" -requests %d", c.requests)
+		}
+		return fmt.Sprintf("%s%s -seed %d -trace -", program, draw, seed)
 	case c.file != "":
 		return fmt.Sprintf("%s -scenario %s -seed %d -trace -", program, c.file, seed)
 	}
@@ -239,7 +252,7 @@ func (c *simCall) verdict(sum *sim.Summary, interrupted bool) error {
 
 func (c *simCall) runSweep(ctx context.Context) error {
 	if err := c.refuse("-sweep", func(name string) bool {
-		return name == "random" || name == "scenario" || name == "trace" || name == "from" || name == "correlated"
+		return name == "random" || name == "scenario" || name == "trace" || name == "from" || slices.Contains(simRandomOnly, name)
 	}); err != nil {
 		return err
 	}

@@ -73,6 +73,18 @@ var nodeMistakes = []mistake{
 	{name: "keep a reset client under the revision that it was reset under", edits: []edit{
 		{"node/internal/table/merge.go", "	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n", "	if c < 0 && e.Reset() != (crdt.Stamp{}) {\n		return\n	}\n	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n"},
 	}},
+	{name: "forget an idle client by a rule that is over", also: "./node", edits: []edit{
+		{"node/internal/table/sweep.go", "		if e.forgettable(now) {\n			e.catchUp(now)\n		}\n", ""},
+	}},
+	{name: "roll an idle client on by a rule that is over, for who joins", also: "./node", edits: []edit{
+		{"node/internal/table/export.go", "		e.catchUp(now)\n", ""},
+	}},
+	{name: "give a client of another override its bucket back", also: "./node", edits: []edit{
+		{"node/internal/table/life.go", "	if !old.Untouched() {\n", "	if old.First == nil {\n"},
+	}},
+	{name: "give nothing of a part back once its beginning is a window ago", also: "./node", edits: []edit{
+		{"node/limit/rule.go", "		return to + int64(r.Policy.Window) - 1 //", "		return to - r.segmented.Sub() + int64(r.Policy.Window) - 1 //"},
+	}},
 	{name: "forget a reset that is still repeated", edits: []edit{
 		{"node/internal/table/sweep.go", "max(3*f.Width, resetRepeated)", "3*f.Width"},
 	}},

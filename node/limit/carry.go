@@ -21,6 +21,9 @@ type Past interface {
 	// Between lists the rules that the limit had after one revision and before another, oldest
 	// first: of the same index, or the limit's own where there is none of that index.
 	Between(after, before crdt.Stamp, index uint16) []*Rule
+	// InForce is the rule at an instant: of the same index, or the limit's own where there is
+	// none of that index; nil if the limit is deleted then.
+	InForce(now int64, index uint16) *Rule
 }
 
 // Carry carries a client's use over a change of the limit. It lends s, the client's life under

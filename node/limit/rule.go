@@ -184,12 +184,12 @@ func (r *Rule) Span(start int64, slot int) (from, to int64) {
 // that starts at start, can still be told from others: GCRA folds a window when it is not one
 // of the two live ones, and a window algorithm lets go of it.
 func (r *Rule) CountsUntil(start int64, slot int) int64 {
-	from, to := r.Span(start, slot)
+	_, to := r.Span(start, slot)
 	switch {
 	case r.fixed != nil:
 		return to - 1
 	case r.segmented != nil:
-		return from + int64(r.Policy.Window) - 1
+		return to + int64(r.Policy.Window) - 1 // each part counts in full until the last of its time is a window ago
 	}
 	return to + r.Frame.Width - 1
 }

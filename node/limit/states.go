@@ -63,6 +63,16 @@ func (s States) Untouched() bool {
 	return true
 }
 
+// Held reports whether anything was counted in the windows that the states hold.
+func (s States) Held() bool {
+	for _, st := range s.All {
+		if st.Held() {
+			return true
+		}
+	}
+	return false
+}
+
 // Keep makes what the states were lent their own for good.
 func (s States) Keep(f *crdt.Frame) {
 	for _, st := range s.All {

@@ -43,6 +43,8 @@ type account struct {
 	excused   int64
 	forgotten int64
 	until     int64
+	turned    int64      // when the policy in force came
+	fuller    int64      // until then nodes may take more for used than was: see outdated
 	converted int64      // when the limit last went over to another way to count
 	former    *yardstick // by which it counted before that
 
@@ -64,6 +66,7 @@ type charge struct {
 	backAt     int64  // when
 	off        uint64 // of that, what had not drained in true time
 	tat        int64  // of GCRA, after it
+	part       int64  // of a window algorithm: the start of the part that it counts in
 	early      bool   // its node had not joined, and told nobody yet
 	missed     bool   // somebody admitted something, and did not know of what was given back
 	blind      bool   // its node did not know of something that was given back
@@ -84,6 +87,7 @@ func (a *account) add(c *charge) {
 	seriesOf(a.charged, c.by).add(c.at, c.cost)
 	g := a.yard.gcra
 	if g == nil {
+		c.part = a.yard.part(c.stamp)
 		a.charges[c.by] = append(a.charges[c.by], c)
 		return
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/inside"
 )
@@ -50,40 +49,4 @@ func firstDifference(a, b []inside.Held) (x, y inside.Held) {
 		}
 	}
 	return x, y
-}
-
-// cellKey names one counter for good.
-type cellKey struct {
-	key     crdt.Key
-	life    crdt.Life
-	start   int64
-	replica crdt.Replica
-}
-
-// watch checks once a second that no total ran backwards and nothing outgrew its
-// cap. It returns what to compare with the next time.
-func (w *world) watch(m *member, before map[cellKey]crdt.Count) map[cellKey]crdt.Count {
-	now := map[cellKey]crdt.Count{}
-	for _, h := range m.step.Inside().Held(m.clock.read(w.now)) {
-		for _, c := range h.Cells {
-			for i, count := range c.Count {
-				if count == (crdt.Count{}) {
-					continue
-				}
-				k := cellKey{h.Key, h.Life, h.Starts[i], c.Replica}
-				now[k] = count
-				if was := before[k]; count.P < was.P || count.N < was.N {
-					w.violate("n%d: a total of %x ran backwards, from %+v to %+v", m.number, c.Replica, was, count)
-				}
-			}
-		}
-	}
-	if w.sc.MaxClients == 0 {
-		return now // there are fewer clients than the default cap
-	}
-	s := m.step.Node.Stats()
-	if s.Clients > s.MaxClients {
-		w.violate("n%d holds %d clients, the cap is %d", m.number, s.Clients, s.MaxClients)
-	}
-	return now
 }

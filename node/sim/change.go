@@ -72,6 +72,7 @@ func (o *oracle) turn(a *account, phase int, at int64) {
 		}
 	}
 	a.yard, a.phase, a.most, a.narrow, a.until = y, phase, max(a.most, y.policy.Burst), min(a.narrow, y.width), t+y.lasts()
+	a.turned = t
 	if y.gcra != nil {
 		a.until = max(a.until, y.gcra.TAT(a.level)+y.width)
 	}
@@ -100,7 +101,7 @@ func (a *account) byPart() map[int64]uint64 {
 	for _, all := range a.charges {
 		for _, c := range all {
 			if a.counts(c) {
-				counts[a.yard.part(c.stamp)] += uint64(c.net()) //nolint:gosec // not negative
+				counts[c.part] += uint64(c.net()) //nolint:gosec // not negative
 			}
 		}
 	}
@@ -139,22 +140,34 @@ func (o *oracle) reset(m *member, client string) {
 	a.reset, _, _ = m.step.Inside().Standing(node.DefaultLimit, client)
 }
 
-// outdated counts a charge under a policy that is over. Documented is that a node goes on
-// under the old policy until it hears of the change, so what E grows by here is excused. A
-// limit that goes over to another way to count loses, besides, what was used after the
-// window of the change.
+// outdated counts a charge under a policy that is over. A node goes on under the old policy until
+// it hears of the change, and documented is that all it admits by then may be lost. For under GCRA
+// the new life begins with since + D(min(u, B)), where u are the units that the old life still had
+// to drain at since, the instant of the change. All that was admitted later pushes u, but the
+// minimum cuts it off, and by since + D(B) nothing is left of it. So the oracle excuses all of the
+// cost, and not only what E grows by at once: a full bucket may come on top. Between limits that
+// count in the same windows nothing is lost but what E grows by. Between others that is so within
+// the window of the change.
+//
+// The other way round, u can be more than the client used: the old life's TAT runs on with the
+// clock while nodes admit by it, so what drained since the change is in u as well. The minimum
+// caps that too. Until since + D(B) nodes may deny what they have room for (section 6 of the
+// error bound leaves changes to a smaller limit out).
 func (o *oracle) outdated(a *account, c *charge) {
 	before := o.over(a, c)
 	c.phase = a.phase
 	a.add(c)
-	grown := max(0, o.over(a, c)) - max(0, before)
+	lost := max(0, o.over(a, c)) - max(0, before)
 	elsewhere := func(y *yardstick) bool { return y.part(c.at) != y.part(a.converted) }
-	if a.converted != 0 && (elsewhere(a.yard) || elsewhere(a.former)) {
-		grown = float64(c.cost)
+	if a.yard.gcra != nil || a.converted != 0 && (elsewhere(a.yard) || elsewhere(a.former)) {
+		lost = float64(c.cost)
 	}
-	if grown > 0 {
-		a.excused += int64(math.Ceil(grown))
+	if lost > 0 {
+		a.excused += int64(math.Ceil(lost))
 		a.until = max(a.until, c.at+a.yard.lasts())
+	}
+	if g := a.yard.gcra; g != nil {
+		a.fuller = max(a.fuller, a.turned+g.Depth()+a.yard.width)
 	}
 }
 

@@ -39,7 +39,7 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 	}
 	o.w.result.Overdenied++
 	o.w.result.WorstOverdenied = max(o.w.result.WorstOverdenied, room)
-	if t <= a.until {
+	if t <= max(a.until, a.fuller) {
 		return // what a change carried over is rounded up, and by clocks that differ
 	}
 	a.pruneRefunds(t)
@@ -57,7 +57,9 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 // one by some clock.
 func (o *oracle) recent(a *account, u int64) (used uint64, edge float64) {
 	y, sigma, counts := a.yard, o.sigma(), map[int64]uint64{}
+	atEdge := sigma > 0 && (u < y.part(u)+sigma || u >= y.end(y.part(u))-sigma)
 	for _, all := range a.charges {
+		part, sum := int64(0), uint64(0) // of charges in a row: mostly many are of one part
 		for _, c := range slices.Backward(all) {
 			if c.at <= o.w.now-y.lasts()-y.width-sigma {
 				break
@@ -65,12 +67,16 @@ func (o *oracle) recent(a *account, u int64) (used uint64, edge float64) {
 			if !a.counts(c) {
 				continue
 			}
-			start := y.part(c.stamp)
-			counts[start] += uint64(c.net()) //nolint:gosec // not negative
-			if sigma > 0 && (c.stamp < start+sigma || c.stamp >= y.end(start)-sigma || u < y.part(u)+sigma || u >= y.end(y.part(u))-sigma) {
+			if c.part != part {
+				counts[part] += sum
+				part, sum = c.part, 0
+			}
+			sum += uint64(c.net()) //nolint:gosec // not negative
+			if atEdge || sigma > 0 && (c.stamp < part+sigma || c.stamp >= y.end(part)-sigma) {
 				edge += float64(c.net())
 			}
 		}
+		counts[part] += sum
 	}
 	for _, c := range a.carried {
 		counts[y.part(c.stamp)] += uint64(c.cost) //nolint:gosec // not negative

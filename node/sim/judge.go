@@ -114,7 +114,7 @@ func (o *oracle) counted(a *account, now *charge) (e excess, judged bool) {
 		return e, false
 	}
 	weight := func(c *charge) float64 {
-		switch at := y.part(c.stamp); {
+		switch at := c.part; {
 		case y.segmented != nil:
 			if c.at > now.at-int64(y.policy.Window) {
 				return 1
@@ -157,6 +157,7 @@ func (o *oracle) counted(a *account, now *charge) (e excess, judged bool) {
 		e.bound += min(unseen, most)
 	}
 	for _, c := range a.carried {
+		c.part = y.part(c.stamp)
 		sum += weight(c) * float64(c.cost)
 	}
 	e.over = sum - float64(y.policy.Limit)

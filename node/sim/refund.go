@@ -52,6 +52,9 @@ func (o *oracle) settled(m *member, limits []string, client string, of []*charge
 			continue
 		}
 		given := max(0, unused)
+		if y := a.yard; i > 0 && y.gcra == nil && y.part(c.stamp) < y.oldest(m.clock.read(o.w.now)) {
+			given = 0 // nothing of it counts any more, though its replicated window may still be held
+		}
 		if i == 0 {
 			if back > max(0, unused) || -back > max(0, -unused) {
 				o.w.violate("n%d gave %d back to %s, of which %d were unused", m.number, back, client, unused)

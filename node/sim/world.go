@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -193,7 +192,6 @@ type member struct {
 	ready    bool
 	founder  bool  // ready without a snapshot
 	joinedAt int64 // since then it tells what it admits; 0: not yet
-	totals   map[cellKey]crdt.Count
 	counters map[lifeKey]counter
 	told     map[string]exported // by limit, as far as somebody asked
 	turns    uint64              // inputs so far
@@ -285,7 +283,6 @@ func (w *world) housekeep(m *member) {
 			if members := m.step.Node.SaveMembers(); members != nil {
 				m.saved = members
 			}
-			m.totals = w.watch(m, m.totals)
 			w.watchLives(m)
 			if reasons := m.step.Inside().Degraded(); len(reasons) > 0 && w.loading {
 				w.result.Degraded += time.Second

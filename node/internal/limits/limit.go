@@ -174,13 +174,18 @@ func (l *Limit) Between(after, before crdt.Stamp, index uint16) (rules []*limit.
 		if r.Gone || r.Stamp.Compare(after) <= 0 || r.Stamp.Compare(before) >= 0 {
 			continue
 		}
-		rule := r.Numbered(index)
-		if rule == nil {
-			rule = &r.Rules[0]
-		}
-		rules = append(rules, rule)
+		rules = append(rules, r.similar(index))
 	}
 	return rules
+}
+
+// InForce implements limit.Past.
+func (l *Limit) InForce(now int64, index uint16) *limit.Rule {
+	r := l.At(now)
+	if r.Gone {
+		return nil
+	}
+	return r.similar(index)
 }
 
 // retained are the revisions, newest first, that there is room for. Many nodes may propose

@@ -78,3 +78,11 @@ func (r *Revision) Numbered(index uint16) *limit.Rule {
 	}
 	return &r.Rules[index]
 }
+
+// similar is the rule of an index, or the limit's own where there is none of that index.
+func (r *Revision) similar(index uint16) *limit.Rule {
+	if rule := r.Numbered(index); rule != nil {
+		return rule
+	}
+	return &r.Rules[0]
+}

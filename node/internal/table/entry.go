@@ -110,8 +110,8 @@ func (e *Entry) adopt(r *limit.Rule, now int64) {
 	switch c := e.rule.Revision.Compare(r.Revision); {
 	case c < 0:
 		e.renew(r, now)
-	case c == 0 && e.rule.Index != r.Index && e.States().Untouched():
-		e.begin(r, now)
+	case c == 0 && e.rule.Index != r.Index && !e.States().Held():
+		e.turn(r, now)
 	case e.more != nil && len(e.more.lives) > 0 && e.more.version != version(e.rule):
 		e.carry()
 	}

@@ -50,6 +50,9 @@ func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasyn
 		at.Row++
 		return true
 	}
+	if e.rule.Policy.Algorithm != limit.GCRA { // or rolling would drop what is still to be carried over
+		e.catchUp(now)
+	}
 	e.foldOver(now)
 	e.rule.Roll(e.States(), max(now, min(q.At, now+t.Tolerance(e.rule))))
 	for r, of := range e.each {

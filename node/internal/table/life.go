@@ -86,6 +86,30 @@ func (e *Entry) renew(r *limit.Rule, now int64) {
 	e.carry()
 }
 
+// turn brings a client in whose life nobody counted anything under the rule of another override.
+// What the earlier lives left to it, it keeps.
+func (e *Entry) turn(r *limit.Rule, now int64) {
+	before, old := e.rule, e.States().Clone()
+	e.begin(r, now)
+	if !old.Untouched() {
+		r.Carry(e.States(), before, old, max(r.Revision.At, e.Reset().At))
+		e.States().Keep(&r.Frame)
+		e.carry()
+	}
+}
+
+// catchUp brings an idle client under the rule that is in force. Its use would be lost if its
+// windows went by under the rule by which it was decided last.
+func (e *Entry) catchUp(now int64) {
+	if e.rule.Past == nil || e.shared {
+		return
+	}
+	if r := e.rule.Past.InForce(now, e.rule.Index); r != nil && r.Policy.Access == limit.Limited {
+		e.adopt(r, now)
+	}
+	e.foldOver(now)
+}
+
 // earlier is the life under an earlier rule than the entry's, nil if there is none. A new one
 // begins with the row that names it, unless it would be over at once.
 func (e *Entry) earlier(r *limit.Rule, start, now int64) *life {

@@ -55,6 +55,8 @@ func (h *hearing) Between(after, before crdt.Stamp, _ uint16) (rules []*limit.Ru
 	return rules
 }
 
+func (h *hearing) InForce(now int64, _ uint16) *limit.Rule { return h.at(now) }
+
 func (h *hearing) RuleOf(_ int64, d *crdt.Delta, alike bool) (*limit.Rule, *tally.Account, bool, bool) {
 	for _, r := range h.rules {
 		if r.Revision == d.Revision {

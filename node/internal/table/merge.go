@@ -85,6 +85,9 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 		}
 		e.setMore(d.Reset, nil, e.States().Rest)
 	}
+	if e.rule.Slots > 1 {
+		e.catchUp(now) // the roll below would drop what is still to be carried over
+	}
 	later := d.Reset.Compare(e.Reset())
 	if later > 0 {
 		s.restart(e, d.Reset, now)

@@ -49,6 +49,9 @@ func (s *Shard) sweep(now int64, group *isolation.Group, from uint32) (forgotten
 		if _, early := s.early[e.key]; early {
 			continue
 		}
+		if e.forgettable(now) {
+			e.catchUp(now)
+		}
 		if e.forgettable(now) && !s.Shares.Undrained(group, e.key, e.rule.GCRA, now) {
 			s.remove(slot)
 			forgotten++
