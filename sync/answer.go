@@ -53,7 +53,7 @@ func (e *Engine) onRequest(now int64, p *peer, m *Message) {
 	if m.Kind == KindSnapshot && m.Cursor == (Cursor{}) {
 		p.served = true
 		// First, since the requester drops rows of limits that it does not know.
-		e.answerRegisters(now, p, m.Request, e.store.Registers())
+		e.registers.answer(now, p, m.Request, e.store.Registers())
 	}
 	answer := &Message{Kind: KindRows, Request: m.Request, Seq: e.seq, Joining: !e.join.ready}
 	for page := range mostPages {

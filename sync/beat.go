@@ -1,7 +1,5 @@
 package sync
 
-import "slices"
-
 // beatSoonWithin is the jitter of the beat that answers a new or returning peer. Raising
 // it makes both sides know each other later. Lowering it makes all nodes of a large
 // cluster answer a new one at the same moment.
@@ -35,8 +33,6 @@ func (e *Engine) beat(now int64) {
 func (e *Engine) beatSoon(now int64) {
 	e.nextBeat = min(e.nextBeat, now+e.jitter(beatSoonWithin))
 }
-
-func (e *Engine) jitter(most int64) int64 { return e.random.Int64N(most) }
 
 // onBeat takes a peer's beat. The order matters: the number shows gaps first, and digests
 // are compared only if it shows none, since a gap explains any difference (N3).
@@ -98,12 +94,5 @@ func (e *Engine) compareLimits(p *peer, other bool) {
 		e.event(EventOtherLimits, p, "its configuration differs from this node's, and so do the limits in force: the two count together, but disagree on what is too much")
 	case was && !other:
 		e.event(EventSameLimits, p, "the limits in force are the same again")
-	}
-}
-
-// sendResets splits resets into messages.
-func (e *Engine) sendResets(now int64, resets []ClientReset) {
-	for part := range slices.Chunk(resets, batchBudget/resetSize) {
-		e.broadcast(now, &Message{Kind: KindReset, Resets: part}, nil)
 	}
 }

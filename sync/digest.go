@@ -6,11 +6,14 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
+// digests compare what this node holds with what a beat says that its sender holds.
+type digests struct{ rows Summaries }
+
 // root is the digest over all partitions. Rows that moved to another partition would
 // leave it as it is, but a client's partition follows from its key.
-func (e *Engine) root(r crdt.Replica, w Window) crdt.Digest {
+func (d digests) root(r crdt.Replica, w Window) crdt.Digest {
 	var parts [crdt.Partitions]crdt.Digest
-	e.store.Digests(r, w, &parts)
+	d.rows.Digests(r, w, &parts)
 	var root crdt.Digest
 	for _, d := range &parts {
 		root += d
@@ -19,11 +22,53 @@ func (e *Engine) root(r crdt.Replica, w Window) crdt.Digest {
 }
 
 // held is one number for all that is held of a replica's counters.
-func (e *Engine) held(now int64, r crdt.Replica) (sum crdt.Digest) {
-	for _, w := range e.store.Windows(now) {
-		sum += e.root(r, w)
+func (d digests) held(now int64, r crdt.Replica) (sum crdt.Digest) {
+	for _, w := range d.rows.Windows(now) {
+		sum += d.root(r, w)
 	}
 	return sum
+}
+
+// differs compares the peer's roots of its own counters in m with ours, in the windows that
+// are live for both sides: around a change of window, two clocks a moment apart do not name
+// the same two. A window that is not listed holds nothing, unless the list may go on.
+func (d digests) differs(now int64, p *peer, m *Message) bool {
+	listed := map[Window]crdt.Digest{}
+	for _, root := range m.Roots {
+		if root.Replica == p.replica {
+			listed[root.Window] = root.Digest
+		}
+	}
+	live := d.rows.Windows(m.Sent)
+	for _, w := range d.rows.Windows(now) {
+		theirs, some := listed[w]
+		if slices.Contains(live, w) && (some || len(listed) < maxOwnRoots) && theirs != d.root(p.replica, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsSame reports whether the sender of a beat and we hold the same counters of a replica
+// that neither hears, in the windows that are live for both. A window that is not listed holds
+// nothing, unless the list may go on in the next beat.
+func (d digests) holdsSame(now int64, r crdt.Replica, m *Message) bool {
+	live := d.rows.Windows(m.Sent)
+	for _, w := range d.rows.Windows(now) {
+		if !slices.Contains(live, w) {
+			continue
+		}
+		theirs, listed := crdt.Digest(0), len(m.Roots) < maxRoots
+		for _, root := range m.Roots {
+			if root.Replica == r && root.Window == w {
+				theirs, listed = root.Digest, true
+			}
+		}
+		if !listed || theirs != d.root(r, w) {
+			return false
+		}
+	}
+	return true
 }
 
 // maxOwnRoots is how many digests of the sender's own counters a beat lists. Raising it
@@ -63,26 +108,6 @@ func (e *Engine) addRoots(now int64, m *Message) {
 	}
 	m.Roots = e.ownTurn.take(own, maxOwnRoots, Root.Compare)
 	m.Roots = slices.Concat(m.Roots, e.silentTurn.take(silent, maxRoots-len(m.Roots), Root.Compare))
-}
-
-// differs compares the peer's roots of its own counters in m with ours, in the windows that
-// are live for both sides: around a change of window, two clocks a moment apart do not name
-// the same two. A window that is not listed holds nothing, unless the list may go on.
-func (e *Engine) differs(now int64, p *peer, m *Message) bool {
-	listed := map[Window]crdt.Digest{}
-	for _, root := range m.Roots {
-		if root.Replica == p.replica {
-			listed[root.Window] = root.Digest
-		}
-	}
-	live := e.store.Windows(m.Sent)
-	for _, w := range e.store.Windows(now) {
-		theirs, some := listed[w]
-		if slices.Contains(live, w) && (some || len(listed) < maxOwnRoots) && theirs != e.root(p.replica, w) {
-			return true
-		}
-	}
-	return false
 }
 
 // compare looks for loss that no gap in the sequence shows: after a restart or a long

@@ -1,8 +1,6 @@
 package sync
 
 import (
-	"math/rand/v2"
-
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
@@ -40,36 +38,30 @@ type Output struct {
 // Numbers like S3 refer to the invariants in docs/sync.md, section 12. They hold
 // between two steps.
 type Engine struct {
-	cfg      Config // with defaults filled in; never changes
-	store    Store
-	subjects subjects
-	random   *rand.Rand // jitter; the only source of chance
-	reader   *reader
-	writer   *writer
-	names    Secret // hashes limits' names in a pull
-	batch    Batch  // scratch of one message
+	outbound
+	digests
+	store  Store
+	reader *reader
+	batch  Batch // scratch of one message
 
 	// started is when NewEngine was called, by our clock: nothing was heard before.
 	started int64
-	// connected: the transport said so last. Nothing is published otherwise.
-	connected bool
 	// closed: InputClose came. It stays true, and nothing is received or sent after it but
 	// repairs until lingersUntil, by our clock.
 	closed       bool
 	lingersUntil int64
 	// seq is the number of the last delta published. No number is used twice (S10).
 	seq uint64
-	// requests is the number of the last question. No number is used twice (S7).
-	requests uint64
 
 	members members
 	// view is what the store was shown last (S11).
 	view View
 	// join says whether this node has joined (S12).
-	join      joining
-	registers registers
-	origins   origins
-	knowledge knowledge
+	join        joining
+	registers   registers
+	settlements settlements
+	origins     origins
+	knowledge   knowledge
 	// These are where the next beat's lists begin.
 	ownTurn, silentTurn turn[Root]
 	knownTurn           turn[Known]
@@ -81,13 +73,6 @@ type Engine struct {
 	// lastUrgent at the earliest.
 	urgent     bool
 	lastUrgent int64
-	// nextBadLog is when a refused packet may be logged again.
-	nextBadLog int64
-	// unsaid is how many were refused since without a line.
-	unsaid uint64
-
-	out   Output // of the last step
-	stats Stats  // since the start; counters never go back
 }
 
 // NewEngine makes an engine that starts at now.
@@ -95,15 +80,16 @@ func NewEngine(cfg Config, store Store, now int64) *Engine {
 	cfg = cfg.withDefaults()
 	secret := tagSecret(cfg.Key, cfg.Cluster)
 	e := &Engine{
-		cfg: cfg, store: store,
-		subjects: newSubjects(cfg.Prefix, cfg.Cluster),
-		random:   cfg.random(),
-		reader:   newReader(secret, cfg.Replica), writer: newWriter(secret), names: NewSecret(cfg.Key, "limit names"),
+		outbound: outbound{cfg: cfg, subjects: newSubjects(cfg.Prefix, cfg.Cluster), writer: newWriter(secret), random: cfg.random()},
+		digests:  digests{store},
+		store:    store, reader: newReader(secret, cfg.Replica),
 		started: now, nextFlush: now + int64(cfg.Interval), nextBeat: now,
 		join: joining{startedAt: now},
 	}
 	e.members = members{cfg: cfg, events: e.event, started: now, coming: true, told: map[crdt.Replica]int64{}, inherited: map[crdt.Replica]inherited{}}
 	e.members.roster.restore(&cfg)
+	e.registers = registers{outbound: &e.outbound, store: store, members: &e.members, names: NewSecret(cfg.Key, "limit names")}
+	e.settlements = settlements{outbound: &e.outbound, store: store, members: &e.members}
 	e.stats.init()
 	if cfg.Alone { // nobody is to tell
 		e.members.succeed(now)
@@ -180,12 +166,12 @@ func (e *Engine) publish(now int64) {
 	if now >= e.nextFlush {
 		e.flush(now, false)
 	}
-	e.pulls(now)
+	e.registers.pull(now)
 	if resets := e.store.Resets(now, true); len(resets) > 0 {
 		e.sendResets(now, resets)
 	}
 	e.repairs(now)
-	e.settlements(now)
+	e.settlements.ask(now)
 	if now >= e.nextBeat {
 		e.beat(now)
 	}
@@ -224,40 +210,11 @@ func (e *Engine) close(now int64) {
 	e.show(now, last)
 	if e.connected {
 		e.flush(now, false)
-		e.settlements(now) // answers come too late, but what was not used goes back
+		e.settlements.ask(now) // answers come too late, but what was not used goes back
 		e.broadcast(now, &Message{Kind: KindBye, Seq: e.seq}, nil)
 		if e.members.count(PeerAlive) > 0 {
 			e.lingersUntil = now + lingerFor
 		}
 	}
 	e.closed = true
-}
-
-func (e *Engine) broadcast(now int64, m *Message, b *Batch) {
-	e.send(now, e.subjects.of(m.Kind, e.cfg.Node, e.cfg.Replica), m, b)
-}
-
-// tell addresses a message to one peer. It echoes the peer's last beat.
-func (e *Engine) tell(now int64, p *peer, m *Message, b *Batch) {
-	m.To, m.Beat = p.replica, p.beat
-	e.send(now, e.subjects.between(m.Kind, e.cfg.Node, e.cfg.Replica, p.node, p.replica), m, b)
-}
-
-// request asks a peer something, under the next number.
-func (e *Engine) request(now int64, p *peer, m *Message) {
-	e.requests++
-	m.Request = e.requests
-	e.tell(now, p, m, nil)
-}
-
-// send signs a message with our name and time, and puts it out. The rows are those of b,
-// if there is one.
-func (e *Engine) send(now int64, subject string, m *Message, b *Batch) {
-	m.Node, m.Replica, m.Sent = e.cfg.Node, e.cfg.Replica, now
-	data := e.writer.encode(m, b)
-	e.stats.Sent[m.Kind].add(len(data))
-	if b != nil {
-		e.stats.RowsSent += uint64(b.Len())
-	}
-	e.out.Packets = append(e.out.Packets, Packet{Subject: subject, Data: data})
 }

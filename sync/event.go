@@ -27,12 +27,3 @@ const (
 	EventReady                 // this node has joined, once in its life
 	EventPacketBad             // a packet was refused; at most one a second
 )
-
-// event adds to the step's output; the rim logs it.
-func (e *Engine) event(kind EventKind, p *peer, detail string) {
-	ev := Event{Kind: kind, Detail: detail}
-	if p != nil {
-		ev.Node, ev.Replica = p.node, p.replica
-	}
-	e.out.Events = append(e.out.Events, ev)
-}

@@ -334,7 +334,7 @@ func TestAPullBringsWhatIsNewerAndNothingElse(t *testing.T) {
 		name := fmt.Sprint("limit", i)
 		p.store.set(p.now, name, "value")
 		ours := p.store.regs[name]
-		h := p.engine.heldOf(&ours)
+		h := p.engine.registers.heldOf(&ours)
 		switch i {
 		case 3: // not held
 			continue

@@ -131,28 +131,6 @@ func (e *Engine) learn(now int64, m *Message) {
 	}
 }
 
-// holdsSame reports whether the sender of a beat and we hold the same counters of a replica
-// that neither hears, in the windows that are live for both. A window that is not listed holds
-// nothing, unless the list may go on in the next beat.
-func (e *Engine) holdsSame(now int64, r crdt.Replica, m *Message) bool {
-	live := e.store.Windows(m.Sent)
-	for _, w := range e.store.Windows(now) {
-		if !slices.Contains(live, w) {
-			continue
-		}
-		theirs, listed := crdt.Digest(0), len(m.Roots) < maxRoots
-		for _, root := range m.Roots {
-			if root.Replica == r && root.Window == w {
-				theirs, listed = root.Digest, true
-			}
-		}
-		if !listed || theirs != e.root(r, w) {
-			return false
-		}
-	}
-	return true
-}
-
 // left takes a bye, the peer's own or as another tells of it. last is the number of the
 // peer's last delta: it is not believed to be whole before all up to there are merged.
 func (e *Engine) left(now int64, p *peer, last uint64) {

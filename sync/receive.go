@@ -2,10 +2,6 @@ package sync
 
 import "fmt"
 
-// badLogPause is the least time between two log lines about refused packets. Raising it
-// hides a second cause behind the first. Lowering it lets a stranger fill the log.
-const badLogPause = int64(1e9)
-
 // receive checks a packet and passes it on by kind. Bytes from outside can do no more
 // than be merged, or dropped and counted (N11).
 func (e *Engine) receive(now int64, packet Packet) {
@@ -46,13 +42,13 @@ func (e *Engine) receive(now int64, packet Packet) {
 	case KindRows:
 		e.onRows(now, p, m)
 	case KindSettle:
-		e.onSettle(now, p, m)
+		e.settlements.asked(now, p, m)
 	case KindSettled:
-		e.onSettled(now, m)
+		e.settlements.answered(now, m)
 	case KindPull:
-		e.onPull(now, p, m)
+		e.registers.asked(now, p, m)
 	case KindPulled:
-		e.onPulled(now, p, m)
+		e.registers.answered(now, p, m)
 	case KindLimits:
 		e.store.MergeRegisters(now, m.Regs)
 	case KindReset:
@@ -100,18 +96,4 @@ func (e *Engine) open(now int64, packet Packet) *Message {
 		return nil
 	}
 	return m
-}
-
-// drop counts every refused packet, and logs one of them in a while.
-func (e *Engine) drop(now int64, why Drop, detail string) {
-	e.stats.Dropped[why]++
-	if now < e.nextBadLog {
-		e.unsaid++
-		return
-	}
-	if e.unsaid > 0 {
-		detail = fmt.Sprintf("%s; %d more since the last line", detail, e.unsaid)
-	}
-	e.nextBadLog, e.unsaid = now+badLogPause, 0
-	e.event(EventPacketBad, nil, detail)
 }

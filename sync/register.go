@@ -2,8 +2,12 @@ package sync
 
 import "slices"
 
-// registers is when the limits register is compared.
+// registers keeps the limits register the same as its peers'.
 type registers struct {
+	*outbound
+	store   Registry
+	members *members
+	names   Secret // hashes limits' names in a pull
 	// next is the earliest time, by our clock, at which a peer may be asked for newer entries.
 	next int64
 }
@@ -12,21 +16,21 @@ type registers struct {
 // a stamp of two long numbers, and the headers of a long name and a long value.
 var registerSize = measure(registerValues).least + maxName + 2*wordSize + 1 + 2
 
-// pulls broadcasts what changed in the limits register here, and asks a peer whose register
+// pull broadcasts what changed in the limits register here, and asks a peer whose register
 // differs for what is newer there. Each side asks, so both end with the same, and nothing
 // travels but the entries that differ: whoever claims another digest can make nobody send.
-func (e *Engine) pulls(now int64) {
-	if changed := e.store.ChangedRegisters(); len(changed) > 0 {
+func (g *registers) pull(now int64) {
+	if changed := g.store.ChangedRegisters(); len(changed) > 0 {
 		for _, part := range registerParts(changed) {
-			e.broadcast(now, &Message{Kind: KindLimits, Regs: part}, nil)
+			g.broadcast(now, &Message{Kind: KindLimits, Regs: part}, nil)
 		}
 	}
-	if now < e.registers.next {
+	if now < g.next {
 		return
 	}
-	mine := e.store.RegistersDigest()
+	mine := g.store.RegistersDigest()
 	var from *peer // the one that was asked in vain least
-	for _, p := range e.members.peers {
+	for _, p := range g.members.peers {
 		switch {
 		case p.state != PeerAlive || !p.confirmed || p.beat == 0:
 		case p.limits == mine:
@@ -39,55 +43,55 @@ func (e *Engine) pulls(now int64) {
 		return
 	}
 	// Once a beat: the peer's next digest says whether it helped.
-	e.registers.next = now + int64(e.cfg.BeatInterval) + e.jitter(repairJitter)
-	from.pulling.failed(now + from.pulling.pause(int64(e.cfg.BeatInterval)))
+	g.next = now + int64(g.cfg.BeatInterval) + g.jitter(repairJitter)
+	from.pulling.failed(now + from.pulling.pause(int64(g.cfg.BeatInterval)))
 	m := &Message{Kind: KindPull}
-	for _, r := range e.store.Registers() {
-		m.Held = append(m.Held, e.heldOf(&r))
+	for _, r := range g.store.Registers() {
+		m.Held = append(m.Held, g.heldOf(&r))
 	}
 	m.Held = m.Held[:min(len(m.Held), maxHeld)]
-	e.request(now, from, m)
+	g.request(now, from, m)
 	from.pull = m.Request
 }
 
 // heldOf names an entry of ours.
-func (e *Engine) heldOf(r *Register) Held {
-	value, _ := e.names.Hash128(r.Value)
-	return Held{Name: e.nameHash(r.Name), Stamp: r.Stamp, Value: value}
+func (g *registers) heldOf(r *Register) Held {
+	value, _ := g.names.Hash128(r.Value)
+	return Held{Name: g.nameHash(r.Name), Stamp: r.Stamp, Value: value}
 }
 
 // nameHash stands for a limit's name: names are long.
-func (e *Engine) nameHash(name string) uint64 {
-	hash, _ := e.names.Hash128([]byte(name))
+func (g *registers) nameHash(name string) uint64 {
+	hash, _ := g.names.Hash128([]byte(name))
 	return hash
 }
 
-// onPull answers with the entries that are newer here than there, or state other revisions.
-func (e *Engine) onPull(now int64, p *peer, m *Message) {
+// asked answers with the entries that are newer here than there, or state other revisions.
+func (g *registers) asked(now int64, p *peer, m *Message) {
 	theirs := make(map[uint64]Held, len(m.Held))
 	for _, h := range m.Held {
 		theirs[h.Name] = h
 	}
-	newer := slices.DeleteFunc(e.store.Registers(), func(r Register) bool {
-		ours := e.heldOf(&r)
+	newer := slices.DeleteFunc(g.store.Registers(), func(r Register) bool {
+		ours := g.heldOf(&r)
 		h, held := theirs[ours.Name]
 		return held && (h.Stamp.Compare(r.Stamp) > 0 || h == ours)
 	})
-	e.answerRegisters(now, p, m.Request, newer)
+	g.answer(now, p, m.Request, newer)
 }
 
-// answerRegisters sends entries to a peer that asked for them.
-func (e *Engine) answerRegisters(now int64, p *peer, request uint64, regs []Register) {
+// answer sends entries to a peer that asked for them.
+func (g *registers) answer(now int64, p *peer, request uint64, regs []Register) {
 	for _, part := range registerParts(regs) {
-		e.tell(now, p, &Message{Kind: KindPulled, Request: request, Regs: part}, nil)
+		g.tell(now, p, &Message{Kind: KindPulled, Request: request, Regs: part}, nil)
 	}
 }
 
-// onPulled takes entries that were asked for, alone or with a snapshot. Nothing else brings
+// answered takes entries that were asked for, alone or with a snapshot. Nothing else brings
 // entries of the past: what was recorded has another number, or another receiver.
-func (e *Engine) onPulled(now int64, p *peer, m *Message) {
+func (g *registers) answered(now int64, p *peer, m *Message) {
 	if m.Request != 0 && (m.Request == p.pull || m.Request == p.request.id) {
-		e.store.MergeRegisters(now, m.Regs)
+		g.store.MergeRegisters(now, m.Regs)
 	}
 }
 

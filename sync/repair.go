@@ -11,14 +11,6 @@ const (
 	repairPause = int64(500e6)
 )
 
-// missing notes that the peer's messages after since up to to did not arrive.
-func (e *Engine) missing(now int64, p *peer, since, to uint64) {
-	e.stats.Gaps++
-	if p.miss(since, to) {
-		p.request.pace.hold(now + e.jitter(repairJitter))
-	}
-}
-
 // repairs gives up requests that nobody answered, and sends the repairs that are due (N6).
 func (e *Engine) repairs(now int64) {
 	for _, p := range e.members.peers {

@@ -83,10 +83,17 @@ type Beyond struct {
 	Units int64  // 0 to crdt.MaxTotal
 }
 
-// settlements asks other replicas for the settlements that are due. A peer that is gone
+// settlements go between this node's store and the replicas that charged.
+type settlements struct {
+	*outbound
+	store   Settler
+	members *members
+}
+
+// ask asks other replicas for the settlements that are due. A peer that is gone
 // is asked nothing: the store repeats a settlement without an answer, and gives it up.
-func (e *Engine) settlements(now int64) {
-	due := e.store.Settlements(now, maxSettlements)
+func (t *settlements) ask(now int64) {
+	due := t.store.Settlements(now, maxSettlements)
 	slices.SortStableFunc(due, func(a, b Settlement) int { return cmp.Compare(a.Of, b.Of) })
 	for len(due) > 0 {
 		m := &Message{Kind: KindSettle, Of: due[0].Of}
@@ -98,21 +105,21 @@ func (e *Engine) settlements(now int64) {
 			n++
 		}
 		m.Settlements, due = due[:n], due[n:]
-		if p := e.members.find(m.Of); p != nil && p.state != PeerGone {
-			e.request(now, p, m)
+		if p := t.members.find(m.Of); p != nil && p.state != PeerGone {
+			t.request(now, p, m)
 		}
 	}
 }
 
-// onSettle settles what we charged and answers. A repeated request needs no care: the
+// asked settles what we charged and answers. A repeated request needs no care: the
 // store gives the first answer again.
-func (e *Engine) onSettle(now int64, p *peer, m *Message) {
+func (t *settlements) asked(now int64, p *peer, m *Message) {
 	switch {
-	case m.Of != e.cfg.Replica:
+	case m.Of != t.cfg.Replica:
 		// Each replica numbers its reservations for itself.
-		e.drop(now, DropSubject, "request to settle another replica's reservations from "+m.Node)
+		t.drop(now, DropSubject, "request to settle another replica's reservations from "+m.Node)
 		return
-	case !e.connected:
+	case !t.connected:
 		return // the requester asks again
 	}
 	answer := &Message{Kind: KindSettled, Request: m.Request, Settled: make([]Settled, len(m.Settlements))}
@@ -122,20 +129,20 @@ func (e *Engine) onSettle(now int64, p *peer, m *Message) {
 		if len(refunds) > 0 && refunds[0].ID == s.ID { // they come in the order of the settlements
 			s.Life, refunds = refunds[0].Life, refunds[1:]
 		}
-		answer.Settled[i] = e.store.Settle(now, s)
+		answer.Settled[i] = t.store.Settle(now, s)
 		if beyond := answer.Settled[i].NotCharged; beyond > 0 {
 			answer.Beyond = append(answer.Beyond, Beyond{ID: s.ID, Units: beyond})
 		}
 	}
-	e.tell(now, p, answer, nil)
+	t.tell(now, p, answer, nil)
 }
 
-// onSettled passes answers on, asked for or not: the store knows what it waits for.
-func (e *Engine) onSettled(now int64, m *Message) {
+// answered passes answers on, asked for or not: the store knows what it waits for.
+func (t *settlements) answered(now int64, m *Message) {
 	for _, s := range m.Settled {
 		if i := slices.IndexFunc(m.Beyond, func(b Beyond) bool { return b.ID == s.ID }); i >= 0 {
 			s.NotCharged = m.Beyond[i].Units
 		}
-		e.store.SettlementAnswered(now, m.Replica, s)
+		t.store.SettlementAnswered(now, m.Replica, s)
 	}
 }

@@ -143,7 +143,7 @@ var syncMistakes = []mistake{
 		{"sync/members.go", "(p.state == PeerGone || !p.confirmed)", "p.state == PeerGone"},
 	}},
 	{name: "ask for limits in vain each beat", edits: []edit{
-		{"sync/register.go", "	from.pulling.failed(now + from.pulling.pause(int64(e.cfg.BeatInterval)))\n", ""},
+		{"sync/register.go", "	from.pulling.failed(now + from.pulling.pause(int64(g.cfg.BeatInterval)))\n", ""},
 	}},
 	{name: "answer a pull with every limit", edits: []edit{
 		{"sync/register.go", "		return held && (h.Stamp.Compare(r.Stamp) > 0 || h == ours)\n", "		return false && held && (h.Stamp.Compare(r.Stamp) > 0 || h == ours)\n"},
