@@ -134,6 +134,22 @@ chaos-quick: chaos-tools ## As chaos, for 2 minutes: one cluster on a server, on
 chaos-tools:
 	@for tool in ip tc nft; do command -v $$tool; done >/dev/null || (apt-get update && apt-get install -y --no-install-recommends iproute2 nftables)
 
+# Chromium is Debian's. Its libraries are many, so it is installed rather than unpacked.
+CHROMIUM := $(BIN)/.chromium
+
+.PHONY: browser-check
+browser-check: $(CHROMIUM) ## Run the dashboard in a real browser (Debian, to install Chromium; two minutes)
+	cd integration/browser && $(GO) test -count=1 -timeout $(RACE_TIMEOUT) ./...
+
+.PHONY: screenshots
+screenshots: $(CHROMIUM) ## Take the pictures of the documents anew (two minutes)
+	cd integration/browser && SCREENSHOTS='$(CURDIR)/docs/images' $(GO) test -count=1 -timeout $(RACE_TIMEOUT) -run Picture ./...
+
+$(CHROMIUM):
+	@mkdir -p $(BIN)
+	@command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core; }
+	@touch $@
+
 .PHONY: mutants
 mutants: ## Plant all known mistakes one by one, and fail unless a test catches each
 	$(GO) run ./integration/mutants $(ARGS)
@@ -216,7 +232,7 @@ clean: ## Remove built programs, tools and reports
 ##@ Continuous integration
 
 .PHONY: ci-setup
-ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools; only this step, doors-check and chaos-tools need a network
+ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools; only this step, doors-check, browser-check and chaos-tools need a network
 	$(GO) mod download
 
 .PHONY: ci

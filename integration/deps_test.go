@@ -35,6 +35,7 @@ var doors = map[string][]string{
 	"node":           nil,
 	"node/httpapi":   nil,
 	"node/httplimit": nil,
+	"node/dashboard": nil,
 	"node/grpclimit": {"google.golang.org/grpc"},
 	"node/natsapi":   {"github.com/nats-io/nats.go/micro"},
 }

@@ -10,6 +10,10 @@ import (
 // DegradedReasonNames lists all names that Stats.DegradedReasons can hold.
 func DegradedReasonNames() []string { return health.Names() }
 
+// DescribeDegraded says in words what one of DegradedReasonNames means and what ends it, both
+// empty for another name.
+func DescribeDegraded(name string) (means, until string) { return health.Describe(name) }
+
 // OnceNames lists all names that LimitStats.OvershootOnce has.
 func OnceNames() []string { return health.OnceNames() }
 

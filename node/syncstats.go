@@ -40,6 +40,8 @@ type PeerStats struct {
 	Joining bool // the peer is not ready yet
 	HearsUs bool // by the peer's last beat
 	Hears   int  // number of incarnations that it hears
+	// Heard are those incarnations, in order.
+	Heard []uint64
 	// Admits says that the peer can be admitting requests: it did not say bye, and no later
 	// incarnation of its node was heard.
 	Admits   bool
@@ -92,9 +94,13 @@ func syncStats(from *deltasync.Status) SyncStats {
 }
 
 func peerStats(p *deltasync.Peer) PeerStats {
+	heard := make([]uint64, len(p.Hears))
+	for i, r := range p.Hears {
+		heard[i] = uint64(r)
+	}
 	return PeerStats{
 		Node: p.Node, Replica: uint64(p.Replica), State: PeerState(p.State), Joining: p.Joining,
-		HearsUs: p.HearsUs, Hears: len(p.Hears), Admits: p.Admits, Behind: p.Behind,
+		HearsUs: p.HearsUs, Hears: len(p.Hears), Heard: heard, Admits: p.Admits, Behind: p.Behind,
 		HeardAgo: time.Duration(p.HeardAgo), StaleFor: time.Duration(p.StaleFor),
 		Skew: time.Duration(p.Skew), Delay: time.Duration(p.Delay),
 		LimitsVersion: uint64(p.Limits), OtherLimits: p.OtherLimits,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/dashboard"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/embednats"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
@@ -35,6 +36,7 @@ type daemon struct {
 	listeners []*httpListener
 	grpc      *grpcListener
 	nats      *natsService // nil without -nats-api
+	board     *dashboard.Dashboard
 	failed    chan error
 }
 
@@ -122,6 +124,7 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 // furnish gives each listener its server.
 func (d *daemon) furnish() {
 	metrics := d.metrics()
+	d.openBoard()
 	for _, l := range d.listeners {
 		local := loopback(l.listener.Addr())
 		switch l.name {
@@ -131,6 +134,7 @@ func (d *daemon) furnish() {
 			l.server = httpServer(onlyMetrics(metrics), d.plan.log)
 		default:
 			l.server = httpServer(d.handler(local, metrics), d.plan.log)
+			l.server.RegisterOnShutdown(d.board.Close) // a stream never ends by itself
 			if d.plan.tls != nil {
 				l.server.TLSConfig = d.plan.tls.Config("h2", "http/1.1")
 			}
@@ -140,6 +144,9 @@ func (d *daemon) furnish() {
 
 // abandon undoes a start that failed.
 func (d *daemon) abandon() {
+	if d.board != nil {
+		d.board.Close()
+	}
 	for _, l := range d.listeners {
 		_ = l.listener.Close()
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/demo"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/dashboard"
 )
 
 // demoSettings are the settings that a demonstration heeds. It refuses all others.
@@ -40,14 +41,17 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 		return err
 	}
 	api := newHTTPListener("http", listener)
-	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: log}, listeners: []*httpListener{api}}
+	events := dashboard.NewLog()
+	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: slog.New(events.Handler(log.Handler())), events: events}, listeners: []*httpListener{api}}
 	cfg := demo.Config{Out: stdout, Serve: func(n *node.Node) func() {
 		d.served = &served{Node: n}
+		d.openBoard()
 		api.server = httpServer(d.handler(loopback(listener.Addr()), d.metrics()), log)
 		_, _ = fmt.Fprintf(stdout, "         n1 answers at %s meanwhile: see /v1/status\n", api.url())
 		served := make(chan error, 1)
 		go func() { served <- api.serve() }()
 		return func() {
+			d.board.Close()
 			ctx, cancel := context.WithTimeout(context.Background(), demoCloses)
 			defer cancel()
 			if api.server.Shutdown(ctx) != nil {
@@ -58,9 +62,11 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 			}
 		}
 	}}
+	shown := slog.DiscardHandler
 	if s.Origin("log_level") != "" { // nodes warn a lot about peers that are cut off or killed
-		cfg.Logger = log
+		shown = log.Handler()
 	}
+	cfg.Logger = slog.New(events.Handler(shown))
 	defer listener.Close() //nolint:errcheck // closed by then, unless it was never served
 	return demo.Run(ctx, cfg)
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/dashboard"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
@@ -213,10 +214,17 @@ func (d *daemon) api(local bool) httpapi.Config {
 	}
 }
 
-// handler is the API, and the metrics beside it.
+// openBoard starts the recording for the page at /.
+func (d *daemon) openBoard() {
+	d.board = dashboard.New(dashboard.Config{
+		Node: d.served, Version: build.Read().Version, RedactClients: d.plan.settings.RedactClients, Log: d.plan.events,
+	})
+}
+
+// handler is the API, with the metrics and the dashboard.
 func (d *daemon) handler(local bool, metrics http.Handler) http.Handler {
 	cfg := d.api(local)
-	cfg.Metrics, cfg.Envoy = metrics, d.plan.envoy.handler()
+	cfg.Metrics, cfg.Envoy, cfg.Dashboard = metrics, d.plan.envoy.handler(), d.board
 	return d.served.leaving(httpapi.New(cfg))
 }
 

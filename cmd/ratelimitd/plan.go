@@ -13,6 +13,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/certs"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/dashboard"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -28,10 +29,13 @@ type plan struct {
 	apiToken   string
 	tls        *certs.Store // nil for plain HTTP
 	log        *slog.Logger
+	events     *dashboard.Log // what log gets, for the dashboard
 }
 
 func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
-	p := &plan{settings: s, log: log}
+	p := &plan{settings: s, events: dashboard.NewLog()}
+	log = slog.New(p.events.Handler(log.Handler()))
+	p.log = log
 	var faults []error
 	read := func(key, path string) []byte {
 		secret, err := p.secretOf(key, path)

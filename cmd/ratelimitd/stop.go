@@ -30,6 +30,7 @@ func (d *daemon) stop(delay time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	d.shut(ctx)
+	d.board.Close()             // also if a listener broke before
 	d.state.save(d.served.Node) // first, in case the rest takes too long
 	if err := within(ctx, d.served.Close); err != nil {
 		log.Warn("the node did not close in order", "error", err)

@@ -160,7 +160,7 @@ func (s *Settings) All() []Setting {
 		{Key: "tls_client_ca", Arg: "FILE", Usage: "authorities of which every client has to present a certificate", into: &s.TLSClientCA},
 		{Key: "admin", Arg: "ADDR", Usage: "pprof, on loopback unless a host is given (default: off)", into: &s.Admin},
 		{Key: "drain_delay", Arg: "SECONDS|DURATION", Usage: "how long to serve on after SIGTERM, not ready, while clients go elsewhere", into: &s.DrainDelay},
-		{Key: "redact_clients", Usage: "show clients in /v1/top under made-up names", into: &s.RedactClients},
+		{Key: "redact_clients", Usage: "show clients in lists and on the dashboard under made-up names", into: &s.RedactClients},
 		{Key: "trusted_proxies", Arg: "CIDR[,CIDR]", Usage: "proxies that may ask /v1/forward about a client's address", into: &s.TrustedProxies, list: true},
 		{Key: "nats", Arg: "URL[,URL]", Usage: "use an external NATS server", into: &s.NATS, list: true},
 		{Key: "nats_creds", Arg: "FILE", Usage: "credentials file for NATS", into: &s.NATSCreds},

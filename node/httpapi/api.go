@@ -12,6 +12,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/proxies"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/redact"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 )
 
@@ -84,7 +85,7 @@ type Config struct {
 	Loopback bool
 	Hosts    []string
 	// RedactClients shows clients in /v1/top and /v1/shadow under made-up names, which stay
-	// the same until the restart. /v1/explain answers a caller that knows the name.
+	// the same until the process ends. /v1/explain answers a caller that knows the name.
 	RedactClients bool
 	// TrustedProxies are the networks of the proxies that /v1/forward believes when they name
 	// a client's address. Default: none, and the handler then refuses requests by address.
@@ -95,6 +96,8 @@ type Config struct {
 	ReadWithin time.Duration
 	// Metrics answers GET /metrics. Default: 404.
 	Metrics http.Handler
+	// Dashboard answers GET /, /ui/{file} and /v1/events: see package dashboard. Default: 404.
+	Dashboard http.Handler
 	// Envoy makes the handler that answers /json and /healthcheck, as Envoy's rate limit service
 	// does. refuse says why a request may not do what needs the AdminToken, or "" if it may.
 	// Default: 404.
@@ -112,7 +115,7 @@ type api struct {
 	sites   *sites
 	// tokenName is what the log calls the admin token.
 	tokenName string
-	redact    redactor
+	redact    redact.Names
 	proxies   proxies.Trusted
 	// changing lets a conditional change see the one before it.
 	changing sync.Mutex
@@ -125,6 +128,7 @@ func New(cfg Config) http.Handler {
 	a := &api{
 		node: cfg.Node, version: cfg.Version, log: cfg.Logger,
 		auth: auth{newToken(cfg.AdminToken), newToken(cfg.APIToken), cfg.Loopback}, tokenName: cmp.Or(cfg.AdminTokenName, "admin"),
+		redact: redact.Names(cfg.RedactClients),
 	}
 	a.proxies = proxies.Of(cfg.TrustedProxies)
 	a.sites = newSites(cfg.Loopback, cfg.Hosts)
@@ -134,11 +138,8 @@ func New(cfg Config) http.Handler {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.RedactClients {
-		a.redact = newRedactor()
-	}
 	mux := http.NewServeMux()
-	for _, r := range a.routes(cfg.Metrics) {
+	for _, r := range a.routes(cfg.Metrics, cfg.Dashboard) {
 		pattern := r.path
 		if pattern == "/" {
 			pattern = "/{$}" // and nothing below it
@@ -151,7 +152,7 @@ func New(cfg Config) http.Handler {
 		mux.Handle("/healthcheck", envoy)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this path: GET / lists what there is"}).write(w)
+		(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this path: GET /openapi.yaml lists what there is"}).write(w)
 	})
 	readWithin := cmp.Or(cfg.ReadWithin, 10*time.Second)
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

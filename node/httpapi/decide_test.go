@@ -239,7 +239,7 @@ func TestOtherMethodsAreRefusedWithWhatIsAllowed(t *testing.T) {
 	for path, allow := range map[string]string{
 		"/v1/take": "POST", "/v1/peek": "GET, HEAD", "/v1/reset": "POST", "/v1/limits": "GET, HEAD",
 		"/v1/limits/default": "DELETE, GET, HEAD, PUT", "/v1/status": "GET, HEAD", "/v1/top": "GET, HEAD",
-		"/livez": "GET, HEAD", "/readyz": "GET, HEAD", "/": "GET, HEAD",
+		"/livez": "GET, HEAD", "/readyz": "GET, HEAD",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
 			w := ask(t, h, method, path, "")

@@ -160,12 +160,9 @@ func TestShadowsReportWhatTheyWouldDeny(t *testing.T) {
 			t.Errorf("%s is not in %s", part, status)
 		}
 	}
-	if page := ask(t, h, "GET", "/", "").Body.String(); !strings.Contains(page, ">66.67 %<") || !strings.Contains(page, ">gcra, 3 overrides<") || !strings.Contains(page, ">fixed_window<") || strings.Contains(page, "mallory") {
-		t.Errorf("got %s", page)
-	}
 }
 
-func TestStatusAndThePageShowWhatWasSetBesideWhatIsConfigured(t *testing.T) {
+func TestStatusShowsWhatWasSetBesideWhatIsConfigured(t *testing.T) {
 	h := httpapi.New(httpapi.Config{Node: open(t, node.Config{}), Loopback: true})
 	ask(t, h, "PUT", "/v1/limits/default", `{"limit":5,"window":"hour","algorithm":"fixed_window"}`)
 	ask(t, h, "PUT", "/v1/limits/login", `{"limit":5,"window":60,"algorithm":"sliding_window","resolution":6,"consistency":"local"}`)
@@ -182,11 +179,5 @@ func TestStatusAndThePageShowWhatWasSetBesideWhatIsConfigured(t *testing.T) {
 	}
 	if l := s.Limits["login"]; !l.Set || l.Configured != nil {
 		t.Errorf("got %+v", l)
-	}
-	page := ask(t, h, "GET", "/", "").Body.String()
-	for _, want := range []string{">set, configured 100 per 60<", ">set<", ">fixed_window<", ">hour<", ">sliding_window in 6, local<"} {
-		if !strings.Contains(page, want) {
-			t.Errorf("%s is not on the page %s", want, page)
-		}
 	}
 }

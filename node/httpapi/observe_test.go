@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -197,38 +196,17 @@ func TestHealthTellsLifeFromReadiness(t *testing.T) {
 	}
 }
 
-func TestThePageShowsTheNodeAndLoadsNothing(t *testing.T) {
-	n := open(t, node.Config{Cluster: "eu-1", Limit: 123, Window: 1500e6, Burst: 45})
-	h := httpapi.New(httpapi.Config{Node: doubled{Node: n, edit: func(s *node.Stats) {
-		withPeer(s)
-		s.Sync.Peers[0].Node = "<script>alert(1)</script>"
-		s.Degraded = true
-	}}})
-	w := ask(t, h, "GET", "/", "")
-	wantStatus(t, w, http.StatusOK, "text/html; charset=utf-8")
-	page := w.Body.String()
-	for _, want := range []string{
-		"n1", "eu-1", ">default<", ">123<", ">1.5s<", ">45<", "&lt;script&gt;", "Degraded", "color-scheme: light dark",
-		`href="/v1/status"`, `href="/v1/limits"`, `href="/v1/top"`, `href="/v1/shadow"`, `href="/openapi.yaml"`, `href="/metrics"`, `href="/livez"`, `href="/readyz?verbose"`,
-	} {
-		if !strings.Contains(page, want) {
-			t.Errorf("%s is not on the page", want)
-		}
+func TestTheDashboardIsMountedWhereThereIsOne(t *testing.T) {
+	n := open(t, node.Config{})
+	with, without := httpapi.New(httpapi.Config{Node: n, Loopback: true, Dashboard: board(0)}), httpapi.New(httpapi.Config{Node: n})
+	for path, kind := range map[string]string{"/": "text/html", "/ui/app.js": "text/javascript", "/v1/events": "text/event-stream"} {
+		wantStatus(t, ask(t, with, "GET", path, ""), http.StatusOK, kind)
+		wantStatus(t, ask(t, with, "POST", path, ""), http.StatusMethodNotAllowed, isProblem)
+		wantStatus(t, ask(t, with, "GET", path, "", "Origin", "https://example.com"), http.StatusForbidden, isProblem)
+		wantStatus(t, ask(t, without, "GET", path, ""), http.StatusNotFound, isProblem)
 	}
-	if bad := regexp.MustCompile(`(?i)<script|src=|https?://|@import|url\(`).FindString(page); bad != "" {
-		t.Errorf("the page has %s: it must stand alone", bad)
-	}
-	if csp := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
-		t.Errorf("got the policy %q", csp)
-	}
-	alone := ask(t, httpapi.New(httpapi.Config{Node: n}), "GET", "/", "").Body.String()
-	if !strings.Contains(alone, "this node is alone") || strings.Contains(alone, "Degraded") {
-		t.Errorf("got %s", alone)
-	}
-	cut := ask(t, httpapi.New(httpapi.Config{Node: doubled{Node: n, edit: func(s *node.Stats) { s.Degraded = true }}}), "GET", "/", "").Body.String()
-	if !strings.Contains(cut, "None can be heard") || strings.Contains(cut, "this node is alone") {
-		t.Errorf("got %s", cut)
-	}
+	guarded := httpapi.New(httpapi.Config{Node: n, APIToken: "secret", Dashboard: board(0)})
+	wantStatus(t, ask(t, guarded, "GET", "/v1/events", ""), http.StatusUnauthorized, isProblem)
 }
 
 func TestMetricsAreMountedWhereThereAreAny(t *testing.T) {

@@ -89,7 +89,7 @@ func (c call) String() string {
 
 // filled is the path with its parameters.
 func (c call) filled() string {
-	return strings.NewReplacer("{name}", c.name, "{limit}", c.name, "{options}", c.options(), "{path}", "a").Replace(c.path)
+	return strings.NewReplacer("{name}", c.name, "{limit}", c.name, "{options}", c.options(), "{path}", "a", "{file}", "app.js").Replace(c.path)
 }
 
 // options are those of a proxy that has them in the path.
@@ -115,7 +115,7 @@ func (c *contract) input(t *testing.T, one call) *openapi3filter.RequestValidati
 		r.Header.Set("Content-Type", "application/json")
 	}
 	return &openapi3filter.RequestValidationInput{
-		Request: r, PathParams: map[string]string{"name": one.name, "limit": one.name, "options": one.options(), "path": "a"},
+		Request: r, PathParams: map[string]string{"name": one.name, "limit": one.name, "options": one.options(), "path": "a", "file": "app.js"},
 		Route:   &routers.Route{Spec: c.doc, Path: one.path, PathItem: item, Method: one.method, Operation: item.GetOperation(one.method)},
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true},
 	}
@@ -162,7 +162,19 @@ func described(t *testing.T) http.Handler {
 	}})
 	return httpapi.New(httpapi.Config{Node: n, Loopback: true, TrustedProxies: testProxies, Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	})})
+	}), Dashboard: board(0)})
+}
+
+// board answers as a dashboard does, or with another status.
+func board(status int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind := map[string]string{"/": "text/html", "/ui/app.js": "text/javascript", "/v1/events": "text/event-stream"}[r.URL.Path]
+		if status != 0 {
+			kind = "text/plain"
+		}
+		w.Header().Set("Content-Type", kind)
+		w.WriteHeader(cmp.Or(status, http.StatusOK))
+	})
 }
 
 func TestExactlyWhatIsServedIsDescribed(t *testing.T) {
@@ -372,6 +384,7 @@ func TestEveryAnswerThatIsDescribedIsGiven(t *testing.T) {
 		{call{method: "POST", path: "/v1/forget", body: long}, h},
 		{call{method: "GET", path: "/readyz"}, failing(errors.New("joining"))},
 		{call{method: "GET", path: "/v1/status"}, httpapi.New(httpapi.Config{Node: doubled{Node: n.Node, edit: withPeer}})},
+		{call{method: "GET", path: "/v1/events"}, httpapi.New(httpapi.Config{Node: n, Dashboard: board(http.StatusServiceUnavailable)})},
 	} {
 		w := one.send(t, one.h)
 		if err := c.checkAnswer(t, one.call, w); err != nil {

@@ -12,8 +12,9 @@ type route struct {
 	methods methods
 }
 
-// routes are all paths of the server. openapi.yaml describes each.
-func (a *api) routes(metrics http.Handler) []route {
+// routes are all paths of the server, those of metrics and the dashboard if there are such.
+// openapi.yaml describes each.
+func (a *api) routes(metrics, dashboard http.Handler) []route {
 	all := []route{
 		{"/v1/take", methods{http.MethodPost: a.take}},
 		{"/v1/batch", methods{http.MethodPost: a.batch}},
@@ -38,7 +39,11 @@ func (a *api) routes(metrics http.Handler) []route {
 		{"/livez", methods{http.MethodGet: a.livez}},
 		{"/readyz", methods{http.MethodGet: a.readyz}},
 		{"/openapi.yaml", methods{http.MethodGet: openAPI}},
-		{"/", methods{http.MethodGet: a.page}},
+	}
+	if dashboard != nil {
+		for _, path := range []string{"/", "/ui/{file}", "/v1/events"} {
+			all = append(all, route{path, methods{http.MethodGet: dashboard.ServeHTTP}})
+		}
 	}
 	if metrics != nil {
 		all = append(all, route{"/metrics", methods{http.MethodGet: metrics.ServeHTTP}})

@@ -56,7 +56,7 @@ func (a *api) shadow(w http.ResponseWriter, _ *http.Request) {
 		}
 		clients = denied(clients)
 		for _, c := range clients[:min(len(clients), mostTop)] {
-			r.Clients = append(r.Clients, shadowClient{Client: a.redact.name(c.Client), Denied: c.Denied, Allowed: c.Allowed})
+			r.Clients = append(r.Clients, shadowClient{Client: a.redact.Of(c.Client), Denied: c.Denied, Allowed: c.Allowed})
 		}
 		limits[l.Name] = r
 	}

@@ -115,8 +115,6 @@ type limitStatus struct {
 	// ByOverride has the decisions by the overrides that have a name; the counts above
 	// include them.
 	ByOverride map[string]overrideStatus `json:"by_override,omitempty"`
-
-	ShadowPercent float64 `json:"-"` // for people
 }
 
 type overrideStatus struct {
@@ -172,7 +170,7 @@ func (a *api) statusNow() status {
 		ls := limitStatus{
 			Limit: spec.LimitOf(l.Policy), Allowed: l.Allowed, Denied: l.Denied,
 			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits, Since: instant(l.Revision), Set: l.Set,
-			ShadowDenied: l.Shadowed, ShadowDeniedUnits: l.ShadowedUnits, ShadowPercent: shadowPercent(&l),
+			ShadowDenied: l.Shadowed, ShadowDeniedUnits: l.ShadowedUnits,
 			OverrideCount: len(l.Policy.Overrides),
 		}
 		for _, o := range l.Overrides {

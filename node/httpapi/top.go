@@ -2,10 +2,6 @@ package httpapi
 
 import (
 	"cmp"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -41,26 +37,7 @@ func (a *api) top(w http.ResponseWriter, r *http.Request) {
 func (a *api) topOf(clients []node.TopClient) []topClient {
 	out := []topClient{}
 	for _, c := range clients[:min(len(clients), mostTop)] {
-		out = append(out, topClient{Client: a.redact.name(c.Client), Allowed: c.Allowed, Denied: c.Denied})
+		out = append(out, topClient{Client: a.redact.Of(c.Client), Allowed: c.Allowed, Denied: c.Denied})
 	}
 	return out
-}
-
-// redactor is a random key that hides names; nil shows them. A plain hash would hide
-// nothing, because anybody can guess ids and try them.
-type redactor []byte
-
-func newRedactor() redactor {
-	key := make([]byte, 16)
-	_, _ = rand.Read(key) // never fails
-	return key
-}
-
-func (k redactor) name(client string) string {
-	if k == nil {
-		return client
-	}
-	h := hmac.New(sha256.New, k)
-	h.Write([]byte(client))
-	return "redacted-" + hex.EncodeToString(h.Sum(nil)[:6])
 }

@@ -88,6 +88,16 @@ func Names() (names []string) {
 	return names
 }
 
+// Describe says in words what one of Names means and what ends it, both empty for another name.
+func Describe(name string) (means, until string) {
+	for i := range reasons {
+		if r := &reasons[i]; r.name == name {
+			return r.means, r.until
+		}
+	}
+	return "", ""
+}
+
 // Tell logs which reasons began and which ended since the last call. Only one goroutine may
 // call it.
 func (w *Watch) Tell(log *slog.Logger, names []string) {
