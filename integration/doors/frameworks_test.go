@@ -1,8 +1,10 @@
 package doors
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -39,15 +41,46 @@ func withEcho(limited func(http.Handler) http.Handler) *echo.Echo {
 
 func withGin(limited func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		passed := false
-		limited(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			passed, c.Request = true, r
-			c.Next()
-		})).ServeHTTP(c.Writer, c.Request)
-		if !passed {
+		passed, own := false, c.Writer
+		limited(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			passed, c.Request, c.Writer = true, r, ginWriter{own, w}
+			if c.Next(); !own.Written() {
+				w.WriteHeader(own.Status())
+			}
+		})).ServeHTTP(own, c.Request)
+		if c.Writer = own; !passed {
 			c.Abort()
 		}
 	}
+}
+
+// ginWriter is gin's writer that writes through the middleware's, which counts what it writes.
+type ginWriter struct {
+	gin.ResponseWriter
+	through http.ResponseWriter
+}
+
+func (w ginWriter) WriteHeaderNow() {
+	if !w.Written() {
+		w.through.WriteHeader(w.Status())
+	}
+	w.ResponseWriter.WriteHeaderNow()
+}
+
+func (w ginWriter) Write(b []byte) (int, error) {
+	w.WriteHeaderNow()
+	return w.through.Write(b)
+}
+
+func (w ginWriter) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+func (w ginWriter) Flush() {
+	w.WriteHeaderNow()
+	w.ResponseWriter.Flush()
+}
+
+func (w ginWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(w.through).Hijack()
 }
 
 func withFiber(api *node.Limiter) fiber.Handler {

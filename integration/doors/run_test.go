@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -113,6 +114,85 @@ func TestGin(t *testing.T) {
 	e.Use(withGin(middleware(t)))
 	e.GET("/hello", func(c *gin.Context) { c.String(http.StatusOK, "hello") })
 	twoPass(t, serve(e))
+}
+
+// Config.After is told what the frameworks' handlers answer.
+func TestTheAnswersOfFrameworksHaveTheirCost(t *testing.T) {
+	gin.SetMode(gin.ReleaseMode)
+	for name, build := range map[string]func(limited func(http.Handler) http.Handler) http.Handler{
+		"chi": func(limited func(http.Handler) http.Handler) http.Handler {
+			r := withChi(limited)
+			r.Get("/text", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot); hello(w, r) })
+			r.Get("/status", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
+			return r
+		},
+		"echo": func(limited func(http.Handler) http.Handler) http.Handler {
+			e := withEcho(limited)
+			e.GET("/text", func(c *echo.Context) error { return c.String(http.StatusTeapot, "hello") })
+			e.GET("/status", func(c *echo.Context) error { return c.NoContent(http.StatusAccepted) })
+			return e
+		},
+		"gin": func(limited func(http.Handler) http.Handler) http.Handler {
+			e := gin.New()
+			e.Use(withGin(limited))
+			e.GET("/text", func(c *gin.Context) { c.Status(http.StatusOK); c.String(http.StatusTeapot, "hello") })
+			e.GET("/status", func(c *gin.Context) { c.Status(http.StatusAccepted) })
+			e.GET("/stream", func(c *gin.Context) {
+				c.Status(http.StatusAccepted)
+				c.Writer.Flush()
+				_, _ = c.Writer.WriteString("hello")
+			})
+			e.GET("/socket", func(c *gin.Context) {
+				if conn, _, err := c.Writer.Hijack(); err == nil {
+					_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+					_ = conn.Close()
+				}
+			})
+			return e
+		},
+	} {
+		var got httplimit.Answer
+		limited, err := httplimit.New(httplimit.Config{Limiter: open(t), Key: httplimit.ByFunc("path", func(r *http.Request) (string, error) { return r.URL.Path, nil }), After: func(a httplimit.Answer) int64 {
+			got = a
+			return 2
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := httptest.NewServer(build(limited))
+		for path, want := range map[string]struct {
+			status int
+			bytes  int64
+			body   string
+		}{
+			"/text": {418, 5, "hello"}, "/status": {202, 0, ""}, "/stream": {202, 5, "hello"}, "/socket": {101, 0, ""}, "/nothing": {404, -1, ""},
+		} {
+			switch {
+			case name != "gin" && (path == "/stream" || path == "/socket"):
+				continue
+			case name == "echo" && path == "/nothing":
+				want.status = 200 // echo answers an error once the middleware has returned
+			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var body bytes.Buffer
+			resp, err := srv.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = body.ReadFrom(resp.Body) // of a connection that was taken over, with an error
+			_ = resp.Body.Close()
+			if resp.StatusCode != want.status && path != "/nothing" || want.body != "" && body.String() != want.body || path == "/nothing" && body.Len() == 0 {
+				t.Errorf("%s %s: got %v %q", name, path, err, &body)
+			}
+			if got.Status != want.status || want.bytes >= 0 && got.Bytes != want.bytes {
+				t.Errorf("%s %s: After is told %d with %d bytes", name, path, got.Status, got.Bytes)
+			}
+		}
+		srv.Close()
+	}
 }
 
 func TestFiber(t *testing.T) {
@@ -257,7 +337,9 @@ func TestThePageShowsWhatRuns(t *testing.T) {
 	if len(functions) != 7 {
 		t.Errorf("found %d functions", len(functions))
 	}
-	for _, f := range functions {
+	_, writer, _ := strings.Cut(string(source), "// ginWriter")
+	writer, _, _ = strings.Cut(writer, "\nfunc with")
+	for _, f := range append(functions, "// ginWriter"+writer) {
 		if !strings.Contains(string(page), "```go\n"+f+"```\n") {
 			t.Errorf("docs/doors.md does not show\n%s", f)
 		}

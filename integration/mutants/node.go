@@ -183,6 +183,16 @@ var nodeMistakes = []mistake{
 	{name: "let nginx take an untrusted proxy for a denied client", edits: []edit{
 		{"node/httpapi/forward.go", "		p.Status = http.StatusInternalServerError\n", ""},
 	}},
+	{name: "let one key look like two", edits: []edit{
+		{"node/internal/keys/keys.go", "escaped.Replace(value)", "value"},
+	}},
+	{name: "charge the true cost to a limit that has a cost of its own", edits: []edit{
+		{"node/httplimit/middleware.go", "m.After != nil && costs == common", "m.After != nil"},
+	}},
+	{name: "take a redirect for an answer over NATS", edits: []edit{
+		{"node/natsapi/endpoint.go", "	case http.StatusOK, http.StatusAccepted, http.StatusTooManyRequests:\n", "	case http.StatusOK, http.StatusAccepted, http.StatusNotModified, http.StatusTooManyRequests:\n"},
+		{"node/natsapi/endpoint.go", "http.MethodGet: {\"Authorization\", ", "http.MethodGet: {\"If-None-Match\", \"Authorization\", "},
+	}},
 	{name: "let pages of other sites forward by a GET", edits: []edit{
 		{"node/httpapi/forward.go", "	taking.Method = http.MethodPost\n", ""},
 	}},
@@ -229,7 +239,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/escrow/escrow.go", " || has.held >= mostHeld-len(s.held)) {\n", ") {\n"},
 	}},
 	{name: "take each address of a client's network for another client", edits: []edit{
-		{"node/httpapi/request.go", "addr.Prefix(64)", "addr.Prefix(128)"},
+		{"node/internal/keys/keys.go", "Network(addr, IPv6Bits)", "Network(addr, 128)"},
 	}},
 	{name: "ask only one node for a refund", edits: []edit{
 		{"node/refund.go", "		r.left -= units\n	}\n", "		r.left -= units\n		r.here.Held = nil\n	}\n"},

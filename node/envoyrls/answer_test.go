@@ -9,26 +9,24 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dunglas/httpsfv"
 	ratelimit "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/envoyrls"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 )
 
 // fields are the fields that an answer adds. Those of the draft have to parse.
 func fields(t *testing.T, r *rls.RateLimitResponse) map[string]string {
 	t.Helper()
 	all := map[string]string{}
+	header := http.Header{}
 	for _, h := range r.GetResponseHeadersToAdd() {
-		if strings.HasPrefix(h.GetKey(), "Ratelimit") {
-			if _, err := httpsfv.UnmarshalList([]string{h.GetValue()}); err != nil {
-				t.Errorf("%s: %q: %v", h.GetKey(), h.GetValue(), err)
-			}
-		}
 		all[h.GetKey()] = h.GetValue()
+		header.Add(h.GetKey(), h.GetValue())
 	}
+	doortest.Fields(t, header)
 	return all
 }
 

@@ -3,9 +3,9 @@ package grpclimit
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
 )
 
 // Limiter decides; *node.Node is one. It must not block. Interceptors call it concurrently.
@@ -55,29 +55,9 @@ type Call struct {
 }
 
 func (cfg *Config) validate() error {
-	var faults []error
-	refuse := func(field string, value any, reason string) {
-		faults = append(faults, &node.FieldError{Field: field, Value: value, Reason: reason})
-	}
-	if cfg.Limiter == nil {
-		refuse("Limiter", "is missing", "must be what decides, such as a *node.Node")
-	}
-	switch fault := cfg.Key.Fault(); {
-	case cfg.Key.Zero():
-		refuse("Key", "is missing", "must say which client a call counts for: no default is safe both behind a proxy and without one")
-	case fault != nil:
-		refuse("Key", fault, "must be a key of this package")
-	}
-	if len(cfg.Limits) > 0 && cfg.By != nil {
-		refuse("By", "is given", "must not stand beside Limits, which it replaces")
-	}
-	if len(cfg.Limits) > 1+node.MaxChecks {
-		refuse("Limits", len(cfg.Limits), fmt.Sprintf("must be at most %d", 1+node.MaxChecks))
-	}
+	limits := make([]keys.Key[context.Context], len(cfg.Limits))
 	for i, l := range cfg.Limits {
-		if fault := l.Key.Fault(); fault != nil {
-			refuse(fmt.Sprintf("Limits[%d].Key", i), fault, "must be a key of this package")
-		}
+		limits[i] = l.Key.Key
 	}
-	return errors.Join(faults...)
+	return errors.Join(keys.Faults(cfg.Limiter != nil, cfg.Key.Key, limits, cfg.By != nil)...)
 }

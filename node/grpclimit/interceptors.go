@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
 )
 
 // Interceptors limit the calls of a server. Make them by New. Immutable; safe for concurrent
@@ -105,6 +106,7 @@ func (i *Interceptors) request(c Call) (q node.Request, limited bool, err error)
 			return q, false, nil
 		}
 	}
+	q.Origin = keys.Origin(remote(c.Context))
 	for n, l := range limits {
 		key, cost := l.Key, l.Cost
 		if key.Zero() {
@@ -118,21 +120,14 @@ func (i *Interceptors) request(c Call) (q node.Request, limited bool, err error)
 			return q, false, err
 		}
 		if n == 0 {
-			q.Client, q.Limit, q.Cost = client, l.Name, costOf(cost, c)
+			q.Client, q.Limit, q.Cost = client, l.Name, keys.CostOf(cost, c)
 			continue
 		}
-		also := node.Check{Client: client, Limit: l.Name, Cost: costOf(cost, c)}
+		also := node.Check{Client: client, Limit: l.Name, Cost: keys.CostOf(cost, c)}
 		if also.Limit == "" {
 			also.Limit = node.DefaultLimit
 		}
 		q.Also = append(q.Also, also)
 	}
 	return q, true, nil
-}
-
-func costOf(cost func(Call) int64, c Call) int64 {
-	if cost == nil {
-		return 1
-	}
-	return max(1, cost(c))
 }

@@ -69,14 +69,7 @@ func (k Key) IPv6(bits int) Key { return Key{k.Key.IPv6(bits)} }
 func ByMetadata(name string) Key {
 	name = strings.ToLower(name)
 	return Key{keys.ByValue(name, func(ctx context.Context) (string, error) {
-		switch values := metadata.ValueFromIncomingContext(ctx, name); {
-		case len(values) > 1:
-			return "", keys.Missing("the call has " + name + " more than once")
-		case len(values) == 0 || values[0] == "":
-			return "", keys.Missing("the call has no " + name)
-		default:
-			return values[0], nil
-		}
+		return keys.Single("call", name, metadata.ValueFromIncomingContext(ctx, name))
 	}, nil)}
 }
 
@@ -99,7 +92,9 @@ func ByFunc(name string, find func(context.Context) (string, error)) Key {
 // Join counts by several keys together: each combination is a client of its own.
 func Join(all ...Key) Key { return Key{keys.All(inner(all))} }
 
-// FirstOf counts by the first key that a call has.
+// FirstOf counts by the first key that a call has. Give the keys names of their own, since only
+// the name and the value count. Of ByContext("user") and ByMetadata("user"), a stranger who sends
+// the metadata would be that user.
 func FirstOf(all ...Key) Key { return Key{keys.FirstOf(inner(all))} }
 
 func inner(all []Key) (in []keys.Key[context.Context]) {

@@ -16,24 +16,17 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/grpclimit"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// noon is the time of nodes in tests.
-var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // open makes a node whose clock stands still, with a limit of 3 a minute named default.
 func open(t testing.TB, more map[string]node.Policy) *node.Node {
 	t.Helper()
 	limits := map[string]node.Policy{"default": {Limit: 3, Window: time.Minute}}
 	maps.Copy(limits, more)
-	n, err := node.Open(context.Background(), node.Config{Limits: limits, Now: func() time.Time { return noon }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = n.Close() })
-	return n
+	return doortest.Open(t, limits)
 }
 
 type text = wrapperspb.StringValue

@@ -66,6 +66,9 @@ func (k *forwardKeys) UnmarshalText(text []byte) error {
 		if key != "ip" && key != "path" && (!ok || header == "") {
 			return errors.New("must be ip, path or header:NAME, or several of them with commas")
 		}
+		if fault := keys.NameFault(header); ok && fault != nil {
+			return fault
+		}
 		*k = append(*k, key)
 	}
 	return nil
@@ -120,7 +123,7 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	q := node.Request{Client: client, Limit: f.limit, Cost: f.cost}
+	q := node.Request{Origin: keys.Origin(r.RemoteAddr), Client: client, Limit: f.limit, Cost: f.cost}
 	if q.Cost == 0 {
 		q.Cost = zeroCost
 	}
@@ -135,10 +138,7 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	headers.SetRetryAfter(w.Header(), &d.Decision)
-	respond(w, int(f.deny), headers.ProblemType, exceeded{
-		Type: headers.TypeQuotaExceeded, Title: "Request cannot be satisfied as assigned quota has been exceeded",
-		Status: int(f.deny), Violated: []string{d.Limit},
-	})
+	respond(w, int(f.deny), headers.ProblemType, headers.QuotaExceeded(int(f.deny), []node.Decision{d.Decision}))
 }
 
 // foreign is the problem of a request that a page can have made, or nil. A trusted proxy passes
@@ -169,14 +169,6 @@ func (a *api) untrusted(r *http.Request, f *forwarding, p *problem) *problem {
 	return p
 }
 
-// exceeded is the problem of a denial, for the client behind the proxy.
-type exceeded struct {
-	Type     string   `json:"type"`
-	Title    string   `json:"title"`
-	Status   int      `json:"status"`
-	Violated []string `json:"violated-policies"`
-}
-
 // forwarded is whom the request counts for. The marks of the kinds are those of node/httplimit,
 // so a client is the same whichever of the two it comes through.
 func (a *api) forwarded(r *http.Request, f *forwarding) (client string, p *problem) {
@@ -197,14 +189,11 @@ func (a *api) forwarded(r *http.Request, f *forwarding) (client string, p *probl
 			parts[i] = keys.Marked("path", uri)
 		default:
 			name := strings.TrimPrefix(key, "header:")
-			switch values := r.Header.Values(name); {
-			case len(values) == 0 || values[0] == "":
-				return "", f.missing("the request has no " + name)
-			case len(values) > 1:
-				return "", f.missing("the request has " + name + " more than once")
-			default:
-				parts[i] = keys.Marked(strings.ToLower(name), values[0])
+			value, err := keys.Single("request", name, r.Header.Values(name))
+			if err != nil {
+				return "", f.missing(err.Error())
 			}
+			parts[i] = keys.Marked(strings.ToLower(name), value)
 		}
 	}
 	return keys.Join(parts...), nil

@@ -73,6 +73,8 @@ func TestForwardedRequestsCountForTheirClient(t *testing.T) {
 		"/v1/forward/api/key=path/a%2Fb/#c?d":       {nil, "path=/a/b"},
 		"/v1/forward/api/key=path/a%23b":            {nil, "path=/a#b"},
 		"/v1/forward/api?key=header:K,path":         {[]string{"K", "v|w", "X-Forwarded-Uri", "/"}, `k=v\|w|path=/`},
+		"/v1/forward/api?key=header:k":              {[]string{"K", `v|path=/\`}, `k=v\|path=/\\`},
+		"/v1/forward/api/key=path/a|k=b":            {nil, `path=/a\|k=b`},
 		"/v1/forward/api?key=ip%2Cpath":             {append([]string{"X-Forwarded-Uri", "/x"}, xff...), "198.51.100.7|path=/x"},
 		"/v1/forward/api/-":                         {xff, "198.51.100.7"},
 		"/v1/forward/api/-/":                        {xff, "198.51.100.7"},

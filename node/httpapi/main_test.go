@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dunglas/httpsfv"
 	"go.uber.org/goleak"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi/httpapitest"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 )
 
 func TestMain(m *testing.M) {
@@ -52,10 +52,10 @@ func still(t *testing.T, cfg node.Config) http.Handler {
 	return httpapi.New(httpapi.Config{Node: open(t, cfg), Loopback: true})
 }
 
-// ask makes a request to localhost. headers are names and values in turn.
 // testProxies trusts whom requests of tests come from.
 var testProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 
+// ask makes a request to localhost. headers are names and values in turn.
 func ask(t *testing.T, h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	var r *http.Request
@@ -72,11 +72,7 @@ func ask(t *testing.T, h http.Handler, method, target, body string, headers ...s
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	for _, name := range []string{"RateLimit-Policy", "RateLimit"} { // by the library of the RFC's form, in every test
-		if _, err := httpsfv.UnmarshalList(w.Header().Values(name)); err != nil {
-			t.Errorf("%s %s: %s %q: %v", method, target, name, w.Header().Values(name), err)
-		}
-	}
+	doortest.Fields(t, w.Header())
 	return w
 }
 

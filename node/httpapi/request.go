@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
@@ -84,21 +84,6 @@ func readCheck(r *spec.Reader, path string, v spec.Value, c *node.Check) {
 // zeroCost stands for a cost of 0 that a client wrote, because 0 means 1 to a node.
 const zeroCost = math.MinInt64
 
-// origin is who asks, as far as places are shared out: an address, or the network of 64 bits
-// that one client of IPv6 has for itself.
-func origin(r *http.Request) string {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	addr := at.Addr().Unmap().WithZone("")
-	if addr.Is4() {
-		return addr.String()
-	}
-	network, _ := addr.Prefix(64) // never fails
-	return network.String()
-}
-
 // request is what a node is asked by r.
 func (q *request) request(r *http.Request) node.Request {
 	cost := q.cost
@@ -106,7 +91,7 @@ func (q *request) request(r *http.Request) node.Request {
 		cost = zeroCost
 	}
 	return node.Request{
-		Origin: origin(r), Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,
+		Origin: keys.Origin(r.RemoteAddr), Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,
 	}
 }
 

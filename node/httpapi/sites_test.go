@@ -13,40 +13,45 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
 )
 
-// uses are a request of each kind: what it changes, what it reads.
-var uses = []struct {
-	method, path, body string
-	changes            bool
-}{
-	{"POST", "/v1/take", `{"client":"alice","cost":3}`, true},
-	{"POST", "/v1/take?client=alice", "", true},
-	{"POST", "/v1/charge", `{"client":"alice"}`, true},
-	{"POST", "/v1/reserve", `{"client":"alice"}`, true},
-	{"POST", "/v1/cancel", `{"reservation":"1.2"}`, true},
-	{"POST", "/v1/commit", `{"reservation":"1.2","actual":3}`, true},
-	{"POST", "/v1/reset", `{"client":"alice"}`, true},
-	{"POST", "/v1/refund", `{"client":"alice"}`, true},
-	{"POST", "/v1/forget", `{"node":"n9"}`, true},
-	{"PUT", "/v1/limits/default", `{"limit":0}`, true},
-	{"DELETE", "/v1/limits/nope", "", true},
-	{"GET", "/v1/peek?client=alice", "", false},
-	{"GET", "/v1/limits", "", false},
-	{"GET", "/v1/limits/default", "", false},
-	{"GET", "/v1/status", "", false},
-	{"GET", "/v1/top", "", false},
-	{"GET", "/v1/shadow", "", false},
-	{"GET", "/v1/explain?client=alice", "", false},
-	{"GET", "/metrics", "", false},
-	{"GET", "/", "", false},
+// use is a request that openapi.yaml shows.
+type use struct {
+	call
+	changes bool
+}
+
+// uses are all requests that openapi.yaml shows, but those of health.
+func uses(t *testing.T) (all []use) {
+	t.Helper()
+	for _, one := range readContract(t).examples(t) {
+		forward := strings.HasPrefix(one.path, "/v1/forward/")
+		if forward { // anybody may ask by path, also by GET
+			one.headers = []string{"X-Forwarded-Uri", "/a"}
+			if one.path == "/v1/forward/{limit}" {
+				one.query = "key=path"
+			}
+		}
+		if one.path != "/livez" && one.path != "/readyz" {
+			all = append(all, use{one, one.method != http.MethodGet || forward})
+		}
+	}
+	return all
+}
+
+// with is the request with further headers.
+func (u use) with(headers ...string) call {
+	one := u.call
+	one.headers = slices.Concat(one.headers, headers)
+	return one
 }
 
 // A page of any site can make a browser on this machine send requests here, under a name of
 // its own that resolves to this machine as well.
 func TestPagesOfOtherSitesCannotUseALoopbackServer(t *testing.T) {
-	n := open(t, node.Config{})
+	n := leaping(t, node.Config{})
 	metrics := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	h := httpapi.New(httpapi.Config{Node: n, Loopback: true, Metrics: metrics, Hosts: []string{"limits.example", "Other.Example:8080"}})
 	network := httpapi.New(httpapi.Config{Node: n, Metrics: metrics})
+	all := uses(t)
 	for _, c := range []struct {
 		name    string
 		headers []string
@@ -74,7 +79,13 @@ func TestPagesOfOtherSitesCannotUseALoopbackServer(t *testing.T) {
 		{"the own page", []string{"Sec-Fetch-Site", "same-origin", "Origin", "http://localhost:8080"}, 0, 0, 0},
 		{"the address bar", []string{"Sec-Fetch-Site", "none"}, 0, 0, 0},
 	} {
-		for _, u := range uses {
+		if c.change != 0 {
+			ask(t, h, "POST", "/v1/take?client=victim", "", c.headers...)
+			if left := n.Do(node.Request{Client: "victim", Peek: true}).Remaining; left != 100 {
+				t.Errorf("%s: the refused request has left %d", c.name, left)
+			}
+		}
+		for _, u := range all {
 			for where, want := range map[string]int{"loopback": c.read, "network": 0} {
 				handler := h
 				switch {
@@ -89,19 +100,16 @@ func TestPagesOfOtherSitesCannotUseALoopbackServer(t *testing.T) {
 				case u.changes:
 					want = c.change
 				}
-				w := ask(t, handler, u.method, u.path, u.body, c.headers...)
+				w := u.with(c.headers...).send(t, handler)
 				refused := w.Code == http.StatusMisdirectedRequest || w.Code == http.StatusForbidden && !strings.Contains(w.Body.String(), "admin")
 				if want == 0 && refused || want != 0 && w.Code != want {
-					t.Errorf("%s, %s, %s %s: got %d %s, want %d", c.name, where, u.method, u.path, w.Code, w.Body, want)
+					t.Errorf("%s, %s, %v: got %d %s, want %d", c.name, where, u.call, w.Code, w.Body, want)
 				}
 				if w.Code == http.StatusMisdirectedRequest && !strings.Contains(w.Body.String(), "-http-hosts") {
 					t.Errorf("%s does not name the flag", w.Body)
 				}
 			}
 		}
-	}
-	if left := n.Do(node.Request{Client: "alice", Peek: true}).Remaining; left > 100 {
-		t.Errorf("%d", left)
 	}
 }
 
@@ -167,7 +175,7 @@ func TestPagesCannotForward(t *testing.T) {
 
 func TestDecisionsAndReadsNeedTheTokenThatIsSet(t *testing.T) {
 	const api, admin = "api-0123456789abcdef", "admin-0123456789abcdef"
-	n := open(t, node.Config{})
+	n := leaping(t, node.Config{})
 	h := httpapi.New(httpapi.Config{Node: n, Loopback: true, APIToken: api, AdminToken: admin, Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
 	basic := func(password string) []string {
 		return []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("somebody:"+password))}
@@ -175,6 +183,7 @@ func TestDecisionsAndReadsNeedTheTokenThatIsSet(t *testing.T) {
 	writes := func(path string) bool {
 		return strings.HasPrefix(path, "/v1/re") && path != "/v1/reserve" || path == "/v1/forget" || strings.HasPrefix(path, "/v1/limits/")
 	}
+	all := uses(t)
 	for _, c := range []struct {
 		name        string
 		headers     []string
@@ -192,8 +201,8 @@ func TestDecisionsAndReadsNeedTheTokenThatIsSet(t *testing.T) {
 		{"another scheme", []string{"Authorization", "Token " + api}, false, false},
 		{"a wrong password", basic("x"), false, false},
 	} {
-		for _, u := range uses {
-			w := ask(t, h, u.method, u.path, u.body, c.headers...)
+		for _, u := range all {
+			w := u.with(c.headers...).send(t, h)
 			if strings.Contains(w.Body.String(), api) || strings.Contains(w.Body.String(), admin) {
 				t.Errorf("the token is told: %s", w.Body)
 			}
@@ -201,12 +210,12 @@ func TestDecisionsAndReadsNeedTheTokenThatIsSet(t *testing.T) {
 			case !c.reads:
 				wantProblem(t, w, 401, "authorization")
 				if !strings.Contains(w.Body.String(), "-api-token-file") || w.Header().Get("WWW-Authenticate") == "" {
-					t.Errorf("%s %s: %s", u.method, u.path, w.Body)
+					t.Errorf("%v: %s", u.call, w.Body)
 				}
 			case mayNot:
 				wantProblem(t, w, 403, "authorization")
 			case w.Code == 401 || w.Code == 403:
-				t.Errorf("%s: %s %s: got %d %s", c.name, u.method, u.path, w.Code, w.Body)
+				t.Errorf("%s: %v: got %d %s", c.name, u.call, w.Code, w.Body)
 			}
 		}
 	}

@@ -14,10 +14,13 @@ import (
 type Answer struct {
 	Request *http.Request
 	// Status is 0 if the handler panicked before it wrote anything.
+	// It is 101 if the handler took the connection over.
 	Status int
 	// Header is that of the answer. Trailers are in it too, as net/http keeps them.
 	Header http.Header
-	Bytes  int64 // of the body
+	// Bytes is the length of the body. What goes over a connection that the handler took over
+	// does not count.
+	Bytes int64
 }
 
 // AfterHeader is a Config.After: the cost is a whole number in a header of the answer, such as
@@ -126,9 +129,14 @@ func (r *recorder) Flush() {
 	_ = http.NewResponseController(r.ResponseWriter).Flush() // a Flusher tells no errors
 }
 
-// Hijack is for handlers that look for an http.Hijacker.
+// Hijack is for handlers that look for an http.Hijacker. Those of websockets write the status
+// to the connection.
 func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return http.NewResponseController(r.ResponseWriter).Hijack()
+	conn, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
+	if err == nil && r.status == 0 {
+		r.status = http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
 }
 
 func (r *recorder) begin() {

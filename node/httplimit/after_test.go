@@ -12,6 +12,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httplimit"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 )
 
 // left is how many units a client has.
@@ -20,7 +21,7 @@ func left(n *node.Node, limit, client string) int64 {
 }
 
 func budget(t *testing.T) *node.Node {
-	return open(t, map[string]node.Policy{"tokens": {Limit: 1000, Window: time.Minute}, "calls": {Limit: 10, Window: time.Minute}})
+	return doortest.Open(t, map[string]node.Policy{"tokens": {Limit: 1000, Window: time.Minute}, "calls": {Limit: 10, Window: time.Minute}})
 }
 
 // A client may use its budget up, and go beyond it by its last answer.
@@ -83,6 +84,34 @@ func TestEveryLimitGetsTheTrueCost(t *testing.T) {
 	}
 }
 
+// A limit of a cost of its own keeps it, whatever the others of the request are.
+func TestAfterChangesNoCostThatALimitHasOfItsOwn(t *testing.T) {
+	one := func(*http.Request) int64 { return 1 }
+	calls, tokens := httplimit.Limit{Name: "calls", Cost: one}, httplimit.Limit{Name: "tokens"}
+	for _, c := range []struct {
+		name          string
+		limits        []httplimit.Limit
+		tokens, calls int64 // that are used
+		asked         bool
+	}{
+		{"one of its own", []httplimit.Limit{calls}, 0, 1, false},
+		{"two of their own", []httplimit.Limit{calls, {Name: "tokens", Cost: one}}, 1, 1, false},
+		{"one without", []httplimit.Limit{tokens}, 9, 0, true},
+		{"both, the own first", []httplimit.Limit{calls, tokens}, 9, 1, true},
+		{"both, the own last", []httplimit.Limit{tokens, calls}, 9, 1, true},
+	} {
+		n, asked := budget(t), false
+		h := limited(t, httplimit.Config{
+			Limiter: n, Key: httplimit.ByRemoteAddr(), By: func(*http.Request) []httplimit.Limit { return c.limits },
+			After: func(httplimit.Answer) int64 { asked = true; return 9 },
+		}, nil)
+		get(t, h, from)
+		if usedTokens, usedCalls := 1000-left(n, "tokens", "192.0.2.1"), 10-left(n, "calls", "192.0.2.1"); usedTokens != c.tokens || usedCalls != c.calls || asked != c.asked {
+			t.Errorf("%s: %d tokens and %d calls are used, After is asked: %t", c.name, usedTokens, usedCalls, asked)
+		}
+	}
+}
+
 func TestWhatAHandlerAnsweredIsKnown(t *testing.T) {
 	for name, c := range map[string]struct {
 		handler http.HandlerFunc
@@ -110,7 +139,12 @@ func TestWhatAHandlerAnsweredIsKnown(t *testing.T) {
 			_, _ = io.WriteString(w, "1")
 			panic(http.ErrAbortHandler)
 		}, 200, 1},
-		"a connection taken": {takeOver, 101, 0},
+		"a connection taken":                  {takeOver, 101, 0},
+		"a connection taken without a status": {func(w http.ResponseWriter, _ *http.Request) { hijack(w, "HTTP/1.1 101 Switching Protocols\r\n\r\n") }, 101, 0},
+		"a connection that answered with a status": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "12")
+			hijack(w, "")
+		}, 200, 2},
 	} {
 		n := budget(t)
 		got := make(chan httplimit.Answer, 1)
@@ -141,6 +175,10 @@ func TestWhatAHandlerAnsweredIsKnown(t *testing.T) {
 // takeOver is a handler that answers on the connection itself, as for websockets.
 func takeOver(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusSwitchingProtocols)
+	hijack(w, "")
+}
+
+func hijack(w http.ResponseWriter, say string) {
 	h, ok := w.(http.Hijacker)
 	if !ok {
 		panic("the server takes no connection over")
@@ -149,6 +187,7 @@ func takeOver(w http.ResponseWriter, _ *http.Request) {
 	if err != nil {
 		panic(err)
 	}
+	_, _ = rw.WriteString(say)
 	_ = rw.Flush()
 	_ = conn.Close()
 }
@@ -156,7 +195,7 @@ func takeOver(w http.ResponseWriter, _ *http.Request) {
 // Without After, handlers get the server's own ResponseWriter, with all that it can do.
 func TestAHandlerGetsTheServersWriter(t *testing.T) {
 	w := httptest.NewRecorder()
-	h := limited(t, httplimit.Config{Limiter: open(t, nil), Key: httplimit.ByRemoteAddr()}, func(got http.ResponseWriter, _ *http.Request) {
+	h := limited(t, httplimit.Config{Limiter: doortest.Open(t, nil), Key: httplimit.ByRemoteAddr()}, func(got http.ResponseWriter, _ *http.Request) {
 		if got != http.ResponseWriter(w) {
 			t.Errorf("got %T", got)
 		}

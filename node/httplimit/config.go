@@ -2,12 +2,12 @@ package httplimit
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
 )
 
 // Limiter decides; *node.Node is one. Its methods must not block. The middleware calls all of
@@ -39,8 +39,8 @@ type Config struct {
 	// the request has to be able to pay: whatever After finds, up to a debt of the larger of
 	// one burst and one window's limit, is charged. So a client can go beyond its limit by
 	// its last answers, and not again before it has paid. The larger the estimate, the less
-	// requests at once can go beyond. Of several limits, those with a Cost of their own keep
-	// it.
+	// requests at once can go beyond. Limits with a Cost of their own keep it; if By chooses
+	// only such, After is not asked.
 	After func(Answer) int64
 	// Headers says which fields an answer carries.
 	Headers Headers
@@ -102,29 +102,13 @@ func New(cfg Config) (func(http.Handler) http.Handler, error) {
 }
 
 func (cfg *Config) validate() error {
-	var faults []error
+	limits := make([]keys.Key[*http.Request], len(cfg.Limits))
+	for i, l := range cfg.Limits {
+		limits[i] = l.Key.Key
+	}
+	faults := keys.Faults(cfg.Limiter != nil, cfg.Key.Key, limits, cfg.By != nil)
 	refuse := func(field string, value any, reason string) {
 		faults = append(faults, &node.FieldError{Field: field, Value: value, Reason: reason})
-	}
-	if cfg.Limiter == nil {
-		refuse("Limiter", "is missing", "must be what decides, such as a *node.Node")
-	}
-	switch fault := cfg.Key.Fault(); {
-	case cfg.Key.Zero():
-		refuse("Key", "is missing", "must say which client a request counts for: no default is safe both behind a proxy and without one")
-	case fault != nil:
-		refuse("Key", fault, "must be a key of this package")
-	}
-	if len(cfg.Limits) > 0 && cfg.By != nil {
-		refuse("By", "is given", "must not stand beside Limits, which it replaces")
-	}
-	if len(cfg.Limits) > 1+node.MaxChecks {
-		refuse("Limits", len(cfg.Limits), fmt.Sprintf("must be at most %d", 1+node.MaxChecks))
-	}
-	for i, l := range cfg.Limits {
-		if fault := l.Key.Fault(); fault != nil {
-			refuse(fmt.Sprintf("Limits[%d].Key", i), fault, "must be a key of this package")
-		}
 	}
 	if cfg.After != nil && len(cfg.Limits) > 0 && !slices.ContainsFunc(cfg.Limits, func(l Limit) bool { return l.Cost == nil }) {
 		refuse("After", "is given", "must not stand beside Limits that all have a Cost of their own: none of them gets its cost")

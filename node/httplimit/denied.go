@@ -12,29 +12,26 @@ import (
 
 // problem is an error in the form of RFC 9457.
 type problem struct {
-	Type     string   `json:"type"`
-	Title    string   `json:"title"`
-	Status   int      `json:"status"`
-	Detail   string   `json:"detail,omitempty"`
-	Violated []string `json:"violated-policies,omitempty"` // of the IETF's draft
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
 }
 
-func (p problem) write(w http.ResponseWriter) {
-	body, err := json.Marshal(p)
-	if err != nil { // strings and a number have a form in JSON
+// writeProblem answers with a problem, which has a form in JSON.
+func writeProblem(w http.ResponseWriter, status int, problem any) {
+	body, err := json.Marshal(problem)
+	if err != nil {
 		panic(err)
 	}
 	w.Header().Set("Content-Type", headers.ProblemType)
-	w.WriteHeader(p.Status)
+	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // an error means that the client has gone
 }
 
 // deny is the answer to a request that may not pass.
 func deny(w http.ResponseWriter, _ *http.Request, d node.Detail) {
-	problem{
-		Type: headers.TypeQuotaExceeded, Title: "Request cannot be satisfied as assigned quota has been exceeded",
-		Status: http.StatusTooManyRequests, Violated: headers.Violated(decisions(&d)),
-	}.write(w)
+	writeProblem(w, http.StatusTooManyRequests, headers.QuotaExceeded(http.StatusTooManyRequests, decisions(&d)))
 }
 
 // Refuse refuses a request that nobody could decide: with 400 if it has no key, 503 if the
@@ -52,7 +49,7 @@ func Refuse(w http.ResponseWriter, _ *http.Request, err error) (pass bool) {
 		w.Header().Set(headers.FieldRetry, "1")
 	}
 	p.Title = http.StatusText(p.Status)
-	p.write(w)
+	writeProblem(w, p.Status, p)
 	return false
 }
 

@@ -8,12 +8,13 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httplimit"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 )
 
 // A program that asks the node itself tells as much as the middleware: of all limits, and when
 // to come again after the denial that lasts longest.
 func TestAProgramThatAsksItselfTellsAll(t *testing.T) {
-	n := open(t, map[string]node.Policy{"slow": {Limit: 1, Window: time.Hour}, "slower": {Limit: 1, Window: 2 * time.Hour}})
+	n := doortest.Open(t, map[string]node.Policy{"slow": {Limit: 1, Window: time.Hour}, "slower": {Limit: 1, Window: 2 * time.Hour}})
 	ask := func() (ds []node.Decision) {
 		for _, name := range []string{"default", "slower", "slow"} {
 			ds = append(ds, n.Limiter(name).Take("alice", 1))

@@ -113,6 +113,8 @@ func ByFunc(name string, find func(*http.Request) (string, error)) Key {
 func Join(all ...Key) Key { return Key{keys.All(inner(all))} }
 
 // FirstOf counts by the first key that a request has: by user, say, and strangers by address.
+// Give the keys names of their own, since only the name and the value count. Of ByContext("user")
+// and ByHeader("User"), a stranger who sends the header would be that user.
 func FirstOf(all ...Key) Key { return Key{keys.FirstOf(inner(all))} }
 
 func inner(all []Key) (in []keys.Key[*http.Request]) {
@@ -124,12 +126,5 @@ func inner(all []Key) (in []keys.Key[*http.Request]) {
 
 // single is the value of a header that a request has once.
 func single(r *http.Request, name string) (string, error) {
-	switch values := r.Header.Values(name); {
-	case len(values) > 1:
-		return "", keys.Missing("the request has " + name + " more than once")
-	case len(values) == 0 || values[0] == "":
-		return "", keys.Missing("the request has no " + name)
-	default:
-		return values[0], nil
-	}
+	return keys.Single("request", name, r.Header.Values(name))
 }

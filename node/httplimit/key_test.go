@@ -10,6 +10,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httplimit"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 )
 
 type contextKey struct{}
@@ -98,7 +99,7 @@ func TestWhomARequestCountsFor(t *testing.T) {
 		"joined, the mark in a value":  {httplimit.Join(value, value), stranger, nil, `a|b\`, `user=a\|b\\|user=a\|b\\`},
 		"joined, one missing":          {httplimit.Join(httplimit.ByRemoteAddr(), value), stranger, nil, nil, ""},
 		"joined, too long": {
-			httplimit.Join(value, value, value, value), stranger, nil, strings.Repeat("|", 128), "joined#=OVn0yqXtgiAGZLst5S9WcUtT0EVlpSW5bywkqvWws8I",
+			httplimit.Join(value, value, value, value), stranger, nil, strings.Repeat("|", 128), "joined|#=OVn0yqXtgiAGZLst5S9WcUtT0EVlpSW5bywkqvWws8I",
 		},
 		"the first":         {httplimit.FirstOf(value, httplimit.ByRemoteAddr()), stranger, nil, "ann", "user=ann"},
 		"the second":        {httplimit.FirstOf(value, httplimit.ByRemoteAddr()), stranger, nil, nil, "198.51.100.7"},
@@ -138,7 +139,7 @@ func TestKeysThatCannotBeAreRefused(t *testing.T) {
 		`the name "?" must`:             httplimit.FirstOf(httplimit.ByHeader("?")),
 		"no default is safe":            {},
 	} {
-		_, err := httplimit.New(httplimit.Config{Limiter: open(t, nil), Key: k})
+		_, err := httplimit.New(httplimit.Config{Limiter: doortest.Open(t, nil), Key: k})
 		if f := new(node.FieldError); !errors.As(err, &f) || f.Field != "Key" || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}

@@ -2,37 +2,17 @@ package httplimit_test
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"testing"
-	"time"
 
-	"github.com/dunglas/httpsfv"
 	"go.uber.org/goleak"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httplimit"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// noon is the time of nodes in tests.
-var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-
-// open makes a node whose clock stands still, with a limit of 5 a minute named default.
-func open(t testing.TB, more map[string]node.Policy) *node.Node {
-	t.Helper()
-	limits := map[string]node.Policy{"default": {Limit: 5, Window: time.Minute}}
-	maps.Copy(limits, more)
-	n, err := node.Open(context.Background(), node.Config{Limits: limits, Now: func() time.Time { return noon }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = n.Close() })
-	return n
-}
 
 // limited is a handler behind the middleware.
 func limited(t testing.TB, cfg httplimit.Config, h http.HandlerFunc) http.Handler {
@@ -65,34 +45,8 @@ func get(t testing.TB, h http.Handler, from string, headers ...string) *httptest
 // wellFormed checks what holds for the fields of every answer.
 func wellFormed(t testing.TB, w *httptest.ResponseRecorder) {
 	t.Helper()
-	for name, number := range map[string]string{"RateLimit-Policy": "q", "RateLimit": "r"} {
-		list, err := httpsfv.UnmarshalList(w.Header().Values(name))
-		if err != nil {
-			t.Errorf("%s %q: %v", name, w.Header().Values(name), err)
-		}
-		for _, member := range list {
-			item, ok := member.(httpsfv.Item)
-			if !ok {
-				t.Fatalf("%s has an inner list: %v", name, w.Header().Values(name))
-			}
-			if _, ok := item.Value.(string); !ok {
-				t.Errorf("%s names %v", name, item.Value)
-			}
-			if v, _ := item.Params.Get(number); !isCount(v) {
-				t.Errorf("%s has %s=%v", name, number, v)
-			}
-		}
-	}
-	retry := w.Header().Get("Retry-After")
-	if seconds, err := strconv.Atoi(retry); retry != "" && (err != nil || seconds < 1) {
-		t.Errorf("Retry-After is %q", retry)
-	}
-	if w.Code == http.StatusTooManyRequests && retry == "" {
+	doortest.Fields(t, w.Header())
+	if w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
 		t.Error("a denial has no Retry-After")
 	}
-}
-
-func isCount(v any) bool {
-	n, ok := v.(int64)
-	return ok && n >= 0
 }

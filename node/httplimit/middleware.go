@@ -7,6 +7,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 )
 
@@ -22,13 +23,13 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		next.ServeHTTP(w, r)
 		return
 	}
-	q, limited, err := m.request(r)
+	q, costs, err := m.request(r)
 	switch {
 	case err != nil:
 		m.fail(w, r, next, err)
-	case !limited:
+	case costs == nothing:
 		next.ServeHTTP(w, r)
-	case m.After != nil:
+	case m.After != nil && costs == common:
 		m.serveAndSettle(w, r, next, &q)
 	default:
 		d := m.Limiter.DoDetailed(q)
@@ -38,33 +39,43 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 	}
 }
 
-// request is what the node is asked. limited is false if no limit is to be passed. The first
-// limit without a cost of its own is the request's: the others without one take its cost.
-func (m *middleware) request(r *http.Request) (q node.Request, limited bool, err error) {
+// costs says which limits a request has to pass.
+type costs uint8
+
+const (
+	nothing costs = iota // none
+	own                  // limits that all have a cost of their own
+	common               // also such as have the request's, which After can correct
+)
+
+// request is what the node is asked. The first limit without a cost of its own is the
+// request's: the others without one take its cost.
+func (m *middleware) request(r *http.Request) (q node.Request, of costs, err error) {
 	limits := m.Limits
 	if m.By != nil {
 		if limits = m.By(r); len(limits) == 0 {
-			return q, false, nil
+			return q, nothing, nil
 		}
 	}
-	checks, own := make([]node.Check, len(limits)), -1
+	checks, first := make([]node.Check, len(limits)), -1
 	for i, l := range limits {
 		if checks[i], err = m.check(r, l); err != nil {
-			return q, false, err
+			return q, nothing, err
 		}
-		if l.Cost == nil && own < 0 {
-			own = i
+		if l.Cost == nil && first < 0 {
+			first = i
 		}
 	}
-	q.Cost = costOf(m.Cost, r)
-	if own < 0 { // each has a cost of its own
-		own, q.Cost = 0, checks[0].Cost
+	if of = common; first < 0 {
+		of, first, q.Cost = own, 0, checks[0].Cost
+	} else {
+		q.Cost = keys.CostOf(m.Cost, r)
 	}
-	q.Client, q.Limit = checks[own].Client, checks[own].Limit
+	q.Client, q.Limit = checks[first].Client, checks[first].Limit
 	if len(checks) > 1 {
-		q.Also = slices.Delete(checks, own, own+1)
+		q.Also = slices.Delete(checks, first, first+1)
 	}
-	return q, true, nil
+	return q, of, nil
 }
 
 // check is one limit that a request has to pass. Its Cost is 0 if it is the request's.
@@ -80,16 +91,9 @@ func (m *middleware) check(r *http.Request, l Limit) (c node.Check, err error) {
 		c.Limit = node.DefaultLimit
 	}
 	if l.Cost != nil {
-		c.Cost = costOf(l.Cost, r)
+		c.Cost = keys.CostOf(l.Cost, r)
 	}
 	return c, nil
-}
-
-func costOf(cost func(*http.Request) int64, r *http.Request) int64 {
-	if cost == nil {
-		return 1
-	}
-	return max(1, cost(r))
 }
 
 // answer sets the fields of the answer, and answers itself if the request may not pass or

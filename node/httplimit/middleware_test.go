@@ -13,13 +13,14 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httplimit"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/racing"
 )
 
 const from = "192.0.2.1:1234"
 
 func TestRequestsPassUntilTheLimitIsUsedUp(t *testing.T) {
-	h := limited(t, httplimit.Config{Limiter: open(t, nil), Key: httplimit.ByRemoteAddr()}, nil)
+	h := limited(t, httplimit.Config{Limiter: doortest.Open(t, nil), Key: httplimit.ByRemoteAddr()}, nil)
 	for i, want := range []string{`"default";r=4;t=12`, `"default";r=3;t=24`, `"default";r=2;t=36`, `"default";r=1;t=48`, `"default";r=0;t=12`} {
 		w := get(t, h, from)
 		if got := w.Header().Get("RateLimit"); w.Code != http.StatusNoContent || got != want || w.Header().Get("RateLimit-Policy") != `"default";q=5;w=60` {
@@ -42,7 +43,7 @@ func TestRequestsPassUntilTheLimitIsUsedUp(t *testing.T) {
 
 // A client that is unlimited has no quota, so its answers have no fields of one.
 func TestAnUnlimitedClientHasNoFields(t *testing.T) {
-	n := open(t, map[string]node.Policy{"default": {Limit: 1, Window: time.Minute, Overrides: []node.Override{
+	n := doortest.Open(t, map[string]node.Policy{"default": {Limit: 1, Window: time.Minute, Overrides: []node.Override{
 		{CIDRs: []string{"192.0.2.0/24"}, Access: node.Unlimited}, {CIDRs: []string{"198.51.100.0/24"}, Access: node.Blocked},
 	}}})
 	h := limited(t, httplimit.Config{Limiter: n, Key: httplimit.ByRemoteAddr(), Headers: httplimit.HeadersBoth}, nil)
@@ -57,7 +58,7 @@ func TestAnUnlimitedClientHasNoFields(t *testing.T) {
 }
 
 func TestSeveralLimitsAllHaveToAdmit(t *testing.T) {
-	n := open(t, map[string]node.Policy{"tenant": {Limit: 3, Window: time.Second}, "site": {Limit: 100, Window: time.Hour}})
+	n := doortest.Open(t, map[string]node.Policy{"tenant": {Limit: 3, Window: time.Second}, "site": {Limit: 100, Window: time.Hour}})
 	h := limited(t, httplimit.Config{
 		Limiter: n, Key: httplimit.ByRemoteAddr(),
 		Limits: []httplimit.Limit{
@@ -85,7 +86,7 @@ func TestSeveralLimitsAllHaveToAdmit(t *testing.T) {
 }
 
 func TestTheRequestChoosesItsLimits(t *testing.T) {
-	n := open(t, map[string]node.Policy{"gold": {Limit: 50, Window: time.Minute}})
+	n := doortest.Open(t, map[string]node.Policy{"gold": {Limit: 50, Window: time.Minute}})
 	h := limited(t, httplimit.Config{
 		Limiter: n, Key: httplimit.ByRemoteAddr(),
 		By: func(r *http.Request) []httplimit.Limit {
@@ -112,7 +113,7 @@ func TestTheRequestChoosesItsLimits(t *testing.T) {
 
 func TestCostsAndSkips(t *testing.T) {
 	h := limited(t, httplimit.Config{
-		Limiter: open(t, nil), Key: httplimit.ByRemoteAddr(),
+		Limiter: doortest.Open(t, nil), Key: httplimit.ByRemoteAddr(),
 		Cost: func(r *http.Request) int64 {
 			var n int64
 			_, _ = fmt.Sscan(r.Header.Get("Cost"), &n)
@@ -150,7 +151,7 @@ func TestFieldsAreAChoice(t *testing.T) {
 		httplimit.HeadersBoth:   {"Ratelimit", "Ratelimit-Policy", "X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"},
 		httplimit.HeadersNone:   nil,
 	} {
-		h := limited(t, httplimit.Config{Limiter: open(t, nil), Key: httplimit.ByRemoteAddr(), Headers: choice}, nil)
+		h := limited(t, httplimit.Config{Limiter: doortest.Open(t, nil), Key: httplimit.ByRemoteAddr(), Headers: choice}, nil)
 		w := get(t, h, from)
 		for _, name := range want {
 			if w.Header().Get(name) == "" {
@@ -165,7 +166,7 @@ func TestFieldsAreAChoice(t *testing.T) {
 		}
 	}
 	before := time.Now().Unix()
-	h := limited(t, httplimit.Config{Limiter: open(t, nil), Key: httplimit.ByRemoteAddr(), Headers: httplimit.HeadersLegacy, ResetEpoch: true}, nil)
+	h := limited(t, httplimit.Config{Limiter: doortest.Open(t, nil), Key: httplimit.ByRemoteAddr(), Headers: httplimit.HeadersLegacy, ResetEpoch: true}, nil)
 	var reset int64
 	if _, err := fmt.Sscan(get(t, h, from).Header().Get("X-RateLimit-Reset"), &reset); err != nil || reset < before+12 || reset > time.Now().Unix()+13 {
 		t.Errorf("got %d, %v", reset, err)
@@ -174,7 +175,7 @@ func TestFieldsAreAChoice(t *testing.T) {
 
 // Two middlewares around one another, and a handler that is itself a limiter, add their items.
 func TestFieldsOfSeveralLimitersStandTogether(t *testing.T) {
-	n := open(t, map[string]node.Policy{"outer": {Limit: 9, Window: time.Minute}})
+	n := doortest.Open(t, map[string]node.Policy{"outer": {Limit: 9, Window: time.Minute}})
 	inner := limited(t, httplimit.Config{Limiter: n, Key: httplimit.ByRemoteAddr()}, nil)
 	h := limited(t, httplimit.Config{Limiter: n, Key: httplimit.ByRemoteAddr(), Limits: []httplimit.Limit{{Name: "outer"}}}, inner.ServeHTTP)
 	if got := strings.Join(get(t, h, from).Header().Values("RateLimit"), ", "); got != `"outer";r=8;t=7, "default";r=4;t=12` {
@@ -184,7 +185,7 @@ func TestFieldsOfSeveralLimitersStandTogether(t *testing.T) {
 
 func TestTheProgramAnswersItself(t *testing.T) {
 	h := limited(t, httplimit.Config{
-		Limiter: open(t, nil), Key: httplimit.ByHeader("Key"), Cost: func(*http.Request) int64 { return 5 },
+		Limiter: doortest.Open(t, nil), Key: httplimit.ByHeader("Key"), Cost: func(*http.Request) int64 { return 5 },
 		Denied: func(w http.ResponseWriter, _ *http.Request, d node.Detail) {
 			http.Error(w, "later: "+d.Limit, http.StatusServiceUnavailable)
 		},
@@ -217,9 +218,9 @@ func TestWhatNobodyCanDecideIsRefusedAndLoggedOnce(t *testing.T) {
 		detail string
 		logs   int
 	}{
-		{httplimit.Config{Limiter: open(t, nil), Key: httplimit.ByHeader("Key")}, 400, "the request has no Key", 0},
-		{httplimit.Config{Limiter: open(t, nil), Key: httplimit.FirstOf(httplimit.ByHeader("Key"))}, 400, "nothing in the request says whom it counts for", 0},
-		{httplimit.Config{Limiter: open(t, nil), Key: httplimit.ByRemoteAddr(), Limits: []httplimit.Limit{{Name: "nope"}}}, 500, "", 1},
+		{httplimit.Config{Limiter: doortest.Open(t, nil), Key: httplimit.ByHeader("Key")}, 400, "the request has no Key", 0},
+		{httplimit.Config{Limiter: doortest.Open(t, nil), Key: httplimit.FirstOf(httplimit.ByHeader("Key"))}, 400, "nothing in the request says whom it counts for", 0},
+		{httplimit.Config{Limiter: doortest.Open(t, nil), Key: httplimit.ByRemoteAddr(), Limits: []httplimit.Limit{{Name: "nope"}}}, 500, "", 1},
 		{httplimit.Config{Limiter: full{}, Key: httplimit.ByRemoteAddr()}, 503, "", 1},
 	} {
 		log.Reset()
@@ -251,7 +252,7 @@ func TestAConfigurationIsChecked(t *testing.T) {
 		Limits: many, Headers: 9, By: func(*http.Request) []httplimit.Limit { return nil },
 	})
 	own := []httplimit.Limit{{Cost: func(*http.Request) int64 { return 1 }}}
-	if _, err := httplimit.New(httplimit.Config{Limiter: open(t, nil), Key: httplimit.ByRemoteAddr(), Limits: own, After: httplimit.AfterHeader("x", 1)}); err == nil || !strings.Contains(err.Error(), "After") {
+	if _, err := httplimit.New(httplimit.Config{Limiter: doortest.Open(t, nil), Key: httplimit.ByRemoteAddr(), Limits: own, After: httplimit.AfterHeader("x", 1)}); err == nil || !strings.Contains(err.Error(), "After") {
 		t.Errorf("got %v", err)
 	}
 	for _, field := range []string{"Limiter", "Key", "By", "Limits 17", "Limits[16].Key", "Headers 9"} {
@@ -263,7 +264,7 @@ func TestAConfigurationIsChecked(t *testing.T) {
 
 // A request without fields allocates its key and the list of its limits, and a little more under the race detector.
 func TestARequestAllocatesLittle(t *testing.T) {
-	n := open(t, map[string]node.Policy{"default": {Limit: 1_000_000, Window: time.Second}})
+	n := doortest.Open(t, map[string]node.Policy{"default": {Limit: 1_000_000, Window: time.Second}})
 	h := limited(t, httplimit.Config{Limiter: n, Key: httplimit.ByRemoteAddr(), Headers: httplimit.HeadersNone}, func(http.ResponseWriter, *http.Request) {})
 	w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	r.RemoteAddr = from

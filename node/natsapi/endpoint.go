@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
 // answerWithin is the longest that a request may take. A change of a limit takes a quarter of a
@@ -30,7 +33,7 @@ type endpoint struct {
 var endpoints = []endpoint{
 	{"check", false, posts("/v1/take")},
 	{"batch", false, posts("/v1/batch")},
-	{"peek", false, gets("/v1/peek")},
+	{"peek", false, gets("/v1/peek", "cost")},
 	{"charge", false, posts("/v1/charge")},
 	{"limits.get", false, getLimits},
 	{"limits.set", false, setLimit},
@@ -44,10 +47,11 @@ func posts(path string) func([]byte) (string, string, []byte, error) {
 	}
 }
 
-// gets asks for a path whose query is the body: an object of texts, numbers and truth values.
-func gets(path string) func([]byte) (string, string, []byte, error) {
+// gets asks for a path whose query is the body: an object of texts, and of numbers where the
+// field of that name is one.
+func gets(path string, numbers ...string) func([]byte) (string, string, []byte, error) {
 	return func(body []byte) (method, target string, send []byte, err error) {
-		query, err := queryOf(body)
+		query, err := queryOf(body, numbers...)
 		if err != nil {
 			return "", "", nil, err
 		}
@@ -59,33 +63,53 @@ func gets(path string) func([]byte) (string, string, []byte, error) {
 	}
 }
 
-func queryOf(body []byte) (url.Values, error) {
+// queryOf is a body as a query. What a body may not have over HTTP is a fault here, too: a query
+// has no types, so nobody would see it behind this.
+func queryOf(body []byte, numbers ...string) (url.Values, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil
 	}
-	var members map[string]any
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	if err := d.Decode(&members); err != nil || d.More() {
-		return nil, errBody
+	members, err := members(body)
+	if err != nil {
+		return nil, err
 	}
 	query := url.Values{}
 	for name, value := range members {
-		switch v := value.(type) {
-		case string:
-			query.Set(name, v)
-		case json.Number:
-			query.Set(name, v.String())
-		case bool:
-			query.Set(name, strconv.FormatBool(v))
-		default:
-			return nil, fmt.Errorf("%s must be a text, a number, true or false", name)
+		switch number := slices.Contains(numbers, name); {
+		case number && value.Kind != spec.Number:
+			return nil, fmt.Errorf("%s must be a number", name)
+		case !number && value.Kind != spec.String:
+			return nil, fmt.Errorf("%s must be a text, if it is known", name)
 		}
+		query.Set(name, value.Text)
 	}
 	return query, nil
 }
 
-var errBody = fmt.Errorf(`the body must be one JSON object, such as {"client":"alice"}`)
+// members are the members of a body, each at most once.
+func members(body []byte) (map[string]spec.Value, error) {
+	v, err := spec.ParseJSON(body)
+	if err != nil {
+		return nil, fmt.Errorf(`the body %w; one that is right is such as {"client":"alice"}`, err)
+	}
+	out := make(map[string]spec.Value, len(v.Members))
+	for _, m := range v.Members {
+		if _, twice := out[m.Name]; twice {
+			return nil, fmt.Errorf("%s is given more than once", spec.Quote(m.Name))
+		}
+		out[m.Name] = m.Value
+	}
+	return out, nil
+}
+
+// limitPath is the path of a limit. A path cleans the names . and .. away, so that no limit can
+// be called so over HTTP either.
+func limitPath(name string) (string, error) {
+	if name == "." || name == ".." {
+		return "", fmt.Errorf("name %q is that of no limit", name)
+	}
+	return "/v1/limits/" + url.PathEscape(name), nil
+}
 
 func getLimits(body []byte) (method, target string, send []byte, err error) {
 	query, err := queryOf(body)
@@ -94,25 +118,37 @@ func getLimits(body []byte) (method, target string, send []byte, err error) {
 	}
 	name := query.Get("name")
 	if query.Del("name"); len(query) > 0 {
-		return "", "", nil, fmt.Errorf(`the body may have "name" alone`)
+		return "", "", nil, errors.New(`the body may have "name" alone`)
 	}
 	if name == "" {
 		return http.MethodGet, "/v1/limits", nil, nil
 	}
-	return http.MethodGet, "/v1/limits/" + url.PathEscape(name), nil, nil
+	target, err = limitPath(name)
+	return http.MethodGet, target, nil, err
 }
 
 func setLimit(body []byte) (method, target string, send []byte, err error) {
-	var in struct {
-		Name   string          `json:"name"`
-		Policy json.RawMessage `json:"policy"`
+	members, err := members(body)
+	if err != nil {
+		return "", "", nil, err
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil || d.More() || in.Name == "" || len(in.Policy) == 0 {
-		return "", "", nil, fmt.Errorf(`the body must be such as {"name":"login","policy":{"limit":5,"window":60}}`)
+	name, policy := members["name"], members["policy"]
+	if len(members) != 2 || name.Kind != spec.String || name.Text == "" || policy.Kind != spec.Mapping {
+		return "", "", nil, errors.New(`the body must be such as {"name":"login","policy":{"limit":5,"window":60}}`)
 	}
-	return http.MethodPut, "/v1/limits/" + url.PathEscape(in.Name), in.Policy, nil
+	var in struct{ Policy json.RawMessage }
+	if err := json.Unmarshal(body, &in); err != nil { // which ParseJSON has read
+		return "", "", nil, err
+	}
+	target, err = limitPath(name.Text)
+	return http.MethodPut, target, in.Policy, err
+}
+
+// passed are the headers that go to the HTTP interface, by the method. A read gives its answer
+// always: an asker over NATS has no cache that a 304 could mean.
+var passed = map[string][]string{
+	http.MethodGet: {"Authorization", "X-Api-Token"}, http.MethodPost: {"Authorization", "X-Api-Token"},
+	http.MethodPut: {"Authorization", "X-Api-Token", "If-Match", "If-None-Match"},
 }
 
 // answer asks the HTTP interface, and sends what it says.
@@ -130,7 +166,7 @@ func (d *door) answer(r micro.Request, ask func([]byte) (string, string, []byte,
 		return
 	}
 	q.RemoteAddr, q.RequestURI = "nats", target
-	for _, name := range []string{"Authorization", "X-Api-Token", "If-Match", "If-None-Match"} {
+	for _, name := range passed[method] {
 		if v := http.Header(r.Headers()).Values(name); len(v) > 0 {
 			q.Header[name] = v
 		}
@@ -158,7 +194,8 @@ func respond(r micro.Request, w *writer) {
 			h[name] = v
 		}
 	}
-	if w.status < http.StatusBadRequest || w.status == http.StatusTooManyRequests {
+	switch w.status {
+	case http.StatusOK, http.StatusAccepted, http.StatusTooManyRequests:
 		_ = r.Respond(w.body.Bytes(), micro.WithHeaders(h))
 		return
 	}

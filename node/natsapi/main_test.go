@@ -3,6 +3,7 @@ package natsapi_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/natsapi"
 )
 
@@ -45,16 +47,13 @@ func connect(t testing.TB, s *server.Server) *nats.Conn {
 	return conn
 }
 
-// noon is the time of nodes in tests.
-var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-
 // serve starts a node of a cluster in memory, and its service.
 func serve(t testing.TB, s *server.Server, name, token string, network node.Transport) *node.Node {
 	t.Helper()
 	n, err := node.Open(context.Background(), node.Config{
 		Name: name, Transport: network,
 		Limits: map[string]node.Policy{"default": {Limit: 3, Window: time.Minute}, "day": {Limit: 100, Window: 24 * time.Hour}},
-		Now:    func() time.Time { return noon },
+		Now:    func() time.Time { return doortest.Noon },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +83,7 @@ func request(t testing.TB, conn *nats.Conn, subject, body string, into any, head
 	if err != nil {
 		t.Fatalf("%s %s: %v", subject, body, err)
 	}
+	doortest.Fields(t, http.Header(answer.Header))
 	if into != nil {
 		if err := json.Unmarshal(answer.Data, into); err != nil {
 			t.Fatalf("%s %s: %v in %s", subject, body, err, answer.Data)

@@ -11,6 +11,7 @@ import (
 	"github.com/dunglas/httpsfv"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/doortest"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
 )
 
@@ -86,50 +87,10 @@ func wellFormed(t *testing.T, ds []node.Decision) {
 	}
 	headers.Set(h, ds)
 	headers.SetRetryAfter(h, &bound)
-	policy, err := httpsfv.UnmarshalList(h.Values("RateLimit-Policy"))
-	if err != nil {
-		t.Fatalf("RateLimit-Policy %q: %v", h.Values("RateLimit-Policy"), err)
-	}
-	limits, err := httpsfv.UnmarshalList(h.Values("RateLimit"))
-	if err != nil {
-		t.Fatalf("RateLimit %q: %v", h.Values("RateLimit"), err)
-	}
-	if len(policy) != len(limits) {
-		t.Fatalf("%d policies and %d limits: %v", len(policy), len(limits), h)
-	}
-	for i := range policy {
-		p, ok := policy[i].(httpsfv.Item)
-		l, also := limits[i].(httpsfv.Item)
-		if !ok || !also {
-			t.Fatalf("inner lists: %v", h)
-		}
-		if p.Value != l.Value {
-			t.Errorf("%v beside %v", p.Value, l.Value)
-		}
-		number(t, p, "q", 0)
-		if _, given := p.Params.Get("w"); given {
-			number(t, p, "w", 1)
-		}
-		number(t, l, "r", 0)
-		if _, given := l.Params.Get("t"); given {
-			if after := number(t, l, "t", 1); !bound.Allowed && after > headers.RetryAfter(&bound) {
-				t.Errorf("t=%d is later than Retry-After %s", after, h.Get("Retry-After"))
-			}
-		}
-	}
+	doortest.Fields(t, h)
 	if got := h.Get("Retry-After"); (got == "") != bound.Allowed || got == "0" {
 		t.Errorf("got Retry-After %q for %+v", got, bound)
 	}
-}
-
-func number(t *testing.T, item httpsfv.Item, name string, least int64) int64 {
-	t.Helper()
-	v, _ := item.Params.Get(name)
-	n, ok := v.(int64)
-	if !ok || n < least {
-		t.Errorf("%s=%v of %v", name, v, item.Value)
-	}
-	return n
 }
 
 func TestAFieldListsOnlySoManyLimits(t *testing.T) {
@@ -172,12 +133,12 @@ func TestTheOlderFields(t *testing.T) {
 }
 
 func TestTheLimitsThatDenyAreViolated(t *testing.T) {
-	got := headers.Violated([]node.Decision{passed("a", 1, s), denied("b", 0, s, s), denied("b", 0, s, s), {Limit: "c", Reason: node.ReasonBlocked}})
-	if !slices.Equal(got, []string{"b", "c"}) {
-		t.Errorf("got %v", got)
+	got := headers.QuotaExceeded(429, []node.Decision{passed("a", 1, s), denied("b", 0, s, s), denied("b", 0, s, s), {Limit: "c", Reason: node.ReasonBlocked}})
+	if !slices.Equal(got.Violated, []string{"b", "c"}) || got.Status != 429 {
+		t.Errorf("got %+v", got)
 	}
-	if got := headers.Violated(nil); got == nil || len(got) > 0 {
-		t.Errorf("got %v", got)
+	if got := headers.QuotaExceeded(403, nil); got.Violated == nil || len(got.Violated) > 0 {
+		t.Errorf("got %+v", got)
 	}
 }
 

@@ -60,9 +60,9 @@ func (k Key[R]) IPv6(bits int) Key[R] {
 	return k
 }
 
-// ByValue makes a key of a kind from what a function finds. An empty value is none.
-func ByValue[R any](kind string, find func(R) (string, error), fault error) Key[R] {
-	k := Key[R]{fault: errors.Join(fault, nameFault(kind))}
+// ByValue makes a key of a name from what a function finds. An empty value is none.
+func ByValue[R any](name string, find func(R) (string, error), fault error) Key[R] {
+	k := Key[R]{fault: errors.Join(fault, NameFault(name))}
 	if find == nil {
 		k.fault = errors.Join(k.fault, errors.New("ByFunc must have a function"))
 		return k
@@ -73,15 +73,15 @@ func ByValue[R any](kind string, find func(R) (string, error), fault error) Key[
 		case err != nil:
 			return "", err
 		case value == "":
-			return "", Missing("the request has no " + kind)
+			return "", Missing("the request has no " + name)
 		}
-		return Marked(kind, value), nil
+		return Marked(name, value), nil
 	}
 	return k
 }
 
-// nameFault says what is wrong with the name of a kind of key.
-func nameFault(name string) error {
+// NameFault says what is wrong with the name of a key.
+func NameFault(name string) error {
 	ok := name != "" && len(name) <= MaxValue
 	for _, c := range []byte(name) {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.')
@@ -90,6 +90,18 @@ func nameFault(name string) error {
 		return fmt.Errorf("the name %q must be 1 to %d of A-Z, a-z, 0-9, -, _ and the dot", name, MaxValue)
 	}
 	return nil
+}
+
+// Single is the one value that a request, or whatever what calls it, has under a name.
+func Single(what, name string, values []string) (string, error) {
+	switch {
+	case len(values) > 1:
+		return "", Missing("the " + what + " has " + name + " more than once")
+	case len(values) == 0 || values[0] == "":
+		return "", Missing("the " + what + " has no " + name)
+	default:
+		return values[0], nil
+	}
 }
 
 // Text is a value of a context as the text that it counts by, "" if it is none.

@@ -1,6 +1,7 @@
 // Package keys writes the ids of clients that doors find out themselves: from an address, a
-// header, a path. A client is the same one whichever door it comes through, and clients of two
-// kinds are never the same.
+// header, a path. A client is the same one whichever door it comes through. Keys of two names
+// are never the same client, and neither are one key and several joined. Where a value comes
+// from does not count: the header "user" and the context's "user" make one client of one value.
 package keys
 
 import (
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/proxies"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -33,37 +35,40 @@ func Network(addr netip.Addr, bits int) string {
 	return addr.String()
 }
 
-// Marked is a value with the kind of key that it is, which has no sign of equality in it.
-// Addresses have no such mark, and no sign of equality either.
-func Marked(kind, value string) string {
+// Origin is who asks over a connection, for node.Request.Origin: the network of its address, or
+// the text itself if that is no address.
+func Origin(remote string) string {
+	addr, err := proxies.Peer(remote)
+	if err != nil {
+		return remote
+	}
+	return Network(addr, IPv6Bits)
+}
+
+// Marked is a value with the name of its key, which NameFault has found well-formed. Addresses
+// have no name, and no sign of equality either. The mark between joined keys stands in a value
+// behind a backslash, so that no value looks like several keys.
+func Marked(name, value string) string {
 	if len(value) <= MaxValue {
-		return kind + "=" + value
+		return name + "=" + escaped.Replace(value)
 	}
-	return hashed(kind, value)
+	return hashed(name, value)
 }
 
-func hashed(kind, value string) string {
+func hashed(name, value string) string {
 	sum := sha256.Sum256([]byte(value))
-	return kind + "#=" + base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-// Join makes one key of several. Other keys make another one, and one is that key itself.
-func Join(parts ...string) string {
-	if len(parts) == 1 {
-		return parts[0]
-	}
-	var b strings.Builder
-	for i, part := range parts {
-		if i > 0 {
-			b.WriteByte('|')
-		}
-		_, _ = escaped.WriteString(&b, part) // a Builder takes everything
-	}
-	if b.Len() > limit.MaxClientID {
-		return hashed("joined", b.String())
-	}
-	return b.String()
+	return name + "#=" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // escaped makes the mark between joined keys stand for itself in none of them.
 var escaped = strings.NewReplacer(`\`, `\\`, `|`, `\|`)
+
+// Join makes one key of several, which are networks or marked. Other keys make another one, and
+// one is that key itself.
+func Join(parts ...string) string {
+	joined := strings.Join(parts, "|")
+	if len(parts) > 1 && len(joined) > limit.MaxClientID {
+		return hashed("joined|", joined) // which is the name of no single key
+	}
+	return joined
+}
