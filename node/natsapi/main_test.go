@@ -59,8 +59,12 @@ func serve(t testing.TB, s *server.Server, name, token string, network node.Tran
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = n.Close() })
-	door, err := natsapi.Serve(natsapi.Config{Conn: connect(t, s), API: httpapi.Config{Node: n, AdminToken: token, Version: "v1.2.3"}})
+	own := connect(t, s)
+	door, err := natsapi.Serve(natsapi.Config{Conn: own, API: httpapi.Config{Node: n, AdminToken: token, Version: "v1.2.3"}})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := own.FlushTimeout(patience); err != nil { // and the server knows who answers
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -213,6 +213,9 @@ func TestAStoppedServiceAnswersNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := own.FlushTimeout(patience); err != nil {
+		t.Fatal(err)
+	}
 	conn := connect(t, s)
 	request(t, conn, "my.limits.api.default.check", `{"client":"a"}`, &decision{})
 	if err := door.Stop(); err != nil {
