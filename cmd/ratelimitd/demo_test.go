@@ -24,7 +24,7 @@ func TestTheDemoServesItsFirstNodeUntilItIsInterrupted(t *testing.T) {
 	defer cancel()
 	out := feed{make(chan string, 100)}
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, []string{"-demo", "-http", "127.0.0.1:0"}, nil, out, out) }()
+	go func() { done <- run(ctx, call{args: []string{"-demo", "-http", "127.0.0.1:0"}}, out, out) }()
 	url := ""
 	for url == "" {
 		select {

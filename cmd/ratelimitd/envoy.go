@@ -5,12 +5,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/certs"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
@@ -113,9 +116,17 @@ func headersOf(s *config.Envoy) (h envoyrls.Headers, err error) {
 	if len(names) != 3 {
 		return h, usagef("setting envoy_legacy_headers: %q: must be three names, separated by commas", s.LegacyHeaders)
 	}
+	for _, name := range names {
+		if !fieldName.MatchString(name) {
+			return h, usagef("setting envoy_legacy_headers: %q: %q is no name of a field: it must be letters, digits, - and _", s.LegacyHeaders, name)
+		}
+	}
 	h.Limit, h.Remaining, h.Reset = names[0], names[1], names[2]
 	return h, nil
 }
+
+// fieldName is the form of names of HTTP fields that all gateways take.
+var fieldName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // read reads rules from files.
 func (e *envoy) read(files []config.File) (*envoyrls.Rules, error) {
@@ -136,6 +147,9 @@ func (e *envoy) start(n envoyrls.Node) {
 		return
 	}
 	s := &e.plan.settings.Envoy
+	if e.service != nil { // of the daemon before: its rules are newer
+		e.rules = e.service.Rules()
+	}
 	e.service = envoyrls.New(envoyrls.Config{
 		Node: n, Rules: e.rules, Headers: e.headers, Metadata: s.Metadata, Shadow: s.Shadow, Quota: s.Quota, Stats: s.Stats,
 		Logger: e.plan.log,
@@ -183,8 +197,11 @@ func (e *envoy) follow() {
 }
 
 // reload takes over files that changed. Faulty ones change nothing.
-func (e *envoy) reload(files []config.File) {
-	rules, err := e.read(files)
+func (e *envoy) reload(files []config.File, err error) {
+	var rules *envoyrls.Rules
+	if err == nil {
+		rules, err = e.read(files)
+	}
 	if err != nil {
 		e.faults.Add(1)
 		e.plan.log.Error("Envoy's rules not reloaded: the last good ones go on", "dir", e.plan.settings.Envoy.Config, "error", oneLine(err))
@@ -241,13 +258,21 @@ func (e *envoy) credentials() (credentials.TransportCredentials, error) {
 	return credentials.NewTLS(c), nil
 }
 
-// mostRules is the largest message of a control plane, in bytes.
-const mostRules = 64 << 20
+const (
+	// mostRules is the largest message of a control plane, in bytes.
+	mostRules = 64 << 20
+	// aliveEvery is how often the client asks whether a silent control plane is still there, and
+	// aliveWithin how long it waits for the answer: one that is gone without a word would else be
+	// followed for ever. Servers of grpc-go close connections that ask more often than every 5
+	// minutes. Raising either finds a lost control plane later.
+	aliveEvery, aliveWithin = 5 * time.Minute, 20 * time.Second
+)
 
 func (e *envoy) dial() (*grpc.ClientConn, error) {
 	how, err := e.credentials()
 	if err != nil {
 		return nil, err
 	}
-	return grpc.NewClient(e.plan.settings.XDS.Server, grpc.WithTransportCredentials(how), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(mostRules)))
+	return grpc.NewClient(e.plan.settings.XDS.Server, grpc.WithTransportCredentials(how), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(mostRules)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: aliveEvery, Timeout: aliveWithin}))
 }

@@ -188,7 +188,7 @@ func TestEnvoyIsAnsweredThroughAFile(t *testing.T) {
 
 func TestAFaultInEnvoysRulesIsAFaultOfTheStart(t *testing.T) {
 	dir := rulesIn(t, t.TempDir(), "domain: edge\ndescriptors:\n  - {key: user, rate_limit: {unit: dya, requests_per_unit: 10}}\n")
-	err := run(t.Context(), []string{"-check", "-grpc", ":0", "-envoy-config", dir}, nil, nil, os.Stderr)
+	err := run(t.Context(), call{args: []string{"-check", "-grpc", ":0", "-envoy-config", dir}}, nil, os.Stderr)
 	if usage := (usageError{}); !errors.As(err, &usage) || !strings.Contains(err.Error(), filepath.Join(dir, "edge.yaml")+`:3: descriptors[0].rate_limit.unit "dya": must be`) {
 		t.Errorf("got %v", err)
 	}

@@ -9,6 +9,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/envoyrls"
 )
 
+// mostKeys is the most labels for a rule's keys; the last one has the rest. Values with dots in them
+// make several labels, as there. Raising it lets clients' values make up more names of labels;
+// lowering it joins the keys of deep rules.
+const mostKeys = 10
+
 // envoyStats exports the hits by rule under the names that envoyproxy/ratelimit's exporter
 // gives them, so that its dashboards go on: the labels are domain, key1, key2 and so on.
 type envoyStats struct{ envoy *envoy }
@@ -20,7 +25,7 @@ func (envoyStats) Describe(chan<- *prometheus.Desc) {}
 func (c envoyStats) Collect(out chan<- prometheus.Metric) {
 	for _, r := range c.envoy.service.Stats() {
 		names, values := []string{"domain"}, []string{r.Domain}
-		for i, key := range strings.Split(r.Rule, ".") {
+		for i, key := range strings.SplitN(r.Rule, ".", mostKeys) {
 			names, values = append(names, fmt.Sprint("key", i+1)), append(values, key)
 		}
 		for _, m := range hits(&r) {

@@ -20,11 +20,7 @@ const (
 
 func main() {
 	ctx := untilSignal()
-	environ, err := environment(os.Args[0], os.Environ())
-	if err == nil {
-		err = run(ctx, os.Args[1:], environ, os.Stdout, os.Stderr)
-	}
-	if err != nil {
+	if err := run(ctx, call{os.Args[0], os.Args[1:], os.Environ()}, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "ratelimitd: "+oneLine(err))
 		os.Exit(exitCode(err))
 	}

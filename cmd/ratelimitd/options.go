@@ -22,16 +22,33 @@ type options struct {
 	text                 []byte   // content of that file
 }
 
+// call is how the program was called. The zero call has no arguments and no environment.
+type call struct {
+	name          string
+	args, environ []string
+}
+
 // command has the settings of the command line, until parse lays them over file and environment.
 type command struct {
 	file string
 	set  []assignment
 }
 
-type assignment struct{ key, text string }
+// assignment is a setting as text. origin says where it stands.
+type assignment struct{ key, text, origin string }
 
-// parse gathers the settings: flag over environment over file over default.
-func parse(args, environ []string) (options, error) {
+func assign(s *config.Settings, all []assignment) error {
+	var faults []error
+	for _, a := range all {
+		faults = append(faults, s.Set(a.key, a.text, a.origin))
+	}
+	return errors.Join(faults...)
+}
+
+// parse gathers the settings: flag over environment over file over default. Where the program
+// stands in for envoyproxy/ratelimit, its variables are further defaults.
+func parse(by call) (options, error) {
+	args := by.args
 	o := options{settings: config.Default()}
 	var c command
 	fs := o.flags(&c)
@@ -60,7 +77,7 @@ func parse(args, environ []string) (options, error) {
 	case o.demo && o.check:
 		return o, usagef("flag -check: is of no use with -demo, which has settings of its own")
 	}
-	env := o.environment(environ)
+	env := o.environment(by.environ)
 	if checked != "" {
 		c.file = checked
 	}
@@ -69,6 +86,12 @@ func parse(args, environ []string) (options, error) {
 	}
 	s := &o.settings
 	var faults []error
+	var theirs *foreign
+	if standsIn(by.name) {
+		theirs = newForeign(by.environ)
+		faults = append(faults, assign(s, theirs.settings()))
+		o.warnings = append(o.warnings, theirs.warnings...)
+	}
 	if c.file != "" {
 		text, err := config.Content(c.file)
 		if err == nil {
@@ -84,8 +107,12 @@ func parse(args, environ []string) (options, error) {
 			faults = append(faults, s.Set(set.Key, text, "environment "+set.Env()))
 		}
 	}
-	for _, a := range c.set {
-		faults = append(faults, s.Set(a.key, a.text, "flag -"+strings.ReplaceAll(a.key, "_", "-")))
+	faults = append(faults, assign(s, c.set))
+	if theirs != nil {
+		if s.Envoy.Config == "" && s.XDS.Server == "" {
+			faults = append(faults, assign(s, theirs.rules(s)))
+		}
+		faults = append(faults, theirs.faults...)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return o, usageError{err}
@@ -108,7 +135,7 @@ func (o *options) flags(c *command) *flag.FlagSet {
 	fs.BoolVar(&o.demo, "demo", false, "")
 	for _, set := range o.settings.All() {
 		note := func(text string) error {
-			c.set = append(c.set, assignment{set.Key, text})
+			c.set = append(c.set, assignment{set.Key, text, "flag -" + set.Flag()})
 			return nil
 		}
 		if set.IsBool() {

@@ -39,7 +39,7 @@ func runIn(t *testing.T, environ []string, args ...string) (stdout, stderr strin
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	var out, errs strings.Builder
-	err = run(ctx, args, environ, &out, &errs)
+	err = run(ctx, call{args: args, environ: environ}, &out, &errs)
 	return out.String(), errs.String(), err
 }
 
@@ -109,6 +109,8 @@ func TestWhatIsWrongIsOneLineThatSaysWhere(t *testing.T) {
 		{"", []string{"-grpc", ":1", "-xds-server", "a:1", "-xds-headers", "x"}, "flag -xds-headers: must be pairs"},
 		{"", []string{"-grpc", ":1", "-xds-server", "a:1", "-envoy-headers", "x"}, "must be ietf or none"},
 		{"", []string{"-grpc", ":1", "-xds-server", "a:1", "-envoy-legacy-headers", "x"}, "must be three names"},
+		{"", []string{"-grpc", ":1", "-xds-server", "a:1", "-envoy-legacy-headers", "a,,b"}, `"" is no name of a field`},
+		{"", []string{"-grpc", ":1", "-xds-server", "a:1", "-envoy-legacy-headers", "a, b,c"}, `" b" is no name of a field`},
 		{"", []string{"-grpc", "x", "-xds-server", "a:1"}, "flag -grpc: \"x\": must be host:port"},
 		{"", []string{"-demo", "-limit", "5"}, "flag -limit: is of no use with -demo, which has settings of its own"},
 		{"RATELIMITD_NATS=nats://127.0.0.1:1", []string{"-demo"}, "environment RATELIMITD_NATS: is of no use with -demo"},
@@ -218,10 +220,10 @@ func TestASignalDuringTheStartIsNoFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d, err := start(ctx, p, newReloader(nil, nil, &options{}, p)); err == nil {
+	if d, err := start(ctx, p, newReloader(call{}, &options{}, p)); err == nil {
 		t.Fatalf("it started: %v", d.stop(0))
 	}
-	if err := run(ctx, []string{"-http", "127.0.0.1:0"}, nil, &out, &out); err != nil {
+	if err := run(ctx, call{args: []string{"-http", "127.0.0.1:0"}}, &out, &out); err != nil {
 		t.Errorf("got %v", err)
 	}
 }

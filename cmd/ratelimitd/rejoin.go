@@ -29,11 +29,12 @@ func (l *lookout) rejoins(ahead time.Duration) bool {
 	return *l >= rejoinAfter
 }
 
-// serveOn runs daemons of one plan after the other, until ctx is done or one of them breaks.
-// again makes the next one's plan.
-func serveOn(ctx context.Context, p *plan, reloads func(*plan) *reloader, again func() (*plan, error)) error {
+// serveOn runs daemons of one plan one after the other, until ctx is done or one of them breaks. A
+// rejoin reads no files, since a fault in one would end a daemon that ran: the limits and rules that
+// were taken over last go on.
+func serveOn(ctx context.Context, p *plan, r *reloader) error {
 	for {
-		d, err := start(ctx, p, reloads(p))
+		d, err := start(ctx, p, r)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return nil // told to stop before it ran
@@ -41,9 +42,6 @@ func serveOn(ctx context.Context, p *plan, reloads func(*plan) *reloader, again 
 			return err
 		}
 		if err := d.serve(ctx); !errors.Is(err, errRejoin) {
-			return err
-		}
-		if p, err = again(); err != nil {
 			return err
 		}
 	}

@@ -28,22 +28,20 @@ type configurable interface {
 
 // reloader reads the settings again, and gives the node their limits. It is for one goroutine.
 type reloader struct {
-	args, environ []string
-	file          string // "" if there is none
-	text          []byte // of the file, as it was read first
-	node          configurable
-	settings      *config.Settings // as they are in force, but for limits
-	limits        map[string]node.Policy
-	log           *slog.Logger
+	by   call
+	file string // "" if there is none
+	text []byte // of the file, as it was taken over last
+	node configurable
+	// plan has the limits that were taken over last, and the other settings as they are in force.
+	plan *plan
 
 	successful, at prometheus.Gauge
 	reloads        *prometheus.CounterVec
 }
 
-func newReloader(args, environ []string, o *options, p *plan) *reloader {
+func newReloader(by call, o *options, p *plan) *reloader {
 	r := &reloader{
-		args: args, environ: environ, file: o.file, text: o.text,
-		settings: p.settings, limits: p.node.Limits, log: p.log,
+		by: by, file: o.file, text: o.text, plan: p,
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "ratelimiter_config_last_reload_successful", Help: "1 if the node took over the configuration that it last read, 0 while older limits go on.",
 		}),
@@ -85,25 +83,25 @@ func (r *reloader) watch(ctx context.Context) <-chan struct{} {
 // nothing, and the last good limits go on.
 func (r *reloader) reload(why string) {
 	if r.file == "" {
-		r.log.Warn("nothing to reload: there is no -config file, and flags and environment do not change; PUT /v1/limits/NAME changes limits")
+		r.plan.log.Warn("nothing to reload: there is no -config file, and flags and environment do not change; PUT /v1/limits/NAME changes limits")
 		return
 	}
 	changed, err := r.take()
 	if err != nil {
 		r.successful.Set(0)
 		r.reloads.WithLabelValues("failure").Inc()
-		r.log.Error("configuration not reloaded: the last good one goes on", "why", why, "file", r.file, "error", oneLine(err))
+		r.plan.log.Error("configuration not reloaded: the last good one goes on", "why", why, "file", r.file, "error", oneLine(err))
 		return
 	}
 	r.successful.Set(1)
 	r.at.SetToCurrentTime()
 	r.reloads.WithLabelValues("success").Inc()
-	r.log.Info("configuration reloaded", "why", why, "file", r.file, "limits_changed", strings.Join(changed, ","))
+	r.plan.log.Info("configuration reloaded", "why", why, "file", r.file, "limits_changed", strings.Join(changed, ","))
 }
 
 // take gives the node the limits of the settings, and returns the names of those that changed.
 func (r *reloader) take() (changed []string, err error) {
-	o, err := parse(r.args, r.environ)
+	o, err := parse(r.by)
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +120,10 @@ func (r *reloader) take() (changed []string, err error) {
 		return nil, err
 	}
 	limits := p.node.Limits
-	names := maps.Clone(r.limits)
+	names := maps.Clone(r.plan.node.Limits)
 	maps.Copy(names, limits)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		was, had := r.limits[name]
+		was, had := r.plan.node.Limits[name]
 		is, has := limits[name]
 		if had != has || !reflect.DeepEqual(was, is) {
 			changed = append(changed, name)
@@ -136,13 +134,14 @@ func (r *reloader) take() (changed []string, err error) {
 		if _, err := r.node.Configure(limits); err != nil {
 			return nil, err
 		}
-		p.log = r.log
+		r.plan.node.ConfiguredAt = modified(r.file)
+		p.log = r.plan.log
 		p.warnOfDoubts(limits)
 	}
-	r.limits = limits
+	r.plan.node.Limits, r.text = limits, o.text
 	r.warnOfShadowed(r.node.Stats(), changed)
 	if others := r.others(&o.settings); len(others) > 0 {
-		r.log.Warn("settings changed that need a restart", "settings", strings.Join(others, ","))
+		r.plan.log.Warn("settings changed that need a restart", "settings", strings.Join(others, ","))
 	}
 	return changed, nil
 }
@@ -155,10 +154,10 @@ func (r *reloader) warnOfShadowed(s node.Stats, changed []string) {
 			continue
 		}
 		holds, file := limit.Change(&l.Policy, nil)
-		if p, has := r.limits[l.Name]; has {
+		if p, has := r.plan.node.Limits[l.Name]; has {
 			holds, file = limit.Change(&l.Policy, &p)
 		}
-		r.log.Warn("the file's change of this limit is not in force: what somebody set by PUT holds until DELETE /v1/limits/"+l.Name, "limit", l.Name, "in_force", holds, "since", l.Revision.UTC(), "file", file)
+		r.plan.log.Warn("the file's change of this limit is not in force: what somebody set by PUT holds until DELETE /v1/limits/"+l.Name, "limit", l.Name, "in_force", holds, "since", l.Revision.UTC(), "file", file)
 	}
 }
 
@@ -169,7 +168,7 @@ var ofDefault = []string{"limit", "window", "burst", "max_overshoot"}
 func (r *reloader) others(s *config.Settings) []string {
 	var out []string
 	now := s.All()
-	for i, was := range r.settings.All() {
+	for i, was := range r.plan.settings.All() {
 		if was.Text() != now[i].Text() && !slices.Contains(ofDefault, was.Key) {
 			out = append(out, was.Key)
 		}

@@ -23,8 +23,8 @@ func (c *told) Stats() node.Stats { return node.Stats{} }
 
 func TestAReloadSaysOnlyWhatIsNewAndRight(t *testing.T) {
 	path := write(t, "c.yaml", "limit: 10\n")
-	args := []string{"-config", path}
-	o, err := parse(args, nil)
+	by := call{args: []string{"-config", path}}
+	o, err := parse(by)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestAReloadSaysOnlyWhatIsNewAndRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	var c told
-	r := newReloader(args, nil, &o, p)
+	r := newReloader(by, &o, p)
 	r.node = &c
 	if changed, err := r.take(); err != nil || len(changed) > 0 || len(c) > 0 {
 		t.Errorf("without a change: %v, %v, told %d times", changed, err, len(c))
@@ -57,7 +57,7 @@ func TestAReloadSaysOnlyWhatIsNewAndRight(t *testing.T) {
 		t.Errorf("a change: %v, %v, told %d times", changed, err, len(c))
 	}
 	var told bytes.Buffer
-	r.log = slog.New(slog.NewTextHandler(&told, nil))
+	r.plan.log = slog.New(slog.NewTextHandler(&told, nil))
 	doubtful := "limit: 20\nlimits: {x: {limit: 1, window: 1, overrides: [{client: 010.0.0.1, limit: 2}]}}\n"
 	if err := os.WriteFile(path, []byte(doubtful), 0o600); err != nil {
 		t.Fatal(err)

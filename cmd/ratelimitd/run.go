@@ -11,8 +11,8 @@ import (
 
 // run is the whole program: it serves until ctx is done, and then stops in order. An
 // error that the operator can set right is a usageError.
-func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	o, err := parse(args, environ)
+func run(ctx context.Context, by call, stdout, stderr io.Writer) error {
+	o, err := parse(by)
 	switch {
 	case err != nil:
 		return err
@@ -48,12 +48,5 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return p.compare(ctx, o.against, stdout)
 	}
 	p.node.ConfiguredAt = modified(o.file)
-	reloads := func(p *plan) *reloader { return newReloader(args, environ, &o, p) }
-	return serveOn(ctx, p, reloads, func() (*plan, error) {
-		p, err := newPlan(&o.settings, log)
-		if err == nil {
-			p.node.ConfiguredAt = modified(o.file)
-		}
-		return p, err
-	})
+	return serveOn(ctx, p, newReloader(by, &o, p))
 }

@@ -88,6 +88,8 @@ func (p *plan) warnOfReaders() {
 		{"nats_creds", s.NATSCreds},
 		{"nats_nkey", s.NATSNkey},
 		{"nats_tls_key", s.NATSTLSKey},
+		{"grpc_tls_key", s.GRPCTLSKey},
+		{"xds_tls_key", s.XDS.TLSKey},
 	} {
 		if secret.path == "" {
 			continue

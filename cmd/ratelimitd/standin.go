@@ -1,12 +1,12 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
@@ -19,11 +19,22 @@ const standInName = "ratelimit"
 // standsIn reports whether the program was called by that name.
 func standsIn(arg string) bool { return filepath.Base(arg) == standInName }
 
-// foreign are the variables of envoyproxy/ratelimit, and what they come to as settings.
+// foreign are the variables of envoyproxy/ratelimit, and what they come to as settings. The
+// variables of its Redis mean nothing here.
 type foreign struct {
-	env    map[string]string
-	out    []string
-	faults []error
+	env      map[string]string
+	out      []assignment
+	faults   []error
+	warnings []string
+}
+
+func newForeign(environ []string) *foreign {
+	f := &foreign{env: map[string]string{}}
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		f.env[name] = value
+	}
+	return f
 }
 
 // get is a variable's value, or its default there.
@@ -44,47 +55,49 @@ func (f *foreign) is(name string) bool {
 	return value
 }
 
-// set gives a setting a value, unless its own variable is set.
-func (f *foreign) set(key, value string) {
-	name := config.EnvPrefix + strings.ToUpper(key)
-	if value != "" && f.env[name] == "" {
-		f.out = append(f.out, name+"="+value)
+// set gives a setting the value that a variable comes to.
+func (f *foreign) set(key, value, variable string) {
+	if value != "" {
+		f.out = append(f.out, assignment{key, value, "environment " + variable})
 	}
 }
+
+// copy gives a setting the value of a variable.
+func (f *foreign) copy(key, variable string) { f.set(key, f.get(variable, ""), variable) }
 
 func (f *foreign) setIf(key, variable string) {
 	if f.is(variable) {
-		f.set(key, "true")
+		f.set(key, "true", variable)
 	}
 }
 
-// translate adds to the environment our settings for the variables of envoyproxy/ratelimit.
-// Our own variables go before them. Those of its Redis mean nothing here.
-func translate(environ []string) ([]string, error) {
-	f := &foreign{env: map[string]string{}}
-	for _, e := range environ {
-		name, value, _ := strings.Cut(e, "=")
-		f.env[name] = value
-	}
-	f.set("http", net.JoinHostPort(f.get("HOST", "0.0.0.0"), f.get("PORT", "8080")))
-	f.set("admin", net.JoinHostPort(f.get("DEBUG_HOST", "127.0.0.1"), f.get("DEBUG_PORT", "6070")))
+// settings are our settings for the variables, but for those of rules. Our file, our variables and
+// flags go before them.
+func (f *foreign) settings() []assignment {
+	f.set("http", net.JoinHostPort(f.get("HOST", "0.0.0.0"), f.get("PORT", "8080")), "PORT")
+	f.set("admin", net.JoinHostPort(f.get("DEBUG_HOST", "127.0.0.1"), f.get("DEBUG_PORT", "6070")), "DEBUG_PORT")
 	if path := f.get("GRPC_UDS", ""); path != "" {
-		f.set("grpc", unixPrefix+path)
+		f.set("grpc", unixPrefix+path, "GRPC_UDS")
 	} else {
-		f.set("grpc", net.JoinHostPort(f.get("GRPC_HOST", "0.0.0.0"), f.get("GRPC_PORT", "8081")))
+		f.set("grpc", net.JoinHostPort(f.get("GRPC_HOST", "0.0.0.0"), f.get("GRPC_PORT", "8081")), "GRPC_PORT")
 	}
-	f.set("grpc_max_connection_age", f.get("GRPC_MAX_CONNECTION_AGE", ""))
+	age := f.get("GRPC_MAX_CONNECTION_AGE", "")
+	if d, err := time.ParseDuration(age); err == nil && d > config.MaxAge {
+		age = config.MaxAge.String()
+	}
+	f.set("grpc_max_connection_age", age, "GRPC_MAX_CONNECTION_AGE")
 	if f.is("GRPC_SERVER_USE_TLS") {
-		f.set("grpc_tls_cert", f.get("GRPC_SERVER_TLS_CERT", ""))
-		f.set("grpc_tls_key", f.get("GRPC_SERVER_TLS_KEY", ""))
-		f.set("grpc_tls_client_ca", f.get("GRPC_CLIENT_TLS_CACERT", ""))
-		f.set("grpc_tls_client_name", f.get("GRPC_CLIENT_TLS_SAN", ""))
+		f.copy("grpc_tls_cert", "GRPC_SERVER_TLS_CERT")
+		f.copy("grpc_tls_key", "GRPC_SERVER_TLS_KEY")
+		if f.env["GRPC_CLIENT_TLS_CACERT"] != "" { // without it, nobody looks at the name there either
+			f.copy("grpc_tls_client_ca", "GRPC_CLIENT_TLS_CACERT")
+			f.copy("grpc_tls_client_name", "GRPC_CLIENT_TLS_SAN")
+		}
 	}
 	f.log()
-	f.rules()
 	if f.is("USE_PROMETHEUS") {
-		f.set("metrics", f.get("PROMETHEUS_ADDR", ":9090"))
-		f.set("envoy_stats", "true")
+		f.set("metrics", f.get("PROMETHEUS_ADDR", ":9090"), "PROMETHEUS_ADDR")
+		f.set("envoy_stats", "true", "USE_PROMETHEUS")
 		if path := f.get("PROMETHEUS_PATH", "/metrics"); path != "/metrics" {
 			f.faults = append(f.faults, usagef("environment PROMETHEUS_PATH: %q: must be /metrics, where this service has its metrics", path))
 		}
@@ -92,67 +105,64 @@ func translate(environ []string) ([]string, error) {
 	if f.is("LIMIT_RESPONSE_HEADERS_ENABLED") {
 		f.set("envoy_legacy_headers", strings.Join([]string{
 			f.get("LIMIT_LIMIT_HEADER", "RateLimit-Limit"), f.get("LIMIT_REMAINING_HEADER", "RateLimit-Remaining"), f.get("LIMIT_RESET_HEADER", "RateLimit-Reset"),
-		}, ","))
+		}, ","), "LIMIT_RESPONSE_HEADERS_ENABLED")
 	}
 	f.setIf("envoy_shadow", "SHADOW_MODE")
 	f.setIf("envoy_quota", "QUOTA_MODE")
 	f.setIf("envoy_metadata", "RESPONSE_DYNAMIC_METADATA")
 	f.setIf("envoy_merge_domains", "MERGE_DOMAIN_CONFIG")
-	return append(environ, f.out...), errors.Join(f.faults...)
+	if f.env["USE_STATSD"] != "" && f.is("USE_STATSD") {
+		f.warnings = append(f.warnings, "environment USE_STATSD: nothing is sent to statsd: USE_PROMETHEUS=true serves the same numbers")
+	}
+	return f.out
 }
 
 // log translates the log's settings. Levels that we lack become the nearest.
 func (f *foreign) log() {
-	f.set("log_format", strings.ToLower(f.get("LOG_FORMAT", "")))
-	switch level := strings.ToLower(f.get("LOG_LEVEL", "")); level {
+	f.set("log_format", strings.ToLower(f.get("LOG_FORMAT", "")), "LOG_FORMAT")
+	level := strings.ToLower(f.get("LOG_LEVEL", ""))
+	switch level {
 	case "trace":
-		f.set("log_level", "debug")
+		level = "debug"
 	case "warning":
-		f.set("log_level", "warn")
+		level = "warn"
 	case "fatal", "panic":
-		f.set("log_level", "error")
-	default:
-		f.set("log_level", level)
+		level = "error"
 	}
+	f.set("log_level", level, "LOG_LEVEL")
 }
 
-// rules translates where the rules come from.
-func (f *foreign) rules() {
+// rules are the settings that say where the rules come from, for want of a source of our own. Our
+// further settings of such a source go before them.
+func (f *foreign) rules(s *config.Settings) []assignment {
+	f.out = nil
 	switch from := f.get("CONFIG_TYPE", "FILE"); from {
 	case "FILE":
 		f.set("envoy_config", filepath.Join(
-			f.get("RUNTIME_ROOT", "/srv/runtime_data/current"), f.get("RUNTIME_SUBDIRECTORY", ""), f.get("RUNTIME_APPDIRECTORY", "config")))
-		return
+			f.get("RUNTIME_ROOT", "/srv/runtime_data/current"), f.get("RUNTIME_SUBDIRECTORY", ""), f.get("RUNTIME_APPDIRECTORY", "config")), "RUNTIME_ROOT")
 	case "GRPC_XDS_SOTW":
+		f.controlPlane()
 	default:
 		f.faults = append(f.faults, usagef("environment CONFIG_TYPE: %q: must be FILE or GRPC_XDS_SOTW", from))
-		return
 	}
-	const p = "CONFIG_GRPC_XDS_"
-	f.set("xds_server", f.get(p+"SERVER_URL", "localhost:18000"))
-	f.set("xds_node_id", f.get(p+"NODE_ID", ""))
-	f.set("xds_node_metadata", f.get(p+"NODE_METADATA", ""))
-	f.set("xds_headers", strings.ReplaceAll(f.get(p+"CLIENT_ADDITIONAL_HEADERS", ""), ":", "=")) // it divides them by colons
-	if f.is(p + "SERVER_USE_TLS") {
-		f.set("xds_tls", "true")
-		f.set("xds_tls_cert", f.get(p+"CLIENT_TLS_CERT", ""))
-		f.set("xds_tls_key", f.get(p+"CLIENT_TLS_KEY", ""))
-		f.set("xds_tls_ca", f.get(p+"SERVER_TLS_CACERT", ""))
-		f.set("xds_tls_name", f.get(p+"SERVER_TLS_SAN", ""))
-	}
-	if f.is("FORCE_START_WITHOUT_INITIAL_CONFIG") && !f.is("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED") {
-		f.set("xds_optional", "true")
-	}
+	return slices.DeleteFunc(f.out, func(a assignment) bool { return s.Origin(a.key) != "" })
 }
 
-// environment is the process's environment as settings are read from it.
-func environment(arg string, environ []string) ([]string, error) {
-	if !standsIn(arg) {
-		return environ, nil
+// controlPlane translates whose rules are followed, and how.
+func (f *foreign) controlPlane() {
+	const p = "CONFIG_GRPC_XDS_"
+	f.set("xds_server", f.get(p+"SERVER_URL", "localhost:18000"), p+"SERVER_URL")
+	f.copy("xds_node_id", p+"NODE_ID")
+	f.copy("xds_node_metadata", p+"NODE_METADATA")
+	f.set("xds_headers", strings.ReplaceAll(f.get(p+"CLIENT_ADDITIONAL_HEADERS", ""), ":", "="), p+"CLIENT_ADDITIONAL_HEADERS") // it divides them by colons
+	if f.is(p + "SERVER_USE_TLS") {
+		f.set("xds_tls", "true", p+"SERVER_USE_TLS")
+		f.copy("xds_tls_cert", p+"CLIENT_TLS_CERT")
+		f.copy("xds_tls_key", p+"CLIENT_TLS_KEY")
+		f.copy("xds_tls_ca", p+"SERVER_TLS_CACERT")
+		f.copy("xds_tls_name", p+"SERVER_TLS_SAN")
 	}
-	all, err := translate(environ)
-	if err != nil {
-		return nil, fmt.Errorf("as %s: %w", standInName, err)
+	if f.is("FORCE_START_WITHOUT_INITIAL_CONFIG") && !f.is("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED") {
+		f.set("xds_optional", "true", "FORCE_START_WITHOUT_INITIAL_CONFIG")
 	}
-	return all, nil
 }

@@ -15,14 +15,18 @@ import (
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
 
-// ours are the settings in an environment, sorted.
-func ours(environ []string) []string {
+// ours are the settings that differ from the defaults, as variables of ours would have them, sorted.
+func ours(s *config.Settings) []string {
 	var all []string
-	for _, e := range environ {
-		if rest, ok := strings.CutPrefix(e, "RATELIMITD_"); ok {
-			all = append(all, rest)
+	defaults := config.Default()
+	was := defaults.All()
+	for i, set := range s.All() {
+		if set.Text() != was[i].Text() {
+			all = append(all, strings.TrimPrefix(set.Env(), "RATELIMITD_")+"="+set.Text())
 		}
 	}
 	slices.Sort(all)
@@ -43,7 +47,7 @@ func TestEnvoyGatewaysEnvironmentIsUnderstood(t *testing.T) {
 			"RATELIMITD_NATS_ROUTES=nats://peers:6222",
 		}, []string{
 			"ADMIN=127.0.0.1:6070", "ENVOY_STATS=true", "GRPC=0.0.0.0:8081", "GRPC_TLS_CERT=/certs/tls.crt", "GRPC_TLS_KEY=/certs/tls.key", "HTTP=0.0.0.0:8080",
-			"LOG_LEVEL=info", "METRICS=:19001", "NATS_ROUTES=nats://peers:6222", "XDS_NODE_ID=envoy-ratelimit", "XDS_OPTIONAL=true", "XDS_SERVER=envoy-gateway:18001", "XDS_TLS=true",
+			"METRICS=:19001", "NATS_ROUTES=nats://peers:6222", "XDS_NODE_ID=envoy-ratelimit", "XDS_OPTIONAL=true", "XDS_SERVER=envoy-gateway:18001", "XDS_TLS=true",
 			"XDS_TLS_CA=/certs/ca.crt", "XDS_TLS_CERT=/certs/tls.crt", "XDS_TLS_KEY=/certs/tls.key",
 		}},
 		"everything else": {[]string{
@@ -54,31 +58,66 @@ func TestEnvoyGatewaysEnvironmentIsUnderstood(t *testing.T) {
 			"FORCE_START_WITHOUT_INITIAL_CONFIG=true", "HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED=true", "RATELIMITD_HTTP=:9",
 		}, []string{
 			"ADMIN=127.0.0.2:3", "ENVOY_LEGACY_HEADERS=RateLimit-Limit,RateLimit-Remaining,X-T", "ENVOY_MERGE_DOMAINS=true", "ENVOY_METADATA=true", "ENVOY_QUOTA=true",
-			"ENVOY_SHADOW=true", "GRPC=unix:/run/rl.sock", "GRPC_MAX_CONNECTION_AGE=1h", "GRPC_TLS_CERT=/c", "GRPC_TLS_CLIENT_CA=/ca", "GRPC_TLS_CLIENT_NAME=envoy",
+			"ENVOY_SHADOW=true", "GRPC=unix:/run/rl.sock", "GRPC_MAX_CONNECTION_AGE=1h0m0s", "GRPC_TLS_CERT=/c", "GRPC_TLS_CLIENT_CA=/ca", "GRPC_TLS_CLIENT_NAME=envoy",
 			"GRPC_TLS_KEY=/k", "HTTP=:9", "LOG_FORMAT=json", "LOG_LEVEL=warn", "XDS_HEADERS=x=1,y=2", "XDS_NODE_METADATA=a=b", "XDS_SERVER=localhost:18000",
 		}},
 	} {
-		got, err := environment("/bin/ratelimit", c.env)
-		if err != nil || !slices.Equal(ours(got), c.want) {
-			t.Errorf("%s: %v\ngot  %q\nwant %q", name, err, ours(got), c.want)
-		}
-		o, err := parse(nil, got)
-		if err != nil || len(o.warnings) > 0 {
-			t.Errorf("%s: %v, %v", name, err, o.warnings)
+		o, err := parse(call{name: "/bin/ratelimit", environ: c.env})
+		if got := ours(&o.settings); err != nil || len(o.warnings) > 0 || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, %v\ngot  %q\nwant %q", name, err, o.warnings, got, c.want)
 		}
 	}
-	if got, err := environment("/bin/ratelimitd", []string{"PORT=1"}); err != nil || len(ours(got)) > 0 {
-		t.Errorf("under its own name it heeds %q, %v", ours(got), err)
+	if o, err := parse(call{name: "/bin/ratelimitd", environ: []string{"PORT=1"}}); err != nil || len(ours(&o.settings)) > 0 {
+		t.Errorf("under its own name it heeds %q, %v", ours(&o.settings), err)
+	}
+}
+
+// Our own file, variables and flags go before the variables of another service, and before the
+// defaults of those that nobody set.
+func TestOurOwnSettingsGoBeforeAnothersVariables(t *testing.T) {
+	file := write(t, "c.yaml", "http: 127.0.0.1:1\ngrpc: 127.0.0.1:2\nlog_level: warn\n")
+	xds := write(t, "x.yaml", "xds_server: mine:1\nxds_node_id: me\n")
+	for name, c := range map[string]struct{ args, env, want []string }{
+		"a file": {[]string{"-config", file, "-grpc", "127.0.0.1:3"}, []string{"PORT=9", "GRPC_PORT=9", "LOG_LEVEL=debug", "RATELIMITD_ADMIN=127.0.0.1:4"}, []string{
+			"ADMIN=127.0.0.1:4", "ENVOY_CONFIG=/srv/runtime_data/current/config", "GRPC=127.0.0.1:3", "HTTP=127.0.0.1:1", "LOG_LEVEL=warn",
+		}},
+		"rules by a flag":     {[]string{"-xds-server", "mine:1"}, []string{"CONFIG_TYPE=FILE", "RUNTIME_ROOT=/x"}, []string{"XDS_SERVER=mine:1"}},
+		"rules by a variable": {nil, []string{"CONFIG_TYPE=GRPC_XDS_SOTW", "CONFIG_GRPC_XDS_SERVER_USE_TLS=true", "RATELIMITD_ENVOY_CONFIG=/mine"}, []string{"ENVOY_CONFIG=/mine"}},
+		"rules by a file":     {[]string{"-config", xds}, nil, []string{"XDS_NODE_ID=me", "XDS_SERVER=mine:1"}},
+		"a part of what rules need": {[]string{"-xds-node-id", "me"}, []string{"CONFIG_TYPE=GRPC_XDS_SOTW", "CONFIG_GRPC_XDS_SERVER_URL=theirs:1", "CONFIG_GRPC_XDS_NODE_ID=them"}, []string{
+			"XDS_NODE_ID=me", "XDS_SERVER=theirs:1",
+		}},
+		"a long age": {[]string{"-xds-server", "mine:1"}, []string{"GRPC_MAX_CONNECTION_AGE=8760h"}, []string{"GRPC_MAX_CONNECTION_AGE=720h0m0s", "XDS_SERVER=mine:1"}},
+		"a name nobody vouches for": {[]string{"-xds-server", "mine:1"}, []string{"GRPC_SERVER_USE_TLS=true", "GRPC_SERVER_TLS_CERT=/c", "GRPC_SERVER_TLS_KEY=/k", "GRPC_CLIENT_TLS_SAN=envoy"}, []string{
+			"GRPC_TLS_CERT=/c", "GRPC_TLS_KEY=/k", "XDS_SERVER=mine:1",
+		}},
+	} {
+		o, err := parse(call{name: "ratelimit", args: c.args, environ: c.env})
+		got := slices.DeleteFunc(ours(&o.settings), func(text string) bool {
+			return !slices.Contains(c.want, text) && (text == "HTTP=0.0.0.0:8080" || text == "GRPC=0.0.0.0:8081" || text == "ADMIN=127.0.0.1:6070")
+		})
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v\ngot  %q\nwant %q", name, err, got, c.want)
+		}
+	}
+}
+
+func TestWhatCannotStandInForStatsdSaysSo(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "false": 0, "true": 1} {
+		o, err := parse(call{name: "ratelimit", environ: []string{"USE_STATSD=" + text}})
+		if err != nil || len(o.warnings) != want || want > 0 && !strings.Contains(o.warnings[0], "USE_PROMETHEUS=true") {
+			t.Errorf("%q: %v, %q", text, err, o.warnings)
+		}
 	}
 }
 
 func TestFaultyVariablesOfAnotherServiceAreNamed(t *testing.T) {
-	_, err := environment("ratelimit", []string{"SHADOW_MODE=maybe", "CONFIG_TYPE=REDIS", "USE_PROMETHEUS=true", "PROMETHEUS_PATH=/m"})
+	_, err := parse(call{name: "ratelimit", environ: []string{"SHADOW_MODE=maybe", "CONFIG_TYPE=REDIS", "USE_PROMETHEUS=true", "PROMETHEUS_PATH=/m", "GRPC_MAX_CONNECTION_AGE=old"}})
 	usage := usageError{}
 	if !errors.As(err, &usage) {
 		t.Fatalf("got %v", err)
 	}
-	for _, part := range []string{`SHADOW_MODE: "maybe"`, `CONFIG_TYPE: "REDIS"`, `PROMETHEUS_PATH: "/m"`} {
+	for _, part := range []string{`SHADOW_MODE: "maybe"`, `CONFIG_TYPE: "REDIS"`, `PROMETHEUS_PATH: "/m"`, `environment GRPC_MAX_CONNECTION_AGE`} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%s is not in %v", part, err)
 		}

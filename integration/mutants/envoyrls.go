@@ -24,6 +24,28 @@ var envoyrlsMistakes = []mistake{
 	{name: "charge what is replaced", edits: []edit{
 		{"node/envoyrls/work.go", "					w.parts[j].how = free\n", "					_ = j\n"},
 	}},
+	{name: "refuse the same rules as fast as they come", edits: []edit{
+		{"node/envoyrls/xds/client.go", "		wait = last.wait\n", ""},
+	}},
+	{name: "count a client's long value as a rule of its own", edits: []edit{
+		{"node/envoyrls/stats.go", "len(name) > longestStat", "len(name) > longestStat<<20"},
+	}},
+	{name: "wait for each descriptor that gives back", edits: []edit{
+		{"node/envoyrls/decide.go", "	ctx, cancel := w.waiting(ctx)\n	defer cancel()\n", ""},
+		{"node/envoyrls/decide.go", "func (p *part) giveBack(ctx context.Context, s *Service) error {\n", "func (p *part) giveBack(ctx context.Context, s *Service) error {\n	ctx, cancel := (&work{parts: []part{*p}}).waiting(ctx)\n	defer cancel()\n"},
+	}},
+	{name: "let many descriptors of one bucket pass if one of them would", edits: []edit{
+		{"node/envoyrls/decide.go", "q.Cost, q.Peek = needs[b], true", "q.Peek = true"},
+	}},
+	{name: "let one domain use up the room for all policies", edits: []edit{
+		{"node/envoyrls/decide.go", "node.Request{Origin: p.domain, ", "node.Request{"},
+	}},
+	{name: "freeze rules in silence when their directory cannot be read", edits: []edit{
+		{"node/config/dir.go", "if last = look; !stable || look == told {", "if last = look; !stable || look == told || err != nil {"},
+	}},
+	{name: "start again with the rules of the first start", edits: []edit{
+		{"cmd/ratelimitd/envoy.go", "		e.rules = e.service.Rules()\n", "		_ = e.service.Rules()\n"},
+	}},
 	{name: "give units back over HTTP to whoever asks", edits: []edit{
 		{"node/envoyrls/http.go", "		if why != \"\" {\n", "		if why != \"\" && refuse == nil {\n"},
 	}},

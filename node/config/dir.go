@@ -72,33 +72,54 @@ func ReadDir(dir string) ([]File, error) {
 // WatchDir calls changed whenever the files of a directory have new content, until ctx is
 // done. files are those that the caller has. every is how often WatchDir reads them; 0 means
 // DefaultPoll. Like Watch, it takes a content as whole once two looks in a row find the same.
-// A directory that cannot be read, is empty or has an empty file is no change.
-func WatchDir(ctx context.Context, dir string, files []File, every time.Duration, changed func(files []File)) {
+//
+// A directory that cannot be read, is empty or has an empty file is no change, since somebody may
+// be writing it. If two looks in a row find the same fault, WatchDir calls changed once with the
+// fault, and without files.
+func WatchDir(ctx context.Context, dir string, files []File, every time.Duration, changed func(files []File, err error)) {
 	if every <= 0 {
 		every = DefaultPoll
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	told, last := sumOf(files), sumOf(files)
+	told := dirLook{sum: sumOf(files)}
+	last := told
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now, err := ReadDir(dir)
-		if err != nil || slices.ContainsFunc(now, func(f File) bool { return len(f.Text) == 0 }) {
-			last = [sha256.Size]byte{}
+		now, err := readWhole(dir)
+		look := dirLook{sum: sumOf(now)}
+		if err != nil {
+			look = dirLook{fault: err.Error()}
+		}
+		stable := look == last
+		if last = look; !stable || look == told {
 			continue
 		}
-		sum := sumOf(now)
-		stable := sum == last
-		if last = sum; !stable || sum == told {
-			continue
-		}
-		told = sum
-		changed(now)
+		told = look
+		changed(now, err)
 	}
+}
+
+// dirLook is one observation of a directory: what is in it, or why that is not known.
+type dirLook struct {
+	sum   [sha256.Size]byte
+	fault string
+}
+
+// readWhole is ReadDir, and refuses empty files.
+func readWhole(dir string) ([]File, error) {
+	files, err := ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(files, func(f File) bool { return len(f.Text) == 0 }); i >= 0 {
+		return nil, fmt.Errorf("%s is empty", files[i].Path)
+	}
+	return files, nil
 }
 
 // sumOf is one hash over the paths and the contents.

@@ -55,25 +55,42 @@ func TestADirectoryWithoutFilesIsAFault(t *testing.T) {
 	}
 }
 
+// put writes a file as a whole, so that nobody sees a part of it.
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	whole := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	write(t, whole, text)
+	if err := os.Rename(whole, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAChangeOfAnyFileOfADirectoryIsTold(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")
-	write(t, a, "1")
+	put(t, a, "1")
 	first, err := config.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	told := make(chan []config.File, 10)
-	go config.WatchDir(ctx, dir, first, time.Millisecond, func(files []config.File) { told <- files })
+	type change struct {
+		files []config.File
+		err   error
+	}
+	told := make(chan change, 10)
+	go config.WatchDir(ctx, dir, first, time.Millisecond, func(files []config.File, err error) { told <- change{files, err} })
 	next := func(what string, want ...string) {
 		t.Helper()
 		select {
-		case files := <-told:
+		case c := <-told:
+			if c.err != nil {
+				c.files = []config.File{{Text: []byte(c.err.Error())}}
+			}
 			var got []string
-			for _, f := range files {
-				got = append(got, string(f.Text))
+			for _, f := range c.files {
+				got = append(got, strings.ReplaceAll(string(f.Text), dir, "DIR"))
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: got %q, want %q", what, got, want)
@@ -82,18 +99,36 @@ func TestAChangeOfAnyFileOfADirectoryIsTold(t *testing.T) {
 			t.Fatalf("%s is not told", what)
 		}
 	}
-	write(t, b, "2")
+	put(t, b, "2")
 	next("a new file", "1", "2")
-	write(t, b, "3")
+	put(t, b, "3")
 	next("a new content", "1", "3")
 	if err := os.Rename(b, a); err != nil {
 		t.Fatal(err)
 	}
 	next("a file that goes", "3")
-	write(t, b, "") // as a file is that is being written
-	write(t, a, "4")
-	write(t, b, "5")
-	next("the end of writing", "4", "5")
+	put(t, b, "")
+	next("a file that stays empty", "DIR/b.yaml is empty")
+	put(t, b, "5")
+	next("its end", "3", "5")
+	link := filepath.Join(dir, ".link")
+	if err := os.Symlink(filepath.Join(dir, "nothing"), link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(link, a); err != nil {
+		t.Fatal(err)
+	}
+	next("a link to nothing", "open DIR/a.yaml: no such file or directory")
+	if err := os.Rename(dir, dir+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	next("a directory that goes", "lstat DIR: no such file or directory")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	next("a directory without files", "DIR has no files")
+	put(t, b, "5")
+	next("the same as before the fault", "5")
 }
 
 func TestPairs(t *testing.T) {

@@ -205,3 +205,16 @@ descriptors:
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
+
+// Clients' values make up names. Long ones cost memory here, and in whatever scrapes.
+func TestLongNamesAreCountedAsOne(t *testing.T) {
+	s := envoyrls.New(envoyrls.Config{Node: openNode(t), Stats: true, Rules: read(t, "domain: d\ndescriptors:\n  - {key: path, detailed_metric: true, rate_limit: {unit: hour, requests_per_unit: 10}}\n")})
+	long := strings.Repeat("x", 256-len("d\x00path_"))
+	for _, value := range []string{long, long + "x", long + "y", strings.Repeat("z", 1<<16)} {
+		ask(t, s, request(descriptor("path", value)))
+	}
+	want := []envoyrls.RuleStats{{Rule: envoyrls.OtherRules, Total: 3, Within: 3}, {Domain: "d", Rule: "path_" + long, Total: 1, Within: 1}}
+	if got := s.Stats(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}

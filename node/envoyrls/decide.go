@@ -22,6 +22,8 @@ func (w *work) decide(ctx context.Context, s *Service) error {
 	if err := w.decideTogether(s.cfg.Node); err != nil {
 		return err
 	}
+	ctx, cancel := w.waiting(ctx)
+	defer cancel()
 	for i := range w.parts {
 		p := &w.parts[i]
 		var err error
@@ -55,18 +57,26 @@ func (w *work) decideTogether(n Node) error {
 		p := &w.parts[w.asked[0]]
 		return p.conclude(n.Do(p.request()))
 	case len(w.asked) <= mostTogether:
-		_, err := w.decideSome(n, w.asked, false)
-		return err
+		return w.decideAtOnce(n)
 	}
-	// More than the node can decide at once: look at all, then charge all. Two requests at
-	// one instant can both pass then. What that is too much is a debt.
-	passes := true
-	for from := 0; from < len(w.asked); from += mostTogether {
-		ok, err := w.decideSome(n, w.asked[from:min(from+mostTogether, len(w.asked))], true)
-		if err != nil {
+	// More than the node can decide at once: look at all, then charge all. Several descriptors of
+	// one bucket need room for all of them. Two requests at one instant can still both pass: what
+	// that is too much is a debt.
+	type bucket struct {
+		id   string
+		rule *rule
+	}
+	needs, passes := make(map[bucket]int64, len(w.asked)), true
+	for _, i := range w.asked {
+		p := &w.parts[i]
+		b := bucket{p.id, p.rule}
+		needs[b] += p.cost
+		q := p.request()
+		q.Cost, q.Peek = needs[b], true
+		if err := p.conclude(n.Do(q)); err != nil {
 			return err
 		}
-		passes = passes && ok
+		passes = passes && !p.over
 	}
 	if !passes {
 		return nil
@@ -80,33 +90,31 @@ func (w *work) decideTogether(n Node) error {
 	return nil
 }
 
-// decideSome decides some parts as one request of the node, and reports whether all of them
-// pass. With peek it charges none.
-func (w *work) decideSome(n Node, some []int, peek bool) (passes bool, err error) {
-	first := &w.parts[some[0]]
-	q := first.request()
-	q.Peek = peek
+// decideAtOnce decides the parts as one request of the node.
+func (w *work) decideAtOnce(n Node) error {
+	q := w.parts[w.asked[0]].request()
 	w.checks = w.checks[:0]
-	for _, i := range some[1:] {
+	for _, i := range w.asked[1:] {
 		p := &w.parts[i]
 		w.checks = append(w.checks, node.Check{Client: p.id, Limit: limitName, Cost: p.cost, Policy: &p.rule.policy})
 	}
 	q.Also = w.checks
 	d := n.DoDetailed(q)
-	if len(d.Each) != len(some) {
-		return false, fault(d.Reason, d.Fault)
+	if len(d.Each) != len(w.asked) {
+		return fault(d.Reason, d.Fault)
 	}
-	for k, i := range some {
+	for k, i := range w.asked {
 		if err := w.parts[i].conclude(d.Each[k]); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return d.Allowed, nil
+	return nil
 }
 
-// request is the part as the node is asked for it alone.
+// request is the part as the node is asked for it alone. Domains share out the room for policies, so
+// that one with an override for every request takes it from itself.
 func (p *part) request() node.Request {
-	return node.Request{Client: p.id, Limit: limitName, Cost: p.cost, Policy: &p.rule.policy}
+	return node.Request{Origin: p.domain, Client: p.id, Limit: limitName, Cost: p.cost, Policy: &p.rule.policy}
 }
 
 // look asks for the level. A bucket is OK up to exactly its limit, where the node would admit
@@ -135,20 +143,30 @@ func (p *part) chargeInFull(n Node) error {
 	return p.conclude(c.Decision)
 }
 
-// refundWithin is how long to wait for nodes that are to give back. Raising it holds callers up
-// while a node is away; lowering it answers before distant nodes did, which give back all the
-// same.
+// refundWithin is how long a request waits for nodes that are to give back, however many of its
+// descriptors do. Raising it holds callers up while a node is away; lowering it answers before
+// distant nodes did, which give back all the same.
 const refundWithin = time.Second
 
-// giveBack gives back what was charged before, and tells what is left then.
-func (p *part) giveBack(ctx context.Context, s *Service) error {
+// waiting bounds how long a request that gives back may wait. Others never do.
+func (w *work) waiting(ctx context.Context) (context.Context, context.CancelFunc) {
+	waits := false
+	for i := range w.parts {
+		waits = waits || w.parts[i].how == giveBack
+	}
+	if !waits {
+		return ctx, func() {}
+	}
 	within := refundWithin
 	if deadline, ok := ctx.Deadline(); ok { // the rest is for the answer's way
 		within = min(within, time.Until(deadline)/2)
 	}
-	waiting, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	if _, err := s.cfg.Node.Refund(waiting, p.request()); err != nil {
+	return context.WithTimeout(ctx, within)
+}
+
+// giveBack gives back what was charged before, and tells what is left then.
+func (p *part) giveBack(ctx context.Context, s *Service) error {
+	if _, err := s.cfg.Node.Refund(ctx, p.request()); err != nil {
 		s.cfg.Logger.Warn("units were not given back", "rule", p.rule.label, "error", err)
 		return fault(node.ReasonOK, err)
 	}

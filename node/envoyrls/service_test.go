@@ -205,6 +205,72 @@ func TestWhatCannotBeGivenBackIsAnError(t *testing.T) {
 	}
 }
 
+// distant is a node whose peers do not answer: each refund waits until its caller gives up.
+type distant struct {
+	*node.Node
+	deadlines *[]time.Time
+}
+
+func (d distant) Refund(ctx context.Context, _ node.Request) (node.Refund, error) {
+	deadline, _ := ctx.Deadline()
+	*d.deadlines = append(*d.deadlines, deadline)
+	return node.Refund{Unconfirmed: 1}, nil
+}
+
+func TestARequestWaitsOnceForAllThatItGivesBack(t *testing.T) {
+	var deadlines []time.Time
+	s := envoyrls.New(envoyrls.Config{Node: distant{openNode(t), &deadlines}, Rules: read(t, users)})
+	var all []*ratelimit.RateLimitDescriptor
+	for _, user := range []string{"a", "b", "c"} {
+		back := descriptor("user", user)
+		back.IsNegativeHits = true
+		all = append(all, back)
+	}
+	ask(t, s, request(all...))
+	if len(deadlines) != 3 || deadlines[0].IsZero() || deadlines[0] != deadlines[1] || deadlines[0] != deadlines[2] {
+		t.Errorf("got %v", deadlines)
+	}
+}
+
+// Requests of more descriptors than the node decides at once charge all or none, too, and need
+// room for all descriptors of one bucket.
+func TestManyDescriptorsAreChargedTogether(t *testing.T) {
+	for name, c := range map[string]struct {
+		buckets, each int // descriptors
+		hits          uint32
+		over          bool
+	}{
+		"17 buckets":                    {17, 1, 10, false},
+		"one bucket 17 times, too much": {1, 17, 1, true},
+		"one bucket 20 times, none":     {1, 20, 1, true},
+		"10 buckets twice":              {10, 2, 5, false},
+		"10 buckets twice, too much":    {10, 2, 6, true},
+		"8 buckets twice, at once":      {8, 2, 6, true},
+	} {
+		s := envoyrls.New(envoyrls.Config{Node: openNode(t), Rules: read(t, users)})
+		var all []*ratelimit.RateLimitDescriptor
+		for range c.each {
+			for i := range c.buckets {
+				all = append(all, descriptor("user", string(rune('a'+i))))
+			}
+		}
+		req := request(all...)
+		req.HitsAddend = c.hits
+		if r := ask(t, s, req); (r.GetOverallCode() == rls.RateLimitResponse_OVER_LIMIT) != c.over {
+			t.Errorf("%s: got %v", name, r.GetOverallCode())
+		}
+		left := uint32(10)
+		if !c.over {
+			left -= uint32(c.each) * c.hits //nolint:gosec // small
+		}
+		for i := range c.buckets {
+			if r := ask(t, s, request(costing(descriptor("user", string(rune('a'+i))), 0))); r.GetStatuses()[0].GetLimitRemaining() != left {
+				t.Errorf("%s: bucket %d has %d left, want %d", name, i, r.GetStatuses()[0].GetLimitRemaining(), left)
+			}
+		}
+	}
+}
+
 func TestTheHitsOfARequestComeBackToo(t *testing.T) {
 	s := envoyrls.New(envoyrls.Config{Node: openNode(t), Rules: read(t, users)})
 	ask(t, s, request(costing(descriptor("user", "a"), 12)))
@@ -330,5 +396,46 @@ func TestManyCallersAtOnce(t *testing.T) {
 	}
 	if total != 10 {
 		t.Errorf("%d passed of a limit of 10", total)
+	}
+}
+
+// brought is a node that notes who asks it.
+type brought struct {
+	*node.Node
+	by map[string]int
+}
+
+func (b brought) Do(r node.Request) node.Decision { b.by[r.Origin]++; return b.Node.Do(r) }
+
+func (b brought) DoDetailed(r node.Request) node.Detail {
+	b.by[r.Origin]++
+	return b.Node.DoDetailed(r)
+}
+
+func (b brought) Charge(r node.Request) node.ChargeDetail { b.by[r.Origin]++; return b.Node.Charge(r) }
+
+func (b brought) Refund(ctx context.Context, r node.Request) (node.Refund, error) {
+	b.by[r.Origin]++
+	return b.Node.Refund(ctx, r)
+}
+
+// Each domain fills its own part of the table of policies, however a descriptor is decided.
+func TestDomainsShareOutTheRoomForPolicies(t *testing.T) {
+	n := brought{openNode(t), map[string]int{}}
+	s := envoyrls.New(envoyrls.Config{Node: n, Rules: read(t, users, "domain: other\n")})
+	back := costing(descriptor("user", "a"), 1)
+	back.IsNegativeHits = true
+	for _, all := range [][]*ratelimit.RateLimitDescriptor{
+		{descriptor("user", "a")}, {descriptor("user", "a"), descriptor("user", "b")}, {costing(descriptor("user", "a"), 0)}, {costing(descriptor("user", "a"), 2)}, {back},
+	} {
+		ask(t, s, request(all...))
+	}
+	own := descriptor("user", "a")
+	own.Limit = &ratelimit.RateLimitDescriptor_RateLimitOverride{RequestsPerUnit: 5, Unit: typev3.RateLimitUnit_HOUR}
+	req := request(own)
+	req.Domain = "other"
+	ask(t, s, req)
+	if domain := request().GetDomain(); len(n.by) != 2 || n.by[domain] < 5 || n.by["other"] != 1 {
+		t.Errorf("got %v", n.by)
 	}
 }

@@ -18,7 +18,11 @@ import (
 // counts more of them as one.
 const mostStats = 10_000
 
-// OtherRules is the rule under which those beyond the cap are counted.
+// longestStat is the longest name of a rule, with its domain, that is counted apart, in bytes. It is
+// as mostStats.
+const longestStat = 256
+
+// OtherRules is the rule under which those beyond the caps are counted.
 const OtherRules = "other"
 
 // nearLimit is from which share of its limit on a rule counts hits as near the limit, as
@@ -65,8 +69,14 @@ func (s *Service) Stats() []RuleStats {
 	return all
 }
 
+// otherRules is the name of OtherRules, which have no domain.
+var otherRules = []byte("\x00" + OtherRules)
+
 // tally is the tally of a name, which nobody keeps.
 func (s *stats) tally(name []byte) *tally {
+	if len(name) > longestStat {
+		name = otherRules
+	}
 	s.mu.RLock()
 	t := s.tallies[string(name)]
 	s.mu.RUnlock()

@@ -22,12 +22,13 @@ type work struct {
 
 // part is one descriptor.
 type part struct {
-	rule *rule // nil if nothing limits it
-	how  how
-	cost int64
-	from int // of its bucket's id in ids
-	to   int
-	id   string
+	rule   *rule // nil if nothing limits it
+	how    how
+	cost   int64
+	from   int // of its bucket's id in ids
+	to     int
+	id     string
+	domain string
 
 	d    node.Decision
 	over bool
@@ -62,7 +63,7 @@ func (w *work) list(s *Service, rules *Rules, req *rls.RateLimitRequest) error {
 	tree := rules.domains[domain]
 	replaces := false
 	for i, d := range req.GetDescriptors() {
-		p := part{from: len(w.ids)}
+		p := part{domain: domain, from: len(w.ids)}
 		var err error
 		switch {
 		case tree == nil:

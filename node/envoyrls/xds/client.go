@@ -38,16 +38,17 @@ type Config struct {
 	// Headers are gRPC metadata of the stream.
 	Headers map[string]string
 	Options envoyrls.Options
-	// Backoff is how long the client waits before its second attempt; it doubles up to
-	// mostBackoff. Default 1 s. Lower asks a control plane that comes back more often.
+	// Backoff is how long the client waits before its second attempt, and before it refuses the
+	// same set again; it doubles up to mostBackoff. Default 1 s. Lower asks a control plane that comes back more often.
 	Backoff time.Duration
 	// Logger gets new rules, rules that were refused, and control planes that are away.
 	// Default: no log.
 	Logger *slog.Logger
 }
 
-// mostBackoff is the longest wait between two attempts. Raising it finds a control plane
-// later; lowering it asks one that is away more often.
+// mostBackoff is the longest wait between two attempts, and before the same set is refused again.
+// Raising it finds a control plane, or its next set, later. Lowering it asks one that is away or
+// wrong more often.
 const mostBackoff = 30 * time.Second
 
 // client follows a control plane. One goroutine uses it.
@@ -55,6 +56,13 @@ type client struct {
 	cfg     Config
 	node    *core.Node
 	version string // of the last good set
+	refused refusal
+}
+
+// refusal is the set that was refused last.
+type refusal struct {
+	version, text string
+	wait          time.Duration // before it is refused again
 }
 
 // Follow takes rules from a control plane until ctx is done. It asks for the state of the
@@ -119,25 +127,48 @@ func (c *client) attend(ctx context.Context) (heard bool, err error) {
 			return heard, err
 		}
 		heard = true
-		req = c.take(answer)
+		var wait time.Duration
+		if req, wait = c.take(answer); wait > 0 {
+			select {
+			case <-ctx.Done():
+				return heard, ctx.Err()
+			case <-time.After(wait):
+			}
+		}
 	}
 }
 
-// take takes over an answer's rules, and makes the request that accepts or refuses them.
-func (c *client) take(answer *discovery.DiscoveryResponse) *discovery.DiscoveryRequest {
+// take takes over an answer's rules, and makes the request that accepts or refuses them. Some
+// control planes answer a refusal with the same set at once, so the request has to wait then.
+func (c *client) take(answer *discovery.DiscoveryResponse) (reply *discovery.DiscoveryRequest, wait time.Duration) {
 	rules, err := read(answer, c.cfg.Options)
-	reply := &discovery.DiscoveryRequest{Node: c.node, TypeUrl: TypeURL, ResponseNonce: answer.GetNonce()}
+	reply = &discovery.DiscoveryRequest{Node: c.node, TypeUrl: TypeURL, ResponseNonce: answer.GetNonce()}
 	if err != nil {
 		c.cfg.Refused()
-		c.cfg.Logger.Error("the control plane's rules are refused: the last good ones go on", "version", answer.GetVersionInfo(), "error", err)
+		wait = c.refuse(answer.GetVersionInfo(), err)
 		reply.ErrorDetail = &rpc.Status{Code: int32(codes.InvalidArgument), Message: err.Error()}
 	} else {
-		c.version = answer.GetVersionInfo()
+		c.version, c.refused = answer.GetVersionInfo(), refusal{}
 		c.cfg.Take(rules)
 		c.cfg.Logger.Info("rules taken from the control plane", "version", c.version, "domains", rules.Domains(), "rules", rules.Len())
 	}
 	reply.VersionInfo = c.version
-	return reply
+	return reply, wait
+}
+
+// refuse notes a set that cannot be read, and returns how long to wait before it is refused. The
+// log hears of it once.
+func (c *client) refuse(version string, err error) (wait time.Duration) {
+	last := c.refused
+	c.refused = refusal{version: version, text: err.Error(), wait: c.cfg.Backoff}
+	if version == last.version && last.text != "" {
+		wait = last.wait
+		c.refused.wait = min(2*wait, mostBackoff)
+	}
+	if version != last.version || c.refused.text != last.text {
+		c.cfg.Logger.Error("the control plane's rules are refused: the last good ones go on", "version", version, "error", err)
+	}
+	return wait
 }
 
 var errType = errors.New("the answer is of another type than " + TypeURL)
