@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -37,6 +38,22 @@ func documented(t *testing.T) string {
 	return block
 }
 
+// generated is what ratelimitctl prints for these nodes.
+func generated(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), program(t, "ratelimitctl"), append([]string{"nats-permissions"}, args...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func TestTheDocumentedPermissionsAreThoseThatAreGenerated(t *testing.T) {
+	if got, want := generated(t, "api-1"), documented(t); got != want {
+		t.Errorf("ratelimitctl prints\n%s\nthe document says\n%s", got, want)
+	}
+}
+
 // guarded is an external server with one user for each node, and the documented
 // permissions.
 type guarded struct {
@@ -46,12 +63,15 @@ type guarded struct {
 
 func newGuarded(t *testing.T) *guarded {
 	t.Helper()
-	var users []string
+	var names []string
 	for i := range mostNodes {
-		users = append(users, strings.ReplaceAll(documented(t), "api-1", fmt.Sprintf("n%d", i)))
+		names = append(names, fmt.Sprintf("n%d", i))
 	}
 	conf := filepath.Join(t.TempDir(), "nats.conf")
-	text := "authorization { users = [\n" + strings.Join(users, "") + "] }\n"
+	text := "authorization { users = [\n" + generated(t, strings.Join(names, ",")) + "] }\n"
+	for _, name := range names {
+		text = strings.ReplaceAll(text, "$NATS_PASSWORD_"+strings.ToUpper(name)+"\n", strconv.Quote("the-secret-of-"+name)+"\n")
+	}
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program is the path of nats-server or ratelimitd.
+// program is the path of nats-server, ratelimitd or ratelimitctl.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	root := moduleRoot(t)
@@ -42,7 +42,7 @@ func program(t *testing.T, name string) string {
 		if programs.folder, programs.err = os.MkdirTemp("", "integration"); programs.err != nil {
 			return
 		}
-		for name, source := range map[string]string{"nats-server": natsServerModule, "ratelimitd": "./cmd/ratelimitd"} {
+		for name, source := range map[string]string{"nats-server": natsServerModule, "ratelimitd": "./cmd/ratelimitd", "ratelimitctl": "./cmd/ratelimitctl"} {
 			//nolint:noctx // it outlives the test that happens to be the first
 			cmd := exec.Command("go", "build", "-o", filepath.Join(programs.folder, name), source)
 			cmd.Dir = root

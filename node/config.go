@@ -154,7 +154,7 @@ func (c Config) withDefaults() (Config, error) {
 		faults = append(faults, &FieldError{Field: field, Value: value, Reason: reason})
 	}
 	if c.Name == "" {
-		c.Name = hostName()
+		c.Name = DefaultName()
 	}
 	if c.Cluster == "" {
 		c.Cluster = "default"
@@ -271,8 +271,8 @@ func validEach(all map[string]Policy) error {
 	return errors.Join(faults...)
 }
 
-// hostName is the host's name as one token.
-func hostName() string {
+// DefaultName is the default of Config.Name: the host's name as one token of a subject.
+func DefaultName() string {
 	host, err := os.Hostname()
 	if err != nil {
 		return "node"

@@ -62,6 +62,11 @@ func commands() []command {
 			[2]string{"-duration 60s -partition 5s+10s:1", "-sweep flush=1ms,20ms,200ms -svg sweep.svg"},
 			simulation,
 		},
+		{
+			"nats-permissions", "NODE[=NKEY],...", "print the users that a NATS server needs for these nodes, for its configuration",
+			[2]string{"api-1,api-2,api-3", "api-1=UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 -o json"},
+			natsPermissions,
+		},
 		{"version", "", "print the version", [2]string{"", "-o json"}, version},
 	}
 }

@@ -103,7 +103,7 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 		return d, err
 	}
 	d.embedded = server
-	n, err := p.open(ctx, via)
+	n, err := p.open(ctx, via.node)
 	if err != nil {
 		return d, err
 	}
@@ -115,7 +115,7 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	d.furnish()
 	p.envoy.follow()
 	d.follower = p.follow(d.served)
-	if d.nats, err = p.openNATSService(via, d.api(false)); err != nil {
+	if d.nats, err = p.openNATSService(via.apps, d.api(false)); err != nil {
 		return d, errors.Join(err, n.Close())
 	}
 	return d, nil

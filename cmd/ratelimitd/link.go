@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,19 +17,24 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/embednats"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // link is the node's way to the others: through an external NATS server, or an embedded one.
 type link struct {
 	url      string // external
 	options  []nats.Option
+	token    string // by which an embedded server of another process knows the node; "" for none
 	embedded embednats.Config
 	peers    bool // the settings name other servers, so peers should be there
 	open     bool // other nodes can connect, whether the settings name them or not
 	key      bool // a cluster key is set
 }
 
-func newLink(s *config.Settings, password string, key []byte) (*link, error) {
+// natsSecrets are what files hold.
+type natsSecrets struct{ password, token string }
+
+func newLink(s *config.Settings, secrets natsSecrets, key []byte, log *slog.Logger) (*link, error) {
 	l := &link{
 		url: s.NATS, key: len(key) > 0, peers: s.NATS != "" || s.NATSRoutes != "",
 		open: s.NATS != "" || s.NATSListen != "" || s.NATSCluster != "",
@@ -37,41 +44,63 @@ func newLink(s *config.Settings, password string, key []byte) (*link, error) {
 			needs(s, "nats_password_file", s.NATSPasswordFile, "nats_user", s.NATSUser))
 	}
 	if s.NATS == "" {
-		err := l.embed(s, password, key)
+		err := l.embed(s, secrets.password, key, log)
 		return l, err
 	}
 	for key, value := range map[string]string{
 		"nats_listen": s.NATSListen, "nats_cluster": s.NATSCluster,
 		"cluster_advertise": s.ClusterAdvertise, "nats_routes": s.NATSRoutes,
+		"cluster_tls_cert": s.ClusterTLSCert, "cluster_tls_key": s.ClusterTLSKey, "cluster_tls_ca": s.ClusterTLSCA,
 	} {
 		if value != "" {
 			return l, at(s, key, "is for the embedded server, and -nats is for an external one: give one of them")
 		}
 	}
-	err := l.dial(s, password)
+	if s.NATSTokenFile == "" && s.NATSCreds == "" && s.NATSNkey == "" {
+		l.token = embednats.NodeToken(nodeSecret(key), cmp.Or(s.Name, node.DefaultName()))
+	}
+	err := l.dial(s, secrets)
 	return l, err
 }
 
+// nodeSecret is that by which embedded servers know nodes.
+func nodeSecret(key []byte) []byte {
+	if len(key) == 0 {
+		key = []byte(deltasync.DefaultClusterKey)
+	}
+	return derive(key, "nats clients that are nodes")
+}
+
+func derive(key []byte, use string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(use))
+	return h.Sum(nil)
+}
+
 // embed makes a link through an embedded server.
-func (l *link) embed(s *config.Settings, password string, key []byte) error {
+func (l *link) embed(s *config.Settings, password string, key []byte, log *slog.Logger) error {
 	var faults []error
 	for key, value := range map[string]string{
-		"nats_creds": s.NATSCreds, "nats_nkey": s.NATSNkey,
-		"nats_tls_ca": s.NATSTLSCA, "nats_tls_cert": s.NATSTLSCert, "nats_tls_key": s.NATSTLSKey,
+		"nats_creds": s.NATSCreds, "nats_nkey": s.NATSNkey, "nats_token_file": s.NATSTokenFile,
 	} {
 		faults = append(faults, needs(s, key, value, "nats", s.NATS))
 	}
-	faults = append(faults, bucketFault(s), needs(s, "nats_user", s.NATSUser, "nats_listen", s.NATSListen),
+	clientTLS, clientFault := listenerTLS(s, log)
+	clusterTLS, clusterFault := meshTLS(s, log)
+	faults = append(faults, clientFault, clusterFault, bucketFault(s), needs(s, "nats_user", s.NATSUser, "nats_listen", s.NATSListen),
 		needs(s, "nats_routes", s.NATSRoutes, "nats_cluster", s.NATSCluster), judgeAdvertised(s))
 	l.embedded = embednats.Config{
 		Name: s.Name, ClientListen: s.NATSListen, User: s.NATSUser, Password: password,
 		ClusterListen: s.NATSCluster, ClusterAdvertise: s.ClusterAdvertise, Routes: split(s.NATSRoutes),
+		ClientTLS: clientTLS, ClusterTLS: clusterTLS, NodeSecret: nodeSecret(key),
+		NodePermissions: func(node string) (publish, subscribe []string) {
+			p := deltasync.PermissionsOf(s.SubjectPrefix, s.Cluster, node)
+			return p.Publish, p.Subscribe
+		},
 	}
 	if len(key) > 0 {
 		// Servers of a mesh can publish as any node, so they have to know the key.
-		h := hmac.New(sha256.New, key)
-		h.Write([]byte("route password"))
-		l.embedded.RoutePassword = hex.EncodeToString(h.Sum(nil))
+		l.embedded.RoutePassword = hex.EncodeToString(derive(key, "route password"))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return err
@@ -117,7 +146,7 @@ func needs(s *config.Settings, key, value, other, otherValue string) error {
 
 // dial makes a link to an external server. It reads the files now, so that the start finds a wrong
 // one, even while the server is away.
-func (l *link) dial(s *config.Settings, password string) error {
+func (l *link) dial(s *config.Settings, secrets natsSecrets) error {
 	faults := []error{bucketFault(s)}
 	if err := (node.NATS{URL: s.NATS}).Validate(); err != nil {
 		faults = append(faults, at(s, "nats", "%w", err))
@@ -147,7 +176,10 @@ func (l *link) dial(s *config.Settings, password string) error {
 		return err // the client would wait for ever on a FIFO
 	}
 	if s.NATSUser != "" {
-		add("nats_user", nats.UserInfo(s.NATSUser, password), nil)
+		add("nats_user", nats.UserInfo(s.NATSUser, secrets.password), nil)
+	}
+	if s.NATSTokenFile != "" {
+		add("nats_token_file", nats.Token(secrets.token), nil)
 	}
 	if s.NATSCreds != "" {
 		add("nats_creds", nats.UserCredentials(s.NATSCreds), nil)
@@ -187,19 +219,29 @@ func try(option nats.Option) error {
 	return nil
 }
 
-// start starts the embedded server, unless the link is external, and returns the node's way to
-// connect. The server is nil for an external one.
-func (l *link) start(log *slog.Logger) (*embednats.Server, node.NATS, error) {
+// ways are how the daemon connects to NATS: as a node, and to answer programs.
+type ways struct{ node, apps node.NATS }
+
+// start starts the embedded server, unless the link is external, and returns the ways to connect.
+// The server is nil for an external one.
+func (l *link) start(log *slog.Logger) (*embednats.Server, ways, error) {
 	if l.url != "" {
-		return nil, node.NATS{URL: l.url, Options: l.options}, nil
+		w := ways{node.NATS{URL: l.url, Options: l.options}, node.NATS{URL: l.url, Options: l.options}}
+		if l.token != "" && !strings.Contains(l.url, "@") { // such a URL has the credentials already
+			w.node.Options = append(slices.Clone(l.options), nats.TokenHandler(func() string { return l.token }))
+		}
+		return nil, w, nil
 	}
 	cfg := l.embedded
 	cfg.Logger = log
 	server, err := embednats.Start(cfg)
 	if err != nil {
-		return nil, node.NATS{}, usageError{err}
+		return nil, ways{}, usageError{err}
 	}
-	return server, node.NATS{URL: embednats.ProcessURL, Options: []nats.Option{server.InProcess()}}, nil
+	return server, ways{
+		node: node.NATS{URL: embednats.ProcessURL, Options: []nats.Option{server.InProcess()}},
+		apps: node.NATS{URL: embednats.ProcessURL, Options: []nats.Option{server.InProcessApp()}},
+	}, nil
 }
 
 // describe puts the link into words for the log, without credentials.

@@ -37,6 +37,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	log = slog.New(p.events.Handler(log.Handler()))
 	p.log = log
 	var faults []error
+	var err error
 	read := func(key, path string) []byte {
 		secret, err := p.secretOf(key, path)
 		faults = append(faults, err)
@@ -45,7 +46,8 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	key := read("cluster_key_file", s.ClusterKeyFile)
 	p.adminToken = string(read("admin_token_file", s.AdminTokenFile))
 	p.apiToken = string(read("api_token_file", s.APITokenFile))
-	faults = append(faults, p.openTLS())
+	p.tls, err = tlsFiles{certs.Files{Cert: s.TLSCert, Key: s.TLSKey, ClientCA: s.TLSClientCA}, "tls_cert", "tls_key", "tls_client_ca"}.open(s, log)
+	faults = append(faults, err)
 	p.warnOfReaders()
 	limits, err := s.Policies()
 	faults = append(faults, err)
@@ -64,7 +66,8 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 		faults = append(faults, at(s, "max_clients", "%d: must be at least 1", s.MaxClients))
 	}
 	password := read("nats_password_file", s.NATSPasswordFile)
-	p.link, err = newLink(s, string(password), key)
+	token := read("nats_token_file", s.NATSTokenFile)
+	p.link, err = newLink(s, natsSecrets{string(password), string(token)}, key, log)
 	p.node.Alone = !p.link.peers && s.Nodes <= 1
 	faults = append(faults, err)
 	p.envoy, err = newEnvoy(p)
@@ -73,29 +76,6 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 		return nil, usageError{err}
 	}
 	return p, nil
-}
-
-// openTLS reads the certificates of the listeners, if there are any.
-func (p *plan) openTLS() (err error) {
-	s := p.settings
-	if s.TLSCert == "" || s.TLSKey == "" {
-		return errors.Join(
-			needs(s, "tls_cert", s.TLSCert, "tls_key", s.TLSKey), needs(s, "tls_key", s.TLSKey, "tls_cert", s.TLSCert),
-			needs(s, "tls_client_ca", s.TLSClientCA, "tls_cert", s.TLSCert),
-		)
-	}
-	p.tls, err = certs.Open(certs.Files{Cert: s.TLSCert, Key: s.TLSKey, ClientCA: s.TLSClientCA}, p.log)
-	if fault, ok := errors.AsType[*certs.Fault](err); ok {
-		key := "tls_cert"
-		switch fault.File {
-		case s.TLSKey:
-			key = "tls_key"
-		case s.TLSClientCA:
-			key = "tls_client_ca"
-		}
-		return at(s, key, "%w", err)
-	}
-	return err
 }
 
 // hosts are the names by which a loopback address may be called.

@@ -58,12 +58,12 @@ func readSecret(path string) ([]byte, error) {
 	return text, nil
 }
 
-// secretOf reads the secret that a setting names. Only the password for an external server may be
+// secretOf reads the secret that a setting names. Only password and token for an external server may be
 // short, because somebody else chose it.
 func (p *plan) secretOf(key, path string) ([]byte, error) {
 	secret, err := readSecret(path)
-	if key == "nats_password_file" && p.settings.NATS != "" && errors.Is(err, errShort) {
-		p.log.Warn("a short password is easily guessed", "setting", key, "error", err)
+	if (key == "nats_password_file" || key == "nats_token_file") && p.settings.NATS != "" && errors.Is(err, errShort) {
+		p.log.Warn("a short secret is easily guessed", "setting", key, "error", err)
 		err = nil
 	}
 	if err != nil {
@@ -85,6 +85,8 @@ func (p *plan) warnOfReaders() {
 		{"api_token_file", s.APITokenFile},
 		{"tls_key", s.TLSKey},
 		{"nats_password_file", s.NATSPasswordFile},
+		{"nats_token_file", s.NATSTokenFile},
+		{"cluster_tls_key", s.ClusterTLSKey},
 		{"nats_creds", s.NATSCreds},
 		{"nats_nkey", s.NATSNkey},
 		{"nats_tls_key", s.NATSTLSKey},

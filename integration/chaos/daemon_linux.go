@@ -32,6 +32,7 @@ type daemon struct {
 	exited chan error
 	offset time.Duration // of its clock
 	life   atomic.Int32  // index of the present one
+	pid    atomic.Int32
 
 	mu   sync.Mutex
 	away []span // while it cannot be expected to answer
@@ -87,6 +88,7 @@ func (d *daemon) start() error {
 		return err
 	}
 	cmd := d.cmd
+	d.pid.Store(int32(cmd.Process.Pid)) //nolint:gosec // a number of a process
 	d.exited = make(chan error, 1)
 	go func(exited chan<- error) { exited <- cmd.Wait() }(d.exited)
 	return nil

@@ -73,7 +73,14 @@ type history struct {
 	// blind[k][j] are the stretches in which node k did not learn what node j admitted.
 	blind  [][][]span
 	clocks []reading // of all nodes
+	// starved is for how long the machine let nodes wait for a CPU between two instants, the
+	// longest of them: Δ grows by that. nil is never.
+	starved func(from, to instant) time.Duration
 }
+
+// recently is for how long a wait for a CPU adds to Δ. Raising it excuses more on a busy machine;
+// lowering it calls a backlog that is being worked off a fault.
+const recently = 2 * time.Second
 
 func newHistory(nodes int) *history {
 	h := &history{blind: make([][][]span, nodes)}
@@ -92,6 +99,9 @@ func (h *history) known(k, j int, t instant) instant {
 				t, again = s.from-1, true
 			}
 		}
+	}
+	if h.starved != nil {
+		t -= h.starved(t-recently, t)
 	}
 	return t - staleness
 }

@@ -116,3 +116,16 @@ func TestAClockThatWasAheadCountsForAWhile(t *testing.T) {
 		}
 	}
 }
+
+func TestAStarvedNodeKnowsLess(t *testing.T) {
+	h := two()
+	h.starved = func(from, to instant) time.Duration {
+		if from != 58*time.Second || to != time.Minute {
+			t.Errorf("asked for %v to %v", from, to)
+		}
+		return time.Second
+	}
+	if got, want := h.known(0, 1, time.Minute), 59*time.Second-staleness; got != want {
+		t.Errorf("known until %v, want %v", got, want)
+	}
+}

@@ -92,6 +92,7 @@ func (c *choice) all() error {
 		fmt.Println(o.row(ratio))
 		for _, v := range o.Violations {
 			broken = append(broken, fmt.Sprintf("seed %d: %s", seed, v))
+			fmt.Fprintln(os.Stderr, broken[len(broken)-1]) // at once: the rest takes long
 		}
 	}
 	if len(ratios) > 0 {

@@ -46,8 +46,10 @@ type run struct {
 
 	mu         sync.Mutex // guards what follows
 	history    *history
-	looks      [][]look // by node
-	stalls     []span   // of this process
+	looks      [][]look  // by node
+	stalls     []span    // of this process
+	queues     [][]queue // by node, and of this process
+	late       []lateness
 	violations []string
 }
 
@@ -150,6 +152,7 @@ func (s *server) kill() error {
 // open starts the cluster, and waits until it is one.
 func (r *run) open(ctx context.Context) error {
 	r.began, r.client, r.history, r.looks = time.Now(), newClient(), newHistory(r.nodes), make([][]look, r.nodes)
+	r.queues = make([][]queue, r.nodes+1)
 	if err := settle(); err != nil {
 		return err
 	}
@@ -313,6 +316,13 @@ func (r *run) execute(length time.Duration, quiet bool, only string) (outcome, e
 			r.violate("%s", fault)
 		}
 	}
+	r.history.starved = func(from, to instant) (most time.Duration) {
+		for _, q := range r.queues {
+			most = max(most, waited(q, from, to))
+		}
+		return most
+	}
+	r.judgeLate()
 	r.judge(l, &o)
 	o.Decisions, o.Late, o.Changes, o.Violations = l.asked.Load(), l.quantile(0.999), changes.made, r.violations
 	if len(o.Faults) == 0 && !quiet {

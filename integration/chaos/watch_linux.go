@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -104,6 +105,20 @@ func (r *run) watch(ctx context.Context) {
 			})
 		})
 	}
+	for i := range r.nodes + 1 {
+		r.watching.Go(func() {
+			r.repeat(ctx, queuePace, func() {
+				pid := "self"
+				if i < r.nodes {
+					pid = strconv.Itoa(int(r.daemons[i].pid.Load()))
+				}
+				q := queue{r.now(), runQueue(pid)}
+				r.mu.Lock()
+				r.queues[i] = append(r.queues[i], q)
+				r.mu.Unlock()
+			})
+		})
+	}
 	// A machine that holds up this process holds up the daemons as well.
 	r.watching.Go(func() {
 		last := r.now()
@@ -131,20 +146,35 @@ func (r *run) repeat(ctx context.Context, pace time.Duration, do func()) {
 	}
 }
 
-// timed refuses an answer that took too long, of a daemon that was there. The time in which the
-// machine ran nothing of ours does not count.
+// timed notes an answer that took too long, of a daemon that was there.
 func (r *run) timed(d *daemon, what string, asked, at instant) {
-	took := at - asked
-	if took <= tooLong || d.excused(asked, at) {
+	if at-asked <= tooLong || d.excused(asked, at) {
 		return
 	}
 	r.mu.Lock()
-	for _, s := range r.stalls {
-		took -= max(0, min(s.to, at)-max(s.from, asked))
-	}
-	r.mu.Unlock()
-	if took > tooLong {
-		r.violate("%s of %s took %v, at %v", what, d.name, took.Round(time.Millisecond), asked.Round(time.Millisecond))
+	defer r.mu.Unlock()
+	r.late = append(r.late, lateness{d.index, what, asked, at})
+}
+
+// lateness is an answer that took too long.
+type lateness struct {
+	node      int
+	what      string
+	asked, at instant
+}
+
+// judgeLate refuses the answers that took too long. The time in which the machine did not run this
+// process or the daemon, although they were ready to run, does not count: others use it too.
+func (r *run) judgeLate() {
+	for _, l := range r.late {
+		took := l.at - l.asked - waited(r.queues[l.node], l.asked, l.at) - waited(r.queues[r.nodes], l.asked, l.at)
+		for _, s := range r.stalls {
+			took -= max(0, min(s.to, l.at)-max(s.from, l.asked))
+		}
+		if took > tooLong {
+			r.violate("%s of n%d took %v, of which %v were its own, at %v", l.what, l.node,
+				(l.at - l.asked).Round(time.Millisecond), took.Round(time.Millisecond), l.asked.Round(time.Millisecond))
+		}
 	}
 }
 

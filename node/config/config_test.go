@@ -76,6 +76,7 @@ nats_creds: /c
 nats_nkey: /n
 nats_user: u
 nats_password_file: /p
+nats_token_file: /nt
 nats_tls_ca: /ca
 nats_tls_cert: /cert
 nats_tls_key: /key
@@ -84,6 +85,9 @@ nats_api: true
 nats_listen: 127.0.0.1:4222
 nats_cluster: 127.0.0.1:6222
 cluster_advertise: n1.example:6222
+cluster_tls_cert: /mc
+cluster_tls_key: /mk
+cluster_tls_ca: /mca
 nats_routes: nats://c:6222,nats://d:6222
 subject_prefix: rl
 max_clients: 1000

@@ -34,12 +34,15 @@ type Settings struct {
 	NATS                               string // URLs, separated by commas
 	NATSCreds, NATSNkey                string // files
 	NATSUser, NATSPasswordFile         string
+	NATSTokenFile                      string
 	NATSTLSCA, NATSTLSCert, NATSTLSKey string // files
 	NATSKVBucket                       string // a bucket on that server
 	NATSAPI                            bool
 	NATSListen, NATSCluster            string // addresses of the embedded server
 	ClusterAdvertise                   string // the address that other embedded servers dial
 	NATSRoutes                         string // URLs, separated by commas
+	ClusterTLSCert, ClusterTLSKey      string // files
+	ClusterTLSCA                       string // a file
 	SubjectPrefix                      string
 
 	MaxClients          int64
@@ -167,14 +170,18 @@ func (s *Settings) All() []Setting {
 		{Key: "nats_nkey", Arg: "FILE", Usage: "NKey seed file for NATS", into: &s.NATSNkey},
 		{Key: "nats_user", Arg: "USER", Usage: "user for NATS; with -nats-listen, the user that clients must present", into: &s.NATSUser},
 		{Key: "nats_password_file", Arg: "FILE", Usage: "password of that user", into: &s.NATSPasswordFile},
-		{Key: "nats_tls_ca", Arg: "FILE", Usage: "certificates that vouch for NATS servers", into: &s.NATSTLSCA},
-		{Key: "nats_tls_cert", Arg: "FILE", Usage: "client certificate for NATS", into: &s.NATSTLSCert},
+		{Key: "nats_token_file", Arg: "FILE", Usage: "token for NATS, on servers that ask for one", into: &s.NATSTokenFile},
+		{Key: "nats_tls_ca", Arg: "FILE", Usage: "authorities that vouch for NATS servers; with -nats-listen, for clients, which then need a certificate", into: &s.NATSTLSCA},
+		{Key: "nats_tls_cert", Arg: "FILE", Usage: "client certificate for NATS; with -nats-listen, the server's", into: &s.NATSTLSCert},
 		{Key: "nats_tls_key", Arg: "FILE", Usage: "key of that certificate", into: &s.NATSTLSKey},
 		{Key: "nats_kv_bucket", Arg: "NAME", Usage: "take limits from this JetStream key-value bucket, on the server of -nats", into: &s.NATSKVBucket},
 		{Key: "nats_api", Usage: "answer programs over NATS, as the service ratelimiter", into: &s.NATSAPI},
 		{Key: "nats_listen", Arg: "ADDR", Usage: "let NATS clients connect to the embedded server", into: &s.NATSListen},
 		{Key: "nats_cluster", Arg: "ADDR", Usage: "let the embedded servers of other nodes connect; they form a mesh", into: &s.NATSCluster},
 		{Key: "cluster_advertise", Arg: "ADDR", Usage: "address of this embedded server for the others, if they cannot dial that of -nats-cluster", into: &s.ClusterAdvertise},
+		{Key: "cluster_tls_cert", Arg: "FILE", Usage: "certificate by which the mesh is encrypted; it vouches for both ends", into: &s.ClusterTLSCert},
+		{Key: "cluster_tls_key", Arg: "FILE", Usage: "key of that certificate", into: &s.ClusterTLSKey},
+		{Key: "cluster_tls_ca", Arg: "FILE", Usage: "authorities that vouch for the mesh's certificates", into: &s.ClusterTLSCA},
 		{Key: "nats_routes", Arg: "URL[,URL]", Usage: "embedded servers of other nodes; the list may contain this one", into: &s.NATSRoutes, list: true},
 		{Key: "subject_prefix", Arg: "P", Usage: "beginning of all NATS subjects", into: &s.SubjectPrefix},
 		{Key: "nodes", Arg: "N", Usage: "number of nodes in the cluster, if known, for limits whose on_isolation is not keep", into: &s.Nodes},

@@ -2,6 +2,7 @@ package embednats
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 )
 
@@ -27,6 +27,16 @@ type Config struct {
 	// Clients at ClientListen must present User and Password. Without a user, everybody who
 	// reaches the port may subscribe and publish.
 	User, Password string
+	// ClientTLS encrypts ClientListen, and says which certificates its clients need. Nil is no
+	// TLS.
+	ClientTLS *tls.Config
+	// NodeSecret lets clients at ClientListen show by NodeToken that they are nodes. They are in
+	// one account with the process and the mesh, within NodePermissions. All other clients are in
+	// an account of their own, and neither hear nor reach nodes. Without a secret, all are such.
+	NodeSecret []byte
+	// NodePermissions lists the subjects that the node of a name may publish on and subscribe to.
+	// It is called at each connection, concurrently.
+	NodePermissions func(node string) (publish, subscribe []string)
 
 	// ClusterListen is a host:port for the other servers of a mesh. "" means a server alone.
 	// Port 0 takes a free one, see Server.ClusterAddr.
@@ -43,6 +53,10 @@ type Config struct {
 	// RoutePassword must be equal on all servers of the mesh. Without one, every server
 	// that reaches ClusterListen may join.
 	RoutePassword string
+	// ClusterTLS encrypts the routes of the mesh, both those that are accepted and those that are
+	// dialled. Its callbacks and authorities should make both ends present a certificate. Nil is
+	// no TLS, which other servers then must not have either.
+	ClusterTLS *tls.Config
 
 	// Logger gets the server's warnings and, at debug level, its notices. Default: no log.
 	Logger *slog.Logger
@@ -52,9 +66,13 @@ const (
 	defaultName    = "embedded"
 	defaultCluster = "ratelimit"
 
-	processUser = "process" // this process
-	outsideUser = "anyone"  // clients at ClientListen if Config.User is empty
-	routeUser   = "route"
+	processUser    = "process"     // this process, as a node
+	processAppUser = "process-app" // this process, as a program that answers others
+	routeUser      = "route"
+
+	// handshake is how long a TLS handshake may take. Lower drops peers on a slow network; higher
+	// lets connections that say nothing stay.
+	handshake = 2 * time.Second
 
 	// implicitRetries is how many seconds a server redials an address that it learned from
 	// another server. If it is too low, a lost route stays lost. That is a partial
@@ -84,13 +102,12 @@ func fieldError(field string, value any, reason string) error {
 
 // Validate reports every fault that Start would find without opening a port.
 func (c Config) Validate() error {
-	_, err := c.options("")
+	_, err := c.options()
 	return err
 }
 
-// options translates the configuration. password is the process's own. The error joins all
-// faults.
-func (c Config) options(password string) (*server.Options, error) {
+// options translates the configuration. The error joins all faults.
+func (c Config) options() (*server.Options, error) {
 	name, cluster := c.Name, c.ClusterName
 	if name == "" {
 		name = defaultName
@@ -110,10 +127,7 @@ func (c Config) options(password string) (*server.Options, error) {
 		NoFastProducerStall:   true, // drop, rather than stall the node: the state repairs itself
 		ConnectErrorReports:   reportEvery,
 		ReconnectErrorReports: reportEvery,
-		Users: []*server.User{{
-			Username: processUser, Password: password,
-			AllowedConnectionTypes: map[string]struct{}{jwt.ConnectionTypeInProcess: {}},
-		}},
+		Accounts:              []*server.Account{server.NewAccount(nodesAccount), server.NewAccount(appsAccount)},
 	}
 	return o, errors.Join(c.clientOptions(o), c.clusterOptions(o, cluster))
 }
@@ -123,9 +137,6 @@ func (c Config) clientOptions(o *server.Options) error {
 	if (c.User == "") != (c.Password == "") {
 		faults = append(faults, fieldError("user", strconv.Quote(c.User), "give a user and a password, or neither"))
 	}
-	if c.User == processUser {
-		faults = append(faults, fieldError("user", strconv.Quote(c.User), "is taken by the process itself"))
-	}
 	if c.ClientListen == "" {
 		if c.User != "" {
 			faults = append(faults, fieldError("user", strconv.Quote(c.User), "is of no use without a client address to listen on"))
@@ -134,14 +145,12 @@ func (c Config) clientOptions(o *server.Options) error {
 	}
 	host, port, err := listenAddress("client_listen", c.ClientListen)
 	o.DontListen, o.Host, o.Port = false, host, port
-	outside := &server.User{
-		Username: c.User, Password: c.Password,
-		AllowedConnectionTypes: map[string]struct{}{jwt.ConnectionTypeStandard: {}},
+	if o.TLSConfig = c.ClientTLS; c.ClientTLS != nil {
+		o.TLSTimeout = handshake.Seconds()
 	}
-	if c.User == "" {
-		outside.Username, o.NoAuthUser = outsideUser, outsideUser
+	if len(c.NodeSecret) > 0 && c.NodePermissions == nil {
+		faults = append(faults, errNoPermissions)
 	}
-	o.Users = append(o.Users, outside)
 	return errors.Join(append(faults, err)...)
 }
 
@@ -167,9 +176,12 @@ func (c Config) clusterOptions(o *server.Options, cluster string) error {
 		Advertise:      c.ClusterAdvertise,
 		NoAdvertise:    true, // clients of other servers have no use for this one
 		ConnectRetries: implicitRetries,
-		PoolSize:       1, // all traffic is of one account, which uses one connection
+		PoolSize:       1, // nearly all traffic is of one account, which uses one connection
 		PingInterval:   routePing, MaxPingsOut: maxPings,
 		Compression: server.CompressionOpts{Mode: server.CompressionOff}, // hashes do not compress
+	}
+	if o.Cluster.TLSConfig = c.ClusterTLS; c.ClusterTLS != nil {
+		o.Cluster.TLSTimeout = handshake.Seconds()
 	}
 	if c.RoutePassword != "" {
 		o.Cluster.Username, o.Cluster.Password = routeUser, c.RoutePassword

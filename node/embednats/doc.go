@@ -17,7 +17,11 @@
 //
 // The process itself connects by [Server.InProcess]. The server draws a password for that at
 // each start, and accepts it on no TCP connection. Other clients connect only through
-// [Config.ClientListen], and other servers only through [Config.ClusterListen]. Whoever joins the
-// mesh can publish as anyone: set [Config.RoutePassword], and keep the port off public
-// networks, because the server does not encrypt routes.
+// [Config.ClientListen], and other servers only through [Config.ClusterListen].
+//
+// What nodes say has an account of its own, which NATS keeps apart from all else. The process and
+// the mesh are in it. A client of ClientListen is if it presents [NodeToken], and can then speak
+// for the node of that name alone. All other clients are in a second account, in which
+// [Server.InProcessApp] answers them. Whoever joins the mesh can publish as anyone: set
+// [Config.RoutePassword], and [Config.ClusterTLS] where others can listen.
 package embednats

@@ -82,7 +82,7 @@ func TestAServerAloneOpensNoPort(t *testing.T) {
 }
 
 func TestTheProcessHasToUseItsOwnDoor(t *testing.T) {
-	s := run(t, Config{ClusterListen: "127.0.0.1:0"})
+	s := run(t, Config{ClusterListen: "127.0.0.1:0", NodeSecret: secret, NodePermissions: own})
 	address := "nats://" + s.server.Addr().String()
 	if !strings.HasPrefix(address, "nats://127.0.0.1:") {
 		t.Errorf("a mesh without a client address listens on %s", address)
@@ -94,7 +94,7 @@ func TestTheProcessHasToUseItsOwnDoor(t *testing.T) {
 		"nobody":                   nats.UserInfo("", ""),
 		"the process's own user":   nats.UserInfo(processUser, s.password),
 		"its user, wrong password": nats.UserInfo(processUser, "x"),
-		"the anonymous user":       nats.UserInfo(outsideUser, ""),
+		"the token of a node":      nats.Token(NodeToken(secret, "n1")),
 	} {
 		conn, err := nats.Connect(address, opt)
 		if !errors.Is(err, nats.ErrAuthorization) {
@@ -115,7 +115,9 @@ func TestClientsOutsideNeedThePasswordWhereThereIsOne(t *testing.T) {
 		{Config{User: "ops", Password: "secret"}, nats.UserInfo("ops", "secret"), nil},
 		{Config{User: "ops", Password: "secret"}, nats.UserInfo("ops", "guess"), nats.ErrAuthorization},
 		{Config{User: "ops", Password: "secret"}, nats.UserInfo("", ""), nats.ErrAuthorization},
-		{Config{User: "ops", Password: "secret"}, nats.UserInfo(outsideUser, ""), nats.ErrAuthorization},
+		{Config{User: "ops", Password: "secret"}, nats.UserInfo(appsAccount, ""), nats.ErrAuthorization},
+		{Config{User: "ops", Password: "secret", NodeSecret: secret, NodePermissions: own}, nats.Token(NodeToken(secret, "n1")), nats.ErrAuthorization},
+		{Config{}, nats.UserInfo(processUser, "guess"), nil}, // a name like any other
 	} {
 		c.cfg.ClientListen = "127.0.0.1:0"
 		s := run(t, c.cfg)
@@ -124,7 +126,7 @@ func TestClientsOutsideNeedThePasswordWhereThereIsOne(t *testing.T) {
 			t.Errorf("user %q: got %v, want %v", c.cfg.User, err, c.want)
 		}
 		if err == nil {
-			reaches(t, conn, connect(t, s))
+			reaches(t, conn, connectApp(t, s))
 			conn.Close()
 		}
 	}

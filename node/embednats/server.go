@@ -43,8 +43,7 @@ type Server struct {
 // servers of the mesh, which may start later. The error joins every fault of cfg. For a port
 // in use, the error wraps the system's.
 func Start(cfg Config) (*Server, error) {
-	password := rand.Text()
-	o, err := cfg.options(password)
+	o, err := cfg.options()
 	if err != nil {
 		return nil, fmt.Errorf("embednats: configuration: %w", err)
 	}
@@ -52,20 +51,18 @@ func Start(cfg Config) (*Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s, err := start(o, log)
-	if err != nil {
-		return nil, err
-	}
-	s.password, s.outside = password, cfg.ClientListen != ""
-	return s, nil
+	return start(cfg, o, log)
 }
 
-func start(o *server.Options, log *slog.Logger) (*Server, error) {
-	var s Server
+func start(cfg Config, o *server.Options, log *slog.Logger) (*Server, error) {
+	s := Server{password: rand.Text(), outside: cfg.ClientListen != ""}
+	g := &gate{cfg: cfg, password: s.password}
+	o.CustomClientAuthentication = g
 	var err error
 	if s.server, err = server.NewServer(o); err != nil {
 		return nil, fmt.Errorf("embednats: %w", err)
 	}
+	g.server = s.server // nobody can connect before the start
 	l := &logger{log: log, fatal: make(chan error, 1)}
 	s.server.SetLoggerV2(l, log.Enabled(context.Background(), slog.LevelDebug), false, false)
 	s.server.Start()
@@ -96,11 +93,17 @@ func (s *Server) listenError(o *server.Options, cause error) error {
 	return fmt.Errorf("embednats: cannot listen for %s on %s: %w", what, net.JoinHostPort(host, strconv.Itoa(port)), cause)
 }
 
-// InProcess makes a NATS client connect to this server without a socket, with the right
-// credentials. The client still needs some URL: give it ProcessURL.
-func (s *Server) InProcess() nats.Option {
+// InProcess makes a NATS client connect to this server without a socket, as a node. The client
+// still needs some URL: give it ProcessURL.
+func (s *Server) InProcess() nats.Option { return s.as(processUser) }
+
+// InProcessApp is InProcess for a client that answers programs. It reaches the clients of
+// ClientListen, here and on the other servers of the mesh, and no nodes.
+func (s *Server) InProcessApp() nats.Option { return s.as(processAppUser) }
+
+func (s *Server) as(user string) nats.Option {
 	return func(o *nats.Options) error {
-		o.InProcessServer, o.User, o.Password = s.server, processUser, s.password
+		o.InProcessServer, o.User, o.Password = s.server, user, s.password
 		return nil
 	}
 }

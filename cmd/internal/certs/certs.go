@@ -104,6 +104,18 @@ func (s *Store) Config(protocols ...string) *tls.Config {
 	}
 }
 
+// Mutual is for a server of a mesh, which presents its certificate when it dials and when it is
+// dialled, and asks for the other's. Files.ClientCA vouches for both. A new certificate holds from
+// the next handshake on; new authorities for those who are dialled hold after a restart.
+func (s *Store) Mutual() *tls.Config {
+	c := s.Config()
+	c.RootCAs = s.current().ClientCAs
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return &s.current().Certificates[0], nil
+	}
+	return c
+}
+
 // Expires is when the certificate that is served ends.
 func (s *Store) Expires() time.Time { return leaf(s.current()).NotAfter }
 

@@ -5,7 +5,7 @@ import "strings"
 // Among returns the known names as a list for a message about an unknown one, and asks
 // for the name that was probably meant.
 func Among(name string, known []string) string {
-	const most = 64 // names in one message
+	const most = 96 // names in one message
 	list := strings.Join(known[:min(len(known), most)], ", ")
 	if len(known) > most {
 		list += " and more"
