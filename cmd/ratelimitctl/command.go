@@ -55,7 +55,12 @@ func commands() []command {
 		{"top", "", "list a limit's heaviest clients on one node", [2]string{"", "-limit login"}, top},
 		{"shadow", "", "tell what shadow limits would have denied, and to whom", [2]string{"", "-o json"}, shadow},
 		{"health", "", "tell by the exit code whether the daemon is ready", [2]string{"", "-live"}, health},
-		{"load", "", "put load on a daemon and measure it", [2]string{"-rate 5000 -duration 30s", "-dist zipf -clients 100000"}, load},
+		{
+			"bench", "", "put load on nodes, and measure how fast and how right they decide",
+			[2]string{"-nodes 3 -policy 1000/60s -clients 1 -rate 2000", "-target http://127.0.0.1:8080,http://127.0.0.1:8081 -fail p99<5ms -html bench.html"},
+			benchmark,
+		},
+		{"load", "", "the same as bench, by its former name", [2]string{"-rate 5000 -duration 30s", "-dist zipf -clients 100000"}, benchmark},
 		{"replay", "", "replay an access log against a limit, without a daemon", [2]string{"-log access.log -limit 60", "-nodes 5 -o json"}, replayLog},
 		{
 			"sim", "", "simulate a cluster with faults, and check the error bound",

@@ -34,14 +34,69 @@ func TestLoadPrintsOneTable(t *testing.T) {
 
 func TestLoadFailsIfRequestsGotNoDecision(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
+		switch {
+		case r.Method == http.MethodPost:
 			w.WriteHeader(http.StatusInternalServerError)
+		case r.URL.Path == "/v1/limits":
+			_, _ = w.Write([]byte(`{"limits":{}}`))
+		default:
+			_, _ = w.Write([]byte(`{}`))
 		}
 	}))
 	defer server.Close()
 	code, out, errs := ctl("load", "-addr", server.URL, "-n", "3", "-rate", "1000")
 	if code != exitError || !strings.Contains(out, "errors   3, the first: 500") || !strings.Contains(errs, "3 of 3 requests got no decision") {
 		t.Errorf("%d, %q\n%s", code, errs, out)
+	}
+}
+
+func TestBenchRunsNodesOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	events := filepath.Join(dir, "events")
+	args := []string{
+		"bench", "-nodes", "3", "-policy", "limit: 50, window: 1m, burst: 20", "-clients", "2", "-rate", "400", "-duration", "1s", "-events", events,
+		"-set", "300ms=100/1h", "-kill", "600ms=2", "-fail", "beyond<1,wrongly-denied<1,errors<1",
+	}
+	code, out, errs := ctl(args...)
+	if code != exitOK || errs != "" {
+		t.Errorf("%d, %q\n%s", code, errs, out)
+	}
+	for _, text := range []string{"n1  ", "n3  ", "limit set to 100/1h", "node 2 killed", "50 per 1m, burst 20", "by one limiter that sees all requests", "wrongly denied", "client", "load-1"} {
+		if !strings.Contains(out, text) {
+			t.Errorf("no %q in\n%s", text, out)
+		}
+	}
+	log, err := os.ReadFile(events)
+	if n := strings.Count(string(log), "\n"); err != nil || n != 402 {
+		t.Errorf("%d events of 400 requests and 2 actions, %v", n, err)
+	}
+	code, out, errs = ctl(append(args, "-fail", "achieved<1")...)
+	if code != exitMissed || !strings.Contains(out, "FAILED achieved<1: it is ") || !strings.Contains(errs, "achieved<1") {
+		t.Errorf("%d, %q\n%s", code, errs, out)
+	}
+}
+
+func TestBenchKnowsTheDaemonsLimitAndBound(t *testing.T) {
+	daemon(t, "secret")
+	addr := os.Getenv(envAddr)
+	args := []string{"bench", "-target", addr + "," + addr, "-limit", "login", "-n", "60", "-rate", "300", "-clients", "3", "-o", "json", "-set", "0s=4/1h", "-timeout", "30s"}
+	code, out, errs := ctl(args...)
+	var r bench.Result
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != exitOK || len(r.Happened) != 1 || !strings.Contains(r.Happened[0].Error, "403") {
+		t.Errorf("%d, %v, %q, %+v", code, err, errs, r.Happened)
+	}
+	// Three clients with two units each.
+	if a := r.Accuracy; a == nil || a.Central != 6 || a.Admitted != 6 || a.Over != 0 || a.Bound == nil || *a.Bound != 0 || a.Limits[0] != "2 per 1h" {
+		t.Errorf("%+v", a)
+	}
+	t.Setenv(envToken, "secret")
+	code, out, errs = ctl(append(args, "-rate", "100")...)
+	r = bench.Result{}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != exitOK || len(r.Happened) != 1 || r.Happened[0].Error != "" {
+		t.Fatalf("%d, %v, %q, %+v", code, err, errs, r.Happened)
+	}
+	if a := r.Accuracy; a == nil || len(a.Limits) != 2 {
+		t.Errorf("%+v", a)
 	}
 }
 

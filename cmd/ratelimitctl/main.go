@@ -33,11 +33,15 @@ const (
 	exitError  = 1 // the command failed
 	exitUsage  = 2 // the call was wrong, and nothing was done
 	exitDenied = 3 // take, reserve: the daemon denied the request
+	exitMissed = 4 // bench: the load ran, and missed a threshold of -fail
 )
 
 // errDenied makes take and reserve end with exitDenied. They have printed the denial by then, as
 // the answer that it is.
 var errDenied = errors.New("denied")
+
+// errMissed makes bench end with exitMissed.
+var errMissed = errors.New("a threshold of -fail is missed")
 
 // usageError is the error of a wrong call. Nothing was done yet.
 type usageError struct{ error }
@@ -115,6 +119,9 @@ func exitCode(name string, err error, stderr io.Writer) int {
 		return exitOK
 	case errors.Is(err, errDenied):
 		return exitDenied
+	case errors.Is(err, errMissed):
+		say(stderr, "ratelimitctl %s: %s\n", name, config.OneLine(err))
+		return exitMissed
 	case errors.As(err, &wrong):
 		say(stderr, "ratelimitctl %s: %s; see `ratelimitctl %s -h`\n", name, config.OneLine(err), name)
 		return exitUsage
@@ -138,7 +145,7 @@ func usage(w io.Writer, prefix string) {
 		exitCodes)
 }
 
-const exitCodes = "Exit codes: 0 done, 1 failed, 2 wrong call and nothing done, 3 denied (take, reserve).\n"
+const exitCodes = "Exit codes: 0 done, 1 failed, 2 wrong call and nothing done, 3 denied (take, reserve),\n4 missed a threshold (bench -fail).\n"
 
 // say prints text that comes with an exit code. It ignores errors, because the code tells the
 // result even if the text is lost.

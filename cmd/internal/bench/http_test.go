@@ -20,10 +20,10 @@ func TestALoadOnADaemonCountsItsDecisions(t *testing.T) {
 	defer n.Close()
 	server := httptest.NewServer(httpapi.New(httpapi.Config{Node: n}))
 	defer server.Close()
-	target := NewHTTP(server.URL, "login", 2, 4, 10*time.Second)
+	target := NewHTTP(server.URL, "login", "", &http.Transport{}, 4, 10*time.Second)
 	defer target.Close()
-	cfg := Config{Rate: 10000, Duration: time.Minute, Requests: 60, Workers: 4, Clients: 3, Dist: Uniform, Seed: 1}
-	r, err := Run(context.Background(), cfg, target)
+	cfg := Config{Rate: 10000, Duration: time.Minute, Requests: 60, Workers: 4, Clients: 3, Dist: Dist{Kind: Uniform}, Cost: 2, Seed: 1}
+	r, err := Run(context.Background(), cfg, []Node{{Name: "n1", Target: target}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +55,9 @@ func TestOnlyADecisionCountsAsOne(t *testing.T) {
 				_, _ = w.Write([]byte(c.body))
 			}))
 			defer server.Close()
-			target := NewHTTP(server.URL, "default", 1, 1, 10*time.Second)
+			target := NewHTTP(server.URL, "default", "", &http.Transport{}, 1, 10*time.Second)
 			defer target.Close()
-			allowed, err := target.Take(context.Background(), "a")
+			allowed, err := target.Take(context.Background(), "a", 1)
 			if allowed != c.allowed || (err != nil) != (c.err != "") || (err != nil && !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("got %v, %v", allowed, err)
 			}

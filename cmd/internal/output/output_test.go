@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestATableAlignsItsColumns(t *testing.T) {
@@ -129,7 +130,16 @@ func TestProgressIsForTerminalsOnly(t *testing.T) {
 	if b.Len() != 0 {
 		t.Errorf("wrote %q to what is no terminal", b.String())
 	}
-	p.w = &b
+	p.Plain = time.Hour
+	p.Showf("%d", 1) // too soon
+	p.Plain = 1
+	p.Showf("%d", 2)
+	p.Done()
+	if b.String() != "2\n" {
+		t.Errorf("wrote %q, which is no plain line", b.String())
+	}
+	b.Reset()
+	p = &Progress{w: &b}
 	p.Showf("%d", 1)
 	p.Showf("%d", 2) // too soon
 	p.Done()

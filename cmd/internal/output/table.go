@@ -68,3 +68,6 @@ func (t *Table) alignRight() {
 		}
 	}
 }
+
+// Empty reports whether the table has no rows.
+func (t *Table) Empty() bool { return len(t.rows) == 0 }
