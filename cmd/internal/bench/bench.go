@@ -215,9 +215,9 @@ func (r *run) act(ctx context.Context, j *judge) {
 			continue
 		case <-time.After(time.Until(r.begun.Add(a.At))):
 		}
-		j.hold(time.Since(r.begun))
-		policy, from, err := a.Do(ctx)
 		h := Happened{At: time.Since(r.begun), Name: a.Name}
+		j.hold(h.At)
+		policy, from, err := a.Do(ctx)
 		if err != nil {
 			h.Error, policy = err.Error(), nil
 		} else if !from.IsZero() {

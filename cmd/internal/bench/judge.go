@@ -29,6 +29,7 @@ type judge struct {
 	held    time.Duration // events from then on wait, because an action is under way; 0: none do
 
 	limit    *oracle.Limit // nil: unknown
+	modest   *oracle.Limit // of clients that nodes never wrongly deny
 	accounts map[int32]*account
 	slack    float64       // units that a change of the limit may round up
 	slowest  time.Duration // the longest time from request to answer
@@ -52,11 +53,12 @@ type figures struct{ allowed, denied, errors int64 }
 // account is what the judge knows of one client.
 type account struct {
 	central, yardstick oracle.Meter
+	modest             oracle.Meter
 	name               string
 	requests, cost     int64 // requests after the warm-up, and their cost
 	admitted, owed     int64 // units that nodes and the central limiter admitted, after the warm-up
 	excess             float64
-	refused            bool // the central limiter refused something
+	greedy             bool // it did not keep to the modest limit
 }
 
 type change struct {
@@ -71,6 +73,11 @@ type Happened struct {
 	Name  string        `json:"name"`
 	Error string        `json:"error,omitempty"`
 }
+
+// staleness is how late a node may know what another admitted, if both are well: what waits for 200
+// ms at most, and its delivery. A higher value blames nodes for fewer denials; a lower one blames
+// them for what nobody promised.
+const staleness = 250 * time.Millisecond
 
 // changeRounding is what a change of the limit may add to E, because nodes carry whole units over.
 const changeRounding = 2
@@ -98,7 +105,7 @@ func newJudge(cfg *Config, nodes []Node) (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.limit = l
+	j.limit, j.modest = l, l.Tightened(staleness)
 	j.acc.Limits = []string{cfg.Policy.String()}
 	return j, nil
 }
@@ -218,11 +225,12 @@ func (j *judge) pass(t time.Duration) {
 	for len(j.changes) > 0 && j.changes[0].at <= t {
 		c := j.changes[0]
 		j.changes = j.changes[1:]
-		j.limit, j.slack = c.limit, changeRounding
+		j.limit, j.modest, j.slack = c.limit, c.limit.Tightened(staleness), changeRounding
 		for _, a := range j.accounts {
 			rule := c.limit.Find(a.name)
 			a.central.Change(c.limit, rule, j.begun+int64(c.at))
 			a.yardstick.Change(c.limit, rule, j.begun+int64(c.at))
+			a.modest.Change(j.modest, rule, j.begun+int64(c.at))
 		}
 		j.acc.Limits = append(j.acc.Limits, fmt.Sprintf("from %.1f s: %s", c.at.Seconds(), c.text))
 	}
@@ -234,7 +242,7 @@ func (j *judge) compare(e *event, counts bool, bound float64, point *point) {
 	if a == nil {
 		name := clientName(int(e.client))
 		rule := j.limit.Find(name)
-		a = &account{central: j.limit.NewMeter(rule), yardstick: j.limit.NewMeter(rule), name: name, excess: math.Inf(-1)}
+		a = &account{central: j.limit.NewMeter(rule), yardstick: j.limit.NewMeter(rule), modest: j.modest.NewMeter(rule), name: name, excess: math.Inf(-1)}
 		j.accounts[e.client] = a
 	}
 	asked, now, cost := j.begun+int64(e.asked), j.begun+int64(e.answered), j.cfg.Cost
@@ -245,9 +253,9 @@ func (j *judge) compare(e *event, counts bool, bound float64, point *point) {
 	if central {
 		a.central.Add(now, cost)
 		point.Central += cost
-	} else {
-		a.refused = true
 	}
+	a.greedy = a.greedy || !a.modest.Fits(now, cost)
+	a.modest.Add(now, cost)
 	if counts {
 		a.requests++
 		a.cost += cost
@@ -258,7 +266,7 @@ func (j *judge) compare(e *event, counts bool, bound float64, point *point) {
 	if e.verdict == denied {
 		if counts && room {
 			j.acc.DeniedWithRoom++
-			if !a.refused {
+			if !a.greedy {
 				j.acc.WronglyDenied++
 			}
 		}

@@ -56,6 +56,24 @@ func New(p limit.Policy) (*Limit, error) {
 	return l, nil
 }
 
+// Tightened is the limit with as much less burst as docs/error-bound.md takes from a client that
+// nodes never wrongly deny: one unit, and what drains in delta. No client fits under a rule that
+// this leaves nothing of, or whose algorithm is not GCRA: nothing is promised there.
+func (l *Limit) Tightened(delta time.Duration) *Limit {
+	t := &Limit{match: l.match}
+	for _, r := range l.rules {
+		if r.Access == limit.Limited {
+			drains := float64(r.Limit) * float64(delta) / float64(r.Window)
+			r.Burst = r.burst() - 1 - int64(math.Ceil(drains))
+			if r.Algorithm != limit.GCRA || r.Burst < 1 {
+				r.Access = limit.Blocked
+			}
+		}
+		t.rules = append(t.rules, r)
+	}
+	return t
+}
+
 // Find returns the number of a client's rule, for NewMeter.
 func (l *Limit) Find(client string) int {
 	if l.match == nil {
@@ -108,12 +126,12 @@ func (m *Meter) Fits(t, cost int64) bool {
 	case limit.Unlimited:
 		return true
 	}
-	if cost > m.burst() {
+	if cost > m.rule.burst() {
 		return false
 	}
 	m.advance(t)
 	if m.rule.Algorithm == limit.GCRA {
-		return !m.bucket.level.add(units(m.rule, cost)).above(units(m.rule, m.burst()))
+		return !m.bucket.level.add(units(m.rule, cost)).above(units(m.rule, m.rule.burst()))
 	}
 	return m.estimate(t, cost) <= 0
 }
@@ -139,7 +157,7 @@ func (m *Meter) Over(t int64) float64 {
 	}
 	m.advance(t)
 	if m.rule.Algorithm == limit.GCRA {
-		return m.bucket.level.over(uint64(m.rule.Window)) - float64(m.burst()) //nolint:gosec // validated
+		return m.bucket.level.over(uint64(m.rule.Window)) - float64(m.rule.burst()) //nolint:gosec // validated
 	}
 	return m.estimate(t, 0)
 }
@@ -149,19 +167,19 @@ func (m *Meter) Over(t int64) float64 {
 func (m *Meter) Change(to *Limit, rule int, t int64) {
 	next := to.NewMeter(rule)
 	if m.rule.Access == limit.Limited && next.rule.Access == limit.Limited {
-		most := float64(next.burst())
-		used := min(most, math.Ceil(max(0, m.Over(t)+float64(m.burst()))))
+		most := float64(next.rule.burst())
+		used := min(most, math.Ceil(max(0, m.Over(t)+float64(m.rule.burst()))))
 		next.Add(t, int64(used))
 	}
 	*m = next
 }
 
 // burst is the most that may be used at once.
-func (m *Meter) burst() int64 {
-	if m.rule.Algorithm == limit.GCRA {
-		return cmp.Or(m.rule.Burst, m.rule.Limit)
+func (r *rule) burst() int64 {
+	if r.Algorithm == limit.GCRA {
+		return cmp.Or(r.Burst, r.Limit)
 	}
-	return m.rule.Limit
+	return r.Limit
 }
 
 // advance brings the meter to t.

@@ -137,6 +137,32 @@ func TestAChangeKeepsWhatWasUsed(t *testing.T) {
 	}
 }
 
+func TestATightenedLimitIsThatOfThePromise(t *testing.T) {
+	for _, c := range []struct {
+		policy limit.Policy
+		want   int
+	}{
+		{limit.Policy{Limit: 100, Window: 10 * time.Second}, 100 - 1 - 5},
+		{limit.Policy{Limit: 10, Window: time.Hour}, 10 - 1 - 1},
+		{limit.Policy{Limit: 10, Window: time.Hour, Burst: 2}, 0},
+		{limit.Policy{Algorithm: limit.FixedWindow, Limit: 10, Window: time.Hour}, 0},
+		{limit.Policy{Access: limit.Unlimited}, 1000},
+	} {
+		l, err := oracle.New(c.policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, n := l.Tightened(500 * time.Millisecond).NewMeter(0), 0
+		for n < 1000 && m.Fits(0, 1) {
+			m.Add(0, 1)
+			n++
+		}
+		if n != c.want {
+			t.Errorf("%v: %d fit, want %d", c.policy, n, c.want)
+		}
+	}
+}
+
 func TestOverridesHaveMetersOfTheirOwn(t *testing.T) {
 	l, err := oracle.New(limit.Policy{Limit: 1, Window: time.Hour, Overrides: []limit.Override{
 		{Clients: []string{"big"}, Limit: 3},
