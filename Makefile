@@ -66,8 +66,8 @@ demo: build ## Run three nodes under load on this machine and print what was adm
 	@$(BIN)/ratelimitd -demo $(ARGS)
 
 .PHONY: load
-load: build ## Put load on a running daemon (ARGS are those of `ratelimitctl load`)
-	@$(BIN)/ratelimitctl load $(ARGS)
+load: build ## Put load on running daemons, and say how wrong they are (ARGS are those of `ratelimitctl bench`)
+	@$(BIN)/ratelimitctl bench $(ARGS)
 
 .PHONY: replay
 replay: build ## Replay an access log against a limit: make replay LOG=access.log (without LOG: a generated sample)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,6 +48,7 @@ func benchmark(c *call) action {
 	c.Add(&b.cfg.Warmup, "warmup", "leave out of the figures what was due before")
 	c.Add(&b.cfg.Requests, "n", "at most so many requests (default as many as fit in the duration)")
 	c.Add(&b.cfg.Clients, "clients", "different clients")
+	c.Add(&b.cfg.Prefix, "prefix", "`TEXT` that the clients' ids begin with (default one for each run, since an earlier run may have used units up)")
 	c.Add(&b.cfg.Dist, "dist", "`HOW` requests spread over clients: uniform, zipf or zipf:EXPONENT, hot or hot:SHARE (one client gets half, or that share)")
 	c.Add(&b.cfg.Seed, "seed", "seed of the sequence of clients and nodes")
 	c.Add(&b.sets, "set", "`TIME=POLICY` at which the limit changes; may be repeated")
@@ -74,6 +76,9 @@ func (b *benchCall) run(ctx context.Context) error {
 		b.cfg.Events = bench.NewEventLog(f)
 		closeEvents = func() error { return errors.Join(b.cfg.Events.Close(), f.Close()) }
 	}
+	if b.cfg.Prefix == "" && b.nodes == 0 {
+		b.cfg.Prefix = bench.DefaultPrefix + strconv.FormatInt(time.Now().Unix(), 36) + "-"
+	}
 	b.targets.call, b.targets.workers = b.call, b.cfg.Workers
 	lab, err := b.open(ctx)
 	if err != nil {
@@ -89,7 +94,7 @@ func (b *benchCall) run(ctx context.Context) error {
 	b.cfg.Progress = func(l bench.Live) { progress.Showf("%s", b.live(l)) }
 	result, err := bench.Run(ctx, b.cfg, lab.nodes, lab.bound)
 	progress.Done()
-	if err = errors.Join(err, closeEvents()); err != nil {
+	if err := errors.Join(err, closeEvents()); err != nil {
 		return err
 	}
 	missed := b.thresholds.Judge(result)

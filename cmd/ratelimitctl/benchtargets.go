@@ -153,8 +153,8 @@ func (t *targetFlags) http(ctx context.Context, d *api) (bench.Target, func(), e
 		return nil, nil, err
 	}
 	base, ok := d.client.Transport.(*http.Transport)
-	if !ok { // the default client's
-		base = http.DefaultTransport.(*http.Transport)
+	if !ok { // the default client has none of its own
+		base = &http.Transport{Proxy: http.ProxyFromEnvironment}
 	}
 	target := bench.NewHTTP(d.addr, *t.limit, d.token, base, t.workers, d.timeout)
 	return target, target.Close, nil

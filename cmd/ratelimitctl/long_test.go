@@ -79,14 +79,14 @@ func TestBenchRunsNodesOfItsOwn(t *testing.T) {
 func TestBenchKnowsTheDaemonsLimitAndBound(t *testing.T) {
 	daemon(t, "secret")
 	addr := os.Getenv(envAddr)
-	args := []string{"bench", "-target", addr + "," + addr, "-limit", "login", "-n", "60", "-rate", "300", "-clients", "3", "-o", "json", "-set", "0s=4/1h", "-timeout", "30s"}
+	args := []string{"bench", "-target", addr + "," + addr, "-limit", "login", "-n", "60", "-rate", "300", "-clients", "3", "-prefix", "p-", "-o", "json", "-set", "0s=4/1h", "-timeout", "30s"}
 	code, out, errs := ctl(args...)
 	var r bench.Result
 	if err := json.Unmarshal([]byte(out), &r); err != nil || code != exitOK || len(r.Happened) != 1 || !strings.Contains(r.Happened[0].Error, "403") {
 		t.Errorf("%d, %v, %q, %+v", code, err, errs, r.Happened)
 	}
 	// Three clients with two units each.
-	if a := r.Accuracy; a == nil || a.Central != 6 || a.Admitted != 6 || a.Over != 0 || a.Bound == nil || *a.Bound != 0 || a.Limits[0] != "2 per 1h" {
+	if a := r.Accuracy; a == nil || a.Central != 6 || a.Admitted != 6 || a.Over != 0 || a.Bound == nil || *a.Bound != 0 || a.Limits[0] != "2 per 1h" || !strings.HasPrefix(a.Clients[0].Client, "p-") {
 		t.Errorf("%+v", a)
 	}
 	t.Setenv(envToken, "secret")

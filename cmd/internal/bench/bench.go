@@ -27,6 +27,7 @@ type Config struct {
 	Requests int64         // the most requests; 0: as many as fit in Duration
 	Workers  int           // most requests under way at once, 1 to MaxWorkers
 	Clients  int           // different clients, 1 to MaxClients
+	Prefix   string        // their ids begin with it; default DefaultPrefix
 	Dist     Dist
 	Cost     int64 // of each request
 	Seed     uint64
@@ -48,7 +49,7 @@ type Action struct {
 	At   time.Duration
 	Name string
 	// Do acts. If the action changed the limit, it returns the new policy and the instant from
-	// which nodes apply it; the zero time stands for the instant at which Do returned.
+	// which nodes apply it; the zero time stands for the instant at which Do was called.
 	Do func(ctx context.Context) (changed *limit.Policy, from time.Time, err error)
 }
 
@@ -59,6 +60,9 @@ type Live struct {
 	P99                  time.Duration // over the last moments
 	Excess, Bound        float64       // so far; -1 where unknown
 }
+
+// DefaultPrefix begins the clients' ids, if nothing else is configured.
+const DefaultPrefix = "load-"
 
 // Ranges of Config.
 const (
@@ -116,8 +120,8 @@ type Node struct {
 	Down func() bool
 }
 
-// Run puts the load on the nodes, each request on one of them. It returns when they have answered all requests, or
-// when ctx ends. If they are too slow, Run returns soon after Duration. The result counts the
+// Run puts the load on the nodes, each request on one of them. It returns when they have answered
+// all requests, or when ctx ends. If they are too slow, Run returns soon after Duration. The result counts the
 // requests that it sent until then. watch, if not nil, reports the nodes' own error bound in
 // units, about ten times a second; ok is false where it is not known.
 func Run(ctx context.Context, cfg Config, nodes []Node, watch func(ctx context.Context) (bound float64, ok bool)) (*Result, error) {
@@ -192,7 +196,7 @@ func (r *run) work(ctx context.Context, w *recorder) {
 			d.node = (d.node + 1) % len(r.nodes)
 		}
 		e := event{due: d.at, asked: time.Since(r.begun), client: int32(d.client), node: int16(d.node)} //nolint:gosec // validated
-		allowed, err := r.nodes[d.node].Target.Take(ctx, clientName(d.client), r.cfg.Cost)
+		allowed, err := r.nodes[d.node].Target.Take(ctx, r.cfg.client(d.client), r.cfg.Cost)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return // the load was cut off, which is no fault of the target

@@ -52,7 +52,7 @@ var verdictNames = [...]string{denied: "denied", admitted: "admitted", failed: "
 func (l *EventLog) request(j *judge, e *event) {
 	l.write(Event{
 		At: j.begun + int64(e.answered), Due: j.begun + int64(e.due), Asked: j.begun + int64(e.asked),
-		Client: clientName(int(e.client)), Node: j.nodes[e.node].Name, Cost: j.cfg.Cost, Verdict: verdictNames[e.verdict],
+		Client: j.cfg.client(int(e.client)), Node: j.nodes[e.node].Name, Cost: j.cfg.Cost, Verdict: verdictNames[e.verdict],
 		Warmup: e.due < j.cfg.Warmup,
 	})
 }

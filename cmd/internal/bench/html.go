@@ -133,8 +133,10 @@ func (r *Result) excess() report.Part {
 	c := r.chart("units")
 	r.line(c, "E of the worst client", report.Strong, func(p *Point) float64 { return or(p.Excess) })
 	r.line(c, "bound that the nodes stated", report.Bound, func(p *Point) float64 { return or(p.Bound) })
-	return report.Part{Title: "How far beyond the limit", Chart: c,
-		Note: "E is the most that a client has got beyond what one central limiter could have admitted. The nodes state at any time how much that can be."}
+	return report.Part{
+		Title: "How far beyond the limit", Chart: c,
+		Note: "E is the most that a client has got beyond what one central limiter could have admitted. The nodes state at any time how much that can be.",
+	}
 }
 
 func (r *Result) latency() report.Part {
@@ -183,8 +185,10 @@ func (r *Result) clientTable() report.Part {
 			c.Client, fmt.Sprint(c.Requests), fmt.Sprint(c.Admitted), fmt.Sprint(c.Central), fmt.Sprintf("%+d", c.Admitted-c.Central), fmt.Sprintf("%.2f", c.Excess),
 		})
 	}
-	return report.Part{Title: "Clients", Table: t,
-		Note: fmt.Sprintf("Of %d clients, those whose numbers differ most from the central limiter's, in units.", r.Accuracy.ClientCount)}
+	return report.Part{
+		Title: "Clients", Table: t,
+		Note: fmt.Sprintf("Of %d clients, those whose numbers differ most from the central limiter's, in units.", r.Accuracy.ClientCount),
+	}
 }
 
 func (r *Result) happenedTable() report.Part {

@@ -14,10 +14,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// judge hears every request in the order in which the answers came. It runs two limiters for each client beside the
-// nodes. The central one decides the same requests. The yardstick counts what the nodes admitted,
-// and shows how far beyond the limit that was: E of docs/error-bound.md. One goroutine calls it,
-// but for happened, hold and release.
+// judge hears every request in the order in which the answers came. It runs limiters for each
+// client beside the nodes. The central one decides the same requests. The yardstick counts what the
+// nodes admitted, and shows how far beyond the limit that was: E of docs/error-bound.md. The modest
+// one tells who keeps so well to the limit that nobody may deny it. One goroutine calls judge, but
+// for happened and hold, which another may call.
 type judge struct {
 	cfg   *Config
 	begun int64 // unix nanoseconds
@@ -240,7 +241,7 @@ func (j *judge) pass(t time.Duration) {
 func (j *judge) compare(e *event, counts bool, bound float64, point *point) {
 	a := j.accounts[e.client]
 	if a == nil {
-		name := clientName(int(e.client))
+		name := j.cfg.client(int(e.client))
 		rule := j.limit.Find(name)
 		a = &account{central: j.limit.NewMeter(rule), yardstick: j.limit.NewMeter(rule), modest: j.modest.NewMeter(rule), name: name, excess: math.Inf(-1)}
 		j.accounts[e.client] = a

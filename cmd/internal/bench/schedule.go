@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -130,5 +131,5 @@ func (s *schedule) pick() int {
 	return s.random.IntN(s.clients)
 }
 
-// clientName is the id of a client.
-func clientName(i int) string { return "load-" + strconv.Itoa(i) }
+// client is the id of a client.
+func (c *Config) client(i int) string { return cmp.Or(c.Prefix, DefaultPrefix) + strconv.Itoa(i) }

@@ -152,7 +152,7 @@ func TestATightenedLimitIsThatOfThePromise(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, n := l.Tightened(500 * time.Millisecond).NewMeter(0), 0
+		m, n := l.Tightened(500*time.Millisecond).NewMeter(0), 0
 		for n < 1000 && m.Fits(0, 1) {
 			m.Add(0, 1)
 			n++
