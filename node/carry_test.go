@@ -84,3 +84,59 @@ func TestChangesDuringTrafficAgreeInBothOrders(t *testing.T) {
 		}
 	}
 }
+
+// Who joins soon after a change gets rows of the windows before it, which are not live any more. They
+// tell it what was used by then.
+func TestWhoJoinsAfterAChangeKnowsWhatWasUsedBefore(t *testing.T) {
+	before := with(node.Policy{Algorithm: node.SlidingWindow, Limit: 100, Window: 2 * time.Second})
+	for name, after := range kinds(100) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, 2, before)
+			until := func(d time.Duration) { l.run(epoch.Add(d).Sub(l.now)) }
+			l.nodes[0].take("", "alice", 50)
+			until(4100 * time.Millisecond) // in the next window
+			l.nodes[1].take("", "alice", 1)
+			must(t, errorOf(l.nodes[0].Node.SetLimit("default", after)))
+			until(6100 * time.Millisecond)
+			l.nodes[0].peek("", "alice") // it is under the new rule there
+			l.join(before)
+			until(7500 * time.Millisecond)
+			if err := l.nodes[2].Node.Ready(); err != nil {
+				t.Fatal(err)
+			}
+			if left := l.left("", "alice"); slices.Min(left) != slices.Max(left) || left[0] > 60 {
+				t.Errorf("%v are left of 100, of which some 43 were used at the change", left)
+			}
+		})
+	}
+}
+
+// A node that has not heard of a change goes on under the rule before. What it tells of later windows
+// takes nothing away from what was carried over.
+func TestLateRowsOfLaterWindowsKeepWhatWasCarriedOver(t *testing.T) {
+	before := with(node.Policy{Algorithm: node.SlidingWindow, Limit: 100, Window: 2 * time.Second})
+	for name, after := range kinds(100) {
+		for _, idle := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " idle ", idle), func(t *testing.T) {
+				t.Parallel()
+				l := newLab(t, 2, before)
+				until := func(d time.Duration) { l.run(epoch.Add(d).Sub(l.now)) }
+				l.nodes[0].take("", "alice", 50)
+				until(4010 * time.Millisecond) // in the next window
+				l.lose = func(m mail) bool { return m.to == 1 }
+				must(t, errorOf(l.nodes[0].Node.SetLimit("default", after)))
+				until(4500 * time.Millisecond)
+				if !idle {
+					l.nodes[0].take("", "alice", 1) // it is under the new rule there
+				}
+				until(6100 * time.Millisecond)
+				l.nodes[1].take("", "alice", 1)
+				l.run(soonAfter)
+				if left := l.nodes[0].peek("", "alice").Remaining; left > 60 {
+					t.Errorf("%d are left of 100, of which some 44 were used at the change", left)
+				}
+			})
+		}
+	}
+}

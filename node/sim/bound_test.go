@@ -79,6 +79,9 @@ var brokenSeeds = []uint64{
 	230000517, // the oracle's, and a part of a window that gave nothing back while it counted
 }
 
+// brokenBusy are the same, with 200,000 requests more.
+var brokenBusy = []uint64{410000019} // rows of a rule that was over took away what had been carried over
+
 // brokenCorrelated are the same, of faults that come together.
 var brokenCorrelated = []uint64{
 	220000345,                                         // idle clients, forgotten by a rule that is over
@@ -127,6 +130,7 @@ func TestAttacksOnTheBound(t *testing.T) {
 		}
 	}
 	replay(sim.Random, "random", brokenSeeds)
+	replay(func(seed uint64) sim.Scenario { return sim.Busy(sim.Random(seed), 200_000) }, "busy", brokenBusy)
 	replay(sim.Correlated, "correlated", brokenCorrelated)
 }
 

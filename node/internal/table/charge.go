@@ -68,6 +68,9 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 	s.Lock()
 	defer s.Unlock()
 	e := s.Find(c.key)
+	if e != nil {
+		e.roll(now)
+	}
 	switch {
 	case actual == c.Cost:
 		return 0
@@ -79,7 +82,6 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 		return 0
 	}
 	r := e.rule
-	r.Roll(e.States(), now)
 	switch {
 	case actual < c.Cost:
 		unused := uint64(c.Cost - actual) //nolint:gosec // positive

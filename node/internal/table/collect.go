@@ -40,6 +40,9 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 			continue
 		}
 		if e.dirty {
+			if e.rule.Policy.Algorithm != limit.GCRA {
+				e.catchUp(now) // what was told is rolled on
+			}
 			for r, of := range e.each {
 				if !s.send(e, r, of, now, b) {
 					s.dirty = append(s.dirty[:0], s.dirty[i:]...)
@@ -66,6 +69,9 @@ func (s *Shard) send(e *Entry, r *limit.Rule, of limit.States, now int64, b *del
 	for slot, st := range of.All {
 		if !st.Pending() && (slot > 0 || r != e.rule) {
 			continue
+		}
+		if r != e.rule {
+			e.beforeRoll(r, r.Frame.Start(now))
 		}
 		st.Roll(&r.Frame, r.Frame.Start(now))
 		row := st.Own()

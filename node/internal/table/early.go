@@ -67,6 +67,7 @@ func (t *Table) Joined(now int64) (told bool) {
 
 // tell charges the entry's states what x has left to drain.
 func (s *Shard) tell(e *Entry, x early, now int64) {
+	e.catchUp(now)
 	r := e.rule
 	r.Roll(e.States(), now)
 	x = x.under(r, now)

@@ -101,13 +101,51 @@ func (e *Entry) turn(r *limit.Rule, now int64) {
 // catchUp brings an idle client under the rule that is in force. Its use would be lost if its
 // windows went by under the rule by which it was decided last.
 func (e *Entry) catchUp(now int64) {
-	if e.rule.Past == nil || e.shared {
+	if e.shared {
 		return
 	}
-	if r := e.rule.Past.InForce(now, e.rule.Index); r != nil && r.Policy.Access == limit.Limited {
+	if r := inForce(e.rule, now); r != nil {
 		e.adopt(r, now)
 	}
 	e.foldOver(now)
+}
+
+// roll brings the entry into now's window. An idle client's use under a rule that is over is carried
+// over before.
+func (e *Entry) roll(now int64) {
+	if e.rule.Policy.Algorithm != limit.GCRA {
+		e.catchUp(now)
+	}
+	e.rule.Roll(e.States(), now)
+}
+
+// beforeRoll makes ready for an earlier life under r to be rolled to the window at start. A window
+// algorithm drops the counts of windows that are over then, and with them what the life lent to the
+// next one. So that one keeps it.
+func (e *Entry) beforeRoll(r *limit.Rule, start int64) {
+	lives := e.lives()
+	for i, l := range lives {
+		if l.rule != r || r.Policy.Algorithm == limit.GCRA || start <= r.Frame.Start(e.changed(lives, i)) {
+			continue
+		}
+		into := e.States()
+		if i+1 < len(lives) {
+			into = lives[i+1].states()
+		}
+		into.Keep(&e.next(lives, i).Frame)
+	}
+}
+
+// inForce is the rule that came into force after r, nil if there is none that counts.
+func inForce(r *limit.Rule, now int64) *limit.Rule {
+	if r.Past == nil {
+		return nil
+	}
+	in := r.Past.InForce(now, r.Index)
+	if in == nil || in.Policy.Access != limit.Limited || in.Revision.Compare(r.Revision) <= 0 {
+		return nil
+	}
+	return in
 }
 
 // earlier is the life under an earlier rule than the entry's, nil if there is none. A new one

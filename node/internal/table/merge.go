@@ -78,15 +78,20 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 	defer s.Unlock()
 	e := s.Find(row.Key)
 	if e == nil {
-		if e = s.admit(row.Key, r, now); e == nil {
+		// Under an earlier rule its life would begin now, and the row may be of windows before.
+		in := r
+		if newer := inForce(r, now); newer != nil {
+			in = newer
+		}
+		if e = s.admit(row.Key, in, now); e == nil {
 			// Never evict for a peer's sake; here this client counts as isolated.
 			t.cfg.Dropped.Add(tally.DropFull, 1)
 			return
 		}
 		e.setMore(d.Reset, nil, e.States().Rest)
 	}
-	if e.rule.Slots > 1 {
-		e.catchUp(now) // the roll below would drop what is still to be carried over
+	if e.rule.Policy.Algorithm != limit.GCRA {
+		e.catchUp(now) // rolling would drop what is still to be carried over
 	}
 	later := d.Reset.Compare(e.Reset())
 	if later > 0 {
@@ -142,6 +147,7 @@ func (s *Shard) mergeEarlier(now int64, e *Entry, r *limit.Rule, d *crdt.Delta, 
 	if l == nil {
 		return
 	}
+	e.beforeRoll(l.rule, d.Start)
 	g := l.states().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
 	s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
 	e.carry()

@@ -166,7 +166,7 @@ func (t *Table) GiveBack(life deltasync.Life, units, now int64, send bool) (give
 	case e.Life() != life.Life:
 		return 0, deltasync.ShortRenewed
 	}
-	e.rule.Roll(e.States(), now)
+	e.roll(now)
 	given = s.refund(e, units, now, send)
 	switch {
 	case given == units:
