@@ -61,7 +61,11 @@ func commands() []command {
 			benchmark,
 		},
 		{"load", "", "the same as bench, by its former name", [2]string{"-rate 5000 -duration 30s", "-dist zipf -clients 100000"}, benchmark},
-		{"replay", "", "replay an access log against a limit, without a daemon", [2]string{"-log access.log -limit 60", "-nodes 5 -o json"}, replayLog},
+		{
+			"replay", "[LOG]", "tell what a limit would have done to the traffic of an access log, and propose limits",
+			[2]string{"access.log -limit 60 -html replay.html", "-nodes 5 -o json"},
+			replayLog,
+		},
 		{
 			"sim", "", "simulate a cluster with faults, and check the error bound",
 			[2]string{"-duration 60s -partition 5s+10s:1", "-sweep flush=1ms,20ms,200ms -svg sweep.svg"},

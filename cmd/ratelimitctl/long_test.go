@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -109,7 +110,7 @@ func TestReplayOfTheSampleIsTheSameByteForByte(t *testing.T) {
 	if _, again, _ := ctl(args...); again != first {
 		t.Errorf("equal calls differ:\n%s\n%s", first, again)
 	}
-	if !strings.Contains(first, "10 per 30s, burst 10") || !strings.Contains(first, "200 requests of ") {
+	if !strings.Contains(first, "10 per 30s, for each client address") || !strings.Contains(first, "200 requests of ") {
 		t.Errorf("got\n%s", first)
 	}
 }
@@ -132,6 +133,21 @@ func TestReplayReadsALogAndNamesItInErrors(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "other.log")
 	if err := os.WriteFile(bad, []byte("{}\n{}\n"), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte("limits:\n  login: {limit: 2, window: 1h, overrides: [{cidr: 192.0.2.0/24, limit: 3}]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join(t.TempDir(), "replay.html")
+	code, out, errs = ctl("replay", good, "-rules", rules, "-name", "login", "-nodes", "1", "-html", page)
+	if code != exitOK || errs != "" || !strings.Contains(out, "192.0.2.7  4         1") || !strings.Contains(out, "NEVER MET BY") {
+		t.Errorf("%d, %q\n%s", code, errs, out)
+	}
+	if html, err := os.ReadFile(page); err != nil || !bytes.Contains(html, []byte("192.0.2.7")) || !bytes.Contains(html, []byte("Limits to choose from")) {
+		t.Errorf("%v, a page of %d bytes", err, len(html))
+	}
+	if code, _, errs = ctl("replay", good, "-rules", rules, "-name", "logn"); code != exitError || !strings.Contains(errs, "it has login") {
+		t.Errorf("%d, %q", code, errs)
 	}
 	for path, says := range map[string]string{
 		bad:                "no line is of the combined, vhost, syslog or json format",
