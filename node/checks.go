@@ -38,6 +38,7 @@ type check struct {
 type terms struct {
 	peek   bool         // charge and count nothing
 	atMost bool         // lower the request's cost to what fits
+	door   Door         // by which the request came in
 	into   *Reservation // gets the charges, if it is not nil
 }
 
@@ -68,7 +69,7 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool) {
 	}
 	unlockAll(&locked)
 	for i := range checks {
-		n.count(&checks[i], by.peek, allowed)
+		n.count(&checks[i], by, allowed)
 	}
 	if timed {
 		n.latency.observe(n.now() - now)
@@ -250,9 +251,12 @@ func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed boo
 // count counts what conclude did not: a check that its rule alone decided, and the client
 // among the heaviest. Of a request that was denied it counts those checks that denied it,
 // of a peek the faults. No shard is locked.
-func (n *decider) count(c *check, peek, allowed bool) {
+func (n *decider) count(c *check, by terms, allowed bool) {
+	if allowed == c.d.Allowed && !by.peek && !c.why.refused() {
+		enter(by.door, c.limit.Account, allowed)
+	}
 	switch {
-	case allowed != c.d.Allowed || peek && !c.why.refused():
+	case allowed != c.d.Allowed || by.peek && !c.why.refused():
 	case c.shard == nil:
 		n.countOutright(c.limit, c.by, c.rule, c.client, c.cost, &c.d)
 	case c.share > 0:

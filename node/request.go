@@ -37,6 +37,8 @@ type Request struct {
 	// Also are further limits that also have to admit the request. It passes if all do. If
 	// one does not, the node charges none. At most MaxChecks.
 	Also []Check
+	// Door is the way by which the request came in, for the statistics.
+	Door Door
 }
 
 // Check is one more limit that a request has to pass. The zero Client and Cost mean the
@@ -129,6 +131,9 @@ func (n *decider) do(q *Request, t *told) Decision {
 		n.decide(l, q.Client, q.Cost, &d, &h)
 		t.into.add(h)
 	}
+	if !q.Peek && !d.Reason.refused() {
+		enter(q.Door, l.Account, d.Allowed)
+	}
 	if t != nil {
 		one := [1]check{{client: q.Client, name: q.Limit, limit: l, cost: q.Cost, why: d.Reason, d: d}}
 		t.note(one[:], &one[0])
@@ -143,7 +148,7 @@ func (n *decider) doAll(q *Request, t *told) Decision {
 	if c := &checks[len(checks)-1]; c.why != ReasonOK {
 		return n.refuse(c, t)
 	}
-	by := terms{peek: q.Peek, atMost: q.AtMost}
+	by := terms{peek: q.Peek, atMost: q.AtMost, door: q.Door}
 	if t != nil {
 		by.into = t.into
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -17,9 +18,18 @@ const latencyEvery = 64
 // make finer percentiles and more Prometheus series.
 var latencyBounds = [...]int64{100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 102400, 409600, 1638400, 6553600}
 
-// latency is a histogram of decision times. Safe for concurrent use.
+// The finer buckets. There are four for each power of two, so that a percentile is off by at most
+// 9 %, from 0.5^25 s (30 ns) to 0.5^6 s (16 ms). Raising the schema by one doubles them.
+const (
+	LatencyFineSchema = 2
+	LatencyFineFirst  = -25 << LatencyFineSchema
+	latencyFineLast   = -6 << LatencyFineSchema
+)
+
+// latency is a histogram of decision times, in coarse and in fine buckets. Safe for concurrent use.
 type latency struct {
 	counts [len(latencyBounds) + 1]atomic.Uint64
+	fine   [latencyFineLast - LatencyFineFirst + 1]atomic.Uint64
 	sum    atomic.Int64
 }
 
@@ -29,6 +39,8 @@ func (h *latency) observe(d int64) {
 		i++
 	}
 	h.counts[i].Add(1)
+	bucket := int(math.Ceil(math.Log2(float64(max(d, 1))/1e9) * (1 << LatencyFineSchema)))
+	h.fine[min(max(bucket, LatencyFineFirst), latencyFineLast)-LatencyFineFirst].Add(1)
 	h.sum.Add(d)
 }
 
@@ -54,6 +66,8 @@ type LimitStats struct {
 	// Overrides are the counts of the overrides that have a name, by name, one for all
 	// beyond MaxOverrideNames. The counts above include them.
 	Overrides []OverrideStats
+	// Doors are the decisions by the way that requests came in, one for each Door.
+	Doors []DoorStats
 	// Charged sums the units charged after the work was done, by Charge and by reservations
 	// that cost more than their estimate. NotCharged sums what would have put clients further
 	// into debt than the debt cap, and what found the client table full.
@@ -133,7 +147,10 @@ type Stats struct {
 	LatencyBounds []time.Duration // upper bounds of LatencyCounts, one less
 	LatencyCounts []uint64        // the node times one decision in LatencyEvery
 	LatencySum    time.Duration
-	LatencyEvery  int
+	// LatencyFine are the same samples in finer buckets, as Prometheus's native histograms have
+	// them: bucket i ends at 2 to the power of (LatencyFineFirst+i)/2^LatencyFineSchema seconds.
+	LatencyFine  []uint64
+	LatencyEvery int
 }
 
 // Stats describes the node now. It takes all locks in turn, so it is fit for a scrape, not for
@@ -155,6 +172,9 @@ func (n *Node) Stats() Stats {
 	}
 	for why := range tally.DropEnd {
 		s.RowsLost[why.String()] = n.dropped.Of(why)
+	}
+	for i := range n.latency.fine {
+		s.LatencyFine = append(s.LatencyFine, n.latency.fine[i].Load())
 	}
 	for i := range n.latency.counts {
 		if i < len(latencyBounds) {
@@ -217,6 +237,7 @@ func (s sighting) limitStats(r *limits.Revision) LimitStats {
 		Shadowed: of.Shadowed, ShadowedUnits: of.ShadowedUnits, OddAddresses: a.Odd.Load(),
 		OvershootSeen: seen, OvershootPeak: peak,
 	}
+	l.Doors = doorStats(a, l.Allowed, l.Denied)
 	l.Charged, l.NotCharged = a.Debts.Seen()
 	l.OvershootBound, l.OvershootExpected = s.bounds(r)
 	l.OvershootOnce = n.onces.Of(r.Limit)

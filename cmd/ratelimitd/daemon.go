@@ -16,6 +16,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/dashboard"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/embednats"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
 )
 
 const (
@@ -37,6 +38,7 @@ type daemon struct {
 	grpc      *grpcListener
 	nats      *natsService // nil without -nats-api
 	board     *dashboard.Dashboard
+	requests  *metrics.Requests
 	failed    chan error
 }
 
@@ -65,7 +67,7 @@ func (f *served) Stats() node.Stats {
 
 // start opens everything. Ports come first, so that it finds a port in use before anything runs.
 func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
-	d = &daemon{plan: p, reloader: r, failed: make(chan error, 4)}
+	d = &daemon{plan: p, reloader: r, failed: make(chan error, 4), requests: newRequests(p.settings)}
 	defer func() {
 		if err != nil {
 			d.abandon()
@@ -109,13 +111,13 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	}
 	d.served, d.reloader.node = &served{Node: n}, n
 	p.envoy.start(n)
-	if err := d.grpc.prepare(p, p.envoy); err != nil {
+	if err := d.grpc.prepare(p, p.envoy, d.requests); err != nil {
 		return d, errors.Join(err, n.Close())
 	}
 	d.furnish()
 	p.envoy.follow()
 	d.follower = p.follow(d.served)
-	if d.nats, err = p.openNATSService(via.apps, d.api(false)); err != nil {
+	if d.nats, err = p.openNATSService(via.apps, d.api(false), d.requests); err != nil {
 		return d, errors.Join(err, n.Close())
 	}
 	return d, nil

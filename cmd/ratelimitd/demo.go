@@ -42,7 +42,7 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 	}
 	api := newHTTPListener("http", listener)
 	events := dashboard.NewLog()
-	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: slog.New(events.Handler(log.Handler())), events: events}, listeners: []*httpListener{api}}
+	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: slog.New(events.Handler(log.Handler())), events: events}, requests: newRequests(s), listeners: []*httpListener{api}}
 	cfg := demo.Config{Out: stdout, Serve: func(n *node.Node) func() {
 		d.served = &served{Node: n}
 		d.openBoard()

@@ -12,8 +12,11 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
 )
 
 const (
@@ -74,7 +77,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 }
 
 // prepare makes the server that serves the service.
-func (d *grpcListener) prepare(p *plan, e *envoy) error {
+func (d *grpcListener) prepare(p *plan, e *envoy, requests *metrics.Requests) error {
 	if d == nil {
 		return nil
 	}
@@ -87,7 +90,12 @@ func (d *grpcListener) prepare(p *plan, e *envoy) error {
 	if a := time.Duration(p.settings.GRPCMaxConnectionAge); a > 0 {
 		age.MaxConnectionAge = a
 	}
-	d.server = grpc.NewServer(grpc.Creds(how), grpc.KeepaliveParams(age), grpc.MaxConcurrentStreams(mostStreams))
+	count := func(ctx context.Context, q any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		a, err := next(ctx, q)
+		requests.Count(node.DoorGRPC, status.Code(err).String())
+		return a, err
+	}
+	d.server = grpc.NewServer(grpc.UnaryInterceptor(count), grpc.Creds(how), grpc.KeepaliveParams(age), grpc.MaxConcurrentStreams(mostStreams))
 	e.service.Register(d.server)
 	return nil
 }

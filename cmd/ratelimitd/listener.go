@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/build"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/dashboard"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
@@ -186,7 +187,7 @@ func (l serverLog) Write(line []byte) (int, error) {
 func (d *daemon) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		metrics.New(d.served), buildMetric(build.Read()),
+		metrics.New(d.served), d.requests, buildMetric(build.Read()),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	if d.reloader != nil { // a demonstration has none
@@ -225,7 +226,27 @@ func (d *daemon) openBoard() {
 func (d *daemon) handler(local bool, metrics http.Handler) http.Handler {
 	cfg := d.api(local)
 	cfg.Metrics, cfg.Envoy, cfg.Dashboard = metrics, d.plan.envoy.handler(), d.board
-	return d.served.leaving(httpapi.New(cfg))
+	return d.requests.HTTP(d.served.leaving(httpapi.New(cfg)), doorOf)
+}
+
+// doorOf is the door by which a request over HTTP comes in.
+func doorOf(r *http.Request) node.Door {
+	if strings.HasPrefix(r.URL.Path, "/v1/forward/") {
+		return node.DoorForward
+	}
+	return node.DoorHTTP
+}
+
+// newRequests counts the requests at the doors that the settings open.
+func newRequests(s *config.Settings) *metrics.Requests {
+	doors := []node.Door{node.DoorHTTP, node.DoorForward}
+	if s.GRPC != "" {
+		doors = append(doors, node.DoorGRPC)
+	}
+	if s.NATSAPI {
+		doors = append(doors, node.DoorNATS)
+	}
+	return metrics.NewRequests(doors...)
 }
 
 func buildMetric(b build.Info) prometheus.Collector {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -8,6 +9,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/natsapi"
 )
 
@@ -28,7 +30,7 @@ type natsService struct {
 
 // openNATSService starts to answer, now or when the server is there. The service is nil without the
 // setting.
-func (p *plan) openNATSService(via node.NATS, api httpapi.Config) (*natsService, error) {
+func (p *plan) openNATSService(via node.NATS, api httpapi.Config, requests *metrics.Requests) (*natsService, error) {
 	if !p.settings.NATSAPI {
 		return nil, nil
 	}
@@ -36,7 +38,8 @@ func (p *plan) openNATSService(via node.NATS, api httpapi.Config) (*natsService,
 	if err != nil {
 		return nil, at(p.settings, "nats_api", "%w", err)
 	}
-	service, err := natsapi.Serve(natsapi.Config{Conn: conn, API: api, Prefix: p.settings.SubjectPrefix})
+	answered := func(status int) { requests.Count(node.DoorNATS, strconv.Itoa(status)) }
+	service, err := natsapi.Serve(natsapi.Config{Conn: conn, API: api, Prefix: p.settings.SubjectPrefix, Answered: answered})
 	if err != nil {
 		conn.Close()
 		return nil, at(p.settings, "nats_api", "%w", err)

@@ -114,7 +114,7 @@ func (w *work) decideAtOnce(n Node) error {
 // request is the part as the node is asked for it alone. Domains share out the room for policies, so
 // that one with an override for every request takes it from itself.
 func (p *part) request() node.Request {
-	return node.Request{Origin: p.domain, Client: p.id, Limit: limitName, Cost: p.cost, Policy: &p.rule.policy}
+	return node.Request{Origin: p.domain, Door: node.DoorGRPC, Client: p.id, Limit: limitName, Cost: p.cost, Policy: &p.rule.policy}
 }
 
 // look asks for the level. A bucket is OK up to exactly its limit, where the node would admit

@@ -129,5 +129,6 @@ func (i *Interceptors) request(c Call) (q node.Request, limited bool, err error)
 		}
 		q.Also = append(q.Also, also)
 	}
+	q.Door = node.DoorGRPC
 	return q, true, nil
 }

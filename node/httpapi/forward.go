@@ -123,7 +123,7 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	q := node.Request{Origin: keys.Origin(r.RemoteAddr), Client: client, Limit: f.limit, Cost: f.cost}
+	q := node.Request{Door: node.DoorForward, Origin: keys.Origin(r.RemoteAddr), Client: client, Limit: f.limit, Cost: f.cost}
 	if q.Cost == 0 {
 		q.Cost = zeroCost
 	}

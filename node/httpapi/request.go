@@ -91,7 +91,7 @@ func (q *request) request(r *http.Request) node.Request {
 		cost = zeroCost
 	}
 	return node.Request{
-		Origin: keys.Origin(r.RemoteAddr), Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,
+		Door: node.DoorHTTP, Origin: keys.Origin(r.RemoteAddr), Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,
 	}
 }
 

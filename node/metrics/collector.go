@@ -58,6 +58,10 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 			rest.Allowed, rest.Denied, rest.Shadowed = rest.Allowed-o.Allowed, rest.Denied-o.Denied, rest.Shadowed-o.Shadowed
 			rest.AllowedUnits, rest.DeniedUnits = rest.AllowedUnits-o.AllowedUnits, rest.DeniedUnits-o.DeniedUnits
 		}
+		for _, d := range l.Doors {
+			doorDecisions.send(ch, float64(d.Allowed), l.Name, d.Door, "allowed")
+			doorDecisions.send(ch, float64(d.Denied), l.Name, d.Door, "denied")
+		}
 		for _, o := range append([]node.OverrideStats{rest}, l.Overrides...) {
 			overrideDecisions.send(ch, float64(o.Allowed), l.Name, o.Name, "allowed")
 			overrideDecisions.send(ch, float64(o.Denied), l.Name, o.Name, "denied")
@@ -113,8 +117,8 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 	clockAhead.send(ch, s.ClockAhead.Seconds())
 }
 
-// collectSync sends what describes the replication. Peers count by state and carry no name: names of
-// nodes would make a new series with each node that ever ran.
+// collectSync sends what describes the replication. Only nodes that can be admitting have series of
+// their own, at most peersNamed: names of all that ever ran would add up.
 func collectSync(ch chan<- prometheus.Metric, s *node.Stats) {
 	connected.send(ch, oneIf(s.Sync.Connected))
 	byState := map[node.PeerState]int{node.PeerAlive: 0, node.PeerSuspect: 0, node.PeerGone: 0}
@@ -123,6 +127,16 @@ func collectSync(ch chan<- prometheus.Metric, s *node.Stats) {
 	}
 	for state, n := range byState {
 		peers.send(ch, float64(n), state.String())
+	}
+	named := map[string]node.PeerStats{}
+	for _, p := range s.Sync.Peers {
+		if was, twice := named[p.Node]; p.Admits && (twice && p.StaleFor > was.StaleFor || !twice && len(named) < peersNamed) {
+			named[p.Node] = p // of two incarnations the one of which less is known
+		}
+	}
+	for name, p := range named {
+		peerStaleness.send(ch, seconds(p.StaleFor), name)
+		peerSkew.send(ch, p.Skew.Seconds(), name)
 	}
 	staleness.send(ch, seconds(s.Staleness))
 	clockSkew.send(ch, s.Skew.Seconds())
@@ -148,20 +162,6 @@ func collectSync(ch chan<- prometheus.Metric, s *node.Stats) {
 	repairs.send(ch, float64(c.Repairs))
 	timeouts.send(ch, float64(c.Timeouts))
 	publishErrors.send(ch, float64(c.PublishErrors))
-}
-
-// duration sends the sampled decision times as a histogram. Its count is that of the
-// samples, not of all decisions.
-func duration(ch chan<- prometheus.Metric, s *node.Stats) {
-	buckets := make(map[float64]uint64, len(s.LatencyBounds))
-	count := uint64(0)
-	for i, n := range s.LatencyCounts {
-		count += n
-		if i < len(s.LatencyBounds) {
-			buckets[s.LatencyBounds[i].Seconds()] = count
-		}
-	}
-	ch <- prometheus.MustNewConstHistogram(decisionDuration.desc, count, s.LatencySum.Seconds(), buckets)
 }
 
 // seconds is +Inf for an unknown duration, which exceeds every threshold of an alert.

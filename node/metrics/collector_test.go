@@ -100,10 +100,13 @@ func expected() []string {
 		"messages_dropped", "stale", "rows_refused", "clock_ahead", "isolated_open", "table_full_open")
 	for _, limit := range []string{"default", "login"} {
 		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_expected_units", "overshoot_observed_units_total", "overshoot_peak_units",
-			"shadow_denied_total", "shadow_denied_units_total", "odd_addresses_total", "charged_units_total", "not_charged_units_total", "limit_set", "limit_units", "limit_burst_units", "limit_window_seconds", "limit_revision_timestamp_seconds")
+			"shadow_denied_total", "shadow_denied_units_total", "odd_addresses_total", "charged_units_total", "not_charged_units_total", "limit_set", "limit_units", "burst_units", "window_seconds", "limit_revision_timestamp_seconds")
 		each(`overshoot_once_units_total{limit="`+limit+`",reason="%s"}`, "crash", "forgiven", "join", "restart", "change_late")
 		each(`decisions_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
 		each(`override_decisions_total{limit="`+limit+`",outcome="%s",override=""}`, "allowed", "denied")
+		for _, door := range []string{"go", "http", "grpc", "nats", "forward"} {
+			each(`door_decisions_total{door="`+door+`",limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
+		}
 		each(`override_units_total{limit="`+limit+`",outcome="%s",override=""}`, "allowed", "denied")
 		all = append(all, `override_shadow_denied_total{limit="`+limit+`",override=""}`)
 		each(`units_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
@@ -194,9 +197,9 @@ func TestDecisionsAreCountedByLimitAndOutcome(t *testing.T) {
 		`clients`:                                           2,
 		`max_clients`:                                       1e7,
 		`limit_units{limit="default"}`:                      10,
-		`limit_burst_units{limit="default"}`:                5,
-		`limit_window_seconds{limit="default"}`:             60,
-		`limit_burst_units{limit="login"}`:                  1,
+		`burst_units{limit="default"}`:                      5,
+		`window_seconds{limit="default"}`:                   60,
+		`burst_units{limit="login"}`:                        1,
 		`limit_revision_timestamp_seconds{limit="default"}`: 0,
 		`ready`:                                  1,
 		`nats_connected`:                         0,
@@ -252,7 +255,7 @@ func TestTheHistogramIsCumulative(t *testing.T) {
 	c := metrics.New(edited{open(t), func(s *node.Stats) {
 		s.LatencyBounds = []time.Duration{100, 200}
 		s.LatencyCounts = []uint64{1, 2, 4}
-		s.LatencySum = 1500
+		s.LatencySum, s.LatencyFine = 1500, []uint64{7}
 	}})
 	const want = `# HELP ratelimiter_decision_duration_seconds Time that a decision took, without HTTP. The node times a sample of all decisions.
 # TYPE ratelimiter_decision_duration_seconds histogram
@@ -267,6 +270,72 @@ ratelimiter_decision_duration_seconds_count 7
 	}
 }
 
+// The native buckets say the same as the classic ones, more finely.
+func TestTheHistogramIsNativeToo(t *testing.T) {
+	n := open(t)
+	for range 100_000 {
+		n.Allow("a")
+	}
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(metrics.New(n))
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool {
+		return f.GetName() == "ratelimiter_decision_duration_seconds"
+	})
+	h := families[i].GetMetric()[0].GetHistogram()
+	if h.GetSchema() != node.LatencyFineSchema || h.GetSampleCount() < 500 {
+		t.Fatalf("schema %d, %d samples", h.GetSchema(), h.GetSampleCount())
+	}
+	// Deltas are of one bucket after the other, from the first of each span.
+	sum, count, at, below := int64(0), int64(0), int32(0), uint64(0)
+	for _, span := range h.GetPositiveSpan() {
+		at += span.GetOffset()
+		for range span.GetLength() {
+			count += h.GetPositiveDelta()[0]
+			h.PositiveDelta = h.GetPositiveDelta()[1:]
+			if sum += count; math.Pow(2, float64(at)/4) <= 1.6e-6 {
+				below = uint64(sum) //nolint:gosec // a count
+			}
+			at++
+		}
+	}
+	if uint64(sum) != h.GetSampleCount() { //nolint:gosec // a count
+		t.Errorf("the native buckets have %d of %d samples", sum, h.GetSampleCount())
+	}
+	for _, b := range h.GetBucket() {
+		if b.GetUpperBound() == 1.6e-6 && (below > b.GetCumulativeCount() || below < b.GetCumulativeCount()*8/10) {
+			t.Errorf("native: %d samples up to 1.6 us, classic: %d", below, b.GetCumulativeCount())
+		}
+	}
+}
+
+func TestOnlyPeersThatCanAdmitHaveSeries(t *testing.T) {
+	got := series(t, metrics.New(edited{open(t), func(s *node.Stats) {
+		s.Sync.Peers = []node.PeerStats{
+			{Node: "n2", Admits: true, StaleFor: time.Second, Skew: -time.Millisecond}, {Node: "n2", Admits: true, StaleFor: time.Minute},
+			{Node: "gone", StaleFor: time.Hour}, {Node: "n3", Admits: true, StaleFor: math.MaxInt64},
+		}
+		for i := range 200 {
+			s.Sync.Peers = append(s.Sync.Peers, node.PeerStats{Node: fmt.Sprint("x", i), Admits: true})
+		}
+	}}))
+	if got[`ratelimiter_peer_staleness_seconds{peer="n2"}`] != 60 || !math.IsInf(got[`ratelimiter_peer_staleness_seconds{peer="n3"}`], 1) {
+		t.Error("the staleness of n2 and n3 is wrong")
+	}
+	named := 0
+	for name := range got {
+		if strings.HasPrefix(name, "ratelimiter_peer_clock_skew_seconds") {
+			named++
+		}
+	}
+	if _, there := got[`ratelimiter_peer_staleness_seconds{peer="gone"}`]; there || named != 100 {
+		t.Errorf("%d peers have series", named)
+	}
+}
+
 func TestDescribeListsWhatIsCollected(t *testing.T) {
 	ch := make(chan *prometheus.Desc, 100)
 	metrics.New(open(t)).Describe(ch)
@@ -276,7 +345,7 @@ func TestDescribeListsWhatIsCollected(t *testing.T) {
 		described[d.String()] = true
 	}
 	names := map[string]bool{}
-	for _, s := range expected() {
+	for _, s := range append(expected(), "ratelimiter_peer_staleness_seconds", "ratelimiter_peer_clock_skew_seconds") {
 		names[nameOf(s)] = true
 	}
 	if len(described) != len(names) {

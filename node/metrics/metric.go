@@ -13,9 +13,16 @@ func (m metric) send(ch chan<- prometheus.Metric, value float64, labels ...strin
 	ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
 }
 
-// define makes a metric. All names get their common beginning here.
+// prefix begins all names.
+const prefix = "ratelimiter_"
+
+// peersNamed caps the peers that have series of their own. Raising it costs two series a peer on each
+// node, so as many as the square of the nodes.
+const peersNamed = 100
+
+// define makes a metric.
 func define(kind prometheus.ValueType, name, help string, labels ...string) metric {
-	return metric{desc: prometheus.NewDesc("ratelimiter_"+name, help, labels, nil), kind: kind}
+	return metric{desc: prometheus.NewDesc(prefix+name, help, labels, nil), kind: kind}
 }
 
 func counter(name, help string, labels ...string) metric {
@@ -39,6 +46,7 @@ var (
 	shadowDenied      = counter("shadow_denied_total", "Decisions that a shadow limit allowed and would otherwise have denied.", "limit")
 	shadowUnits       = counter("shadow_denied_units_total", "Cost of the decisions that a shadow limit allowed and would otherwise have denied.", "limit")
 	oddAddresses      = counter("odd_addresses_total", "Requests whose client id looks like an address and is none, such as a list of addresses, under a limit that reads ids as addresses.", "limit")
+	doorDecisions     = counter("door_decisions_total", "The decisions of decisions_total, by the way that requests came in: http, grpc, nats, forward for a proxy that asks, or go for the program itself.", "limit", "door", "outcome")
 	overrideDecisions = counter("override_decisions_total", "The decisions of decisions_total, by the name of the override that holds for the client. The name is empty for unnamed overrides and for all other clients.", "limit", "override", "outcome")
 	overrideUnits     = counter("override_units_total", "The units of units_total, by the name of the override.", "limit", "override", "outcome")
 	overrideShadow    = counter("override_shadow_denied_total", "The decisions of shadow_denied_total, by the name of the override.", "limit", "override")
@@ -46,14 +54,14 @@ var (
 	notChargedUnits   = counter("not_charged_units_total", "Units of such charges that this node left out, because they were above the client's debt cap, or because the client table was full.", "limit")
 	limitSet          = gauge("limit_set", "1 if somebody set the limit on some node, so that it shadows the configured one.", "limit")
 	limitUnits        = gauge("limit_units", "Units that a client may use in a window.", "limit")
-	limitBurst        = gauge("limit_burst_units", "Units that may pass at one instant.", "limit")
-	limitWindow       = gauge("limit_window_seconds", "The limit's window.", "limit")
+	limitBurst        = gauge("burst_units", "Units that may pass at one instant.", "limit")
+	limitWindow       = gauge("window_seconds", "The limit's window.", "limit")
 	limitRevision     = gauge("limit_revision_timestamp_seconds", "Time from which the limit's revision holds, 0 for the configured one. Nodes that agree export the same.", "limit")
 )
 
 // These describe the node.
 var (
-	decisionDuration = metric{desc: prometheus.NewDesc("ratelimiter_decision_duration_seconds", "Time that a decision took, without HTTP. The node times a sample of all decisions.", nil, nil)}
+	decisionDuration = metric{desc: prometheus.NewDesc(prefix+"decision_duration_seconds", "Time that a decision took, without HTTP. The node times a sample of all decisions.", nil, nil)}
 	clients          = gauge("clients", "Clients in the table, over all limits.")
 	maxClients       = gauge("max_clients", "The most clients that the table holds.")
 	overflow         = counter("overflow_decisions_total", "Decisions on unknown clients while the client table was full.")
@@ -73,6 +81,8 @@ var (
 	connected       = gauge("nats_connected", "1 while the node is connected to NATS. 0 also for a node without a network.")
 	peers           = gauge("peers", "Known peers, by state: alive, suspect or gone.", "state")
 	staleness       = gauge("staleness_seconds", "Age of the oldest data held from any peer, in seconds; +Inf before a peer's data is complete.")
+	peerStaleness   = gauge("peer_staleness_seconds", "Age of the data held from a peer; +Inf before that is complete. Peers that can be admitting, at most 100.", "peer")
+	peerSkew        = gauge("peer_clock_skew_seconds", "A peer's clock minus this node's, estimated. Peers that can be admitting, at most 100.", "peer")
 	clockSkew       = gauge("clock_skew_seconds", "The largest estimated difference between a peer's clock and this node's, without its sign.")
 	messages        = counter("sync_messages_total", "Messages between nodes, by direction and kind.", "direction", "kind")
 	bytes           = counter("sync_bytes_total", "Bytes of messages between nodes, by direction and kind.", "direction", "kind")
@@ -88,8 +98,8 @@ var (
 
 // all lists the metrics for Describe. A test compares it with what Collect sends.
 var all = []metric{
-	decisions, units, overshootBound, overshootExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
+	decisions, units, overshootBound, overshootExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, doorDecisions, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
 	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
-	connected, peers, staleness, clockSkew, messages, bytes, rows, droppedMessages, lostRows,
+	connected, peers, staleness, peerStaleness, clockSkew, peerSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,
 }

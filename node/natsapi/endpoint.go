@@ -155,14 +155,14 @@ var passed = map[string][]string{
 func (d *door) answer(r micro.Request, ask func([]byte) (string, string, []byte, error)) {
 	method, target, send, err := ask(r.Data())
 	if err != nil {
-		respond(r, refusal(err))
+		d.respond(r, refusal(err))
 		return
 	}
 	ctx, stop := context.WithTimeout(context.Background(), answerWithin)
 	defer stop()
 	q, err := http.NewRequestWithContext(ctx, method, "http://localhost"+target, bytes.NewReader(send))
 	if err != nil {
-		respond(r, refusal(err))
+		d.respond(r, refusal(err))
 		return
 	}
 	q.RemoteAddr, q.RequestURI = "nats", target
@@ -173,7 +173,7 @@ func (d *door) answer(r micro.Request, ask func([]byte) (string, string, []byte,
 	}
 	w := &writer{status: http.StatusOK, header: http.Header{}}
 	d.handler.ServeHTTP(w, q)
-	respond(r, w)
+	d.respond(r, w)
 }
 
 // refusal is the answer to a body that asks nothing.
@@ -187,7 +187,8 @@ func refusal(err error) *writer {
 
 // respond sends an answer. An error means that the connection is gone, and the asker waits in
 // vain.
-func respond(r micro.Request, w *writer) {
+func (d *door) respond(r micro.Request, w *writer) {
+	d.answered(w.status)
 	h := micro.Headers{}
 	for _, name := range []string{"Content-Type", "Etag", headers.FieldPolicy, headers.FieldLimits, headers.FieldRetry} {
 		if v := w.header.Values(name); len(v) > 0 {

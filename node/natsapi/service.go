@@ -26,6 +26,8 @@ type Config struct {
 	Conn *nats.Conn
 	// API is the interface that is served. Loopback and Metrics are not used.
 	API httpapi.Config
+	// Answered is told the status of each answer, as HTTP numbers them. Default: nobody is.
+	Answered func(status int)
 	// Prefix begins all subjects. Default "ratelimit".
 	Prefix string
 }
@@ -40,7 +42,10 @@ func Serve(cfg Config) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	cfg.API.Loopback, cfg.API.Metrics = false, nil
+	cfg.API.Loopback, cfg.API.Metrics, cfg.API.Node = false, nil, entered{cfg.API.Node}
+	if cfg.Answered == nil {
+		cfg.Answered = func(int) {}
+	}
 	s := cfg.API.Node.Stats()
 	service, err := micro.AddService(cfg.Conn, micro.Config{
 		Name: Name, Version: semantic(cfg.API.Version), Description: "Decisions of a distributed rate limiter",
@@ -50,7 +55,7 @@ func Serve(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("natsapi: %w", err)
 	}
-	door := &door{handler: httpapi.New(cfg.API)}
+	door := &door{handler: httpapi.New(cfg.API), answered: cfg.Answered}
 	group := service.AddGroup(cfg.Prefix + ".api." + s.Cluster)
 	for _, e := range endpoints {
 		options := []micro.EndpointOpt{micro.WithEndpointSubject(e.subject)}
@@ -122,4 +127,22 @@ func statsOf(s node.Stats) stats {
 }
 
 // door hands requests to the HTTP interface.
-type door struct{ handler http.Handler }
+type door struct {
+	handler  http.Handler
+	answered func(status int)
+}
+
+// entered is a node that is asked over NATS.
+type entered struct{ httpapi.Node }
+
+// DoDetailed implements httpapi.Decider.
+func (n entered) DoDetailed(r node.Request) node.Detail {
+	r.Door = node.DoorNATS
+	return n.Node.DoDetailed(r)
+}
+
+// Reserve implements httpapi.Reserver.
+func (n entered) Reserve(r node.Request) *node.Reservation {
+	r.Door = node.DoorNATS
+	return n.Node.Reserve(r)
+}

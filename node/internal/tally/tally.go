@@ -19,6 +19,7 @@ type Account struct {
 	Index     int
 	Overshoot Overshoot
 	Debts     Debts
+	Doors     Doors
 	Refusals  Refusals
 	Top       top.Clients
 	// Odd counts look-ups of ids that look like addresses and are none, where that matters.
