@@ -73,15 +73,16 @@ func within(folder, top string) bool {
 // project, and no adapter may import it, but for what tests need.
 var parts = map[string][]string{
 	"node/internal/clock":     {"crdt"},
+	"node/internal/rights":    {"crdt"},
 	"node/internal/top":       nil,
 	"node/internal/inside":    {"crdt", "node/limit"},
 	"node/internal/tally":     {"node/internal/top"},
 	"node/internal/escrow":    {"crdt", "sync"},
 	"node/internal/isolation": {"gcra", "crdt"},
-	"node/internal/limits":    {"gcra", "crdt", "sync", "node/limit", "node/internal/tally"},
+	"node/internal/limits":    {"gcra", "crdt", "sync", "node/limit", "node/internal/rights", "node/internal/tally"},
 	"node/internal/table": {
 		"gcra", "crdt", "sync", "node/limit", "node/internal/isolation", "node/internal/tally", "node/internal/top",
-		"node/internal/racing",
+		"node/internal/rights", "node/internal/racing",
 	},
 	"node/internal/health":   {"sync", "node/internal/limits", "node/internal/tally"},
 	"node/internal/natslink": {"sync", "node/limit", "node/internal/seldom"},
@@ -130,7 +131,7 @@ func mayImport(layer string) []string {
 	case "sync":
 		return []string{"crdt"}
 	case "node/limit":
-		return []string{"gcra", "crdt"}
+		return []string{"gcra", "crdt", "node/internal/rights"}
 	case "node":
 		return slices.AppendSeq([]string{"gcra", "crdt", "sync", "node/limit"}, maps.Keys(parts))
 	case "node/sim":

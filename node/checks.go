@@ -145,7 +145,7 @@ func (n *decider) open(c *check, peek bool, now int64) {
 // look makes look what a decision at now would find and leave alone. s is locked.
 func (n *decider) look(look *table.Entry, s *table.Shard, l *limits.Limit, r *limit.Rule, k crdt.Key, now int64) {
 	e := s.Find(k)
-	if e == nil && s.Full() && n.onFull != FullOpen {
+	if e == nil && s.Full() && (n.onFull != FullOpen || r.Bounded) {
 		e = s.Find(n.overflowKey(l, r, k))
 	}
 	look.Imitate(e, k, r, now)
@@ -230,6 +230,9 @@ func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed boo
 			if by.into != nil && c.d.Reason == ReasonOK {
 				by.into.add(hold{Charge: c.shard.Charged(c.entry, now, c.cost), ownCost: c.ownCost, also: c.place > 0, debts: &c.limit.Account.Debts})
 			}
+		}
+		if !allowed && !by.peek && c.d.Reason == ReasonShort {
+			n.useRight(c.shard, c.entry, now, c.asked, ReasonShort)
 		}
 		n.explain(c.shard, &c.d, c.entry, now, c.asked)
 	}

@@ -62,6 +62,11 @@ type Config struct {
 	// from its start cannot find it out. It matters only to limits whose OnIsolation is not
 	// keep. Default: the number of nodes that were heard and did not say bye.
 	Nodes int
+	// Roster is the names of all nodes that share bounded limits (Policy.Consistency), this one's
+	// included, the same on all of them: at most MaxRoster. A node whose roster differs lends
+	// nothing to the others, and the cap does not hold between them. Default: none, which such
+	// limits need unless the node has no network.
+	Roster []string
 	// NATS says how to reach the other nodes. The zero value is a node alone.
 	NATS NATS
 	// Transport replaces NATS, for tests and for many nodes in one process.
@@ -95,6 +100,8 @@ type Config struct {
 	// Elapsed is a time that no step of Now changes, for tests. Without it, a node with Now
 	// does not see that its clock was set.
 	Elapsed func() time.Duration
+
+	stepped bool // a Stepper drives the node, and brings the network
 }
 
 // NATS says how to reach a cluster's other nodes. The zero value is a node alone.
@@ -196,6 +203,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Nodes < 0 || c.Nodes > deltasync.MaxPeers {
 		refuse("nodes", c.Nodes, fmt.Sprintf("must be from 1 to %d, or 0 if not known", deltasync.MaxPeers))
 	}
+	refuseRoster(&c, refuse)
 	if c.ClockTolerance < 0 {
 		refuse("clock_tolerance", c.ClockTolerance, "must not be negative")
 	}
@@ -213,7 +221,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	limits, err := c.policies()
 	c.Limits = limits
-	return c, errors.Join(errors.Join(faults...), c.NATS.Validate(), err)
+	return c, errors.Join(errors.Join(faults...), c.NATS.Validate(), err, c.refuseBounded(limits, ""))
 }
 
 // wall is the wall clock, in unix nanoseconds; the largest number where it is later still.

@@ -29,6 +29,7 @@ type decider struct {
 	degraded  atomic.Bool
 	isolation isolation.Watch
 	unknown   unknownLimits
+	holdings  holdings
 
 	_ [64]byte // keeps the counters below, which many write, off the cache lines of what decisions read
 
@@ -249,6 +250,9 @@ func offer(r *limits.Revision, client string, cost int64, share uint64, d *Decis
 // lock. s is locked.
 func (n *decider) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (allowed bool, why Reason, origin int64) {
 	r := e.Rule()
+	if r.Bounded {
+		return n.weighRight(s, e, now, cost)
+	}
 	allowed, origin = s.Admits(e, now, cost)
 	if !allowed {
 		why = ReasonOverLimit
@@ -274,6 +278,9 @@ func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now
 		}
 	} else {
 		allowed, why, o := n.weigh(s, e, iso, now, cost)
+		if r.Bounded {
+			n.useRight(s, e, now, cost, why)
+		}
 		if why != ReasonOK {
 			if why == ReasonIsolatedOpen {
 				n.opened.Add(1)
@@ -303,7 +310,9 @@ func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now
 // and can only deny too much. It is nil if unknown clients are let pass. s is locked.
 func (n *decider) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crdt.Key, now int64) *table.Entry {
 	n.overflowed.Add(1)
-	if n.onFull == FullOpen {
+	if r.Bounded {
+		s.Crowd(now)
+	} else if n.onFull == FullOpen {
 		return nil
 	}
 	return s.OpenShared(n.overflowKey(l, r, k), r, now)
@@ -313,6 +322,9 @@ func (n *decider) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crd
 // locked.
 func (n *decider) explain(s *table.Shard, d *Decision, e *table.Entry, now, cost int64) {
 	n.tell(d, e.Rule(), now, s.Explain(e, now, cost, d.Allowed))
+	if e.Rule().Bounded {
+		n.explainRight(s, d, e, now, cost)
+	}
 	if iso := n.isolation.Group(); iso != nil {
 		explainIsolated(s, d, e, iso, now, cost)
 	}

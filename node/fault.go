@@ -28,7 +28,7 @@ func (c *check) fault() error {
 		if err := c.policy.Validate(); err != nil {
 			return under(c.field("policy"), "", err)
 		}
-		return &FieldError{Field: c.field("policy"), Value: "set", Reason: "must have no overrides, UTC as its time zone and the default max_overshoot"}
+		return &FieldError{Field: c.field("policy"), Value: "set", Reason: "must have no overrides, UTC as its time zone, the default max_overshoot, and another consistency than bounded"}
 	case ReasonTooManyPolicies:
 		return ErrTooManyPolicies
 	default:

@@ -14,6 +14,7 @@ type viewer struct{ *Node }
 // View implements deltasync.Viewer.
 func (n viewer) View(v deltasync.View) (told bool) {
 	n.table.SetView(v.Peers, v.Delay)
+	n.holdings.delay.Store(v.Delay)
 	if v.Joined {
 		told = n.table.Joined(n.now())
 	}

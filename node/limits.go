@@ -35,6 +35,9 @@ func (n *Node) SetLimit(name string, p Policy) (from time.Time, err error) {
 	if err := p.Validate(); err != nil {
 		return time.Time{}, err
 	}
+	if err := n.cfg.refuseBounded(map[string]Policy{name: p}, "consistency"); err != nil {
+		return time.Time{}, err
+	}
 	if err := n.refusesChanges(); err != nil {
 		return time.Time{}, err
 	}
@@ -70,6 +73,9 @@ func (n *Node) DeleteLimit(name string) (from time.Time, err error) {
 // takes effect on each node when that node gets it.
 func (n *Node) Configure(configured map[string]Policy) (from time.Time, err error) {
 	if err := validLimits(configured); err != nil {
+		return time.Time{}, err
+	}
+	if err := n.cfg.refuseBounded(configured, ""); err != nil {
 		return time.Time{}, err
 	}
 	if err := n.refusesChanges(); err != nil {

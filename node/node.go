@@ -137,16 +137,17 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		n.now = n.clock.Now
 	}
 	n.began = n.now()
+	n.holdings.start(&n.cfg, n.clock, n.now, cfg.lone())
 	n.limits, err = limits.New(limits.Config{
 		Replica: replica, Hash: hash.Hash128, Keys: n.keys, Tolerance: cfg.ClockTolerance, Began: n.began,
-		Configured: cfg.Limits, ConfiguredAt: configuredAt, Dropped: &n.dropped, Observer: limitsObserver{n},
+		Configured: cfg.Limits, ConfiguredAt: configuredAt, Roster: n.holdings.roster, Dropped: &n.dropped, Observer: limitsObserver{n},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
 	n.table = table.New(table.Config{
 		Self: replica, Size: cfg.MaxClients, Tolerance: int64(cfg.ClockTolerance),
-		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Urgent: func() { n.protocol.Urgent() },
+		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Rights: &n.holdings, Urgent: func() { n.protocol.Urgent() },
 	})
 	n.escrow = escrow.New(replica, hash, func(life deltasync.Life, units, now int64) (int64, deltasync.Shortfall) {
 		return n.table.GiveBack(life, units, now, !n.offline)
@@ -182,7 +183,7 @@ func (n *Node) engine() (deltasync.Config, deltasync.Store) {
 			Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
 			Members: n.members.names, Lost: n.members.lost, Seed: uint64(n.replica),
 		}, deltasync.Store{
-			Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n},
+			Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n}, Lender: lender{n},
 		}
 }
 

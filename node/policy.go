@@ -32,6 +32,7 @@ const (
 
 	Eventual = limit.Eventual
 	Local    = limit.Local
+	Bounded  = limit.Bounded
 
 	Limited   = limit.Limited
 	Unlimited = limit.Unlimited

@@ -9,6 +9,7 @@ type Reason uint8
 const (
 	ReasonOK              Reason = iota // within the limit
 	ReasonOverLimit                     // the limit is used up; RetryAfter says until when
+	ReasonShort                         // a bounded limit is not used up, but other nodes hold the right to the rest; this node has asked for it
 	ReasonCostTooHigh                   // the cost is above the burst: it can never pass
 	ReasonBadCost                       // the cost is below 1
 	ReasonNoClient                      // the client id is empty
@@ -43,6 +44,7 @@ var reasons = [reasonEnd]struct {
 }{
 	ReasonOK:              {name: "ok", class: passes},
 	ReasonOverLimit:       {name: "over_limit", class: denies, waits: true},
+	ReasonShort:           {name: "short", class: denies, waits: true},
 	ReasonCostTooHigh:     {name: "cost_too_high", class: faulty, stateless: true},
 	ReasonBadCost:         {name: "bad_cost", class: faulty, stateless: true},
 	ReasonNoClient:        {name: "no_client", class: faulty, stateless: true},

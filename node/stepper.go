@@ -24,6 +24,7 @@ type Stepper struct {
 
 // NewStepper makes a node of cfg, whose Now must be set, with a given incarnation.
 func NewStepper(cfg Config, replica uint64) (*Stepper, error) {
+	cfg.stepped = true
 	n, err := build(cfg, crdt.Replica(replica))
 	if err != nil {
 		return nil, err

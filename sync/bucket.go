@@ -15,3 +15,8 @@ func (b *bucket) take(now, n, perSecond, most int64) bool {
 	b.full = full
 	return true
 }
+
+// owe takes n tokens whether they are there or not.
+func (b *bucket) owe(now, n, perSecond int64) {
+	b.full = max(b.full, now) + n*(int64(1e9)/perSecond)
+}

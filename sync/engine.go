@@ -60,6 +60,7 @@ type Engine struct {
 	join        joining
 	registers   registers
 	settlements settlements
+	loans       loans
 	origins     origins
 	knowledge   knowledge
 	// These are where the next beat's lists begin.
@@ -90,6 +91,7 @@ func NewEngine(cfg Config, store Store, now int64) *Engine {
 	e.members.roster.restore(&cfg)
 	e.registers = registers{outbound: &e.outbound, store: store, members: &e.members, names: NewSecret(cfg.Key, "limit names")}
 	e.settlements = settlements{outbound: &e.outbound, store: store, members: &e.members}
+	e.loans = loans{outbound: &e.outbound, store: store.Lender, members: &e.members}
 	e.stats.init()
 	if cfg.Alone { // nobody is to tell
 		e.members.succeed(now)
@@ -172,6 +174,7 @@ func (e *Engine) publish(now int64) {
 	}
 	e.repairs(now)
 	e.settlements.ask(now)
+	e.loans.ask(now)
 	if now >= e.nextBeat {
 		e.beat(now)
 	}
@@ -182,6 +185,7 @@ func (e *Engine) wake(now int64) int64 {
 	wake := e.nextFlush
 	if e.connected {
 		wake = min(wake, e.nextBeat)
+		wake = min(wake, e.loans.due(now))
 		if e.urgent {
 			wake = min(wake, e.lastUrgent+int64(e.cfg.UrgentGap))
 		}

@@ -49,6 +49,9 @@ var fields = [...]field{
 	32: records("Held", maxHeld, func(m *Message) *[]Held { return &m.Held }, heldRecord),
 	33: number("Members", func(m *Message) *uint64 { return &m.Members }),
 	34: truth("Unsure", func(m *Message) *bool { return &m.Unsure }),
+	35: records("Wants", maxWants, func(m *Message) *[]Want { return &m.Wants }, wantRecord),
+	36: number("Low", func(m *Message) *uint64 { return &m.Low }),
+	37: records("Lent", maxWants, func(m *Message) *[]Lent { return &m.Lent }, lentRecord),
 }
 
 // The records. A word that holds a time is an int64's bits.

@@ -91,7 +91,7 @@ func (p *peer) stale(m *Message, fresh bool) string {
 		case m.Sent < p.sent:
 			return "a later message was heard"
 		}
-	case KindRepair, KindSnapshot, KindSettle, KindPull:
+	case KindRepair, KindSnapshot, KindSettle, KindPull, KindWant:
 		switch {
 		case !p.confirmed:
 			return stranger

@@ -186,6 +186,14 @@ func genMessage(t *rapid.T) *Message {
 	m.Refunds = genSlice(t, "refunds", 5, func() Refund {
 		return Refund{ID: genUint64(t, "id"), Life: Life{Key: crdt.Key{Hi: genUint64(t, "hi"), Lo: genUint64(t, "lo")}, Life: crdt.Life{Revision: genStamp(t, "revision"), Reset: genStamp(t, "reset")}}}
 	})
+	m.Low = genUint64(t, "low")
+	m.Wants = genSlice(t, "wants", 5, func() Want {
+		return Want{
+			Key: crdt.Key{Hi: genUint64(t, "hi"), Lo: genUint64(t, "lo")}, Terms: genUint64(t, "terms"),
+			Wanted: rapid.Int64Range(0, crdt.End).Draw(t, "wanted"), Held: rapid.Int64Range(0, crdt.End).Draw(t, "borrowed"),
+		}
+	})
+	m.Lent = genSlice(t, "lent", 5, func() Lent { return Lent{Amount: rapid.Int64Range(0, crdt.End).Draw(t, "amount")} })
 	if has("request") {
 		m.Request, m.Of, m.Since = genUint64(t, "id"), crdt.Replica(genUint64(t, "of")), genUint64(t, "since")
 		m.Cursor, m.Next = genCursor(t), genCursor(t)

@@ -24,6 +24,8 @@ const (
 	KindSettled                  // answers KindSettle
 	KindPull                     // request for entries of the limits register that are newer
 	KindPulled                   // answers KindPull
+	KindWant                     // request to lend what a bounded limit lets the receiver admit
+	KindLoan                     // answers KindWant
 	kindEnd
 )
 
@@ -31,6 +33,7 @@ var kindTokens = [kindEnd]string{
 	KindDelta: "delta", KindBeat: "beat", KindRepair: "repair", KindSnapshot: "snapshot",
 	KindRows: "rows", KindLimits: "limits", KindReset: "reset", KindBye: "bye",
 	KindSettle: "settle", KindSettled: "settled", KindPull: "pull", KindPulled: "pulled",
+	KindWant: "want", KindLoan: "loan",
 }
 
 // String is the kind's token in subjects and metrics.
@@ -43,11 +46,13 @@ func (k Kind) String() string {
 
 // asks reports whether k is a request.
 func (k Kind) asks() bool {
-	return k == KindRepair || k == KindSnapshot || k == KindSettle || k == KindPull
+	return k == KindRepair || k == KindSnapshot || k == KindSettle || k == KindPull || k == KindWant
 }
 
 // answers reports whether k answers a request.
-func (k Kind) answers() bool { return k == KindRows || k == KindSettled || k == KindPulled }
+func (k Kind) answers() bool {
+	return k == KindRows || k == KindSettled || k == KindPulled || k == KindLoan
+}
 
 // addressed reports whether messages of kind k are for one replica.
 func (k Kind) addressed() bool { return k.asks() || k.answers() }
@@ -151,6 +156,12 @@ type Message struct {
 	Refunds     []Refund     // settle: of the settlements that are refunds
 	Settled     []Settled    // settled
 	Beyond      []Beyond     // settled: of those that left something uncharged
+
+	Wants []Want // want
+	// Low is in a want: no loan of the receiver's under this number or a lower one is taken any
+	// more.
+	Low  uint64
+	Lent []Lent // loan: one for each of the wants, in their order
 }
 
 // Heard is what a beat says of one peer that the sender hears.

@@ -118,6 +118,8 @@ type peer struct {
 	// paces such questions.
 	pull    uint64
 	pulling backoff
+	// wanted are the questions whose loans may still come.
+	wanted questions
 	// otherLimits: it decides by other limits than we, since its configuration differs.
 	otherLimits bool
 }

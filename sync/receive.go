@@ -49,6 +49,10 @@ func (e *Engine) receive(now int64, packet Packet) {
 		e.registers.asked(now, p, m)
 	case KindPulled:
 		e.registers.answered(now, p, m)
+	case KindWant:
+		e.loans.asked(now, p, m)
+	case KindLoan:
+		e.loans.answered(now, p, m)
 	case KindLimits:
 		e.store.MergeRegisters(now, m.Regs)
 	case KindReset:

@@ -14,6 +14,8 @@ type Store struct {
 	Resetter
 	Settler
 	Viewer
+	// Lender is nil in a node without bounded limits.
+	Lender
 }
 
 // Rows are the counters of the clients, as they travel.
@@ -88,6 +90,22 @@ type Settler interface {
 	Settlements(now int64, most int) []Settlement
 	// SettlementAnswered takes an answer of replica of, whether it was asked for or not.
 	SettlementAnswered(now int64, of crdt.Replica, s Settled)
+}
+
+// Lender lends and borrows what bounded limits let nodes admit.
+type Lender interface {
+	// Place is a node's place in the roster, below 64; -1 if it has none.
+	Place(node string) int
+	// Wanting reports whether Wants has something. The engine asks at every step.
+	Wanting() bool
+	// Wants lists at most most questions that are due, each with at least one of the lenders
+	// whose places are in present, and when that was. It notes that they were asked.
+	Wants(now int64, present uint64, most int) ([]Want, Asked)
+	// Lend lends to a replica, under a number above those of all its earlier questions. The
+	// answers are in the order of the questions. low is as in Message.
+	Lend(now int64, to crdt.Replica, number, low uint64, wants []Want) []Lent
+	// Lent takes what a peer lends for questions that were asked at that time.
+	Lent(now int64, when Asked, wants []Want, lent []Lent)
 }
 
 // Viewer hears of every change of the cluster's view.

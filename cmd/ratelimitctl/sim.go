@@ -25,7 +25,7 @@ import (
 type simCall struct {
 	*call
 	simulate.Options
-	random, correlated            bool
+	random, correlated, bounded   bool
 	from, seeds                   uint64
 	workers, explore, requests    int
 	sweep, svg, html, trace, file string
@@ -37,10 +37,10 @@ type simCall struct {
 // of ignoring them.
 var (
 	simFileFlags     = []string{"scenario", "seed", "trace", "o"}
-	simSeedFlags     = []string{"random", "correlated", "requests", "seed", "trace", "o"}
+	simSeedFlags     = []string{"random", "correlated", "bounded", "requests", "seed", "trace", "o"}
 	simExploreFlags  = []string{"explore", "workers", "o"}
-	simCampaignFlags = []string{"random", "correlated", "requests", "from", "seeds", "workers", "o"}
-	simRandomOnly    = []string{"correlated", "requests"}
+	simCampaignFlags = []string{"random", "correlated", "bounded", "requests", "from", "seeds", "workers", "o"}
+	simRandomOnly    = []string{"correlated", "bounded", "requests"}
 	simSweepOnly     = []string{"svg", "html", "seeds", "workers", "from"}
 )
 
@@ -61,6 +61,7 @@ func simulation(c *call) action {
 	s.Register(c.Set)
 	c.Add(&s.random, "random", "run random clusters, loads and faults: -seeds of them, or the one of -seed")
 	c.Add(&s.correlated, "correlated", "with -random: draw faults that come together, in and around long cuts")
+	c.Add(&s.bounded, "bounded", "with -random: draw bounded limits, and loads and faults that try to exceed their cap")
 	c.Add(&s.requests, "requests", "with -random: add about that many requests to each run")
 	c.Add(&s.from, "from", "with -random: the first seed")
 	c.Add(&s.seeds, "seeds", fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
@@ -125,10 +126,14 @@ func (c *simCall) scenario() (sim.Scenario, error) {
 
 // drawn is the random scenario of a seed.
 func (c *simCall) drawn(seed uint64) sim.Scenario {
-	if c.correlated {
-		return sim.Busy(sim.Correlated(seed), c.requests)
+	draw := sim.Random
+	switch {
+	case c.bounded:
+		draw = sim.Bounded
+	case c.correlated:
+		draw = sim.Correlated
 	}
-	return sim.Busy(sim.Random(seed), c.requests)
+	return sim.Busy(draw(seed), c.requests)
 }
 
 // refuse returns a usage error if the call sets a flag that its mode does not use.
@@ -208,6 +213,9 @@ func (c *simCall) again(seed uint64) string {
 		draw := " -random"
 		if c.correlated {
 			draw += " -correlated"
+		}
+		if c.bounded {
+			draw += " -bounded"
 		}
 		if c.requests > 0 {
 			draw += fmt.Sprintf(" -requests %d", c.requests)

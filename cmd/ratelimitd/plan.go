@@ -57,6 +57,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	p.node = node.Config{
 		Name: s.Name, Cluster: s.Cluster, ClusterKey: key, Limits: limits,
 		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Nodes: int(s.Nodes), Logger: log,
+		Roster: strings.FieldsFunc(s.Roster, func(r rune) bool { return r == ',' || r == ' ' }),
 	}
 	faults = append(faults, judgeAddresses(s), natsAPIFault(s))
 	if p.proxies, err = s.Proxies(); err != nil {
@@ -69,6 +70,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	token := read("nats_token_file", s.NATSTokenFile)
 	p.link, err = newLink(s, natsSecrets{string(password), string(token)}, key, log)
 	p.node.Alone = !p.link.peers && s.Nodes <= 1
+	faults = append(faults, p.bounded(limits))
 	faults = append(faults, err)
 	p.envoy, err = newEnvoy(p)
 	faults = append(faults, err)

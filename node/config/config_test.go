@@ -92,6 +92,7 @@ nats_routes: nats://c:6222,nats://d:6222
 subject_prefix: rl
 max_clients: 1000
 nodes: 3
+roster: [a, b]
 state_dir: /s
 log_format: json
 log_level: debug

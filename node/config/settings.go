@@ -47,6 +47,7 @@ type Settings struct {
 
 	MaxClients          int64
 	Nodes               int64
+	Roster              string // names, separated by commas
 	StateDir            string
 	LogFormat, LogLevel string
 
@@ -185,6 +186,7 @@ func (s *Settings) All() []Setting {
 		{Key: "nats_routes", Arg: "URL[,URL]", Usage: "embedded servers of other nodes; the list may contain this one", into: &s.NATSRoutes, list: true},
 		{Key: "subject_prefix", Arg: "P", Usage: "beginning of all NATS subjects", into: &s.SubjectPrefix},
 		{Key: "nodes", Arg: "N", Usage: "number of nodes in the cluster, if known, for limits whose on_isolation is not keep", into: &s.Nodes},
+		{Key: "roster", Arg: "NAME[,NAME]", Usage: "names of all nodes, the same list on each, for limits whose consistency is bounded", into: &s.Roster, list: true},
 		{Key: "max_clients", Arg: "N", Usage: "most clients in the table", into: &s.MaxClients},
 		{Key: "state_dir", Arg: "DIR", Usage: "keep set limits over a restart of all nodes", into: &s.StateDir},
 		{Key: "log_format", Arg: "text|json", Usage: "format of the log", into: &s.LogFormat},

@@ -142,7 +142,7 @@ func TestABadLimitIsRefusedByNameAndChangesNothing(t *testing.T) {
 		{"default", with(`"algorithm":1`), "algorithm", "must be gcra, fixed_window or sliding_window"},
 		{"default", with(`"resolution":"10"`), "resolution", "must be a whole number, without quotes"},
 		{"default", with(`"time_zone":1`), "time_zone", "must be a string"},
-		{"default", with(`"consistency":"bounded"`), "consistency", "must be eventual or local"},
+		{"default", with(`"consistency":"strong"`), "consistency", "must be eventual, local or bounded"},
 		{"default", with(`"block":1`), "block", "true or false"},
 		{"default", with(`"block":true,"unlimited":true`), "unlimited", "cannot be together with block"},
 		{"default", with(`"use":"logn"`), "use", "is no limit: there are default"},

@@ -33,6 +33,7 @@ func (p Policy) String() string {
 	add(p.MaxOvershoot != DefaultMaxOvershoot, "max_overshoot %v", p.MaxOvershoot)
 	add(p.OnIsolation != 0, "on_isolation %v", p.OnIsolation)
 	add(p.Consistency != 0, "consistency %v", p.Consistency)
+	add(p.MaxExcess != 0, "max_excess %v", p.MaxExcess)
 	add(p.Shadow, "shadow%s", "")
 	add(p.IDs != IDsBytes, "ids %v", p.IDs)
 	add(p.IPv6Prefix != 0, "ipv6_prefix %d", p.IPv6Prefix)

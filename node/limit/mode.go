@@ -34,6 +34,9 @@ const (
 	Eventual Consistency = iota
 	// Local counts on each node by itself, and sends nothing.
 	Local
+	// Bounded counts on all nodes together, and never admits more than Burst and MaxExcess: a
+	// node admits no more than the right to it that it holds.
+	Bounded
 	consistencyEnd
 )
 
@@ -92,7 +95,7 @@ type mode interface{ ~uint8 }
 // The names of each mode's values, in the order of its constants.
 var (
 	algorithmNames   = []string{"gcra", "fixed_window", "sliding_window"}
-	consistencyNames = []string{"eventual", "local"}
+	consistencyNames = []string{"eventual", "local", "bounded"}
 	accessNames      = []string{"limited", "unlimited", "blocked"}
 	isolationNames   = []string{"keep", "share", "open", "closed"}
 	idsNames         = []string{"bytes", "address"}

@@ -39,6 +39,10 @@ type Policy struct {
 	OnIsolation OnIsolation `json:",omitempty"`
 	// Consistency says whether nodes count together. The zero value is Eventual: they do.
 	Consistency Consistency `json:",omitempty"`
+	// MaxExcess is how much more than Burst nodes together may ever admit at once, whatever
+	// happens to the network; for Consistency Bounded only. Below 1 it is a share of Burst,
+	// from 1 on it is units, at most Burst. 0 is none. See docs/bounded.md.
+	MaxExcess float64 `json:",omitempty"`
 	// Access is Limited, Unlimited (everybody passes) or Blocked (nobody does). The last
 	// two need no Limit and no Window.
 	Access Access `json:",omitempty"`

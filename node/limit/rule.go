@@ -6,6 +6,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
 )
 
 // Rule decides for the clients of a limit that share one policy: the limit's own, or that
@@ -30,9 +31,15 @@ type Rule struct {
 	Slots int
 	// Slack is MaxOvershoot·Burst, in units: how much all nodes together may admit unseen.
 	Slack float64
+	// Bounded says that a node decides by the right that it holds, because the Consistency is
+	// Bounded.
+	Bounded bool
+	// Terms are what the accounts of a Bounded rule go by; nil otherwise. Compile leaves it to
+	// whoever knows the members: see Divide.
+	Terms *rights.Terms
 	// Silent says that nothing of the rule is sent, because its Consistency is Local.
 	Silent bool
-	// Plain says that the algorithm is GCRA and the limit no shadow. Nearly all decisions
+	// Plain says that the algorithm is GCRA, and the limit no shadow and not Bounded. Nearly all decisions
 	// are by such rules, so their path is the shortest.
 	Plain bool
 	// GCRA decides if Policy.Algorithm says so. A window algorithm has one too: it encodes
@@ -74,7 +81,8 @@ func newRule(p Policy, shared calendars) (Rule, error) {
 	}
 	r := Rule{
 		Policy: p, Slots: 1, Slack: p.MaxOvershoot * float64(p.Burst),
-		Silent: p.Consistency == Local, Plain: p.Algorithm == GCRA && !p.Shadow,
+		Silent: p.Consistency == Local, Plain: p.Algorithm == GCRA && !p.Shadow && p.Consistency != Bounded,
+		Bounded: p.Consistency == Bounded && p.Access == Limited,
 	}
 	if p.Access != Limited && p.Limit == 0 {
 		p.Limit, p.Window, p.Burst = 1, time.Minute, 1 // stands in: nobody is counted by it

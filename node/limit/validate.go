@@ -33,6 +33,7 @@ func (p Policy) complete() (Policy, error) {
 	if p.Consistency >= consistencyEnd {
 		refuse("consistency", p.Consistency, oneOf(consistencyNames))
 	}
+	faults = append(faults, p.bounded())
 	if p.Access >= accessEnd {
 		refuse("block", p.Access, oneOf(accessNames))
 	}

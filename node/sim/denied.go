@@ -39,6 +39,9 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 	}
 	o.w.result.Overdenied++
 	o.w.result.WorstOverdenied = max(o.w.result.WorstOverdenied, room)
+	if a.yard.policy.Consistency == node.Bounded {
+		return // theorem 2 does not hold: the right to what is left may be elsewhere
+	}
 	if t <= max(a.until, a.fuller) {
 		return // what a change carried over is rounded up, and by clocks that differ
 	}

@@ -21,9 +21,12 @@ import (
 func (o *oracle) judge(a *account, c *charge) {
 	e := excess{}
 	judged := true
-	if a.yard.gcra != nil {
+	switch {
+	case a.yard.policy.Consistency == node.Bounded:
+		e = o.capped(a, c)
+	case a.yard.gcra != nil:
 		e = o.drained(a, c)
-	} else {
+	default:
 		e, judged = o.counted(a, c)
 	}
 	if !judged {

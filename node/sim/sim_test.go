@@ -23,6 +23,11 @@ func TestCorrelatedFaultsStayWithinTheBound(t *testing.T) {
 	campaign(t, sim.Correlated, (*seeds+share-1)/share, " -correlated")
 }
 
+func TestBoundedLimitsNeverExceedTheirCap(t *testing.T) {
+	const share = 7 // they take longer
+	campaign(t, sim.Bounded, (*seeds+share-1)/share, " -bounded")
+}
+
 // campaign runs the scenarios that draw makes of count seeds.
 func campaign(t *testing.T, draw func(seed uint64) sim.Scenario, count int, flags string) {
 	var decisions, conforming, failed atomic.Uint64

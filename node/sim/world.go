@@ -231,7 +231,8 @@ func (w *world) join(again *member, name string) error {
 	step, err := node.NewStepper(node.Config{
 		Name: m.name, Limits: limits,
 		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients, OnFull: full,
-		Alone: w.sc.lone(), LastRun: last, SavedMembers: m.saved,
+		Roster: w.sc.roster(),
+		Alone:  w.sc.lone(), LastRun: last, SavedMembers: m.saved,
 		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) }, Elapsed: func() time.Duration { return time.Duration(w.now) },
 	}, m.replica)
 	if err != nil {

@@ -46,10 +46,12 @@ type Clock struct {
 
 // base maps the monotonic time since the epoch to the clock's time. It is immutable. From
 // from on the clock reads at + (mono - from), or slower by one part in slowBy if slow. For
-// earlier mono it reads what before reads.
+// earlier mono it reads what before reads. jumped is by how much all bases so far moved it ahead
+// of the monotonic clock.
 type base struct {
 	from, at int64
 	slow     bool
+	jumped   int64
 	before   *base // nil for one that takes effect at once; its own before is nil
 }
 
@@ -80,6 +82,17 @@ func (b *base) read(mono int64) int64 {
 	return b.at + d
 }
 
+// Jumped is by how much the clock jumped ahead of the monotonic clock since its start, in
+// nanoseconds. Now less a later Jumped is a time that advances by the lesser of what this clock
+// and the monotonic one do.
+func (c *Clock) Jumped() int64 { return c.base.Load().jumped }
+
+// Mono is the monotonic time since the start, in nanoseconds, and wall is the wall clock.
+func (c *Clock) Mono() (mono, wall int64) {
+	now := time.Now()
+	return int64(now.Sub(c.epoch)), now.UnixNano()
+}
+
 // Offset is how far the clock is from a monotonic one, in nanoseconds: it changes where the
 // clock is set or slowed down, and nowhere else.
 func (c *Clock) Offset() int64 {
@@ -104,12 +117,12 @@ func (c *Clock) steerBy(mono, wall int64) time.Duration {
 	case wall > Latest: // nobody's time: ours goes on by the monotonic clock
 	case mono < b.from: // the last change of speed is still to come
 	case ahead < 0:
-		c.base.Store(&base{from: mono, at: wall})
+		c.base.Store(&base{from: mono, at: wall, jumped: b.jumped - int64(ahead)})
 	case slow != b.slow:
 		last := *b
 		last.before = nil
 		from := mono + int64(slowLead)
-		c.base.Store(&base{from: from, at: b.read(from), slow: slow, before: &last})
+		c.base.Store(&base{from: from, at: b.read(from), slow: slow, jumped: b.jumped, before: &last})
 	}
 	return ahead
 }

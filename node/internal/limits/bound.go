@@ -67,6 +67,9 @@ func bound(r *limit.Rule, s *Sight) float64 {
 		return 0
 	}
 	horizon := int64(Horizon(&r.Policy))
+	if r.Bounded { // whatever nobody knows
+		return r.ExcessUnits() + rate(r)*float64(apart(s, horizon))
+	}
 	switch {
 	case s.Never, s.Open, s.Isolated && r.Policy.OnIsolation == limit.IsolationOpen,
 		s.Sync.Dropped && s.Sync.DroppedAgo < horizon,
@@ -205,7 +208,7 @@ func (r *Revision) Expected(s *Sight, demand float64) float64 {
 }
 
 func expected(r *limit.Rule, s *Sight, demand float64) float64 {
-	if len(s.Sync.Unknown) == 0 {
+	if len(s.Sync.Unknown) == 0 || r.Bounded {
 		return bound(r, s)
 	}
 	horizon, delay, units := int64(Horizon(&r.Policy)), int64(0), r.Slack

@@ -46,7 +46,8 @@ const inlineMark = "~"
 // inlineOf is p as an inline policy; false if p has a field that requests may not bring. p
 // is not nil.
 func inlineOf(p *limit.Policy) (inlinePolicy, bool) {
-	if len(p.Overrides) > 0 || p.IPv6Prefix != 0 || p.IDs != limit.IDsBytes || p.TimeZone != "" && p.TimeZone != "UTC" || p.MaxOvershoot != 0 && p.MaxOvershoot != limit.DefaultMaxOvershoot {
+	if len(p.Overrides) > 0 || p.IPv6Prefix != 0 || p.IDs != limit.IDsBytes || p.TimeZone != "" && p.TimeZone != "UTC" || p.MaxOvershoot != 0 && p.MaxOvershoot != limit.DefaultMaxOvershoot ||
+		p.Consistency == limit.Bounded || p.MaxExcess != 0 {
 		return inlinePolicy{}, false
 	}
 	c := inlinePolicy{
@@ -121,7 +122,7 @@ func parseInline(name string) (c inlinePolicy, err error) {
 		algorithm: limit.Algorithm(f[0]), calendar: limit.Calendar(f[1]), isolation: limit.OnIsolation(f[2]), consistency: limit.Consistency(f[3]),
 		access: limit.Access(f[4]), shadow: f[5] == 1, resolution: int(f[6]), limit: f[7], window: time.Duration(f[8]), burst: f[9],
 	}
-	if c.name() != name {
+	if c.name() != name || c.consistency == limit.Bounded {
 		return c, errInline
 	}
 	return c, nil

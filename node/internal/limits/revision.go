@@ -43,6 +43,7 @@ func (l *Limit) newRevision(p limit.Policy, stamp crdt.Stamp) (*Revision, error)
 	r := &Revision{Limit: l, Stamp: stamp, Policy: c.Policy, match: c.Match, Frames: c.Frames, Rules: c.Rules}
 	for i := range r.Rules {
 		r.Rules[i].Limit, r.Rules[i].Revision, r.Rules[i].Past = l.Name, stamp, l
+		r.Rules[i].Divide(l.roster)
 	}
 	return r, nil
 }

@@ -208,7 +208,7 @@ func TestWhatIsWrongWithALimitIsToldByPath(t *testing.T) {
 		with(`"time_zone":[]`):                             "time_zone is a list: must be a string",
 		with(`"algorithm":[]`):                             "algorithm is a list: must be gcra, fixed_window or sliding_window",
 		with(`"algorithm":"leaky_bucket"`):                 `algorithm "leaky_bucket": must be gcra, fixed_window or sliding_window`,
-		with(`"consistency":"strong"`):                     `consistency "strong": must be eventual or local`,
+		with(`"consistency":"strong"`):                     `consistency "strong": must be eventual, local or bounded`,
 		with(`"ipv6_prefix":64.5`):                         `ipv6_prefix "64.5": must be a whole number`,
 		with(`"algorythm":"gcra"`):                         "algorythm is unknown: known are limit, window, burst, algorithm, ",
 		with(`"lmit":1`):                                   "use, overrides; did you mean limit?",

@@ -29,6 +29,9 @@ type Charge struct {
 	// by then: see undrained.
 	tat    int64
 	others crdt.Gain
+	// own is what was taken of the account's own tokens, if the limit is bounded, and ownAt when
+	// that was, by rights.Time.Own.
+	own, ownAt int64
 }
 
 // Charged is the charge of cost units to e at now, right after they were counted.
@@ -40,7 +43,12 @@ func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 	}
 	s.turn++
 	slot := e.rule.Slot(now)
+	ownAt := int64(0)
+	if e.rule.Bounded {
+		ownAt = s.table.cfg.Rights.Own(now)
+	}
 	return Charge{
+		own: e.spent, ownAt: ownAt,
 		Cost: cost, At: now, Until: e.rule.CountsUntil(st.Start(), slot),
 		key: e.key, life: e.Life(), slot: slot, start: st.Start(),
 		turn: s.turn, tat: tat, others: st.Others(),
@@ -91,6 +99,11 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 			gone, send = s.giveBackEarly(e, left), false
 		} else {
 			gone = e.States().At(c.slot).GiveBack(&r.Frame, c.start, left)
+		}
+		if r.Bounded && gone > 0 {
+			a, t := s.Account(e, now)
+			a.GiveBack(t, min(c.own, r.GCRA.Drain(gone)), c.ownAt)
+			s.Keep(e, &a)
 		}
 		s.refunded(c.key, refund{of: c.turn, units: gone, tat: crdt.End}, now)
 		switch back = int64(gone); { //nolint:gosec // at most Cost

@@ -27,6 +27,11 @@ func (s *Shard) Charge(e *Entry, group *isolation.Group, now, cost int64, send b
 	if group != nil {
 		s.Shares.Charge(group, s.Client(e, now), now, uint64(charged)) //nolint:gosec // not negative
 	}
+	if charged > 0 && r.Bounded {
+		a, t := s.Account(e, now)
+		a.Spend(t, r.GCRA.Drain(uint64(charged))) //nolint:gosec // positive
+		s.Keep(e, &a)
+	}
 	if charged > 0 && send && !r.Silent {
 		s.Note(e, r.Current(e.States(), now), now)
 	}

@@ -18,6 +18,13 @@ type Entry struct {
 	state crdt.State
 	more  *more // nil for nearly all clients
 
+	// counted is the rule by which the client's account counts, if that is bounded; copied says
+	// that the entry is a copy, whose account nobody changes. spent is what the last Spend took
+	// of own tokens.
+	counted *limit.Rule
+	copied  bool
+	spent   int64
+
 	sentSeq uint64 // the last delta message that carried this node's counters
 	sentAt  int64  // when that was, or 0
 	used    bool   // false for a free slot
@@ -89,6 +96,7 @@ func (e *Entry) Imitate(o *Entry, k crdt.Key, r *limit.Rule, now int64) {
 		return
 	}
 	*e = *o
+	e.copied = true
 	e.state = o.state.Clone()
 	if o.more != nil {
 		e.more = o.more.clone()

@@ -82,6 +82,9 @@ func (s *Shard) dropView(slot uint32) {
 
 // close puts an entry back where it fits.
 func (s *Shard) close(e *Entry) {
+	if e.counted != e.rule {
+		s.renewAccount(e)
+	}
 	c := s.cellAt(e.slot)
 	what := c.what.Load()
 	im := e.state.Image()
@@ -204,6 +207,7 @@ func (s *Shard) pack(e *Entry, c *cell, im *crdt.Image, what uint32) {
 func (s *Shard) unpack(slot uint32, c *cell, e *Entry) {
 	word, what := c.word.Load(), c.what.Load()
 	e.key, e.rule, e.more, e.slot = c.key(), s.rules.at(what&ruleMask), nil, slot
+	e.counted, e.copied, e.spent = e.rule, false, 0
 	e.used, e.shared, e.dirty, e.listed = true, what&isShared != 0, what&isDirty != 0, what&isListed != 0
 	e.sentSeq, e.sentAt = s.table.sends.whole(c.seq), s.table.sends.at(c.seq)
 	im := crdt.Image{

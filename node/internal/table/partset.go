@@ -15,6 +15,15 @@ func (p *partSet) remove(part int) { p[part/64].And(^uint64(1 << (part % 64))) }
 
 func (p *partSet) has(part int) bool { return p[part/64].Load()&(1<<(part%64)) != 0 }
 
+func (p *partSet) any() bool {
+	for i := range p {
+		if p[i].Load() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // all yields the members, each 64 of them as they are when it comes to those.
 func (p *partSet) all(yield func(int) bool) {
 	for i := range p {

@@ -43,6 +43,7 @@ func (s *Shard) restart(e *Entry, stamp crdt.Stamp, now int64) {
 	delete(s.refunds, e.key)
 	s.Shares.Forget(e.key) // what it used of its share as well
 	delete(s.early, e.key)
+	s.accounts.put(e.slot, 0) // what is lent stays so
 	start := e.state.Start()
 	e.setMore(stamp, nil, nil)
 	e.begin(e.rule, max(now, start))

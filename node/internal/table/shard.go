@@ -60,6 +60,8 @@ type Shard struct {
 	early map[crdt.Key]early
 	// Shares are what clients used of their group's share while nodes cannot hear each other.
 	Shares isolation.Shares
+	// accounts are those of bounded limits' clients.
+	accounts accounts
 	// scratch is the zero Entry between two uses: see Scratch.
 	scratch Entry
 

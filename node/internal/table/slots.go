@@ -53,7 +53,7 @@ func (s *Shard) insert(k crdt.Key, r *limit.Rule, now int64) *Entry {
 	s.addPlace(k, slot)
 	s.live++
 	e := s.spareView()
-	*e = Entry{key: k, used: true, listed: c.what.Load()&isListed != 0, slot: slot}
+	*e = Entry{key: k, used: true, counted: r, listed: c.what.Load()&isListed != 0, slot: slot}
 	s.open = append(s.open, e)
 	e.begin(r, now)
 	return e
@@ -95,6 +95,7 @@ func (s *Shard) remove(slot uint32) {
 		s.table.count.Add(-1)
 	}
 	s.release(c, what)
+	s.accounts.drop(slot)
 	delete(s.wide, slot)
 	word := c.word.Load() | busy
 	c.word.Store(word)
@@ -146,6 +147,7 @@ func (s *Shard) trim() {
 	if last < len(chunks) {
 		chunks = grown(chunks, last, last)
 		s.chunks.Store(&chunks)
+		s.accounts.trim(last)
 		s.inChunk = slices.Clone(s.inChunk[:last])
 		s.free = slices.Clone(slices.DeleteFunc(s.free, func(slot uint32) bool { return slot >= s.slots() }))
 	}

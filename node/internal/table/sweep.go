@@ -52,7 +52,7 @@ func (s *Shard) sweep(now int64, group *isolation.Group, from uint32) (forgotten
 		if e.forgettable(now) {
 			e.catchUp(now)
 		}
-		if e.forgettable(now) && !s.Shares.Undrained(group, e.key, e.rule.GCRA, now) {
+		if e.forgettable(now) && s.idle(e, now) && !s.Shares.Undrained(group, e.key, e.rule.GCRA, now) {
 			s.remove(slot)
 			forgotten++
 		}

@@ -35,6 +35,8 @@ type Config struct {
 	Isolation *isolation.Watch
 	// Dropped counts the peers' rows that the table did not merge.
 	Dropped *tally.Drops
+	// Rights are of bounded limits; nil where there are none.
+	Rights Rights
 	// Urgent calls for a flush. It must not block, because the caller holds a shard's lock.
 	Urgent func()
 }
@@ -61,6 +63,8 @@ type Table struct {
 	// one of those entries has reached its quantum: urgent is within dirty. Both change under
 	// the shard's lock.
 	dirty, urgent partSet
+	// asking are the partitions in which a client is to ask others for loans.
+	asking partSet
 	// counted are the partitions whose shards hold digests.
 	counted partSet
 	// sweepTurn is the part of the table that Sweep visited last.

@@ -1,0 +1,308 @@
+package rights
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
+
+// cluster is one client of one limit on several nodes, and the network between them: as many
+// accounts as nodes, which do whatever a schedule says. Nobody looks at a view here: all requests
+// ask for whatever credit there is, and all lenders give all. So the cap alone is left.
+//
+// An independent model judges it. It knows nothing of accounts: it is one central limiter that
+// refuses nothing, and the excess is by how much the admitted cost exceeds its burst.
+type cluster struct {
+	terms *Terms
+	now   int64 // true time
+	nodes []*node
+	tat   int64 // of the central limiter
+	cap   int64 // by how much tat may be ahead of now
+	sent  int   // incarnations so far
+	mail  []letter
+}
+
+// node is one node: what lasts of it, and its clocks.
+type node struct {
+	place  int
+	self   crdt.Replica
+	full   int64
+	record *Record
+	began  int64
+	share  bool
+	// drift is the error of its monotonic clock, in millionths. step is what was added to the
+	// wall clock, and slept what the monotonic clock missed.
+	drift, step, slept int64
+	own, wall, mono    int64 // as last read, see time
+	asked              []question
+	number             uint64
+	numbers            map[crdt.Replica]uint64 // of the last want answered, by who asked
+}
+
+type question struct {
+	number uint64
+	to     crdt.Replica
+	at     Time
+}
+
+type letter struct {
+	from, to  crdt.Replica
+	loan      bool
+	number    uint64
+	low       uint64
+	held      int64
+	amount    int64
+	duplicate bool
+}
+
+// time is what the node's clocks read. The refill clock advances by the lesser of both others.
+func (n *node) time(now int64) Time {
+	mono := now + now*n.drift/1e6 - n.slept
+	wall := now + n.step
+	if n.mono != 0 {
+		n.own += max(0, min(mono-n.mono, max(0, wall-n.wall)))
+	} else {
+		n.own = 1e12
+	}
+	n.mono, n.wall = mono, max(n.wall, wall)
+	return Time{Own: n.own, Mono: mono, Wall: wall}
+}
+
+func (c *cluster) account(n *node) (a Account, t Time) {
+	t = n.time(c.now)
+	a = Account{Terms: c.terms, Share: n.share, Began: n.began, Opens: c.terms.Opens(n.began), Full: n.full, Record: n.record}
+	a.Settle(t)
+	return a, t
+}
+
+func (c *cluster) keep(n *node, a *Account) { n.full = a.Full }
+
+// start makes a new incarnation of the node.
+func (c *cluster) start(n *node) {
+	c.sent++
+	n.self, n.full, n.record, n.asked, n.number = crdt.Replica(c.sent), 0, &Record{}, nil, 0
+	n.numbers = map[crdt.Replica]uint64{}
+	n.began = n.time(c.now).Own
+}
+
+// spend admits cost as far as account and credit go, and fails the test if the cluster admitted
+// too much by it.
+func (c *cluster) spend(n *node, most int64) (spent int64, excess int64) {
+	a, t := c.account(n)
+	spent = min(most, a.Free(t)+a.Credit())
+	if spent > 0 {
+		a.Spend(t, spent)
+		c.tat = max(c.tat, c.now) + spent
+	}
+	c.keep(n, &a)
+	return max(0, spent), c.tat - c.now - c.cap
+}
+
+// ask sends wants to all others.
+func (c *cluster) ask(n *node) {
+	a, t := c.account(n)
+	for _, to := range c.nodes {
+		if to == n {
+			continue
+		}
+		n.number++
+		low := n.number - 1
+		if len(n.asked) > 0 {
+			low = n.asked[0].number - 1
+		}
+		c.mail = append(c.mail, letter{from: n.self, to: to.self, number: n.number, low: low, held: a.Record.Borrowed()})
+		n.asked = append(n.asked, question{n.number, to.self, t})
+	}
+	c.keep(n, &a)
+}
+
+// giveUp strikes the oldest question off.
+func (n *node) giveUp() {
+	if len(n.asked) > 0 {
+		n.asked = n.asked[1:]
+	}
+}
+
+// deliver hands a letter over. Whoever is gone gets nothing.
+func (c *cluster) deliver(l letter, part int64) {
+	var n *node
+	for _, x := range c.nodes {
+		if x.self == l.to {
+			n = x
+		}
+	}
+	if n == nil {
+		return
+	}
+	a, t := c.account(n)
+	defer func() { c.keep(n, &a) }()
+	if !l.loan {
+		if l.number <= n.numbers[l.from] {
+			return // a repetition
+		}
+		n.numbers[l.from] = l.number
+		a.Told(l.from, l.held, l.low)
+		y := int64(0)
+		if own := a.Own(t); own > 0 {
+			y = a.Lend(t, max(1, own/part), l.from, l.number)
+		}
+		c.mail = append(c.mail, letter{from: n.self, to: l.from, loan: true, number: l.number, amount: y})
+		return
+	}
+	for i, q := range n.asked {
+		if q.number == l.number && q.to == l.from {
+			a.Borrow(t, l.amount, q.at.Mono, q.at.Wall)
+			n.asked = append(n.asked[:i:i], n.asked[i+1:]...)
+			return
+		}
+	}
+}
+
+// check compares the accounts with what docs/bounded.md says of them.
+func (c *cluster) check() error {
+	potential, lots, lent := int64(0), int64(0), int64(0)
+	for _, n := range c.nodes {
+		a, t := c.account(n)
+		c.keep(n, &a)
+		own := a.Own(t)
+		if n.share {
+			potential += own + c.terms.Overdraft
+			if own < -c.terms.Overdraft || own > c.terms.Room-a.Record.Lent() && own > 0 {
+				return fmt.Errorf("node %d owns %d: room %d, credit %d, lent %d", n.place, own, c.terms.Room, c.terms.Overdraft, a.Record.Lent())
+			}
+			lent += a.Record.Lent()
+			if t.Own < a.Opens {
+				lent += c.terms.Room // of its predecessor
+			}
+		}
+		lots += a.Record.Borrowed()
+	}
+	if lots > lent {
+		return fmt.Errorf("%d are borrowed and %d lent", lots, lent)
+	}
+	if most := c.terms.Parts * (c.terms.Room + c.terms.Overdraft); potential+lots > most {
+		return fmt.Errorf("the accounts hold %d, and may hold %d", potential+lots, most)
+	}
+	return nil
+}
+
+func newCluster(nodes int, terms *Terms) *cluster {
+	c := &cluster{terms: terms, now: 1e12, cap: terms.Parts * (terms.Room + terms.Overdraft)}
+	for i := range nodes {
+		n := &node{place: i, share: int64(i) < terms.Parts, numbers: map[crdt.Replica]uint64{}}
+		c.nodes = append(c.nodes, n)
+		c.start(n)
+	}
+	return c
+}
+
+// TestNoScheduleExceedsTheCap plays random schedules of everything that can happen to accounts,
+// their machines and their messages.
+func TestNoScheduleExceedsTheCap(t *testing.T) {
+	const schedules, steps = 4000, 300
+	pressed, capped := 0, 0
+	for seed := range uint64(schedules) {
+		r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // repeatable on purpose
+		depth := int64(1 + r.IntN(60)*1e8)
+		credit := int64(0)
+		if r.IntN(4) > 0 {
+			credit = depth * int64(r.IntN(50)) / 100
+		}
+		nodes := 1 + r.IntN(6)
+		units := int64(1 + r.IntN(40))
+		terms := NewTerms(depth, credit, units, nodes, 0)
+		c := newCluster(nodes, terms)
+		drifts := r.IntN(2) == 0
+		for _, n := range c.nodes {
+			if drifts {
+				n.drift = int64(r.IntN(2001)) - 1000
+			}
+		}
+		if r.IntN(4) > 0 { // all are full
+			c.now += terms.Parts*terms.Room + 2*terms.Epoch + terms.Bottom()
+		}
+		began := c.now
+		// A monotonic clock that is fast refills too fast: σ of the theorem.
+		worst := int64(0)
+		for range steps {
+			n := c.nodes[r.IntN(nodes)]
+			switch r.IntN(14) {
+			case 0, 1, 2:
+				_, excess := c.spend(n, 1+r.Int64N(depth))
+				if drifts {
+					excess -= (c.now-began)/1000 + 2 // σ, and what the clocks above round
+				}
+				worst = max(worst, excess+credit)
+				if excess > 0 {
+					t.Fatalf("seed %d: %d over a cap of %d", seed, excess, c.cap)
+				}
+			case 3, 4:
+				c.ask(n)
+			case 5, 6, 7:
+				if len(c.mail) > 0 {
+					i := r.IntN(len(c.mail))
+					if r.IntN(3) > 0 {
+						i = 0
+					}
+					l := c.mail[i]
+					if r.IntN(5) > 0 {
+						c.mail = append(c.mail[:i:i], c.mail[i+1:]...)
+					}
+					if r.IntN(8) > 0 {
+						c.deliver(l, 1+r.Int64N(3))
+					}
+				}
+			case 8:
+				if r.IntN(3) == 0 {
+					c.start(n)
+				}
+				n.giveUp()
+			case 9:
+				// A machine sleeps, or somebody sets its clock back: the proof assumes that not both
+				// happen to one loan.
+				switch d := r.Int64N(2*max(depth, terms.Loan) + 1); {
+				case n.place%2 == 0:
+					n.step += d * int64(r.IntN(3)-1)
+				case r.IntN(2) == 0:
+					n.step += d
+				default: // it sleeps, and its monotonic clock with it
+					n.slept += d
+					c.now += d
+				}
+			case 10:
+				for _, n := range c.nodes { // all of it, everywhere
+					_, excess := c.spend(n, 2*depth)
+					if drifts {
+						excess -= (c.now-began)/1000 + 2 // σ, and what the clocks above round
+					}
+					worst = max(worst, excess+credit)
+					if excess > 0 {
+						t.Fatalf("seed %d: %d over a cap of %d", seed, excess, c.cap)
+					}
+				}
+			case 11:
+				// Just before and just after loans end, for their borrowers and for their lenders.
+				at := c.now - c.now%terms.Epoch + terms.Epoch
+				c.now = max(c.now, at+r.Int64N(5)-2)
+			case 12:
+				c.now += r.Int64N(terms.Loan/4 + 1)
+			default:
+				c.now += r.Int64N(max(2, terms.Loan/50))
+			}
+			if err := c.check(); err != nil && !drifts {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
+		if credit > 0 {
+			if capped++; float64(worst) > 0.9*float64(credit) {
+				pressed++
+			}
+		}
+	}
+	if pressed*10 < capped {
+		t.Errorf("%d of %d schedules come close to the cap, want a tenth", pressed, capped)
+	}
+	t.Logf("%d of %d schedules with credit come within a tenth of the cap", pressed, capped)
+}

@@ -1,0 +1,139 @@
+package rights
+
+import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+
+// Record is what an account has while it lends, borrows or asks: few do at a time. The zero
+// Record has nothing.
+type Record struct {
+	// lent is λ: what was lent in the epoch, and in the one before. The epoch means nothing
+	// while both are 0.
+	lent  [2]int64
+	epoch int64
+	// to is the incarnation that all of lent went to, 0 if there were several, and last the
+	// number of the last loan to it.
+	to   crdt.Replica
+	last uint64
+	// lots are what was borrowed and not spent yet, the one that ends first first.
+	lots [2]lot
+	Asks Asks
+}
+
+// lot is borrowed tokens, until either clock reaches its end.
+type lot struct{ tokens, mono, wall int64 }
+
+// Lent is λ: what is lent out, for all that this node knows.
+func (r *Record) Lent() int64 { return r.lent[0] + r.lent[1] }
+
+// Borrowed is what was borrowed and not spent yet.
+func (r *Record) Borrowed() int64 { return r.lots[0].tokens + r.lots[1].tokens }
+
+// Empty reports whether the record has neither loans nor a question under way.
+func (r *Record) Empty(t Time) bool { return r.Lent() == 0 && r.Borrowed() == 0 && r.Asks.quiet(t) }
+
+// settled forgets the borrower once nothing is lent any more.
+func (r *Record) settled() {
+	if r.Lent() == 0 {
+		r.to, r.last = 0, 0
+	}
+}
+
+// expire ends the lots that are over.
+func (r *Record) expire(t Time) {
+	for i := range r.lots {
+		if l := &r.lots[i]; l.tokens > 0 && (t.Mono >= l.mono || t.Wall >= l.wall) {
+			r.Asks.expired(l.tokens)
+			*l = lot{}
+		}
+	}
+	if r.lots[0].tokens == 0 {
+		r.lots[0], r.lots[1] = r.lots[1], lot{}
+	}
+}
+
+// spend takes at most c from the lots, and returns how much.
+func (r *Record) spend(c int64) (spent int64) {
+	for i := range r.lots {
+		part := min(c-spent, r.lots[i].tokens)
+		r.lots[i].tokens -= part
+		spent += part
+	}
+	if r.lots[0].tokens == 0 {
+		r.lots[0], r.lots[1] = r.lots[1], lot{}
+	}
+	return spent
+}
+
+// Lend lends at most y of the account's own tokens to an incarnation, under a number that is
+// above all earlier ones to it, and returns how much (R2). The account has a Record.
+func (a *Account) Lend(t Time, y int64, to crdt.Replica, number uint64) int64 {
+	y = min(y, a.Own(t))
+	if !a.Share || y <= 0 {
+		return 0
+	}
+	r := a.Record
+	switch {
+	case r.Lent() == 0:
+		r.to, r.epoch = to, t.Own/a.Terms.Epoch
+	case r.to != to:
+		r.to = 0
+	}
+	r.last = number
+	r.lent[0] += y
+	a.Full = max(a.Full, t.Own) + a.Terms.Parts*y
+	return y
+}
+
+// Told takes what an incarnation says that asks: it holds no more than held of what it
+// borrowed, and takes no loan any more whose number is at most low. If all that is lent went
+// to it under such numbers, no more than held is still out (R5).
+func (a *Account) Told(from crdt.Replica, held int64, low uint64) {
+	r := a.Record
+	if r == nil || r.to != from || r.last > low {
+		return
+	}
+	back := r.Lent() - held
+	for i := len(r.lent) - 1; i >= 0 && back > 0; i-- { // the oldest first
+		part := min(back, r.lent[i])
+		r.lent[i] -= part
+		back -= part
+	}
+	r.settled()
+}
+
+// Borrow takes y tokens that were lent because of a question that was asked at the given
+// instants of both clocks (R4). They repay what the account owes first, and the rest is a lot.
+// It returns how many tokens it took: none, if the loan is over. The caller takes each loan
+// once. The account has a Record.
+func (a *Account) Borrow(t Time, y, askedMono, askedWall int64) int64 {
+	l := lot{mono: askedMono + a.Terms.Loan, wall: askedWall + a.Terms.Loan}
+	if y <= 0 || t.Mono >= l.mono || t.Wall >= l.wall {
+		return 0
+	}
+	owed := min(max(0, -a.Own(t)), y)
+	a.repay(t, owed)
+	if l.tokens = y - owed; l.tokens > 0 {
+		a.Record.add(l)
+	}
+	return y
+}
+
+// add puts a lot where it belongs. A third one ends with the first.
+func (r *Record) add(l lot) {
+	first, second := &r.lots[0], &r.lots[1]
+	switch {
+	case first.tokens == 0:
+		*first = l
+	case first.mono == l.mono && first.wall == l.wall:
+		first.tokens += l.tokens
+	case second.tokens == 0:
+		if *second = l; l.mono < first.mono {
+			*first, *second = *second, *first
+		}
+	default:
+		second.tokens += l.tokens
+		second.mono, second.wall = min(second.mono, l.mono), min(second.wall, l.wall)
+		if second.mono < first.mono {
+			*first, *second = *second, *first
+		}
+	}
+}

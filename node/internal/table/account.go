@@ -1,0 +1,201 @@
+package table
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
+)
+
+// The clients of bounded limits have accounts: see package rights. What lasts of an account is one
+// number beside the client's cell, and a record while it lends, borrows or asks. Nothing is
+// allocated, and nothing looked at, for clients of other limits.
+
+// Rights is what a table needs to know for bounded limits. Its methods are safe for concurrent
+// use, and the table calls them with a shard's lock held.
+type Rights interface {
+	// Self reports whether this node has one of a client's shares, of which there are parts.
+	Self(k crdt.Key, parts int64) bool
+	// Began is when this node began to decide, by rights.Time.Own.
+	Began() int64
+	// Own is now by rights.Time.Own, and Time all clocks. Now is the node's time.
+	Own(now int64) int64
+	Time(now int64) rights.Time
+	Now() int64
+}
+
+// mostRecords caps the records of one shard. Raising it lets clients that borrow take more memory,
+// 200 bytes each. At the cap a client neither lends, borrows nor asks, which only denies.
+const mostRecords = 1 << 10
+
+// accounts are those of a shard's clients by slot. The zero value has none.
+type accounts struct {
+	full    []*[chunkSize]int64 // rights.Account.Full, by chunk; nil where no client has used any
+	records map[uint32]*rights.Record
+	// asking are the slots of those that are to ask. It may hold slots that are not used any
+	// more, and is at most 2·mostRecords long.
+	asking []uint32
+	// crowded is when unknown clients last shared an entry, by rights.Time.Own. An account that
+	// nobody used begins then, since its client may have been one of them.
+	crowded int64
+}
+
+// Account puts the account of an entry under a bounded rule together, settled at the time that
+// it returns. Its user works on it by its methods, and then keeps it by Keep. s is locked.
+func (s *Shard) Account(e *Entry, now int64) (a rights.Account, t rights.Time) {
+	if e.counted != e.rule && !e.copied {
+		s.renewAccount(e)
+	}
+	g := s.table.cfg.Rights
+	a.Terms = e.rule.Terms
+	a.Share = g.Self(e.key, a.Terms.Parts)
+	a.Began = max(g.Began(), e.rule.Revision.At, s.accounts.crowded)
+	a.Opens = a.Terms.Opens(g.Began())
+	if e.used && e.counted == e.rule {
+		a.Full, a.Record = s.accounts.get(e.slot), s.accounts.records[e.slot]
+	}
+	if a.Record != nil {
+		t = g.Time(now)
+		if e.copied {
+			r := *a.Record
+			a.Record = &r
+		}
+	} else {
+		t.Own = g.Own(now)
+	}
+	a.Settle(t)
+	return a, t
+}
+
+// renewAccount begins an account anew after its rule changed. Under a later revision it is one
+// that nobody used since the change: without a token and without credit then. The record is void,
+// here and at all others.
+func (s *Shard) renewAccount(e *Entry) {
+	was, full := e.counted, int64(0)
+	if was.Bounded && e.rule.Bounded && was.Revision == e.rule.Revision && s.accounts.get(e.slot) != 0 {
+		full = s.table.cfg.Rights.Own(s.table.cfg.Rights.Now()) + e.rule.Terms.Bottom()
+	}
+	e.counted = e.rule
+	s.accounts.put(e.slot, full)
+	delete(s.accounts.records, e.slot)
+}
+
+// Keep keeps an account of Account's. s is locked.
+func (s *Shard) Keep(e *Entry, a *rights.Account) { s.accounts.put(e.slot, a.Full) }
+
+// Record gives an account a record, and the time by all clocks; false if there is no room. s is
+// locked.
+func (s *Shard) Record(e *Entry, a *rights.Account, t *rights.Time, now int64) bool {
+	if a.Record != nil {
+		return true
+	}
+	if e.shared || e.copied || len(s.accounts.records) >= mostRecords {
+		return false
+	}
+	if s.accounts.records == nil {
+		s.accounts.records = map[uint32]*rights.Record{}
+	}
+	a.Record = new(rights.Record)
+	s.accounts.records[e.slot] = a.Record
+	*t = s.table.cfg.Rights.Time(now)
+	return true
+}
+
+// Spent notes for Charged what a decision took of the account's own tokens.
+func (e *Entry) Spent(own int64) { e.spent = own }
+
+// OwnUse reports whether this node counted something for the client in the live windows.
+func (e *Entry) OwnUse() bool {
+	own := e.state.Own()
+	return own.Cur.Count.P > 0 || own.Prev.Count.P > 0
+}
+
+func (x *accounts) get(slot uint32) int64 {
+	if int(slot/chunkSize) >= len(x.full) || x.full[slot/chunkSize] == nil {
+		return 0
+	}
+	return x.full[slot/chunkSize][slot%chunkSize]
+}
+
+func (x *accounts) put(slot uint32, full int64) {
+	if full == 0 && x.get(slot) == 0 {
+		return
+	}
+	n := int(slot / chunkSize)
+	for len(x.full) <= n {
+		x.full = append(x.full, nil)
+	}
+	if x.full[n] == nil {
+		x.full[n] = new([chunkSize]int64)
+	}
+	x.full[n][slot%chunkSize] = full
+}
+
+// drop forgets the account of a slot.
+func (x *accounts) drop(slot uint32) {
+	x.put(slot, 0)
+	delete(x.records, slot)
+}
+
+// trim gives the memory of chunks back that the shard does not have any more.
+func (x *accounts) trim(chunks int) { x.full = x.full[:min(len(x.full), chunks)] }
+
+// Ask puts a client with a record on the list of those that ask, and calls for the network. s is
+// locked.
+func (s *Shard) Ask(e *Entry, r *rights.Record) {
+	if r.Asks.Listed || len(s.accounts.asking) >= 2*mostRecords {
+		return
+	}
+	r.Asks.Listed = true
+	s.accounts.asking = append(s.accounts.asking, e.slot)
+	s.table.asking.add(s.part)
+	s.table.cfg.Urgent()
+}
+
+// Asking reports whether some client is to ask.
+func (t *Table) Asking() bool { return t.asking.any() }
+
+// Askers yields each client that is on the list, once, and takes it off. The shard of each is
+// locked for as long as yield runs. It ends where yield returns false, and that client stays on
+// the list.
+func (t *Table) Askers(yield func(*Shard, *Entry) bool) {
+	for p := range t.asking.all {
+		s := &t.shards[p]
+		s.Lock()
+		for i, slot := range s.accounts.asking {
+			r := s.accounts.records[slot]
+			e := s.at(slot)
+			if e == nil || r == nil || !e.rule.Bounded {
+				continue
+			}
+			if r.Asks.Listed = false; !yield(s, e) {
+				r.Asks.Listed = true
+				s.accounts.asking = s.accounts.asking[i:]
+				s.Unlock()
+				return
+			}
+		}
+		s.accounts.asking = nil
+		t.asking.remove(p)
+		s.Unlock()
+	}
+}
+
+// Crowd notes that an unknown client of a bounded limit shares an entry at now. s is locked.
+func (s *Shard) Crowd(now int64) { s.accounts.crowded = s.table.cfg.Rights.Own(now) }
+
+// idle reports whether the account of an entry is as good as one that nobody used. It drops a
+// record that is not needed any more.
+func (s *Shard) idle(e *Entry, now int64) bool {
+	if !e.rule.Bounded {
+		return true
+	}
+	a, t := s.Account(e, now)
+	if a.Record != nil && a.Record.Empty(t) {
+		delete(s.accounts.records, e.slot)
+		a.Record = nil
+	}
+	if a.Idle(t) {
+		a.Full = 0
+	}
+	s.Keep(e, &a)
+	return a.Full == 0 && a.Record == nil
+}

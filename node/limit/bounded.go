@@ -1,0 +1,87 @@
+package limit
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
+)
+
+// MaxBoundedRate caps the rate of a Bounded limit, in units per second. Each unit that a node
+// admits there is rounded up by a nanosecond at most: raising the cap costs such a limit more of
+// its rate, lowering it refuses limits that work.
+const MaxBoundedRate = 10_000_000
+
+// bounded judges what a Bounded policy may have. It names the field that has to change.
+func (p Policy) bounded() error {
+	refuse := func(field string, value any, reason string) error {
+		return &FieldError{Field: field, Value: value, Reason: reason}
+	}
+	if p.Consistency != Bounded {
+		if p.MaxExcess != 0 {
+			return refuse("max_excess", p.MaxExcess, "needs consistency: bounded; for eventual limits max_overshoot is the target")
+		}
+		return nil
+	}
+	var faults []error
+	switch x, burst := p.MaxExcess, float64(p.WithDefaults().Burst); {
+	case x < 0 || x > burst || x != x:
+		faults = append(faults, refuse("max_excess", x, "must be a share of the burst below 1, or units up to the burst"))
+	case x > 1 && x != math.Trunc(x):
+		faults = append(faults, refuse("max_excess", x, "must be whole units, or a share of the burst below 1"))
+	}
+	switch p.Algorithm {
+	case SlidingWindow:
+		faults = append(faults, refuse("consistency", p.Consistency, "needs the algorithm gcra: what a sliding window lends would have to stay lent until it has slid out of the window"))
+	case FixedWindow:
+		faults = append(faults, refuse("consistency", p.Consistency, "needs the algorithm gcra: quotas of fixed windows cannot be lent yet"))
+	default:
+	}
+	if p.OnIsolation != IsolationKeep {
+		faults = append(faults, refuse("on_isolation", p.OnIsolation, "must be keep with consistency: bounded, which holds under any partition by itself"))
+	}
+	if p.Shadow {
+		faults = append(faults, refuse("shadow", p.Shadow, "cannot be together with consistency: bounded: a shadow lets everything pass"))
+	}
+	if p.Window > 0 && float64(p.Limit) > MaxBoundedRate*p.Window.Seconds() {
+		faults = append(faults, refuse("limit", p.Limit, fmt.Sprintf("must be at most %d per second with consistency: bounded", MaxBoundedRate)))
+	}
+	if p.Window > 0 && p.Limit > 0 && float64(p.WithDefaults().Burst)/float64(p.Limit)*float64(p.Window) > float64(gcra.MaxWindow) {
+		faults = append(faults, refuse("burst", p.WithDefaults().Burst, fmt.Sprintf("must drain within %s with consistency: bounded", Span(gcra.MaxWindow))))
+	}
+	return errors.Join(faults...)
+}
+
+// excess is a valid policy's MaxExcess as nanoseconds of drain.
+func excess(p Policy, g *gcra.GCRA) int64 {
+	if p.MaxExcess < 1 {
+		return int64(p.MaxExcess * float64(g.Depth()))
+	}
+	return g.Drain(uint64(p.MaxExcess))
+}
+
+// ExcessUnits is MaxExcess in units: the most that nodes admit beyond the burst.
+func (r *Rule) ExcessUnits() float64 {
+	if r.Policy.MaxExcess < 1 {
+		return r.Policy.MaxExcess * float64(r.Policy.Burst)
+	}
+	return r.Policy.MaxExcess
+}
+
+// Divide sets the Terms of a Bounded rule for a roster, which may be nil. The rule has its
+// name and revision.
+func (r *Rule) Divide(roster *rights.Roster) {
+	if !r.Bounded {
+		return
+	}
+	if roster == nil {
+		roster = new(rights.Roster)
+	}
+	h := fnv.New64a()
+	p := &r.Policy
+	_, _ = fmt.Fprintf(h, "%s\x00%d %d %d %d %d %d %x %x", r.Limit, r.Revision.At, r.Revision.By, r.Index, p.Limit, p.Window, p.Burst, math.Float64bits(p.MaxExcess), roster.Digest())
+	r.Terms = rights.NewTerms(r.GCRA.Depth(), excess(*p, r.GCRA), p.Burst+int64(r.ExcessUnits()), roster.Size(), h.Sum64())
+}
