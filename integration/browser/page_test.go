@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// page is a tab that shows a member's dashboard.
+// page is a tab that shows a member's dashboard, or a report.
 type page struct {
 	t   *testing.T
 	ctx context.Context //nolint:containedctx // the tab lives in it
@@ -27,8 +27,8 @@ type page struct {
 	tolerant bool     // of what a browser logs when a server is gone
 }
 
-// show opens the dashboard of a member in a browser of its own, and waits for the first event.
-func show(t *testing.T, m *member) *page {
+// open opens an empty tab in a browser of its own, and records what it asks for and complains of.
+func open(t *testing.T) *page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(chromedp.NoSandbox, chromedp.Headless))
 	t.Cleanup(cancel)
@@ -67,7 +67,14 @@ func show(t *testing.T, m *member) *page {
 		cancel()
 		readers.Wait()
 	})
-	if err := chromedp.Do(ctx, chromedp.Navigate(m.url())); err != nil {
+	return p
+}
+
+// show opens the dashboard of a member, and waits for the first event.
+func show(t *testing.T, m *member) *page {
+	t.Helper()
+	p := open(t)
+	if err := chromedp.Do(p.ctx, chromedp.Navigate(m.url())); err != nil {
 		t.Fatal(err)
 	}
 	p.wait("the page is not live", `document.querySelector('#link').dataset.state === 'live'`)
