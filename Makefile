@@ -138,7 +138,7 @@ chaos-tools:
 CHROMIUM := $(BIN)/.chromium
 
 .PHONY: browser-check
-browser-check: $(CHROMIUM) ## Run the dashboard in a real browser (Debian, to install Chromium; two minutes)
+browser-check: $(CHROMIUM) ## Run the dashboard and the reports in a real browser (Debian, to install Chromium; two minutes)
 	cd integration/browser && $(GO) test -count=1 -timeout $(RACE_TIMEOUT) ./...
 
 .PHONY: screenshots

@@ -41,7 +41,9 @@ func reports(t *testing.T) map[string]string {
 // colours counts the different colours that a chart's canvas has.
 const colours = `(() => {
   const c = document.querySelectorAll('figure.chart canvas')[INDEX];
-  const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, seen = new Set();
+  const copy = new OffscreenCanvas(c.width, c.height).getContext('2d', {willReadFrequently: true});
+  copy.drawImage(c, 0, 0);
+  const d = copy.getImageData(0, 0, c.width, c.height).data, seen = new Set();
   for (let i = 0; i < d.length; i += 4) if (d[i+3] === 255) seen.add(d[i] + ',' + d[i+1] + ',' + d[i+2]);
   return seen.size;
 })()`
