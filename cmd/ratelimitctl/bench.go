@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,14 +66,17 @@ func (b *benchCall) run(ctx context.Context) error {
 	if err := b.validate(); err != nil {
 		return usageError{err}
 	}
-	closeEvents := func() error { return nil }
-	if b.events != "" {
-		f, err := os.Create(b.events)
-		if err != nil {
-			return usagef("-events: %v", err)
-		}
-		b.cfg.Events = bench.NewEventLog(f)
-		closeEvents = func() error { return errors.Join(b.cfg.Events.Close(), f.Close()) }
+	page, err := b.create("html", b.html)
+	if err != nil {
+		return err
+	}
+	events, err := b.create("events", b.events)
+	if err != nil {
+		return err
+	}
+	if events != nil {
+		b.cfg.Events = bench.NewEventLog(events)
+		defer func() { _ = events.Close() }() // once more after an error
 	}
 	if b.cfg.Prefix == "" && b.nodes == 0 {
 		b.cfg.Prefix = bench.DefaultPrefix + strconv.FormatInt(time.Now().Unix(), 36) + "-"
@@ -94,11 +96,14 @@ func (b *benchCall) run(ctx context.Context) error {
 	b.cfg.Progress = func(l bench.Live) { progress.Showf("%s", b.live(l)) }
 	result, err := bench.Run(ctx, b.cfg, lab.nodes, lab.bound)
 	progress.Done()
-	if err := errors.Join(err, closeEvents()); err != nil {
+	if events != nil {
+		err = errors.Join(err, b.cfg.Events.Close(), events.Close())
+	}
+	if err != nil {
 		return err
 	}
 	missed := b.thresholds.Judge(result)
-	err = errors.Join(writeFile(b.html, result.HTML), b.format.Print(b.stdout, result, result.Print))
+	err = errors.Join(writePage(page, result.HTML), b.format.Print(b.stdout, result, result.Print))
 	switch {
 	case err != nil:
 		return err

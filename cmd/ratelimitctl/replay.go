@@ -79,6 +79,10 @@ func (r *replayCall) run(ctx context.Context) error {
 	if err := r.cfg.Validate(); err != nil {
 		return usageError{err}
 	}
+	page, err := r.create("html", r.html)
+	if err != nil {
+		return err
+	}
 	progress := output.NewProgress(r.stderr)
 	r.cfg.Progress = func(what string, done, total int) {
 		progress.Showf("%s: %d of %d %s", what, done, total, bar(done, total))
@@ -88,7 +92,7 @@ func (r *replayCall) run(ctx context.Context) error {
 		var result *replay.Result
 		if result, err = replay.Run(ctx, log, r.cfg); err == nil {
 			progress.Done()
-			return errors.Join(writeFile(r.html, result.HTML), r.format.Print(r.stdout, result, result.Print))
+			return errors.Join(writePage(page, result.HTML), r.format.Print(r.stdout, result, result.Print))
 		}
 	}
 	progress.Done()

@@ -18,6 +18,9 @@ type Policy struct {
 
 var ratePerWindow = regexp.MustCompile(`^([0-9]+)/([A-Za-z0-9.]+)$`)
 
+// tightColon is a field without a blank after its colon. YAML would take both for one word.
+var tightColon = regexp.MustCompile(`([{,]\s*[a-z_0-9]+):([^\s:])`)
+
 // policyName stands for the name of the limit, which faults of other fields show.
 const policyName = "POLICY"
 
@@ -52,8 +55,11 @@ func document(text string) string {
 	if m := ratePerWindow.FindStringSubmatch(text); m != nil {
 		return "{limit: " + m[1] + ", window: " + m[2] + "}"
 	}
-	if strings.HasPrefix(text, "{") {
-		return text
+	if !strings.HasPrefix(text, "{") {
+		text = "{" + text + "}"
 	}
-	return "{" + text + "}"
+	if !strings.Contains(text, "[") { // no list of addresses, whose colons mean something else
+		text = tightColon.ReplaceAllString(text, "$1: $2")
+	}
+	return text
 }

@@ -201,7 +201,7 @@ func (j *judge) result(log *Log, cfg *Config, compiled *limit.Compiled) *Result 
 	r := &Result{
 		Format: log.Format, Requests: len(log.Requests), Clients: len(j.clients), BadLines: log.Bad, BadSamples: log.BadSamples,
 		From: time.Unix(0, first).UTC(), To: time.Unix(0, last).UTC(),
-		Policy: cfg.Policy.String(), Limit: p.Limit, WindowMS: milliseconds(p.Window), Burst: p.Burst, Overrides: len(p.Overrides),
+		Policy: cfg.Policy.String(), Algorithm: p.Algorithm.String(), Limit: p.Limit, WindowMS: milliseconds(p.Window), Burst: p.Burst, Overrides: len(p.Overrides),
 		Nodes: cfg.Nodes, Spread: cfg.Spread, Delay: cfg.Delay.String(), Seed: cfg.Seed,
 		Excess: math.Round(max(0, j.excess)*1e6) / 1e6, DeltaMS: milliseconds(cfg.delta()), StepMS: float64(j.points.step) / 1e6,
 		Timeline: j.points.all,

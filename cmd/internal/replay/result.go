@@ -20,6 +20,7 @@ type Result struct {
 	To         time.Time `json:"to"`
 
 	Policy    string  `json:"policy"` // for people
+	Algorithm string  `json:"algorithm"`
 	Limit     int64   `json:"limit"`
 	WindowMS  float64 `json:"window_ms"`
 	Burst     int64   `json:"burst"`
@@ -173,7 +174,11 @@ func (r *Result) tallies(t *output.Table) {
 
 func (r *Result) bound(t *output.Table) {
 	t.Row("E", fmt.Sprintf("%.2f units", r.Excess), "the most that a client was ever admitted beyond what one central limiter could have")
-	t.Row("bound", fmt.Sprintf("%.2f units", r.Bound), fmt.Sprintf("(nodes-1) x (burst + rate x delta), delta = flush + delay = %vms", r.DeltaMS))
+	says := fmt.Sprintf("(nodes-1) x (burst + rate x delta), delta = flush + delay = %vms", r.DeltaMS)
+	if r.Algorithm != limit.GCRA.String() {
+		says = "(nodes-1) x limit, in every window"
+	}
+	t.Row("bound", fmt.Sprintf("%.2f units", r.Bound), says)
 }
 
 // top lists who was denied, how often and when.

@@ -33,7 +33,12 @@
     figure.querySelectorAll(".uplot").forEach((old) => old.remove());
     const time = chart.XUnit === "time";
     const axis = { stroke: color("soft"), grid: { stroke: color("rule"), width: 1 }, ticks: { stroke: color("rule"), width: 1 } };
-    const xs = chart.XUnit === "s" ? (u, all) => all.map((v) => v + " s") : undefined;
+    const clock = (u, all, axis, space, step) => all.map((v, i) => {
+      const at = new Date(v * 1e3).toISOString();
+      const day = step >= 86400 || i === 0 || v % 86400 === 0 ? at.slice(0, 10) : "";
+      return step >= 86400 ? day : at.slice(11, step < 60 ? 19 : 16) + (day && "\n" + day);
+    });
+    const xs = time ? clock : chart.XUnit === "s" ? (u, all) => all.map((v) => v + " s") : undefined;
     const u = new uPlot({
       width: figure.clientWidth,
       height,
