@@ -225,9 +225,12 @@ func (s *State) Keep(f *Frame) {
 }
 
 // Admit adds cost to this replica's P in the current window. The total saturates
-// at MaxTotal.
+// at MaxTotal. Without a cost it changes nothing, not even an origin: only what counts drains.
 func (s *State) Admit(cost uint64) {
 	cost = min(cost, MaxTotal-s.own[cur].P)
+	if cost == 0 {
+		return
+	}
 	s.own[cur].P += cost
 	s.net[cur] += cost
 	s.Raise(s.start)

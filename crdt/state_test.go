@@ -224,3 +224,13 @@ func TestCarriedIsWhatMessagesTold(t *testing.T) {
 }
 
 func minus(c, g crdt.Count) crdt.Count { return crdt.Count{P: c.P - g.P, N: c.N - g.N} }
+
+// A charge that a cap leaves out counts nothing. Nodes that made one and nodes that did not hold the
+// same state.
+func TestNothingAdmittedLeavesNoTrace(t *testing.T) {
+	s := crdt.New(now)
+	s.Admit(0)
+	if !s.Untouched() || s.Pending() {
+		t.Errorf("%+v after nothing was admitted", s)
+	}
+}

@@ -56,7 +56,10 @@ func (ms *members) findGroup(now int64, connected bool) company {
 	var heard []string
 	for _, p := range ms.peers {
 		if p.state == PeerAlive && p.confirmed {
-			alive, heard = append(alive, p.replica), append(heard, p.node)
+			alive = append(alive, p.replica)
+			if p.node != ms.cfg.Node { // names are counted, and ours is
+				heard = append(heard, p.node)
+			}
 			isolated = isolated || ms.deaf(now, p)
 		}
 	}

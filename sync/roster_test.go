@@ -141,3 +141,27 @@ func TestASilentTwinKeepsItsName(t *testing.T) {
 		t.Errorf("when it is heard again it is shown %+v", v)
 	}
 }
+
+// Two nodes of one name are one member. In a cut they are no more of the group than that: their
+// shares would add up to more than the limit.
+func TestNodesOfOneNameAreOneOfTheGroup(t *testing.T) {
+	n := newSimNet(t, 5)
+	nodes := n.joinAll("a", "b")
+	n.ready()
+	n.lose = func(from, to *simNode, _ Packet) bool { return (from.name == "a") != (to.name == "a") }
+	n.run(5e9)
+	twin := n.join("b", 0)
+	n.run(10e9)
+	for _, node := range append(nodes, twin) {
+		if v := node.store.view(); v.Members != 2 || v.Visible != 1 || !v.Isolated {
+			t.Errorf("%s is shown %+v, want 1 of 2", node.name, v)
+		}
+	}
+	n.lose = nil
+	n.run(10e9)
+	for _, node := range append(nodes, twin) {
+		if v := node.store.view(); v.Members != 2 || v.Isolated {
+			t.Errorf("after the heal, %s is shown %+v", node.name, v)
+		}
+	}
+}

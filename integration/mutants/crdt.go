@@ -2,6 +2,9 @@ package main
 
 // crdtMistakes are those in the replicated counters.
 var crdtMistakes = []mistake{
+	{name: "raise an origin for what a cap leaves out", edits: []edit{
+		{"crdt/state.go", "	if cost == 0 {\n		return\n	}\n", ""},
+	}},
 	{name: "merge TATs by maximum: the fuller of two buckets, not their sum", edits: []edit{
 		{"crdt/state.go", "	s.net[w] += gain.P - gain.N // modulo 1<<64: the sum is not negative\n", "	s.net[w] = max(s.net[w], c.Net())\n"},
 	}},

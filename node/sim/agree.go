@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/inside"
@@ -26,6 +27,9 @@ func (w *world) disagreement() string {
 			first = held
 			continue
 		}
+		if w.sc.MaxClients > 0 {
+			first, held = heldByBoth(first, held) // which clients found room, each node found by itself
+		}
 		if !reflect.DeepEqual(first, held) {
 			a, b := firstDifference(first, held)
 			return fmt.Sprintf("n%d and n%d hold different state after the quiet: %+v and %+v (%d and %d clients)",
@@ -33,6 +37,16 @@ func (w *world) disagreement() string {
 		}
 	}
 	return ""
+}
+
+// heldByBoth is what two nodes hold of the clients that both hold.
+func heldByBoth(a, b []inside.Held) (x, y []inside.Held) {
+	of := func(all, others []inside.Held) []inside.Held {
+		return slices.DeleteFunc(slices.Clone(all), func(h inside.Held) bool {
+			return !slices.ContainsFunc(others, func(o inside.Held) bool { return o.Key == h.Key })
+		})
+	}
+	return of(a, b), of(b, a)
 }
 
 func firstDifference(a, b []inside.Held) (x, y inside.Held) {

@@ -75,6 +75,7 @@ func (o *oracle) terms(a *account) Terms {
 		}
 	}
 	t.Connected -= max(0, least)
+	t.Partition += rate * o.w.comeback(a.yard.policy.OnIsolation)
 	for _, m := range o.w.members {
 		if m.diedAt != 0 && !m.farewell {
 			t.Crash += float64(a.charged[m].since(m.diedAt - o.lag()))
@@ -108,6 +109,25 @@ func (sc *Scenario) apart(choice node.OnIsolation) (length, overrun time.Duratio
 		overrun += d
 	}
 	return length, overrun
+}
+
+// comeback is the time that counts double in a share: that of nodes which left in order and came back
+// into a cut. The others have struck such a node off, and it takes a share of its own: all shares
+// together are at most 1 + 1/n of the limit, and n is 2 or more.
+func (w *world) comeback(choice node.OnIsolation) float64 {
+	if choice != node.IsolationShare {
+		return 0
+	}
+	sum := time.Duration(0)
+	for i, m := range w.members {
+		left := slices.ContainsFunc(w.members[:i], func(o *member) bool { return o.number == m.number && o.farewell })
+		for j := range w.sc.Faults {
+			if s, some := w.sc.Faults[j].trouble(&w.sc, w.start); some && left {
+				sum += time.Duration(max(0, s.to-max(s.from, m.bornAt)))
+			}
+		}
+	}
+	return float64(sum) / 2
 }
 
 // unnoticed is how long a node may take to notice that it is cut off. It notices silence

@@ -49,9 +49,6 @@ func (o *oracle) judge(a *account, c *charge) {
 	if e.over > a.worst {
 		a.worst, a.bound = e.over, e.bound
 	}
-	if o.w.sc.OpenWhenFull || a.yard.policy.OnIsolation == node.IsolationOpen && c.by.step.Inside().Isolated() {
-		return // the node lets pass what it cannot count
-	}
 	if e.over > e.bound+epsilon {
 		o.w.violate("n%d admitted %d to %s under %s: E is %.3f, the bound %.3f%s", c.by.number, c.cost, a.of.client, a.of.limit, e.over, e.bound, o.why(a, c.by, e))
 	} else if e.bound > 0 {

@@ -110,7 +110,7 @@ func (w *world) decide(m *member, limits []string, client string, cost int64, re
 	if d.Allowed {
 		w.result.Admitted++
 		w.result.Units += uint64(cost) //nolint:gosec // positive
-		return d, hold, w.oracle.admitted(m, limits, client, cost)
+		return d, hold, w.oracle.admitted(m, limits, client, cost, d.Reason)
 	}
 	w.result.Denied++
 	w.oracle.denied(m, limits, client, cost)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -124,9 +125,13 @@ func (o *oracle) asked(m *member, limits []string, client string, cost int64, al
 
 // admitted judges one admission, and returns what was charged under each limit: nil where
 // nothing is counted.
-func (o *oracle) admitted(m *member, limits []string, client string, cost int64) (of []*charge) {
+func (o *oracle) admitted(m *member, limits []string, client string, cost int64, why node.Reason) (of []*charge) {
 	for _, limit := range limits {
 		a := o.account(limit, client)
+		if a != nil && len(limits) == 1 && (why == node.ReasonIsolatedOpen || why == node.ReasonFull) {
+			o.uncounted(m, limit, client)
+			a = nil
+		}
 		if a == nil {
 			of = append(of, nil)
 			continue
@@ -144,6 +149,15 @@ func (o *oracle) admitted(m *member, limits []string, client string, cost int64)
 		of = append(of, c)
 	}
 	return of
+}
+
+// uncounted judges a request that passes whatever was used, because nodes do not hear each other or
+// the table is full. No bound holds for it, and the node has to say so. What it counts is judged as
+// ever.
+func (o *oracle) uncounted(m *member, limit, client string) {
+	if x := m.exports(limit); !x.degraded || !math.IsInf(x.bound, 1) {
+		o.w.violate("n%d lets %s pass under %s uncounted, and exports %.3f, degraded %t", m.number, client, limit, x.bound, x.degraded)
+	}
 }
 
 // charge notes what a node charged, under the policy that it decided by.
