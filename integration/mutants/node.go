@@ -239,16 +239,40 @@ var nodeMistakes = []mistake{
 		{"cmd/internal/certs/certs.go", "tls.RequireAndVerifyClientCert", "tls.VerifyClientCertIfGiven"},
 	}},
 	{name: "take no policies of others while one origin's fill the room", edits: []edit{
-		{"node/internal/limits/inlines.go", "	if largest == asker {\n", "	if largest != asker {\n		return false\n	}\n	if largest == asker {\n"},
+		{"node/internal/limits/inlines.go", "	if x.of[asker] == most {\n", "	if x.of[asker] != most {\n		return false\n	}\n	if x.of[asker] == most {\n"},
 	}},
 	{name: "forget anybody's policies for those of one origin", edits: []edit{
-		{"node/internal/limits/inlines.go", "		if l.origin == largest {\n", "		if l.origin > 0 {\n"},
+		{"node/internal/limits/inlines.go", "cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(a.used, b.used))", "cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.used, b.used))"},
 	}},
 	{name: "forget policies that were just used for others of their origin", edits: []edit{
 		{"node/internal/limits/inlines.go", "		case i == 0:\n", "		case i == -2:\n"},
 	}},
 	{name: "keep policies for as long as their window is", edits: []edit{
-		{"node/internal/limits/inlines.go", "		if now-l.used.Load() > inlineIdle {\n", "		if now-l.used.Load() > inlineIdle+int64(l.Newest().Policy.Window) {\n"},
+		{"node/internal/limits/inlines.go", "		until := l.used.Load() + inlineIdle\n", "		until := l.used.Load() + inlineIdle + int64(l.Newest().Policy.Window)\n"},
+	}},
+	{name: "look at all policies for each refusal", edits: []edit{
+		{"node/internal/limits/inlines.go", "			x.refused[asker] = last[0].used + inlineKept\n", "			x.merge(now)\n"},
+	}},
+	{name: "look at all policies for each newcomer", edits: []edit{
+		{"node/internal/limits/inlines.go", "forgetAtOnce = MaxInline / 32\n", "forgetAtOnce = 1\n"},
+	}},
+	{name: "never give back what records took", edits: []edit{
+		{"node/internal/table/slots.go", "	s.records.trim()\n", ""},
+	}},
+	{name: "shorten the index only where somebody was just forgotten", edits: []edit{
+		{"node/internal/table/sweep.go", "if forgotten > 0 || s.indexTooLong() {\n", "if forgotten > 0 {\n"},
+	}},
+	{name: "keep every entry that was ever opened at once", edits: []edit{
+		{"node/internal/table/pack.go", "	if len(s.spare) < mostSpare {\n", "	if s.spare = s.spare[:len(s.spare)]; true {\n"},
+	}},
+	{name: "keep the rules that nobody uses any more", edits: []edit{
+		{"node/internal/table/slots.go", "	s.rules.trim()\n", ""},
+	}},
+	{name: "give back units of a joiner that have drained", edits: []edit{
+		{"node/internal/table/early.go", "x.level.Count, e.rule.GCRA.UnitsOver(x.ahead(now)))", "x.level.Count)"},
+	}},
+	{name: "decide a limit that was forgotten and came again on the slow path", edits: []edit{
+		{"node/internal/table/entry.go", "		e.rule = r\n		e.carry()\n", "		e.carry()\n"},
 	}},
 	{name: "compare the windows of any number of layouts", edits: []edit{
 		{"node/internal/limits/inlines.go", "len(x.layouts) >= mostLayouts {\n", "len(x.layouts) < 0 {\n"},

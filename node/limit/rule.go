@@ -57,6 +57,11 @@ type Rule struct {
 	calendar *calendar
 }
 
+// Same reports whether two rules have one name in the cluster and decide alike.
+func (r *Rule) Same(o *Rule) bool {
+	return r.Limit == o.Limit && r.Revision == o.Revision && r.Index == o.Index && r.Policy.Same(o.Policy)
+}
+
 // Bounds of a replicated window's width for GCRA. The width is not the policy's window,
 // because folding carries over what an earlier window leaves to drain.
 const (

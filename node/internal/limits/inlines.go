@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/maphash"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,9 @@ const (
 	// inlineIdle is after how long without a use a limit makes room for any other. Raising it
 	// holds memory for policies that are over; lowering it makes some of them again.
 	inlineIdle = 5 * inlineKept
+	// forgetAtOnce is how many limits make room at once. Raising it forgets more of those that
+	// are still used now and then. Lowering it looks at all limits for fewer newcomers.
+	forgetAtOnce = MaxInline / 32
 	// mergeLeast is how many new limits wait, at least, until they are known without a lock.
 	// Raising it makes more requests take the lock, lowering it copies the rest more often.
 	mergeLeast = 64
@@ -56,8 +60,10 @@ type inlines struct {
 	fresh map[inlinePolicy]*Limit
 	of    map[uint64]int // how many limits each origin holds; no zeros
 	// refused is until when origins that have their fill need not ask again: nothing of theirs
-	// is old enough by then.
+	// is old enough by then. They are among those of of.
 	refused map[uint64]int64
+	// idleFrom is an instant up to which no limit of known can be idle for long enough.
+	idleFrom int64
 	// layouts has those of frames, and how many limits have each; no zeros.
 	layouts  map[layout]*laid
 	unlisted bool // layouts has others than frames
@@ -147,64 +153,98 @@ func (x *inlines) add(now int64, origin uint64, c inlinePolicy, build func() *Li
 func (x *inlines) merge(now int64) {
 	next := maps.Clone(*x.known.Load())
 	maps.Copy(next, x.fresh)
+	x.idleFrom = math.MaxInt64
 	for c, l := range next {
-		if now-l.used.Load() > inlineIdle {
+		until := l.used.Load() + inlineIdle
+		if now > until {
 			delete(next, c)
 			x.gone(c, l)
+			continue
 		}
+		x.idleFrom = min(x.idleFrom, until)
 	}
 	x.known.Store(&next)
 	clear(x.fresh)
 	x.recent.Store(0)
 }
 
-// makeRoom forgets some limits of the origin that has most, those that it used least recently.
-// It reports whether there is room for one of asker's. mu is held.
+// makeRoom forgets some limits of the origins that have most, those that they used least
+// recently. It reports whether there is room for one of asker's. mu is held.
 func (x *inlines) makeRoom(now int64, asker uint64) bool {
 	if now < x.refused[asker] {
 		return false
 	}
-	x.merge(now)
-	next := *x.known.Load()
-	if len(next) < MaxInline {
+	if len(x.fresh) > 0 || now > x.idleFrom {
+		x.merge(now)
+	}
+	known := *x.known.Load()
+	if len(known) < MaxInline {
 		return true
 	}
-	largest, most := asker, x.of[asker]
-	for origin, n := range x.of {
-		if n > most {
-			largest, most = origin, n
-		}
+	most := x.of[asker]
+	for _, n := range x.of {
+		most = max(most, n)
 	}
-	type held struct {
-		c    inlinePolicy
-		l    *Limit
-		used int64
-	}
-	var theirs []held
-	for c, l := range next {
-		if l.origin == largest {
-			theirs = append(theirs, held{c, l, l.used.Load()})
-		}
-	}
-	slices.SortFunc(theirs, func(a, b held) int { return cmp.Compare(a.used, b.used) })
-	theirs = theirs[:max(1, len(theirs)/16)] // several, so that not each newcomer sorts
-	if largest == asker {
-		switch i := slices.IndexFunc(theirs, func(h held) bool { return now-h.used < inlineKept }); {
+	var last []held
+	if x.of[asker] == most {
+		last = ofOrigin(known, asker)
+		switch i := slices.IndexFunc(last, func(h held) bool { return now-h.used < inlineKept }); {
 		case i == 0:
-			clear(x.refused) // few have their fill at once
-			x.refused[asker] = theirs[0].used + inlineKept
+			x.refused[asker] = last[0].used + inlineKept
 			return false
 		case i > 0:
-			theirs = theirs[:i]
+			last = last[:i]
 		}
+	} else {
+		last = leastOfMost(known)
 	}
-	next = maps.Clone(next)
-	for _, h := range theirs {
-		x.gone(h.c, h.l)
+	next := maps.Clone(known)
+	for _, h := range last[:min(len(last), forgetAtOnce)] {
 		delete(next, h.c)
+		x.gone(h.c, h.l)
 	}
 	x.known.Store(&next)
 	return true
+}
+
+// held is a limit as makeRoom looks at it.
+type held struct {
+	c    inlinePolicy
+	l    *Limit
+	used int64
+	rank int // how many of its origin's were used since
+}
+
+// ofOrigin are the limits of an origin, the least recently used first.
+func ofOrigin(known map[inlinePolicy]*Limit, origin uint64) (all []held) {
+	for c, l := range known {
+		if l.origin == origin {
+			all = append(all, held{c: c, l: l, used: l.used.Load()})
+		}
+	}
+	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.used, b.used) })
+	return all
+}
+
+// leastOfMost are all limits. First come those of the origins that have most, as far as they
+// have more than others, and of these the least recently used.
+func leastOfMost(known map[inlinePolicy]*Limit) []held {
+	all := make([]held, 0, len(known))
+	for c, l := range known {
+		all = append(all, held{c: c, l: l, used: l.used.Load()})
+	}
+	slices.SortFunc(all, func(a, b held) int {
+		return cmp.Or(cmp.Compare(a.l.origin, b.l.origin), cmp.Compare(b.used, a.used))
+	})
+	for i := 1; i < len(all); i++ {
+		if all[i].l.origin == all[i-1].l.origin {
+			all[i].rank = all[i-1].rank + 1
+		}
+	}
+	slices.SortFunc(all, func(a, b held) int {
+		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(a.used, b.used))
+	})
+	return all
 }
 
 // narrow forgets the limits of those layouts that were used least recently. mu is held.
@@ -234,6 +274,7 @@ func (x *inlines) narrow(now int64) {
 func (x *inlines) gone(c inlinePolicy, l *Limit) {
 	if x.of[l.origin]--; x.of[l.origin] == 0 {
 		delete(x.of, l.origin)
+		delete(x.refused, l.origin)
 	}
 	x.count(c, l, -1)
 }

@@ -132,3 +132,88 @@ func TestPoliciesOfManyOriginsAtOnce(t *testing.T) {
 		t.Errorf("%d are known", n)
 	}
 }
+
+// What a node does under the lock for a policy that it never saw stays small, however many
+// origins hold the places: it looks at all policies once for many newcomers, and for no refusal.
+func TestNewPoliciesAreCheapWhileThereIsNoRoom(t *testing.T) {
+	const n = 1000
+	at := now + int64(time.Second)
+	for name, c := range map[string]struct {
+		fill    func(g *Registry)
+		ask     func(g *Registry, i int64) (refused int)
+		refused int
+	}{
+		"two origins that have their fill, by turns": {
+			func(g *Registry) {
+				brings(t, g, now, "a", 1, MaxInline/2)
+				brings(t, g, now, "b", 1<<20, MaxInline/2)
+			},
+			func(g *Registry, i int64) int {
+				return brings(t, g, at, "a", 1<<30+i, 1) + brings(t, g, at, "b", 1<<31+i, 1)
+			},
+			2 * n,
+		},
+		"a newcomer beside two origins that have their fill": {
+			func(g *Registry) {
+				brings(t, g, now, "a", 1, MaxInline/2)
+				brings(t, g, now, "b", 1<<20, MaxInline/2)
+			},
+			func(g *Registry, i int64) int { return brings(t, g, at, "c", 1<<30+i, 1) },
+			0,
+		},
+		"newcomers, where each origin brought one": {
+			func(g *Registry) {
+				for i := range int64(MaxInline) {
+					brings(t, g, now, fmt.Sprint("address ", i), 1+i, 1)
+				}
+			},
+			func(g *Registry, i int64) int { return brings(t, g, at, fmt.Sprint("new ", i), 1<<30+i, 1) },
+			0,
+		},
+	} {
+		g := newRegistry(t, nil, 0)
+		c.fill(g)
+		c.ask(g, n) // what was fresh becomes known
+		refused, passes, known := 0, 0, g.inline.known.Load()
+		for i := range int64(n) {
+			refused += c.ask(g, i)
+			if k := g.inline.known.Load(); k != known {
+				passes, known = passes+1, k
+			}
+		}
+		if refused != c.refused || passes > n/50 {
+			t.Errorf("%s: %d of %d were refused, want %d, with %d passes over all", name, refused, n, c.refused, passes)
+		}
+		if n := len(g.AllInline()); n > MaxInline || n < MaxInline*7/8 {
+			t.Errorf("%s: %d are known", name, n)
+		}
+		if len(g.inline.refused) > len(g.inline.of) {
+			t.Errorf("%s: refusals of %d origins are remembered, and policies of %d", name, len(g.inline.refused), len(g.inline.of))
+		}
+	}
+}
+
+// Where all origins brought as many, those go first that nobody used for longest.
+func TestOfManyOriginsTheLeastRecentlyUsedGoFirst(t *testing.T) {
+	g := newRegistry(t, nil, 0)
+	for i := range int64(MaxInline) {
+		brings(t, g, now, fmt.Sprint("address ", i), 1+i, 1)
+	}
+	later := now + int64(30*time.Second)
+	for i := range int64(MaxInline / 2) { // every other one is used again
+		brings(t, g, later, fmt.Sprint("address ", 2*i), 1+2*i, 1)
+	}
+	brings(t, g, later, "new", 1<<30, 1)
+	gone := 0
+	for i := range int64(MaxInline) {
+		c, _ := inlineOf(&limit.Policy{Limit: 1 + i, Window: 366 * 24 * time.Hour, Burst: 1})
+		if g.inline.find(c) == nil {
+			if gone++; i%2 == 0 {
+				t.Fatalf("policy %d is gone, which was just used", i)
+			}
+		}
+	}
+	if gone == 0 || gone > MaxInline/16 {
+		t.Errorf("%d are gone", gone)
+	}
+}

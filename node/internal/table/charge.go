@@ -96,7 +96,7 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 		most, short := s.returnable(e, c, now)
 		left, gone := min(unused, most), uint64(0)
 		if s.apart(e) {
-			gone, send = s.giveBackEarly(e, left), false
+			gone, send = s.giveBackEarly(e, left, now), false
 		} else {
 			gone = e.States().At(c.slot).GiveBack(&r.Frame, c.start, left)
 		}

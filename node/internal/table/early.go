@@ -140,13 +140,14 @@ func (s *Shard) ChargeEarly(e *Entry, now, cost int64) bool {
 	return true
 }
 
-// giveBackEarly gives back at most cost units that were kept apart. It returns how many.
-func (s *Shard) giveBackEarly(e *Entry, cost uint64) uint64 {
+// giveBackEarly gives back at most cost units that were kept apart and have not drained at
+// now. It returns how many. What others hold drains behind them, but is not this node's.
+func (s *Shard) giveBackEarly(e *Entry, cost uint64, now int64) uint64 {
 	x, some := s.early[e.key]
 	if !some || x.rule != e.rule {
 		return 0
 	}
-	cost = min(cost, x.level.Count)
+	cost = min(cost, x.level.Count, e.rule.GCRA.UnitsOver(x.ahead(now)))
 	x.level.Count -= cost
 	s.early[e.key] = x
 	return cost

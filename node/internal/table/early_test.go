@@ -90,3 +90,38 @@ func TestAJoinerGivesBackWhatItKeptApart(t *testing.T) {
 		t.Errorf("it counts %+v, want 80", got)
 	}
 }
+
+// A joiner's own units have drained where others hold all that still counts: it says that it
+// gave back nothing of these, so that those who hold them are asked.
+func TestAJoinerGivesBackNothingThatHasDrained(t *testing.T) {
+	l := newLimits(t, limit.Policy{Limit: 100, Window: 100 * time.Second, Burst: 100})
+	table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
+	table.Join()
+	s, now := table.Shard(k), begin
+	s.Lock()
+	s.Charge(s.Open(k, r, now), nil, now, 20, false)
+	c := s.Charged(s.Find(k), now, 20)
+	s.Unlock()
+	now += 19 * second // 1 of its own is left
+	d := l.delta(2)
+	d.Start = r.Frame.Start(now)
+	d.Rows = []crdt.Row{{Key: k, Cur: crdt.Part{Origin: now, Count: crdt.Count{P: 30}}, Prev: crdt.Part{Origin: crdt.Never}}}
+	table.Merge(now, d, true)
+	for name, give := range map[string]func(now int64) int64{
+		"a refund":     func(now int64) int64 { return table.Refund(k, r, 20, now, true).Given },
+		"a settlement": func(now int64) int64 { at := c; return table.Settle(&at, 0, now, true) },
+	} {
+		held := s.early[k]
+		did := Refunded{Given: give(now)}
+		if did.Given != 1 {
+			t.Errorf("%s gives %d back, of 1 that has not drained", name, did.Given)
+		}
+		if did = table.Refund(k, r, 40, now, true); did.Given != 0 || did.Left != 30 || len(did.Held) != 1 || did.Held[0].Units != 30 {
+			t.Errorf("%s, then another one: %+v", name, did)
+		}
+		if did = table.Refund(k, r, 40, now+5*second, true); did.Given != 0 || did.Left != 25 {
+			t.Errorf("%s, then one 5 s later: %+v", name, did)
+		}
+		s.early[k] = held
+	}
+}

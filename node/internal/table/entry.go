@@ -120,6 +120,9 @@ func (e *Entry) adopt(r *limit.Rule, now int64) {
 		e.renew(r, now)
 	case c == 0 && e.rule.Index != r.Index && !e.States().Held():
 		e.turn(r, now)
+	case c == 0 && e.rule != r && e.rule.Same(r): // its limit was forgotten meanwhile, as those are that come with requests
+		e.rule = r
+		e.carry()
 	case e.more != nil && len(e.more.lives) > 0 && e.more.version != version(e.rule):
 		e.carry()
 	}

@@ -4,9 +4,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/racing"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // Readers without a lock see every client as it was at some instant, and never another one,
@@ -171,5 +173,28 @@ func TestTheIndexGrowsInSmallSteps(t *testing.T) {
 	}
 	if grew < 10 {
 		t.Errorf("the index grew %d times", grew)
+	}
+}
+
+// A limit that came with requests, was forgotten and came again is another value of the same
+// rule. Its clients go back to the fast path.
+func TestTheSameRuleAgainIsAsFast(t *testing.T) {
+	p := limit.Policy{Limit: 100, Window: time.Minute}
+	l, again, other := newLimits(t, p), newLimits(t, p), newLimits(t, limit.Policy{Limit: 90, Window: time.Minute})
+	table, k := l.table(1), crdt.Key{Lo: 1}
+	s := table.Shard(k)
+	take(t, table, k, &l.rules[0], begin, 1)
+	for name, c := range map[string]struct {
+		rule *limit.Rule
+		fast bool
+	}{"the same": {&again.rules[0], true}, "another": {&other.rules[0], false}} {
+		take(t, table, k, c.rule, begin, 1)
+		var g Glance
+		if got := s.Glance(&g, k, c.rule, begin); got != c.fast {
+			t.Errorf("%s: a glance tells: %v", name, got)
+		}
+	}
+	if got := count(table, k); got != 3 {
+		t.Errorf("%d units are counted, want 3", got)
 	}
 }

@@ -2,6 +2,7 @@ package table
 
 import (
 	"math"
+	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
@@ -32,7 +33,7 @@ func (s *Shard) view(slot uint32, c *cell) *Entry {
 			return e
 		}
 	}
-	e := s.wide[slot]
+	e := s.wide.of[slot]
 	if e == nil {
 		e = s.spareView()
 		s.unpack(slot, c, e)
@@ -48,24 +49,38 @@ func (s *Shard) spareView() *Entry {
 		return new(Entry)
 	}
 	e := s.spare[last]
+	s.spare[last] = nil
 	s.spare = s.spare[:last]
 	return e
 }
 
+// mostSpare is how many entries a shard keeps for its next decisions. Raising it keeps more
+// memory in each shard. Below 3, requests of several limits allocate.
+const mostSpare = 8
+
+// keepSpare keeps an entry that nobody uses any more.
+func (s *Shard) keepSpare(e *Entry) {
+	if len(s.spare) < mostSpare {
+		s.spare = append(s.spare, e)
+	}
+}
+
 // closeViews packs all open entries. Nobody uses them after it.
 func (s *Shard) closeViews() {
-	for _, e := range s.open {
+	for i, e := range s.open {
 		s.close(e)
+		s.open[i] = nil
 	}
 	s.open = s.open[:0]
 }
 
 // leaveViews is closeViews if nobody changed an open entry.
 func (s *Shard) leaveViews() {
-	for _, e := range s.open {
-		if s.wide[e.slot] != e {
-			s.spare = append(s.spare, e)
+	for i, e := range s.open {
+		if s.wide.of[e.slot] != e {
+			s.keepSpare(e)
 		}
+		s.open[i] = nil
 	}
 	s.open = s.open[:0]
 }
@@ -74,7 +89,7 @@ func (s *Shard) leaveViews() {
 func (s *Shard) dropView(slot uint32) {
 	for i, e := range s.open {
 		if e.slot == slot {
-			s.open = append(s.open[:i], s.open[i+1:]...)
+			s.open = slices.Delete(s.open, i, i+1)
 			return
 		}
 	}
@@ -90,17 +105,14 @@ func (s *Shard) close(e *Entry) {
 	im := e.state.Image()
 	if s.fits(e, &im) {
 		if what&isWide != 0 {
-			delete(s.wide, e.slot)
+			s.wide.remove(e.slot)
 		}
 		s.pack(e, c, &im, what)
-		s.spare = append(s.spare, e)
+		s.keepSpare(e)
 		return
 	}
-	if s.wide[e.slot] != e {
-		if s.wide == nil {
-			s.wide = map[uint32]*Entry{}
-		}
-		s.wide[e.slot] = e
+	if s.wide.of[e.slot] != e {
+		s.wide.set(e.slot, e)
 	}
 	c.word.Store(c.word.Load() | busy)
 	s.release(c, what)

@@ -196,7 +196,7 @@ func (w *twin) compare(k crdt.Key) {
 	if e.dirty != w.dirty[k] {
 		w.t.Fatalf("dirty: %v, want %v", e.dirty, w.dirty[k])
 	}
-	if s.wide[e.slot] != nil {
+	if s.wide.of[e.slot] != nil {
 		w.wides++
 	}
 	s.leaveViews()
@@ -289,9 +289,9 @@ func TestPackedClientsAreTheirStates(t *testing.T) {
 			}
 			for i := range w.table.shards {
 				s := &w.table.shards[i]
-				if s.records.used != 0 || s.rules.size() != 0 || s.replicas.size() != 0 || len(s.wide) != 0 {
+				if s.records.used != 0 || s.rules.size() != 0 || s.replicas.size() != 0 || len(s.wide.of) != 0 {
 					t.Errorf("%d records, %d rules, %d replicas and %d wide clients are left when all are gone",
-						s.records.used, s.rules.size(), s.replicas.size(), len(s.wide))
+						s.records.used, s.rules.size(), s.replicas.size(), len(s.wide.of))
 				}
 			}
 		})

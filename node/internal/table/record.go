@@ -2,6 +2,8 @@ package table
 
 import (
 	"math"
+	"math/bits"
+	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
@@ -25,36 +27,85 @@ const (
 	recordChunk = 170
 )
 
-// records are a shard's records, numbered from 1. The zero value is empty.
+// records are a shard's records, numbered from 1. Those with the lowest numbers are used first,
+// so that whole chunks become free. The zero value is empty.
 type records struct {
-	chunks []*[recordChunk]record
-	free   uint32 // the first free record, 0 for none
-	used   int
+	chunks []recordsChunk
+	// roomy has a bit for each chunk that has free records.
+	roomy []uint64
+	used  int
 }
 
-func (r *records) at(i uint32) *record { return &r.chunks[(i-1)/recordChunk][(i-1)%recordChunk] }
+// recordsChunk are recordChunk records.
+type recordsChunk struct {
+	of   *[recordChunk]record // nil until one is needed
+	free uint32               // the first free record, 0 for none
+	used uint8
+}
+
+func (r *records) at(i uint32) *record { return &r.chunks[(i-1)/recordChunk].of[(i-1)%recordChunk] }
 
 // take is a record that nobody uses yet.
 func (r *records) take() uint32 {
-	if r.free == 0 {
-		from := uint32(len(r.chunks))*recordChunk + 1 //nolint:gosec // few
-		r.chunks = append(r.chunks, new([recordChunk]record))
+	n := 0
+	for n < len(r.roomy) && r.roomy[n] == 0 {
+		n++
+	}
+	if n == len(r.roomy) {
+		if len(r.chunks)%64 == 0 {
+			r.roomy = append(r.roomy, 0)
+		} else {
+			n--
+		}
+		r.roomy[n] |= 1 << (len(r.chunks) % 64)
+		r.chunks = append(r.chunks, recordsChunk{})
+	}
+	n = n*64 + bits.TrailingZeros64(r.roomy[n])
+	c := &r.chunks[n]
+	if c.of == nil {
+		c.of = new([recordChunk]record)
+		from := uint32(n)*recordChunk + 1 //nolint:gosec // few
 		for i := from + recordChunk - 1; i >= from; i-- {
-			r.at(i).next, r.free = r.free, i
+			r.at(i).next, c.free = c.free, i
 		}
 	}
-	i := r.free
-	r.free = r.at(i).next
+	i := c.free
+	c.free = r.at(i).next
 	r.at(i).next = 0
+	c.used++
 	r.used++
+	if c.free == 0 {
+		r.roomy[n/64] &^= 1 << (n % 64)
+	}
 	return i
 }
 
 // give takes a record back.
 func (r *records) give(i uint32) {
-	r.at(i).next, r.free = r.free, i
-	if r.used--; r.used == 0 {
-		*r = records{}
+	n := (i - 1) / recordChunk
+	c := &r.chunks[n]
+	r.at(i).next, c.free = c.free, i
+	c.used--
+	r.used--
+	r.roomy[n/64] |= 1 << (n % 64)
+}
+
+// trim gives back the chunks of which nothing is used.
+func (r *records) trim() {
+	last := 0
+	for n := range r.chunks {
+		if c := &r.chunks[n]; c.used > 0 {
+			last = n + 1
+		} else {
+			*c = recordsChunk{}
+		}
+	}
+	if 2*last < len(r.chunks) {
+		r.chunks = slices.Clone(r.chunks[:last])
+		r.roomy = slices.Clone(r.roomy[:(last+63)/64])
+		if last%64 > 0 {
+			r.roomy[last/64] &= 1<<(last%64) - 1
+		}
 	}
 }
 

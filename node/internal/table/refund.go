@@ -59,7 +59,7 @@ func (s *Shard) undrained(e *Entry, c *Charge, now int64) uint64 {
 	above := func(tat int64) uint64 { return e.rule.GCRA.UnitsOver(max(0, tat-now)) }
 	top := above(c.tat)
 	bottom := top - min(top, uint64(c.Cost)) //nolint:gosec // positive
-	for _, r := range s.refunds[e.key] {
+	for _, r := range s.refunds.of[e.key] {
 		if c.turn > r.turn {
 			continue
 		}
@@ -84,7 +84,7 @@ func (s *Shard) refunded(k crdt.Key, r refund, now int64) {
 	}
 	s.turn++
 	r.turn, r.at = s.turn, now
-	all := s.refunds[k]
+	all := s.refunds.of[k]
 	all = append(all, r)
 	for len(all) > 1 && all[0].over(now) {
 		all = all[1:]
@@ -95,10 +95,7 @@ func (s *Shard) refunded(k crdt.Key, r refund, now int64) {
 		*two = refund{of: min(one.of, two.of), turn: two.turn, at: two.at, units: one.units + two.units, many: true, tat: min(one.tat, two.tat)}
 		all = all[1:]
 	}
-	if s.refunds == nil {
-		s.refunds = map[crdt.Key][]refund{}
-	}
-	s.refunds[k] = all
+	s.refunds.set(k, all)
 }
 
 // over reports that no charge from before the refund is in a live window.
@@ -106,9 +103,9 @@ func (r *refund) over(now int64) bool { return r.at+3*int64(limit.MaxWidth) < no
 
 // sweepRefunds forgets refunds that matter no more.
 func (s *Shard) sweepRefunds(now int64) {
-	for k, all := range s.refunds {
+	for k, all := range s.refunds.of {
 		if all[len(all)-1].over(now) {
-			delete(s.refunds, k)
+			s.refunds.remove(k)
 		}
 	}
 }
@@ -191,7 +188,7 @@ func (s *Shard) used(e *Entry, now int64) uint64 {
 func (s *Shard) refund(e *Entry, units, now int64, send bool) (given int64) {
 	r, part := e.rule, uint64(0)
 	if s.apart(e) {
-		part, send = s.giveBackEarly(e, min(uint64(units), s.used(e, now))), false //nolint:gosec // positive
+		part, send = s.giveBackEarly(e, min(uint64(units), s.used(e, now)), now), false //nolint:gosec // positive
 	} else {
 		part = r.Refund(e.States(), now, uint64(units)) //nolint:gosec // positive
 	}

@@ -40,7 +40,7 @@ func (s *Shard) restart(e *Entry, stamp crdt.Stamp, now int64) {
 	for r, of := range e.each {
 		s.shrink(e, r, of)
 	}
-	delete(s.refunds, e.key)
+	s.refunds.remove(e.key)
 	s.Shares.Forget(e.key) // what it used of its share as well
 	delete(s.early, e.key)
 	s.accounts.put(e.slot, 0) // what is lent stays so

@@ -25,11 +25,11 @@ type Shard struct {
 	// joining: this node has not joined its cluster yet. It changes under the lock.
 	joining atomic.Bool
 	// open are the entries that somebody works on, each of another slot: Unlock packs them.
-	// spare are entries for that which nobody uses.
+	// spare are entries for that which nobody uses, at most mostSpare.
 	open, spare []*Entry
 	// wide are the clients that do not fit into a cell, by slot, but for those that are open
 	// for the first time.
-	wide     map[uint32]*Entry
+	wide     sparse[uint32, *Entry]
 	records  records
 	replicas numbers[crdt.Replica] // of the records
 
@@ -54,7 +54,7 @@ type Shard struct {
 	turn uint64
 	// refunds are what was lately given back, by client, in the order of their turns; at
 	// least one each and at most mostRefunds. Only settling reads them.
-	refunds map[crdt.Key][]refund
+	refunds sparse[crdt.Key, []refund]
 	// early is what this node admitted while it was joining that the states do not hold, and
 	// nil if nothing was.
 	early map[crdt.Key]early

@@ -96,7 +96,7 @@ func (s *Shard) remove(slot uint32) {
 	}
 	s.release(c, what)
 	s.accounts.drop(slot)
-	delete(s.wide, slot)
+	s.wide.remove(slot)
 	word := c.word.Load() | busy
 	c.word.Store(word)
 	c.what.Store(what & isListed)
@@ -152,8 +152,23 @@ func (s *Shard) trim() {
 		s.free = slices.Clone(slices.DeleteFunc(s.free, func(slot uint32) bool { return slot >= s.slots() }))
 	}
 	s.move(holdSlots)
-	if x := s.index.Load(); x.old == nil && len(x.places) > leastIndex && 8*s.live < len(x.places) {
+	if x := s.index.Load(); x.old == nil && s.indexTooLong() {
 		s.resize(len(x.places) / 2)
 		s.move(holdSlots)
 	}
+}
+
+// indexTooLong reports whether trim has something to do at the index.
+func (s *Shard) indexTooLong() bool {
+	x := s.index.Load()
+	return x.old != nil || len(x.places) > leastIndex && 8*s.live < len(x.places)
+}
+
+// trimRest gives back what few clients had, and have no longer.
+func (s *Shard) trimRest() {
+	s.wide.trim()
+	s.refunds.trim()
+	s.records.trim()
+	s.rules.trim()
+	s.replicas.trim()
 }

@@ -25,9 +25,10 @@ func (t *Table) Sweep(now int64) {
 				s.sweepDigests(now)
 				s.sweepRefunds(now)
 				s.Shares.Sweep(group, func(k crdt.Key) bool { _, c := s.lookUp(k); return c != nil })
-				if forgotten > 0 {
+				if forgotten > 0 || s.indexTooLong() {
 					s.trim()
 				}
+				s.trimRest()
 			}
 			s.Unlock()
 		}
