@@ -126,10 +126,14 @@ func (s *State) Held() bool {
 // windows into the previous window's origin. It does nothing if the state is already there
 // or further. Rolling in one step or in many gives the same state.
 func (s *State) Roll(f *Frame, start int64) {
-	steps := f.steps(s.start, start)
-	if steps == 0 {
-		return
+	if start > s.start { // small enough to be inlined: of many states, all but one are there already
+		s.roll(f, start)
 	}
+}
+
+// roll is Roll to a later window.
+func (s *State) roll(f *Frame, start int64) {
+	steps := f.steps(s.start, start)
 	lent := s.lent
 	if lent != nil {
 		if s.net[prev] > 0 || steps > 1 && s.net[cur] > 0 {
@@ -394,6 +398,12 @@ func (s *State) Origins() [2]int64 {
 		return s.origin
 	}
 	return [2]int64{max(s.origin[cur], s.lent[cur]), max(s.origin[prev], s.lent[prev])}
+}
+
+// OnTime reports whether no origin, lent ones included, is later than the start of its window.
+// The windows are of one width.
+func (s *State) OnTime(width int64) bool {
+	return s.lent == nil && s.origin[cur] <= s.start && s.origin[prev] <= s.start-width
 }
 
 // OriginAt is the own origin of the live window at start, Never if the state holds none.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
@@ -18,6 +19,7 @@ import (
 // that it writes. It needs no network. Its methods are safe for concurrent use.
 type decider struct {
 	now     func() int64 // unix time in nanoseconds, never less than an earlier reading
+	clock   *clock.Clock // that of now, nil if Config.Now is used
 	log     *slog.Logger
 	keys    deltasync.KeyHash // hides client ids; has read nothing
 	limits  *limits.Registry
@@ -47,8 +49,31 @@ type decider struct {
 // The clock is read as late as can be. It is a fence for the processor, so what is read from
 // memory behind it does not overlap with what is done before.
 func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
-	var net limit.Buffer
 	r := l.Recent()
+	if r != nil && r.Only != nil && hold == nil && judged(r.Only, client, cost) {
+		k := l.Keys.Sum(client)
+		now := n.time()
+		if l.Known(now) == r {
+			share, timed, allowed, done := n.straight(n.table.Shard(k), r, r.Only, k, now, cost, d)
+			if done {
+				if share > 0 || timed {
+					n.sample(l, client, nil, cost, share, allowed, timed, now)
+				}
+				return allowed
+			}
+		}
+	}
+	return n.decideBy(r, l, client, cost, d, hold)
+}
+
+// judged reports whether ruleFor has nothing against a request that its own rule limits.
+func judged(r *limit.Rule, client string, cost int64) bool {
+	return uint(len(client)-1) < MaxClientID && uint64(cost-1) < uint64(r.Policy.Burst) //nolint:gosec // negative ones become large
+}
+
+// decideBy is decide for every limit and every client. r is a guess at the revision in force.
+func (n *decider) decideBy(r *limits.Revision, l *limits.Limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
+	var net limit.Buffer
 	rule, group, k, why := n.resolve(l, r, client, cost, &net)
 	now := n.now()
 	if in := l.Known(now); in != r { // a change came into force
@@ -64,7 +89,7 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 	}
 	s := n.table.Shard(k)
 	if rule.Plain && hold == nil {
-		if share, timed, done := n.straight(s, r, rule, k, now, cost, &allowed, d); done {
+		if share, timed, allowed, done := n.straight(s, r, rule, k, now, cost, d); done {
 			n.sample(l, client, group, cost, share, allowed, timed, now)
 			return allowed
 		}
@@ -101,6 +126,14 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 	return allowed
 }
 
+// time is now without the call of a function that is not known before.
+func (n *decider) time() int64 {
+	if n.clock != nil {
+		return n.clock.Now()
+	}
+	return n.now()
+}
+
 // sample looks closer at a decision if it was picked for that.
 func (n *decider) sample(l *limits.Limit, client string, group []byte, cost int64, share uint64, allowed, timed bool, now int64) {
 	if share > 0 {
@@ -114,11 +147,11 @@ func (n *decider) sample(l *limits.Limit, client string, group []byte, cost int6
 // straight decides by a plain rule for a client whose cell alone tells how it stands. A denial
 // takes no lock and writes nothing but its count. An admission holds the shard's lock for a
 // few stores. done is false, and nothing is done, if it takes more than that.
-func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule, k crdt.Key, now, cost int64, allowed *bool, d *Decision) (share uint64, timed, done bool) {
+func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule, k crdt.Key, now, cost int64, d *Decision) (share uint64, timed, allowed, done bool) {
 	var g table.Glance
 	ok := s.Glance(&g, k, rule, now)
-	if !ok || n.isolation.Group() != nil {
-		return 0, false, false
+	if !ok || rule.Policy.OnIsolation != IsolationKeep && n.isolation.Group() != nil {
+		return 0, false, false, false
 	}
 	conforms, origin := rule.GCRA.Admit(g.Level, now, cost)
 	if conforms {
@@ -131,7 +164,7 @@ func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule,
 		if conforms {
 			if !ok || !s.Take(&g, rule, now, cost, origin, !n.offline) {
 				s.Unlock()
-				return 0, false, false
+				return 0, false, false, false
 			}
 			s.Counts.Count(r.Account(rule), cost, true, false)
 			share = s.Sampler.Pick(now)
@@ -144,14 +177,14 @@ func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule,
 		share, random = r.Account(rule).Refusals.Count(now, cost)
 		timed = top.One(random, latencyEvery)
 	}
-	if *allowed = conforms; d != nil {
+	if d != nil {
 		d.Allowed, d.Reason, d.Cost = conforms, ReasonOverLimit, 0
 		if conforms {
 			d.Reason, d.Cost = ReasonOK, cost
 		}
 		n.tell(d, rule, now, rule.GCRA.Explain(g.Level, now, cost, conforms))
 	}
-	return share, timed, true
+	return share, timed, conforms, true
 }
 
 // resolve is ruleFor, with the client's key if why is ReasonOK.
@@ -271,7 +304,7 @@ func (n *decider) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, no
 // take charges cost if the entry's state and the limit's OnIsolation admit it. s is locked.
 func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (bool, Reason) {
 	r, st, origin := e.Rule(), e.First(), int64(0)
-	if r.Plain && iso == nil {
+	if r.Plain && (iso == nil || r.Policy.OnIsolation == IsolationKeep) {
 		var conforms bool
 		if conforms, origin = r.GCRA.Admit(s.Level(e, now), now, cost); !conforms {
 			return false, ReasonOverLimit

@@ -58,7 +58,6 @@ type Node struct {
 	escrow       *escrow.Escrow // reservations under tokens
 	dropped      tally.Drops
 	protocol     protocol
-	clock        *clock.Clock   // nil if Config.Now is used
 	stop         chan struct{}  // closed by Close
 	housekeeping sync.WaitGroup // waits for the end of the housekeeping
 	closing      sync.Once

@@ -301,8 +301,17 @@ var nodeMistakes = []mistake{
 	{name: "forget the slot on the wire", edits: []edit{
 		{"node/internal/table/collect.go", "Slot: uint8(slot),", "Slot: 0,"},
 	}},
+	{name: "decide by a cell alone where nodes that hear each other share the rate", also: "./node", edits: []edit{
+		{"node/decide.go", "	if !ok || rule.Policy.OnIsolation != IsolationKeep && n.isolation.Group() != nil {\n", "	if !ok {\n"},
+	}},
+	{name: "overlook what was carried over into a part of a window", edits: []edit{
+		{"node/limit/count.go", "		if !st.OnTime(r.Frame.Width) {", "		if st == nil {"},
+	}},
+	{name: "judge a request by the cell's rule whatever it costs", edits: []edit{
+		{"node/decide.go", "	return uint(len(client)-1) < MaxClientID && uint64(cost-1) < uint64(r.Policy.Burst)", "	return uint(len(client)-1) < MaxClientID && cost <= r.Policy.Burst"},
+	}},
 	{name: "bring only the first part of a window forward", edits: []edit{
-		{"node/limit/states.go", "	for _, st := range s.All {\n		st.Roll(f, start)\n	}\n", "	s.First.Roll(f, start)\n"},
+		{"node/limit/states.go", "		s.Rest[i].Roll(f, start)\n", "		_ = i\n"},
 	}},
 	{name: "overlook what a clock ahead counted in the next part", edits: []edit{
 		{"node/limit/count.go", "			counts[age+r.Slots] += prev\n			counts[0] += cur\n", "			counts[age+r.Slots] += prev\n"},

@@ -58,8 +58,12 @@ func (r *Rule) Counted(st *crdt.State) (cur, prev uint64) {
 func (r *Rule) parts(s States, t int64, buf *[MaxResolution + 1]uint64) []uint64 {
 	counts := buf[:r.Slots]
 	start, now := r.Frame.Start(t), r.Slot(t)
-	for slot, st := range s.All {
-		cur, prev := r.Counted(st)
+	for slot := range counts { // without an iterator, since a decision runs it
+		st := s.At(slot)
+		cur, prev := st.Count(), st.CountPrevious()
+		if !st.OnTime(r.Frame.Width) { // somebody carried units over
+			cur, prev = r.Counted(st)
+		}
 		age := now - slot // in parts; negative: the slot was last used a whole turn ago
 		switch {
 		case age >= 0 && st.Start() <= start:

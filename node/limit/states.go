@@ -48,8 +48,9 @@ func (s States) All(yield func(int, *crdt.State) bool) {
 
 // Roll brings every state to the window that starts at start.
 func (s States) Roll(f *crdt.Frame, start int64) {
-	for _, st := range s.All {
-		st.Roll(f, start)
+	s.First.Roll(f, start)
+	for i := range s.Rest {
+		s.Rest[i].Roll(f, start)
 	}
 }
 

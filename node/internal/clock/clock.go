@@ -68,7 +68,11 @@ func (c *Clock) Now() int64 {
 	// The monotonic clock has to be read first. If Steer replaces the base in between, the
 	// reading is by a later base but for an earlier instant, so it is not too high.
 	mono := int64(time.Since(c.epoch))
-	return c.base.Load().read(mono)
+	b := c.base.Load()
+	if b.slow || mono < b.from {
+		return b.read(mono)
+	}
+	return b.at + mono - b.from
 }
 
 func (b *base) read(mono int64) int64 {

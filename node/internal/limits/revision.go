@@ -26,6 +26,9 @@ type Revision struct {
 	Stated bool
 	// Rules has the limit's own rule first, then those of the overrides. It is never empty.
 	Rules []limit.Rule
+	// Only is the rule of all clients if it is a plain one that limits them, and each counts as
+	// its own id; otherwise nil.
+	Only *limit.Rule
 	// Frames are the window layouts of Rules, each once.
 	Frames []crdt.Frame
 
@@ -44,6 +47,9 @@ func (l *Limit) newRevision(p limit.Policy, stamp crdt.Stamp) (*Revision, error)
 	for i := range r.Rules {
 		r.Rules[i].Limit, r.Rules[i].Revision, r.Rules[i].Past = l.Name, stamp, l
 		r.Rules[i].Divide(l.roster)
+	}
+	if own := &r.Rules[0]; r.match == nil && own.Plain && own.Policy.Access == limit.Limited {
+		r.Only = own
 	}
 	return r, nil
 }

@@ -73,8 +73,14 @@ func (s *Shard) Glance(g *Glance, k crdt.Key, r *limit.Rule, now int64) bool {
 	if s.joining.Load() {
 		return false
 	}
-	if g.slot, g.cell = s.lookUp(k); g.cell == nil {
-		return false
+	x := s.index.Load()
+	if g.slot, g.cell = s.search(x.places, k); g.cell == nil {
+		if x.old == nil {
+			return false
+		}
+		if g.slot, g.cell = s.search(x.old, k); g.cell == nil {
+			return false
+		}
 	}
 	g.word = g.cell.word.Load()
 	return s.read(g, k, r, now)
