@@ -214,6 +214,12 @@ var nodeMistakes = []mistake{
 		{"node/natsapi/endpoint.go", "	case http.StatusOK, http.StatusAccepted, http.StatusTooManyRequests:\n", "	case http.StatusOK, http.StatusAccepted, http.StatusNotModified, http.StatusTooManyRequests:\n"},
 		{"node/natsapi/endpoint.go", "http.MethodGet: {\"Authorization\", ", "http.MethodGet: {\"If-None-Match\", \"Authorization\", "},
 	}},
+	{name: "take the second of two fields in a flat body", edits: []edit{
+		{"node/httpapi/flat.go", "		if !f.client {\n", "		if !f.client || true {\n"},
+	}},
+	{name: "take a number with a zero before it in a flat body", edits: []edit{
+		{"node/httpapi/flat.go", "	if len(word) > 1 && word[0] == '0' {\n", "	if len(word) > 9 && word[0] == '0' {\n"},
+	}},
 	{name: "let pages of other sites forward by a GET", edits: []edit{
 		{"node/httpapi/forward.go", "	taking.Method = http.MethodPost\n", ""},
 	}},

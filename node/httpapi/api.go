@@ -138,8 +138,11 @@ func New(cfg Config) http.Handler {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	mux := http.NewServeMux()
+	mux, exact := http.NewServeMux(), map[string]methods{} // paths without a parameter need no search
 	for _, r := range a.routes(cfg.Metrics, cfg.Dashboard) {
+		if !strings.Contains(r.path, "{") {
+			exact[r.path] = r.methods
+		}
 		pattern := r.path
 		if pattern == "/" {
 			pattern = "/{$}" // and nothing below it
@@ -156,7 +159,13 @@ func New(cfg Config) http.Handler {
 	})
 	readWithin := cmp.Or(cfg.ReadWithin, 10*time.Second)
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readWithin)) // not every server can
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readWithin)) // not every server can
+		}
+		if m, ok := exact[r.URL.Path]; ok {
+			m.ServeHTTP(w, r)
+			return
+		}
 		// The mux redirects a path such as /a//b. Here it is the client's, and a redirect would
 		// send the client to the limiter.
 		if strings.HasPrefix(r.URL.Path, forwardPath) {

@@ -28,7 +28,7 @@ func chargeOf(d *node.ChargeDetail) charge {
 // also beyond the limit.
 func (a *api) charge(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
-	if p := readInput(w, r, q.fields(), q.nested()); p != nil {
+	if p := readRequest(w, r, &q, false); p != nil {
 		p.write(w)
 		return
 	}

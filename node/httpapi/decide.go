@@ -71,7 +71,7 @@ func milliseconds(d time.Duration) int64 { return headers.Ceil(d, time.Milliseco
 // take decides. A denial is an answer, not an error.
 func (a *api) take(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
-	if p := readInput(w, r, append(q.fields(), q.atMostField()), q.nested()); p != nil {
+	if p := readRequest(w, r, &q, true); p != nil {
 		p.write(w)
 		return
 	}
@@ -82,14 +82,34 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.describe(w, &ask, &d.Decision, d.Each)
-	answer(w, &d.Decision, q.decision(&d))
+	out := q.decision(&d)
+	if d.Allowed {
+		out.write(w, http.StatusOK)
+		return
+	}
+	headers.SetRetryAfter(w.Header(), &d.Decision)
+	out.write(w, http.StatusTooManyRequests)
 }
+
+// write writes the decision as an answer.
+func (d *decision) write(w http.ResponseWriter, status int) {
+	b := buffers.get()
+	defer buffers.put(b)
+	*b = append(d.append(*b), '\n')
+	w.Header()["Content-Type"] = ofJSON
+	w.WriteHeader(status)
+	_, _ = w.Write(*b) // an error means that the client has gone
+}
+
+// ofJSON is a Content-Type. Nobody may change it.
+var ofJSON = []string{"application/json"}
 
 // decision is the answer to a take.
 func (q *request) decision(d *node.Detail) decision {
 	out := decisionOf(d.Decision)
 	if q.atMost || len(q.also) > 0 || q.policy != nil {
-		out.Cost = &d.Cost
+		cost := d.Cost
+		out.Cost = &cost
 	}
 	if len(q.also) > 0 {
 		for i := range d.Each {
@@ -104,11 +124,12 @@ func (q *request) decision(d *node.Detail) decision {
 // describe writes the fields that tell where the client of the request q stands. each are the
 // decisions of all its limits; without them, d is the only one, or the one that binds.
 func (a *api) describe(w http.ResponseWriter, q *node.Request, d *node.Decision, each []node.Decision) {
-	ds := slices.Clone(each)
+	ds := each
 	if len(ds) == 0 {
 		ds = []node.Decision{*d}
 	}
-	if len(ds) == 1+len(q.Also) {
+	if len(ds) == 1+len(q.Also) && headers.Incomplete(ds) {
+		ds = slices.Clone(ds)
 		headers.Complete(q, ds, func(r node.Request) node.Decision { return a.node.DoDetailed(r).Decision })
 	}
 	headers.Set(w.Header(), ds)
@@ -127,9 +148,11 @@ func answer(w http.ResponseWriter, d *node.Decision, out any) {
 // peek answers as take would, but takes nothing.
 func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
-	if p := readQuery(r, q.fields(), nil); p != nil {
-		p.write(w)
-		return
+	if !readFlatQuery(r.URL.RawQuery, &q, false) {
+		if p := readQuery(r, q.fields(), nil); p != nil {
+			p.write(w)
+			return
+		}
 	}
 	ask := q.request(r)
 	ask.Peek = true
@@ -139,5 +162,6 @@ func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.describe(w, &ask, &d.Decision, d.Each)
-	ok(w, decisionOf(d.Decision))
+	out := decisionOf(d.Decision)
+	out.write(w, http.StatusOK)
 }

@@ -23,6 +23,25 @@ const (
 	MaxLimitBody = 64 << 10
 )
 
+// readRequest reads a request from the query if there is one, otherwise from the body.
+func readRequest(w http.ResponseWriter, r *http.Request, q *request, mayAtMost bool) *problem {
+	if r.URL.RawQuery != "" {
+		if r.ContentLength == 0 && readFlatQuery(r.URL.RawQuery, q, mayAtMost) {
+			return nil
+		}
+		return readInput(w, r, q.flatFields(mayAtMost), q.nested())
+	}
+	buffer := buffers.get()
+	defer buffers.put(buffer)
+	if p := readAll(w, r, MaxBody, buffer); p != nil {
+		return p
+	}
+	if readFlatBody(*buffer, q, mayAtMost) {
+		return nil
+	}
+	return parseBody(*buffer, append(q.flatFields(mayAtMost), q.nested()...))
+}
+
 // readInput reads fields from the query if there is one, otherwise from the body. Only a
 // body may have nested fields.
 func readInput(w http.ResponseWriter, r *http.Request, fields, nested []spec.Field) *problem {
@@ -49,7 +68,7 @@ func readValues(query string, fields, nested []spec.Field) *problem {
 		return bad("query", "the query is not well-formed: "+err.Error())
 	}
 	for name, texts := range values {
-		if _, err := spec.Find(nested, name); err == nil {
+		if spec.Has(nested, name) {
 			return bad(name, name+" must be in a JSON body, with all else: a query has no form for it")
 		}
 		f, err := spec.Find(fields, name)
@@ -71,8 +90,18 @@ func readValues(query string, fields, nested []spec.Field) *problem {
 
 // readBody reads fields from a body, which must be one JSON object.
 func readBody(w http.ResponseWriter, r *http.Request, fields []spec.Field) *problem {
+	buffer := buffers.get()
+	defer buffers.put(buffer)
+	if p := readAll(w, r, MaxBody, buffer); p != nil {
+		return p
+	}
+	return parseBody(*buffer, fields)
+}
+
+// parseBody reads fields from the text of a body.
+func parseBody(text []byte, fields []spec.Field) *problem {
 	const example = `{"client":"alice"}`
-	v, p := readDocument(w, r, MaxBody, example)
+	v, p := parseDocument(text, example)
 	if p != nil {
 		return p
 	}
@@ -94,21 +123,63 @@ func readLimit(w http.ResponseWriter, r *http.Request, known map[string]node.Pol
 }
 
 func readDocument(w http.ResponseWriter, r *http.Request, most int64, example string) (spec.Value, *problem) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	if err != nil {
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-			return spec.Value{}, &problem{Status: http.StatusRequestEntityTooLarge, Field: "body", Detail: fmt.Sprintf("the body is larger than %d bytes", most)}
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return spec.Value{}, &problem{Status: http.StatusRequestTimeout, Field: "body", Detail: "the body took too long"}
-		}
-		return spec.Value{}, bad("body", "the body could not be read")
+	buffer := buffers.get()
+	defer buffers.put(buffer)
+	if p := readAll(w, r, most, buffer); p != nil {
+		return spec.Value{}, p
 	}
-	v, err := spec.ParseJSON(body)
+	return parseDocument(*buffer, example)
+}
+
+// parseDocument makes a tree of a body, which keeps no part of the text.
+func parseDocument(text []byte, example string) (spec.Value, *problem) {
+	v, err := spec.ParseJSON(text)
 	if err != nil {
 		return v, bad("body", "the body "+err.Error()+"; one that is right is such as "+example)
 	}
 	return v, nil
+}
+
+// readAll reads a body of at most so many bytes.
+func readAll(w http.ResponseWriter, r *http.Request, most int64, into *[]byte) *problem {
+	body := r.Body
+	if r.ContentLength < 0 || r.ContentLength > most { // the server reads no more than it says
+		body = http.MaxBytesReader(w, body, most)
+	}
+	b := (*into)[:0]
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := body.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		*into = b
+		switch {
+		case int64(len(b)) > most:
+			return tooLarge(most)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return unreadable(err, most)
+		}
+	}
+}
+
+// unreadable is the problem of a body that breaks off.
+func unreadable(err error, most int64) *problem {
+	over := new(http.MaxBytesError)
+	switch {
+	case errors.As(err, &over):
+		return tooLarge(most)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &problem{Status: http.StatusRequestTimeout, Field: "body", Detail: "the body took too long"}
+	default:
+		return bad("body", "the body could not be read")
+	}
+}
+
+func tooLarge(most int64) *problem {
+	return &problem{Status: http.StatusRequestEntityTooLarge, Field: "body", Detail: fmt.Sprintf("the body is larger than %d bytes", most)}
 }
 
 // refused returns the faults of a document as a problem, or nil.

@@ -21,6 +21,7 @@ type request struct {
 	timeout timeout
 	policy  *node.Policy
 	also    []node.Check
+	shares  bool // it takes of what is shared out among those who ask
 }
 
 func newRequest() request {
@@ -29,6 +30,14 @@ func newRequest() request {
 
 func (q *request) fields() []spec.Field {
 	return []spec.Field{{Name: "client", Into: &q.client}, {Name: "limit", Into: &q.limit}, {Name: "cost", Into: &q.cost}}
+}
+
+// flatFields are those that a query may have, too, for a request that may have at_most or not.
+func (q *request) flatFields(mayAtMost bool) []spec.Field {
+	if mayAtMost {
+		return append(q.fields(), q.atMostField())
+	}
+	return q.fields()
 }
 
 func (q *request) atMostField() spec.Field { return spec.Field{Name: "at_most", Into: &q.atMost} }
@@ -90,9 +99,13 @@ func (q *request) request(r *http.Request) node.Request {
 	if cost == 0 {
 		cost = zeroCost
 	}
-	return node.Request{
-		Door: node.DoorHTTP, Origin: keys.Origin(r.RemoteAddr), Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,
+	out := node.Request{
+		Door: node.DoorHTTP, Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,
 	}
+	if q.policy != nil || len(q.also) > 0 || q.shares { // nothing else is shared out
+		out.Origin = keys.Origin(r.RemoteAddr)
+	}
+	return out
 }
 
 // timeout is how long a reservation's token is valid.

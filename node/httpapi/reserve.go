@@ -42,6 +42,7 @@ type unconfirmed struct {
 // reserve takes an estimated cost, which commit and cancel settle on any node.
 func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
+	q.shares = true
 	if p := readInput(w, r, append(q.fields(), q.atMostField(), q.timeoutField()), q.nested()); p != nil {
 		p.write(w)
 		return

@@ -65,9 +65,12 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(&problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not for this path: use " + strings.Join(m.allowed(), " or ")}).write(w)
 		return
 	}
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header()["Cache-Control"] = notStored
 	h(w, r)
 }
+
+// notStored is a Cache-Control. Nobody may change it.
+var notStored = []string{"no-store"}
 
 func (m methods) allowed() []string {
 	var all []string

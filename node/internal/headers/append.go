@@ -20,15 +20,7 @@ const maxInteger = 999_999_999_999_999
 // appended if none has one. A window that is no whole number of seconds is left out. Of
 // decisions of one name only the tightest has an item. AppendPolicy allocates only if b has
 // no room.
-func AppendPolicy(b []byte, ds []node.Decision) []byte {
-	return appendItems(b, ds, func(b []byte, d *node.Decision, _ bool) []byte {
-		b = appendInteger(append(b, ";q="...), d.Quota)
-		if d.Window >= time.Second && d.Window%time.Second == 0 {
-			b = appendInteger(append(b, ";w="...), int64(d.Window/time.Second))
-		}
-		return b
-	})
-}
+func AppendPolicy(b []byte, ds []node.Decision) []byte { return appendItems(b, ds, false) }
 
 // AppendLimits appends the value of RateLimit for these decisions: what each limit has left,
 // and the seconds until there is more, as "day";r=12;t=30.
@@ -36,18 +28,10 @@ func AppendPolicy(b []byte, ds []node.Decision) []byte {
 // t is the wait if the limit denies, and otherwise the time until the whole quota is there: a
 // client may take r/t for a rate, and the time until the next unit would make that too high.
 // If a limit admitted with nothing left, its RetryAfter is the time until the next unit, if
-// the caller found it out, see Exhausted. There is no t if the limit denies for ever, and none
+// the caller found it out, see Complete. There is no t if the limit denies for ever, and none
 // for a limit that admits beside one that denies. No t is above a year. So none is later than
 // the Retry-After of the limit that binds.
-func AppendLimits(b []byte, ds []node.Decision) []byte {
-	return appendItems(b, ds, func(b []byte, d *node.Decision, denied bool) []byte {
-		b = appendInteger(append(b, ";r="...), d.Remaining)
-		if t := until(d, denied); t > 0 {
-			b = appendInteger(append(b, ";t="...), t)
-		}
-		return b
-	})
-}
+func AppendLimits(b []byte, ds []node.Decision) []byte { return appendItems(b, ds, true) }
 
 // Complete finds out when the next unit comes, for each limit whose last unit the request q
 // took, and puts that into the decision's RetryAfter: the decision itself does not know. ds are
@@ -55,7 +39,7 @@ func AppendLimits(b []byte, ds []node.Decision) []byte {
 // alone from then on.
 func Complete(q *node.Request, ds []node.Decision, ask func(node.Request) node.Decision) {
 	for i := range ds {
-		if d := &ds[i]; !d.Allowed || d.Burst == 0 || d.Remaining > 0 || d.RetryAfter > 0 {
+		if !exhausted(&ds[i]) {
 			continue
 		}
 		one := node.Request{Client: q.Client, Limit: q.Limit, Policy: q.Policy, Peek: true}
@@ -70,6 +54,21 @@ func Complete(q *node.Request, ds []node.Decision, ask func(node.Request) node.D
 	}
 }
 
+// Incomplete reports whether Complete has anything to find out.
+func Incomplete(ds []node.Decision) bool {
+	for i := range ds {
+		if exhausted(&ds[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// exhausted reports whether a request took the last unit, and nobody knows when the next comes.
+func exhausted(d *node.Decision) bool {
+	return d.Allowed && d.Burst > 0 && d.Remaining <= 0 && d.RetryAfter <= 0
+}
+
 // until is t in seconds, 0 for none. denied says that some limit of the request denies.
 func until(d *node.Decision, denied bool) int64 {
 	switch {
@@ -82,22 +81,44 @@ func until(d *node.Decision, denied bool) int64 {
 	}
 }
 
-// appendItems appends a List of a String for each limit, with the parameters that by adds.
-func appendItems(b []byte, ds []node.Decision, by func(b []byte, d *node.Decision, denied bool) []byte) []byte {
+// appendItems appends a List of a String for each limit, with what it has left or what it allows.
+func appendItems(b []byte, ds []node.Decision, left bool) []byte {
 	denied := false
 	for i := range ds {
 		denied = denied || !ds[i].Allowed
 	}
 	items := 0
 	for i := range ds {
-		if ds[i].Burst == 0 || !tightest(ds, i) || items == maxItems {
+		d := &ds[i]
+		if d.Burst == 0 || !tightest(ds, i) || items == maxItems {
 			continue
 		}
 		if items > 0 {
 			b = append(b, ", "...)
 		}
 		items++
-		b = by(appendString(b, ds[i].Limit), &ds[i], denied)
+		if b = appendString(b, d.Limit); left {
+			b = appendLeft(b, d, denied)
+		} else {
+			b = appendQuota(b, d)
+		}
+	}
+	return b
+}
+
+func appendQuota(b []byte, d *node.Decision) []byte {
+	b = appendInteger(append(b, ";q="...), d.Quota)
+	if d.Window >= time.Second && d.Window%time.Second == 0 {
+		b = appendInteger(append(b, ";w="...), int64(d.Window/time.Second))
+	}
+	return b
+}
+
+// appendLeft appends what a limit has left. denied says that some limit of the request denies.
+func appendLeft(b []byte, d *node.Decision, denied bool) []byte {
+	b = appendInteger(append(b, ";r="...), d.Remaining)
+	if t := until(d, denied); t > 0 {
+		b = appendInteger(append(b, ";t="...), t)
 	}
 	return b
 }

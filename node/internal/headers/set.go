@@ -23,10 +23,18 @@ const (
 // lists, so Set adds to what is there already: an answer may pass several limiters.
 func Set(h http.Header, ds []node.Decision) {
 	var room [256]byte
-	if policy := AppendPolicy(room[:0], ds); len(policy) > 0 {
-		h.Add(FieldPolicy, string(policy))
-		h.Add(FieldLimits, string(AppendLimits(policy[:0], ds)))
+	policy := AppendPolicy(room[:0], ds)
+	if len(policy) == 0 {
+		return
 	}
+	both := string(AppendLimits(policy, ds)) // in one allocation, and so are the slices
+	values := []string{both[:len(policy)], both[len(policy):]}
+	if h[FieldPolicy] == nil && h[FieldLimits] == nil {
+		h[FieldPolicy], h[FieldLimits] = values[:1:1], values[1:]
+		return
+	}
+	h.Add(FieldPolicy, values[0])
+	h.Add(FieldLimits, values[1])
 }
 
 // SetRetryAfter writes Retry-After if the decision denies.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -26,14 +27,19 @@ type Field struct {
 // Find returns the field of that name. The error is a *node.FieldError that lists the known
 // ones.
 func Find(fields []Field, name string) (Field, error) {
+	if i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name }); i >= 0 {
+		return fields[i], nil
+	}
 	known := make([]string, len(fields))
 	for i, f := range fields {
-		if f.Name == name {
-			return f, nil
-		}
 		known[i] = f.Name
 	}
 	return Field{}, &node.FieldError{Field: plain(name), Value: "is unknown", Reason: "known are " + Among(name, known)}
+}
+
+// Has reports whether there is a field of that name, at no cost for an error.
+func Has(fields []Field, name string) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool { return f.Name == name })
 }
 
 // Set reads text, written as kind, into the field, which takes a single value. The
