@@ -315,8 +315,10 @@ func TestTheHistogramIsNativeToo(t *testing.T) {
 func TestOnlyPeersThatCanAdmitHaveSeries(t *testing.T) {
 	got := series(t, metrics.New(edited{open(t), func(s *node.Stats) {
 		s.Sync.Peers = []node.PeerStats{
-			{Node: "n2", Admits: true, StaleFor: time.Second, Skew: -time.Millisecond}, {Node: "n2", Admits: true, StaleFor: time.Minute},
-			{Node: "gone", StaleFor: time.Hour}, {Node: "n3", Admits: true, StaleFor: math.MaxInt64},
+			{Node: "n2", Admits: true, StaleFor: time.Second, Skew: -time.Millisecond},
+			{Node: "n2", Admits: true, StaleFor: time.Minute},
+			{Node: "gone", StaleFor: time.Hour},
+			{Node: "n3", Admits: true, StaleFor: math.MaxInt64},
 		}
 		for i := range 200 {
 			s.Sync.Peers = append(s.Sync.Peers, node.PeerStats{Node: fmt.Sprint("x", i), Admits: true})
