@@ -63,6 +63,18 @@ func (s sighting) degraded() []string {
 // bounds are the worst case of one limit and what to expect. The heaviest client here is
 // taken to ask the other nodes for as much each.
 func (s sighting) bounds(r *limits.Revision) (bound, expected float64) {
-	others := float64(max(s.Sync.Members, 1) - 1)
-	return r.Limit.Bound(s.Sight), r.Expected(s.Sight, others*s.node.demand.Rate(r.Limit.Account))
+	return r.Limit.Bound(s.Sight), r.Expected(s.Sight, s.elsewhere(r))
+}
+
+// denied is by how much a denial can be wrong at most, and what to expect.
+func (s sighting) denied(r *limits.Revision) (worst, expected float64) {
+	if s.node.offline {
+		return 0, 0
+	}
+	return r.Denied(s.Sight, s.elsewhere(r))
+}
+
+// elsewhere is what the heaviest client is taken to ask of the other nodes, in units a second.
+func (s sighting) elsewhere(r *limits.Revision) float64 {
+	return float64(max(s.Sync.Members, 1)-1) * s.node.demand.Rate(r.Limit.Account)
 }

@@ -80,6 +80,11 @@ type LimitStats struct {
 	// OvershootOnce sums what the bound held for what came once, such as a crash, since the
 	// start of this node, by OnceNames.
 	OvershootOnce map[string]float64
+	// WronglyDeniedBound is how many units of room a client can have at most when this node denies
+	// it something, and WronglyDeniedExpected how many to expect of the heaviest one. A client that
+	// leaves that much of its burst unused is not denied. What others gave back, and this node has
+	// not heard of, comes on top.
+	WronglyDeniedBound, WronglyDeniedExpected float64
 	// OvershootSeen sums the units beyond the limit that this node found when it merged,
 	// since its start. OvershootPeak is the most that it found for one client.
 	OvershootSeen, OvershootPeak uint64
@@ -213,6 +218,9 @@ func (s sighting) inlineStats() []LimitStats {
 		bound, expected := s.bounds(r)
 		all[0].OvershootBound = max(all[0].OvershootBound, bound)
 		all[0].OvershootExpected = max(all[0].OvershootExpected, expected)
+		denied, likely := s.denied(r)
+		all[0].WronglyDeniedBound = max(all[0].WronglyDeniedBound, denied)
+		all[0].WronglyDeniedExpected = max(all[0].WronglyDeniedExpected, likely)
 	}
 	return all
 }
@@ -240,6 +248,7 @@ func (s sighting) limitStats(r *limits.Revision) LimitStats {
 	l.Doors = doorStats(a, l.Allowed, l.Denied)
 	l.Charged, l.NotCharged = a.Debts.Seen()
 	l.OvershootBound, l.OvershootExpected = s.bounds(r)
+	l.WronglyDeniedBound, l.WronglyDeniedExpected = s.denied(r)
 	l.OvershootOnce = n.onces.Of(r.Limit)
 	l.Set, l.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)
 	if r.Stamp.At != 0 {

@@ -122,6 +122,16 @@ func (v view) Exported(name string) (bound float64, degraded bool) {
 	return bound, len(sight.degraded()) > 0
 }
 
+// Denied implements inside.View.
+func (v view) Denied(name string) float64 {
+	status := v.engine.Status(v.Node.now())
+	if r := v.Node.limits.Get(name).Known(v.Node.now()); r != nil {
+		worst, _ := v.Node.sight(&status).denied(r)
+		return worst
+	}
+	return 0
+}
+
 // Degraded implements inside.View.
 func (v view) Degraded() []string {
 	status := v.engine.Status(v.Node.now())

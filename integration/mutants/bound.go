@@ -5,6 +5,9 @@ var boundMistakes = []mistake{
 	{name: "leave silent nodes out of the exported bound", edits: []edit{
 		{"sync/unknown.go", "		case !p.left && p.replacedAt == 0:\n			spans", "		case p.state == PeerAlive:\n			spans"},
 	}},
+	{name: "export that no denial is wrong", edits: []edit{
+		{"node/internal/limits/denied.go", "	return room(r.Frame.Width), ", "	return room(0), "},
+	}},
 	{name: "leave staleness out of the exported bound", edits: []edit{
 		{"node/internal/limits/bound.go", "		units += rate(r) * float64(sp.Began-sp.Ended)\n", ""},
 	}},

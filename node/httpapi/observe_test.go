@@ -57,7 +57,7 @@ var statusMembers = []string{
 	"sync.sent.delta.messages", "sync.sent.delta.bytes", "sync.received.beat.messages", "sync.received.beat.bytes",
 	"sync.rows_sent", "sync.rows_received", "sync.dropped.tag", "sync.rows_lost.future", "sync.gaps", "sync.mismatches",
 	"sync.repairs", "sync.timeouts", "sync.publish_errors",
-	"bound.default.units", "bound.default.bound_known", "bound.default.expected", "bound.default.once.crash", "bound.default.observed_units", "bound.default.observed_peak_units",
+	"bound.default.units", "bound.default.bound_known", "bound.default.expected", "bound.default.wrongly_denied_units", "bound.default.wrongly_denied_expected", "bound.default.once.crash", "bound.default.observed_units", "bound.default.observed_peak_units",
 	"limits.default.limit", "limits.default.window", "limits.default.burst", "limits.default.since", "limits.default.allowed",
 	"limits.default.denied", "limits.default.allowed_units", "limits.default.denied_units",
 	"refused.bad_cost", "limits.default.set", "limits.default.configured.limit", "limits.default.shadow_denied", "limits.default.shadow_denied_units",

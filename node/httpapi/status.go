@@ -91,6 +91,10 @@ type boundStatus struct {
 	Units    *float64 `json:"units"` // the bound of this moment; null: not known, or nothing limits it
 	Known    bool     `json:"bound_known"`
 	Expected *float64 `json:"expected"` // of the heaviest client at its present rate; an estimate
+	// WronglyDenied is how many units of room a client can have at most when this node denies it
+	// something, and WronglyDeniedExpected how many to expect.
+	WronglyDenied         float64 `json:"wrongly_denied_units"`
+	WronglyDeniedExpected float64 `json:"wrongly_denied_expected"`
 	// Once sums what the bound held for what came once, by reason, since the node's start.
 	Once         map[string]*float64 `json:"once"`
 	Observed     uint64              `json:"observed_units"`
@@ -163,7 +167,7 @@ func (a *api) statusNow() status {
 		return cmp.Or(cmp.Compare(x.Node, y.Node), cmp.Compare(x.Incarnation, y.Incarnation))
 	})
 	for _, l := range s.Limits {
-		out.Bound[l.Name] = boundStatus{Units: finite(l.OvershootBound), Known: !math.IsInf(l.OvershootBound, 1), Expected: finite(l.OvershootExpected), Once: map[string]*float64{}, Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
+		out.Bound[l.Name] = boundStatus{Units: finite(l.OvershootBound), Known: !math.IsInf(l.OvershootBound, 1), Expected: finite(l.OvershootExpected), WronglyDenied: l.WronglyDeniedBound, WronglyDeniedExpected: l.WronglyDeniedExpected, Once: map[string]*float64{}, Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
 		for reason, units := range l.OvershootOnce {
 			out.Bound[l.Name].Once[reason] = finite(units)
 		}

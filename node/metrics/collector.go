@@ -74,6 +74,8 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 		limitSet.send(ch, oneIf(l.Set), l.Name)
 		overshootBound.send(ch, l.OvershootBound, l.Name)
 		overshootExpected.send(ch, l.OvershootExpected, l.Name)
+		wronglyDeniedBound.send(ch, l.WronglyDeniedBound, l.Name)
+		wronglyDeniedExpected.send(ch, l.WronglyDeniedExpected, l.Name)
 		for reason, units := range l.OvershootOnce {
 			overshootOnce.send(ch, units, l.Name, reason)
 		}

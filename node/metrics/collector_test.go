@@ -99,7 +99,7 @@ func expected() []string {
 	each(`degraded{reason="%s"}`, "not_connected", "peer_silent", "one_way", "peer_unheard", "never_heard", "joining", "joined_without_snapshot",
 		"messages_dropped", "stale", "rows_refused", "clock_ahead", "isolated_open", "table_full_open")
 	for _, limit := range []string{"default", "login"} {
-		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_expected_units", "overshoot_observed_units_total", "overshoot_peak_units",
+		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_expected_units", "wrongly_denied_bound_units", "wrongly_denied_expected_units", "overshoot_observed_units_total", "overshoot_peak_units",
 			"shadow_denied_total", "shadow_denied_units_total", "odd_addresses_total", "charged_units_total", "not_charged_units_total", "limit_set", "limit_units", "burst_units", "window_seconds", "limit_revision_timestamp_seconds")
 		each(`overshoot_once_units_total{limit="`+limit+`",reason="%s"}`, "crash", "forgiven", "join", "restart", "change_late")
 		each(`decisions_total{limit="`+limit+`",outcome="%s"}`, "allowed", "denied")
@@ -226,6 +226,7 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 		s.Sync.Timeouts, s.Sync.PublishErrors, s.Sync.RowsSent, s.Overflowed = 4, 5, 6, 7
 		s.Limits[0].OvershootBound, s.Limits[0].OvershootSeen, s.Limits[0].OvershootPeak = math.Inf(1), 9, 4
 		s.Limits[0].OvershootExpected, s.DegradedReasons = 2, []string{"one_way"}
+		s.Limits[0].WronglyDeniedBound, s.Limits[0].WronglyDeniedExpected = 7, 3
 		s.Limits[0].Revision = time.Unix(1700000000, 5e8)
 		s.Limits[0].Shadowed, s.Limits[0].ShadowedUnits, s.Limits[0].OddAddresses, s.Limits[0].Set = 11, 22, 3, true
 		s.Limits[0].Charged, s.Limits[0].NotCharged = 33, 44
@@ -233,7 +234,7 @@ func TestTheStateOfTheClusterIsExported(t *testing.T) {
 	}})
 	got := series(t, c)
 	for name, want := range map[string]float64{
-		"nats_connected": 1, `degraded{reason="one_way"}`: 1, `degraded{reason="joining"}`: 0, `overshoot_bound_units{limit="default"}`: math.Inf(1), `overshoot_expected_units{limit="default"}`: 2, "isolated": 1, "staleness_seconds": math.Inf(1), "clock_skew_seconds": 0.02, "clock_ahead_seconds": 1,
+		"nats_connected": 1, `degraded{reason="one_way"}`: 1, `degraded{reason="joining"}`: 0, `overshoot_bound_units{limit="default"}`: math.Inf(1), `overshoot_expected_units{limit="default"}`: 2, `wrongly_denied_bound_units{limit="default"}`: 7, `wrongly_denied_expected_units{limit="default"}`: 3, "isolated": 1, "staleness_seconds": math.Inf(1), "clock_skew_seconds": 0.02, "clock_ahead_seconds": 1,
 		`peers{state="alive"}`: 2, `peers{state="suspect"}`: 0, `peers{state="gone"}`: 1,
 		`sync_messages_total{direction="sent",kind="delta"}`: 3, `sync_bytes_total{direction="sent",kind="delta"}`: 400,
 		`sync_dropped_messages_total{reason="tag"}`: 5, `sync_lost_rows_total{reason="future"}`: 6,

@@ -42,17 +42,32 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 	if a.yard.policy.Consistency == node.Bounded {
 		return // theorem 2 does not hold: the right to what is left may be elsewhere
 	}
+	a.pruneRefunds(t)
+	back := 0.0
+	for _, r := range a.refunds {
+		if r.by != m && r.backAt > o.known(a, m, r.by) || r.at > t-a.yard.lasts() && a.yard.gcra != nil {
+			back += float64(r.back)
+		}
+	}
+	o.judgeDenied(a, m, room-back)
 	if t <= max(a.until, a.fuller) {
 		return // what a change carried over is rounded up, and by clocks that differ
 	}
-	a.pruneRefunds(t)
-	for _, r := range a.refunds {
-		if r.by != m && r.backAt > o.known(a, m, r.by) || r.at > t-a.yard.lasts() && a.yard.gcra != nil {
-			slack += float64(r.back)
-		}
-	}
+	slack += back
 	if room > slack+epsilon {
 		o.w.violate("n%d denied %d to %s under %s, though there was room for %.3f more: theorem 2 allows %.3f", m.number, cost, client, a.of.limit, room, slack)
+	}
+}
+
+// judgeDenied compares the room at a denial with what the node exports. What a reset or a full
+// table does is no matter of this number.
+func (o *oracle) judgeDenied(a *account, m *member, room float64) {
+	y := a.yard
+	if y.gcra != nil && room <= 1+y.rate()*float64(y.width) || y.gcra == nil && room <= float64(y.policy.Limit) {
+		return // every node of a cluster exports that much
+	}
+	if worst := m.step.Inside().Denied(a.of.limit); room > worst+epsilon && !m.exports(a.of.limit).degraded {
+		o.w.violate("n%d denied %s under %s, though there was room for %.3f: it exports %.3f", m.number, a.of.client, a.of.limit, room, worst)
 	}
 }
 

@@ -18,6 +18,9 @@ type View interface {
 	// Exported is what the node's statistics say of a limit now: its live bound, in units, and
 	// whether the node is degraded. A limit that the node does not have has no bound.
 	Exported(limit string) (bound float64, degraded bool)
+	// Denied is how many units of room the node says that a client can have at most when it denies it
+	// something under a limit.
+	Denied(limit string) float64
 	// Degraded lists the reasons for which the node says that it is degraded.
 	Degraded() []string
 	// Unknown lists what the other incarnations can have admitted that is not merged here: what

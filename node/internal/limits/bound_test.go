@@ -182,3 +182,31 @@ func TestUnseenIsTheCheapestGrouping(t *testing.T) {
 		}
 	}
 }
+
+// A denial is wrong by no more than what drains in a replicated window, and by as much as a change
+// or a share may take.
+func TestHowWrongADenialCanBe(t *testing.T) {
+	share := func(p *limit.Policy) { p.OnIsolation = limit.IsolationShare }
+	fixed := func(p *limit.Policy) { p.Algorithm, p.Burst = limit.FixedWindow, 0 }
+	slow := func(p *limit.Policy) { p.Limit = 6 } // a unit in ten seconds
+	for name, c := range map[string]struct {
+		policy          func(*limit.Policy)
+		change          func(s *Sight)
+		worst, expected float64
+	}{
+		"two units a second":    {nil, nil, 20, 2},
+		"a unit in ten seconds": {slow, nil, 1 + 6, 2},
+		"silence":               {slow, func(s *Sight) { s.Sync.Unknown[0].Spans = open(25_000 * ms) }, 1 + 6, 1 + 3},
+		"a fixed window":        {fixed, nil, 120, 0},
+		"an isolated share":     {share, func(s *Sight) { s.Isolated = true }, 20, 20},
+		"nobody else":           {nil, func(s *Sight) { s.Sync.Unknown, s.Sync.Heard = nil, false }, 0, 0},
+	} {
+		s := sightOf(open2())
+		if c.change != nil {
+			c.change(s)
+		}
+		if worst, expected := revision(t, c.policy).Denied(s, 0); worst != c.worst || expected != c.expected {
+			t.Errorf("%s: at most %v and %v to expect, want %v and %v", name, worst, expected, c.worst, c.expected)
+		}
+	}
+}
