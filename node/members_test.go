@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -44,5 +45,41 @@ func TestANodeKnowsItsClusterOverARestart(t *testing.T) {
 				t.Errorf("it would save %q", members)
 			}
 		})
+	}
+}
+
+// Nobody can wait for a node that is gone for good. Whoever starts the last one of a cluster says so
+// of each that its state directory names.
+func TestForgettingAllThatWereSavedEndsTheWaitForThem(t *testing.T) {
+	l := newLab(t, 3, with(node.Policy{Limit: 60, Window: time.Minute}))
+	cfg := with(node.Policy{Limit: 60, Window: time.Minute})
+	cfg.SavedMembers = l.nodes[0].Node.SaveMembers()
+	l = &lab{t: t, now: epoch}
+	m := l.join(cfg)
+	never := func() bool {
+		s := m.Node.Stats()
+		if slices.Contains(s.DegradedReasons, "never_heard") != math.IsInf(s.Limits[0].OvershootBound, 1) {
+			t.Errorf("degraded by %v, and the bound is %v", s.DegradedReasons, s.Limits[0].OvershootBound)
+		}
+		return slices.Contains(s.DegradedReasons, "never_heard")
+	}
+	l.run(4 * time.Second)
+	if !never() {
+		t.Error("it does not wait for anybody")
+	}
+	if !m.Node.Forget("n1") || m.Node.Forget("n1") {
+		t.Error("a name that was saved is not known, or known twice")
+	}
+	l.run(time.Second)
+	if !never() {
+		t.Error("it waits for nobody, though one is left")
+	}
+	m.Node.Forget("n2")
+	l.run(time.Second)
+	if s := m.Node.Stats(); never() || s.Degraded {
+		t.Errorf("degraded by %v once all are forgotten", s.DegradedReasons)
+	}
+	if saved := string(m.Node.SaveMembers()); saved != "{\"version\":1,\"members\":[]}\n" {
+		t.Errorf("it would save %q", saved)
 	}
 }

@@ -42,6 +42,12 @@ var nodeMistakes = []mistake{
 	{name: "read by the new base during a change of the clock's speed", edits: []edit{
 		{"node/internal/clock/clock.go", "	if d < 0 && b.before != nil {\n", "	if false {\n"},
 	}},
+	{name: "change limits at an instant of a clock that is ahead", edits: []edit{
+		{"node/limits.go", "	case n.clockAhead():\n", "	case false:\n"},
+	}},
+	{name: "go on for ever with a clock that is ahead", edits: []edit{
+		{"cmd/ratelimitd/rejoin.go", "	return *l >= rejoinAfter\n", "	return false\n"},
+	}},
 	{name: "follow a wall clock beyond the latest instant", edits: []edit{
 		{"node/internal/clock/clock.go", "	case wall > Latest:", "	case false:"},
 	}},

@@ -100,7 +100,7 @@ var (
 
 // all lists the metrics for Describe. A test compares it with what Collect sends.
 var all = []metric{
-	decisions, units, overshootBound, overshootExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, doorDecisions, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
+	decisions, units, overshootBound, overshootExpected, wronglyDeniedBound, wronglyDeniedExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, doorDecisions, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
 	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
 	connected, peers, staleness, peerStaleness, clockSkew, peerSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,

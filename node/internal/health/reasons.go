@@ -58,7 +58,7 @@ var reasons = []reason{
 		holds: func(_ *Watch, l *Look) bool { return l.Sync.Unheard > 0 },
 	},
 	{
-		name: "never_heard", means: "other nodes are expected and none was ever heard", until: "one is heard; or start the node with -nodes 1 if it is alone",
+		name: "never_heard", means: "other nodes are expected and none was ever heard", until: "one is heard, or an operator forgets all that a state directory named; or start the node with -nodes 1 if it is alone",
 		holds: func(_ *Watch, l *Look) bool { return l.Never },
 	},
 	{
