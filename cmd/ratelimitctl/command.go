@@ -68,7 +68,7 @@ func commands() []command {
 		},
 		{
 			"sim", "", "simulate a cluster with faults, and check the error bound",
-			[2]string{"-duration 60s -partition 5s+10s:1", "-sweep flush=1ms,20ms,200ms -svg sweep.svg"},
+			[2]string{"-duration 60s -partition 5s+10s:1", "-sweep flush=1ms,20ms,200ms -html sweep.html"},
 			simulation,
 		},
 		{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -25,12 +24,12 @@ import (
 type simCall struct {
 	*call
 	simulate.Options
-	random, correlated, bounded   bool
-	from, seeds                   uint64
-	workers, explore, requests    int
-	sweep, svg, html, trace, file string
-	given                         []string // flags that were set
-	progress                      *output.Progress
+	random, correlated, bounded bool
+	from, seeds                 uint64
+	workers, explore, requests  int
+	sweep, html, trace, file    string
+	given                       []string // flags that were set
+	progress                    *output.Progress
 }
 
 // The flags of each mode of sim. A call has one mode, and refuses the flags of the others instead
@@ -41,7 +40,7 @@ var (
 	simExploreFlags  = []string{"explore", "workers", "o"}
 	simCampaignFlags = []string{"random", "correlated", "bounded", "requests", "from", "seeds", "workers", "o"}
 	simRandomOnly    = []string{"correlated", "bounded", "requests"}
-	simSweepOnly     = []string{"svg", "html", "seeds", "workers", "from"}
+	simSweepOnly     = []string{"html", "seeds", "workers", "from"}
 )
 
 const (
@@ -68,7 +67,6 @@ func simulation(c *call) action {
 	c.Add(&s.explore, "explore", "try all schedules of that many steps on clusters of two and three nodes with small bursts")
 	c.Add(&s.workers, "workers", "with -random and -sweep: runs at the same time")
 	c.Add(&s.sweep, "sweep", "run with each value of one flag, `FLAG=V1,V2,...`, of "+strings.Join(simulate.Parameters(), ", "))
-	c.Add(&s.svg, "svg", "with -sweep: draw it into this `FILE`")
 	c.Add(&s.html, "html", "with -sweep: write it as a page into this `FILE`")
 	c.Add(&s.trace, "trace", "write all events into this `FILE`, - for the standard output")
 	c.Add(&s.file, "scenario", "run the scenario in this JSON `FILE`, as -o json prints it, instead of the one that flags describe")
@@ -269,28 +267,20 @@ func (c *simCall) runSweep(ctx context.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
+	page, err := c.create("html", c.html)
+	if err != nil {
+		return err
+	}
 	err = sweep.Run(ctx, c.workers, func(done, of int) { c.progress.Showf("%d of %d runs", done, of) })
 	c.progress.Done()
 	if err != nil {
 		return err
 	}
-	err = errors.Join(writeFile(c.svg, sweep.SVG), writeFile(c.html, sweep.HTML), c.format.Print(c.stdout, sweep, sweep.Print))
+	err = errors.Join(writePage(page, sweep.HTML), c.format.Print(c.stdout, sweep, sweep.Print))
 	if n, first := sweep.Violations(); err == nil && n > 0 {
 		err = fmt.Errorf("%d violations of what is promised; repeat the first with the same flags, but instead of -sweep: %s", n, first)
 	}
 	return err
-}
-
-// writeFile writes a picture or a page, if it has a name.
-func writeFile(name string, write func(io.Writer) error) error {
-	if name == "" {
-		return nil
-	}
-	var text bytes.Buffer
-	if err := write(&text); err != nil {
-		return err
-	}
-	return os.WriteFile(name, text.Bytes(), 0o644) //nolint:gosec // everybody may look at it
 }
 
 // openTrace opens what -trace names. Without it the writer is nil.

@@ -3,6 +3,7 @@ package browser
 import (
 	"encoding/json"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -12,16 +13,22 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// reports runs ratelimitctl for reports of each kind. They are files, by kind.
-func reports(t *testing.T) map[string]string {
+// tool builds ratelimitctl.
+func tool(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	tool := filepath.Join(dir, "ratelimitctl")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", tool, "./cmd/ratelimitctl")
+	file := filepath.Join(t.TempDir(), "ratelimitctl")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./cmd/ratelimitctl")
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return file
+}
+
+// reports runs ratelimitctl for reports of each kind. They are files, by kind.
+func reports(t *testing.T) map[string]string {
+	t.Helper()
+	dir, ctl := t.TempDir(), tool(t)
 	files := map[string]string{}
 	for kind, args := range map[string][]string{
 		"bench": {
@@ -29,9 +36,10 @@ func reports(t *testing.T) map[string]string {
 			"-set", "1s=100/10s", "-kill", "2s=2",
 		},
 		"replay": {"replay", "-lines", "3000", "-limit", "20"},
+		"sweep":  {"sim", "-duration", "2s", "-seeds", "1", "-sweep", "flush=1ms,20ms,200ms"},
 	} {
 		files[kind] = filepath.Join(dir, kind+".html")
-		if out, err := exec.CommandContext(t.Context(), tool, append(args, "-html", files[kind])...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), ctl, append(args, "-html", files[kind])...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out)
 		}
 	}
@@ -56,7 +64,7 @@ func TestReportsOpenFromDisk(t *testing.T) {
 			p := open(t)
 			address := (&url.URL{Scheme: "file", Path: file}).String()
 			p.do(chromedp.Navigate(address))
-			charts := map[string]int{"bench": 4, "replay": 1}[kind]
+			charts := map[string]int{"bench": 4, "replay": 1, "sweep": 2}[kind]
 			if n := eval[int](p, `[...document.querySelectorAll('figure.chart')].filter(f => f.plotted).length`); n != charts {
 				t.Fatalf("%d charts are drawn, want %d", n, charts)
 			}
@@ -116,6 +124,24 @@ func (p *page) followsThePointer() {
 	if first, second := move("0.3"), move("0.8"); first == second {
 		p.t.Errorf("the legend stays %q", first)
 	}
+}
+
+// TestThePictureOfASweep takes the picture of docs/simulator.md, by the command that stands there.
+func TestThePictureOfASweep(t *testing.T) {
+	if os.Getenv("SCREENSHOTS") == "" {
+		t.Skip("SCREENSHOTS names no folder")
+	}
+	file := filepath.Join(t.TempDir(), "sweep.html")
+	command := exec.CommandContext(t.Context(), tool(t), "sim", "-nodes", "5", "-load", "zipf", "-clients", "50", "-rate", "1000", "-duration", "60s",
+		"-sweep", "flush=1ms,2ms,5ms,10ms,20ms,50ms,100ms,200ms", "-seeds", "10", "-html", file)
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	p := open(t)
+	p.do(chromedp.EmulateViewport(960, 900), chromedp.Navigate((&url.URL{Scheme: "file", Path: file}).String()))
+	p.theme("light")
+	p.wait("the charts are drawn", `document.querySelectorAll('figure.chart .uplot').length === 2`)
+	p.picture("sweep", false)
 }
 
 func indexed(script string, i int) string {

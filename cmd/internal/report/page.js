@@ -39,10 +39,11 @@
       return step >= 86400 ? day : at.slice(11, step < 60 ? 19 : 16) + (day && "\n" + day);
     });
     const xs = time ? clock : chart.XUnit === "s" ? (u, all) => all.map((v) => v + " s") : undefined;
+    const above = chart.Lines.every((l) => l.y.every((v) => v == null || v > 0));
     const u = new uPlot({
       width: figure.clientWidth,
       height,
-      scales: { x: { time }, y: chart.Log ? { distr: 3 } : { range: (u, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.05] } },
+      scales: { x: { time, distr: chart.LogX ? 3 : 1, range: (u, low, high) => [low, high > low ? high : low + 1] }, y: chart.Log ? (above ? { distr: 3 } : { distr: 4, range: (u, low, high) => [0, (high || 1) * 1.3] }) : { range: (u, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.05] } },
       tzDate: (ts) => uPlot.tzDate(new Date(ts * 1e3), "UTC"),
       legend: { live: true },
       axes: [

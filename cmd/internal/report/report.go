@@ -49,7 +49,8 @@ type Chart struct {
 	X     []float64 // ascending
 	XUnit string    // "s": seconds after the start; "time": unix seconds; otherwise the label of the axis
 	Y     string    // label, with the unit
-	Log   bool      // logarithmic: values of 0 and below are left out
+	Log   bool      // logarithmic; nearly straight below 1 if a line has 0 or less
+	LogX  bool      // the axis too; X is above 0 then
 	Lines []Line
 	Marks []Mark
 }

@@ -230,15 +230,29 @@ func (s *Sweep) Print(w io.Writer) error {
 		return err
 	}
 	t.Numbers = true
-	t.Row(s.Parameter, "E median", "E max", "bound", "for any load", "admitted/central", "messages/s", "bytes/s", "violations")
+	head, rows := s.table()
+	for _, row := range append([][]string{head}, rows...) {
+		cells := make([]any, len(row))
+		for i := range row {
+			cells[i] = row[i]
+		}
+		t.Row(cells...)
+	}
+	return t.Print(w)
+}
+
+// table is a row for each value.
+func (s *Sweep) table() (head []string, rows [][]string) {
 	for i := range s.Points {
 		p := &s.Points[i]
 		bound := "-"
 		if p.Bound > 0 {
 			bound = fmt.Sprintf("%.1f", p.Bound)
 		}
-		t.Row(p.Value, fmt.Sprintf("%.1f", p.EMedian), fmt.Sprintf("%.1f", p.EMax), bound, fmt.Sprintf("%.1f", p.Ceiling),
-			fmt.Sprintf("%.4f", p.Ratio), fmt.Sprintf("%.1f", p.Messages), fmt.Sprintf("%.0f", p.Bytes), p.Violations)
+		rows = append(rows, []string{
+			p.Value, fmt.Sprintf("%.1f", p.EMedian), fmt.Sprintf("%.1f", p.EMax), bound, fmt.Sprintf("%.1f", p.Ceiling),
+			fmt.Sprintf("%.4f", p.Ratio), fmt.Sprintf("%.1f", p.Messages), fmt.Sprintf("%.0f", p.Bytes), fmt.Sprint(p.Violations),
+		})
 	}
-	return t.Print(w)
+	return []string{s.Parameter, "E median", "E max", "bound", "for any load", "admitted/central", "messages/s", "bytes/s", "violations"}, rows
 }
