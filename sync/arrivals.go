@@ -21,9 +21,10 @@ const (
 )
 
 // arrivals sorts packets before they wait for the engine, at the cost of one pass over each:
-// bad ones are counted and thrown away, and members do not wait behind strangers. So whoever
-// floods a node with what it does not understand makes it deaf to nobody. The transport
-// calls sort; everything is safe for concurrent use.
+// bad ones are counted and thrown away, and members do not wait behind strangers, nor behind
+// recordings of members. So whoever floods a node with what it does not understand, or with what
+// it has heard, makes it deaf to nobody. The transport calls sort; everything is safe for
+// concurrent use.
 type arrivals struct {
 	self     crdt.Replica
 	seals    seals
@@ -33,7 +34,7 @@ type arrivals struct {
 	members   chan Packet
 	strangers chan Packet
 	// known is the incarnations that are members: immutable, replaced as a whole.
-	known atomic.Pointer[map[crdt.Replica]bool]
+	known atomic.Pointer[map[crdt.Replica]*latest]
 	// bad counts what was thrown away unread by the engine, and full what had no room.
 	bad  [dropEnd]atomic.Uint64
 	full atomic.Uint64
@@ -48,7 +49,7 @@ func newArrivals(e *Engine, now func() int64) *arrivals {
 		self: e.cfg.Replica, seals: e.reader.seals, subjects: e.subjects, now: now,
 		members: make(chan Packet, mostArrivals), strangers: make(chan Packet, mostStrangeArrivals),
 	}
-	a.known.Store(&map[crdt.Replica]bool{})
+	a.known.Store(&map[crdt.Replica]*latest{})
 	return a
 }
 
@@ -65,8 +66,14 @@ func (a *arrivals) sort(p Packet) {
 			a.bad[dropOf(err)].Add(1)
 			return
 		}
-	} else if (*a.known.Load())[from] {
-		queue = a.members
+	} else if member := (*a.known.Load())[from]; member != nil {
+		switch news, repeated := member.news(p.Data); {
+		case repeated:
+			a.bad[DropStale].Add(1)
+			return
+		case news:
+			queue = a.members
+		}
 	}
 	select {
 	case queue <- p:
@@ -77,7 +84,7 @@ func (a *arrivals) sort(p Packet) {
 
 // take reports whether the engine has time for one more packet of a stranger's.
 func (a *arrivals) take() bool {
-	if !a.strange.take(a.now(), 1, strangeArrivalsPerSecond, mostStrangeArrivals) {
+	if !a.strange.take(a.now(), 1, ration{strangeArrivalsPerSecond, mostStrangeArrivals}) {
 		a.full.Add(1)
 		return false
 	}
@@ -86,10 +93,15 @@ func (a *arrivals) take() bool {
 
 // meet takes down who is a member.
 func (a *arrivals) meet(ms *members) {
-	known := make(map[crdt.Replica]bool, len(ms.peers))
+	was, known := *a.known.Load(), make(map[crdt.Replica]*latest, len(ms.peers))
 	for _, p := range ms.peers {
-		if p.confirmed {
-			known[p.replica] = true
+		switch {
+		case !p.confirmed:
+		case was[p.replica] != nil:
+			known[p.replica] = was[p.replica]
+			known[p.replica].unmask(p.sent)
+		default:
+			known[p.replica] = &latest{}
 		}
 	}
 	a.known.Store(&known)

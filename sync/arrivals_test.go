@@ -91,7 +91,7 @@ func TestArrivalsNeverWait(t *testing.T) {
 	all.Wait()
 	// A member's message finds room all the same.
 	const member = 2000
-	l.arrivals.known.Store(&map[crdt.Replica]bool{member: true})
+	l.arrivals.known.Store(&map[crdt.Replica]*latest{member: {}})
 	full := l.arrivals.full.Load()
 	m := &Message{Kind: KindDelta, Node: "b", Replica: member, Sent: 1, Seq: 1}
 	w := newWriter(tagSecret([]byte(DefaultClusterKey), "default"))
@@ -102,39 +102,6 @@ func TestArrivalsNeverWait(t *testing.T) {
 	l.unlock()
 	if err := l.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestRowsAreRationedByPeer(t *testing.T) {
-	p := newReadyProbe(t)
-	for i := range 60_000 {
-		p.store.admit(p.now, i, 1)
-	}
-	for range 2 {
-		p.run(int64(DefaultInterval)) // they leave, and are known
-	}
-	pages := func(node string, r crdt.Replica, requests int) (n int) {
-		p.sent, p.to = nil, nil
-		for range requests {
-			p.beats++
-			p.hear(&Message{Kind: KindSnapshot, Node: node, Replica: r, Request: p.beats})
-		}
-		for _, m := range p.sent {
-			if m.Kind == KindRows {
-				n++
-			}
-		}
-		return n
-	}
-	if n := pages("b", 2, 500); n > mostPagesAtOnce || n < mostPagesAtOnce-mostPages {
-		t.Errorf("%d messages of rows at once, want about %d", n, mostPagesAtOnce)
-	}
-	if n := pages("c", 3, 10); n != 10*mostPages {
-		t.Errorf("another peer gets %d messages, want %d", n, 10*mostPages)
-	}
-	p.run(1e9)
-	if n := pages("b", 2, 500); n > pagesPerSecond || n < pagesPerSecond-mostPages {
-		t.Errorf("%d messages of rows a second later, want about %d", n, pagesPerSecond)
 	}
 }
 
@@ -153,10 +120,15 @@ func TestAWindowListedTwiceIsRefused(t *testing.T) {
 	}
 }
 
-// looks counts looks at a partition's origins.
+// looks counts looks at a partition's origins, and at a replica's digests.
 type looks struct {
 	Summaries
-	n int
+	n, digests int
+}
+
+func (l *looks) Digests(r crdt.Replica, w Window, out *[crdt.Partitions]crdt.Digest) {
+	l.digests++
+	l.Summaries.Digests(r, w, out)
 }
 
 func (l *looks) Origins(now int64, w Window, partition int) crdt.Digest {

@@ -5,6 +5,11 @@ package sync
 // cluster answer a new one at the same moment.
 const beatSoonWithin = int64(20e6)
 
+// lookRation is how many beats of one peer are compared with what this node holds. A node beats
+// once a second, and once more whenever others come. Raising it lets a peer take more of our time.
+// Lowering it finds losses later while many nodes come.
+var lookRation = ration{perSecond: 4, most: 40}
+
 // beat tells everybody that this node lives, what it has sent and whom it hears. publish
 // has flushed all that is due, so the digests hold what deltas up to Seq have carried.
 func (e *Engine) beat(now int64) {
@@ -63,6 +68,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		p.seq = m.Seq
 	case m.Seq < p.seq && m.Sent >= p.sent:
 		p.restate(m.Seq) // somebody else named a higher one for it
+		p.unproven = true
 	}
 	if m.Seq == p.seq {
 		e.members.refresh(now, p, m.Sent)
@@ -70,6 +76,9 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	if !e.join.ready || e.join.alone {
 		e.join.beat(e, now, p) // a snapshot first: it answers all comparisons at once
 		return
+	}
+	if !p.looks.take(now, 1, lookRation) {
+		return // whoever beats faster is compared no more often
 	}
 	if !p.gap && m.Seq == p.seq {
 		e.compare(now, p, m)

@@ -25,17 +25,18 @@ func (e *Engine) flush(now int64, urgent bool) {
 // comes first: an overtaken delta holds rows that no later one may carry.
 func (e *Engine) onDelta(now int64, p *peer, m *Message) {
 	known := e.merge(now, m)
+	to := m.Seq // what is missing before it, and it if it cannot be read yet
+	if known {
+		to--
+	}
 	switch {
 	case !p.known:
 		p.first(m.Seq)
-	case m.Seq > p.seq+1:
-		e.missing(now, p, p.seq, m.Seq-1)
-		p.seq = m.Seq
-	case m.Seq == p.seq+1:
-		p.seq = m.Seq
-		if !known {
-			e.missing(now, p, m.Seq-1, m.Seq)
+	case m.Seq > p.seq:
+		if to > p.seq {
+			e.missing(now, p, p.seq, to)
 		}
+		p.seq = m.Seq
 	}
 	if known {
 		p.arrived(m.Seq)

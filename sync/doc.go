@@ -32,7 +32,7 @@
 //	received, digest, origins, repair   finding and mending losses
 //	register, settle, join              limits, reservations, the start of a node
 //	message, wire, fields, columns      what is on the wire
-//	fresh, arrivals, bucket             telling recordings, and what one peer may cost
+//	fresh, arrivals, latest, bucket     telling recordings, and what one peer may cost
 //	outbox                              what waits for the network
 //	transport, nats, natsdial, memory   what carries it
 //

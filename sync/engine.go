@@ -63,6 +63,8 @@ type Engine struct {
 	loans       loans
 	origins     origins
 	knowledge   knowledge
+	// questions wait for their ration, at most one a peer.
+	questions []unanswered
 	// These are where the next beat's lists begin.
 	ownTurn, silentTurn turn[Root]
 	knownTurn           turn[Known]
@@ -173,6 +175,7 @@ func (e *Engine) publish(now int64) {
 		e.sendResets(now, resets)
 	}
 	e.repairs(now)
+	e.answers(now)
 	e.settlements.ask(now)
 	e.loans.ask(now)
 	if now >= e.nextBeat {
@@ -189,6 +192,7 @@ func (e *Engine) wake(now int64) int64 {
 		if e.urgent {
 			wake = min(wake, e.lastUrgent+int64(e.cfg.UrgentGap))
 		}
+		wake = min(wake, e.answerDue())
 	}
 	return max(wake, now+1)
 }

@@ -57,6 +57,23 @@ func (ms *members) confirm(now int64, p *peer, number uint64) {
 	}
 }
 
+// unmask takes a beat that names a young beat of ours and states a time long before the latest
+// one that was heard of its sender. The sender speaks now, so whoever stated that time spoke in
+// its name, or its clock was set back. All that hangs on the time begins anew.
+func (ms *members) unmask(now int64, p *peer, m *Message) {
+	if m.Kind != KindBeat || m.Sent >= p.sent-echoWithin {
+		return
+	}
+	for i := range m.Heard {
+		if h := &m.Heard[i]; h.Replica == ms.cfg.Replica && ms.echoes.young(now, h.Beat) {
+			p.sent, p.beat = m.Sent-1, 0
+			p.lag, p.bearing.recent = lagWindow{}, lagWindow{}
+			ms.edits++ // the arrivals believed that time, too
+			return
+		}
+	}
+}
+
 // fresh reports whether a message is later than all that were heard of the peer.
 func (p *peer) fresh(m *Message) bool {
 	switch {
@@ -91,6 +108,10 @@ func (p *peer) stale(m *Message, fresh bool) string {
 		case m.Sent < p.sent:
 			return "a later message was heard"
 		}
+	case KindSettled:
+		if !p.confirmed {
+			return stranger
+		}
 	case KindRepair, KindSnapshot, KindSettle, KindPull, KindWant:
 		switch {
 		case !p.confirmed:
@@ -112,6 +133,10 @@ const overtaking = int64(1e9)
 // Raising it lets a forged number reach further. Lowering it refuses honest messages behind a
 // long stall.
 const jumpSlack = int64(10e9)
+
+// mostSeq caps the numbers of deltas: at 64,000 a second nobody gets there in a million years.
+// Raising it lets sums of numbers wrap around. Lowering it refuses what long runs send.
+const mostSeq = 1 << 61
 
 // jumps reports whether a number is further ahead than the peer can have come since it was
 // heard, also if all that it published meanwhile was lost.

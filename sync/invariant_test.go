@@ -98,7 +98,7 @@ func (iv *invariants) peer(now int64, p *peer) string {
 		return "S6"
 	case !slices.IsSorted(p.hears), !slices.IsSorted(p.strange), p.hearsUs != (slices.Contains(p.hears, e.cfg.Replica) || slices.Contains(p.strange, e.cfg.Replica)):
 		return "S8"
-	case was.confirmed && !p.confirmed, p.sent < was.sent, p.asked < was.asked && was.asked < 1<<40:
+	case was.confirmed && !p.confirmed, p.sent < was.sent && p.sent >= was.sent-echoWithin, p.asked < was.asked && was.asked < 1<<40:
 		return "S15"
 	}
 	return ""

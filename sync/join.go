@@ -1,5 +1,7 @@
 package sync
 
+import "fmt"
+
 // joining is how a new node comes to know what the others know, before it reports
 // ready. It decides all the while; what it does not know yet it can over-admit.
 //
@@ -24,6 +26,11 @@ type joining struct {
 	// connectedAt is when the first connection was made, by our clock, once up is true.
 	connectedAt int64
 	up          bool
+	// chooseAt is when to choose who gives the snapshot, by our clock; 0 before a peer is heard
+	// that can.
+	chooseAt int64
+	// rows is how many rows of snapshots have come.
+	rows int
 }
 
 const (
@@ -38,6 +45,10 @@ const (
 	// before it concludes that the whole cluster starts. Raising it delays every start of
 	// a whole cluster. Lowering it misses a ready peer whose first beat is under way.
 	startPatience = int64(300e6)
+	// choosePatience is how long a node waits for other peers to show that they can give a
+	// snapshot. Raising it delays every start. Lowering it below beatSoonWithin and a delivery
+	// lets all nodes that start together ask the one that beats first.
+	choosePatience = int64(30e6)
 )
 
 func (j *joining) connected(now int64) {
@@ -52,8 +63,36 @@ func (j *joining) beat(e *Engine, now int64, p *peer) {
 		e.members.founding.ran(min(p.foundedAt, e.members.founding.at-1))
 	}
 	j.alone = false
-	if !j.ready && p.confirmed && !p.joining && p.request.id == 0 && p.request.pace.due(now) && !j.transferring(e) {
-		e.ask(now, p, KindSnapshot, 0, 0, Cursor{})
+	if j.ready || p.joining {
+		return
+	}
+	if j.chooseAt == 0 {
+		if j.chooseAt = now; p.members > 2 { // it knows of others than us
+			j.chooseAt += choosePatience
+		}
+	}
+	j.choose(e, now)
+}
+
+// choose asks some peer that is ready for a snapshot, at random, so that nodes that start
+// together do not all ask one. Who has given a part already goes on from there.
+func (j *joining) choose(e *Engine, now int64) {
+	if j.chooseAt == 0 || now < j.chooseAt || j.transferring(e) {
+		return
+	}
+	var able []*peer
+	for _, p := range e.members.peers {
+		if p.state != PeerAlive || !p.confirmed || p.joining || p.request.id != 0 || !p.request.pace.due(now) {
+			continue
+		}
+		if r := &p.request; r.kind == KindSnapshot && r.begun && r.from != (Cursor{}) {
+			e.ask(now, p, KindSnapshot, 0, 0, r.from)
+			return
+		}
+		able = append(able, p)
+	}
+	if len(able) > 0 {
+		e.ask(now, able[e.random.IntN(len(able))], KindSnapshot, 0, 0, Cursor{})
 	}
 }
 
@@ -98,7 +137,11 @@ func (j *joining) tick(e *Engine, now int64) {
 	}
 	switch {
 	case now-j.startedAt >= joinLimit:
-		j.finish(e, now, nil, "no snapshot came in time")
+		why := "no snapshot came in time"
+		if j.rows > 0 {
+			why = fmt.Sprintf("%d rows of a snapshot came in time, and not all: what its giver holds is too much for its link or for this node; repairs bring the rest", j.rows)
+		}
+		j.finish(e, now, nil, why)
 		if heard > 0 {
 			e.members.founding.ran(j.startedAt - 1)
 		}
@@ -107,13 +150,8 @@ func (j *joining) tick(e *Engine, now int64) {
 	case heard == 0 && j.up && now-j.connectedAt >= alonePatience:
 		j.alone = true
 		j.finish(e, now, nil, "no peer was heard")
-	case heard > starting && !j.transferring(e):
-		// The peer that was asked fell silent, or answered nothing: ask another.
-		for _, p := range e.members.peers {
-			if p.state == PeerAlive {
-				j.beat(e, now, p)
-			}
-		}
+	case heard > starting:
+		j.choose(e, now) // also if the peer that was asked fell silent, or answered nothing
 	}
 }
 

@@ -110,7 +110,7 @@ func (e *Engine) addKnown(now int64, m *Message) {
 // then what the peer has merged is merged here, and a gap up to there is closed.
 func (e *Engine) learn(now int64, m *Message) {
 	for _, k := range m.Known {
-		if k.Replica == e.cfg.Replica || e.members.hears(k.Replica) {
+		if k.Replica == e.cfg.Replica || max(k.Merged, k.Bye) > mostSeq || e.members.hears(k.Replica) {
 			continue
 		}
 		same := e.holdsSame(now, k.Replica, m)

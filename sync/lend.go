@@ -108,7 +108,7 @@ func (l *loans) ask(now int64) {
 	if l.store == nil || now < l.next || !l.store.Wanting() {
 		return
 	}
-	if l.next = now + wantGap; !l.bytes.take(now, lendingHead, lendingBytes, lendingAtOnce) {
+	if l.next = now + wantGap; !l.bytes.take(now, lendingHead, ration{lendingBytes, lendingAtOnce}) {
 		return
 	}
 	lenders, present := map[*peer]int{}, uint64(0)
@@ -128,7 +128,7 @@ func (l *loans) ask(now int64) {
 		if len(list) == 0 {
 			continue
 		}
-		l.bytes.owe(now, lendingHead+int64(len(list))*wantSize, lendingBytes)
+		l.bytes.charge(now, lendingHead+int64(len(list))*wantSize, ration{lendingBytes, lendingAtOnce})
 		p.wanted.prune(now)
 		m := &Message{Kind: KindWant, Wants: list, Low: p.wanted.low(l.requests)}
 		l.request(now, p, m)
@@ -139,7 +139,7 @@ func (l *loans) ask(now int64) {
 
 // asked lends, and answers also if that is nothing: an answer ends the question.
 func (l *loans) asked(now int64, p *peer, m *Message) {
-	if !l.connected || l.store == nil || !l.bytes.take(now, lendingHead+int64(len(m.Wants))*lentSize, lendingBytes, 2*lendingAtOnce) {
+	if !l.connected || l.store == nil || !l.bytes.take(now, lendingHead+int64(len(m.Wants))*lentSize, ration{lendingBytes, 2 * lendingAtOnce}) {
 		return
 	}
 	l.tell(now, p, &Message{Kind: KindLoan, Request: m.Request, Lent: l.store.Lend(now, p.replica, m.Request, m.Low, m.Wants)}, nil)

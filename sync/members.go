@@ -38,10 +38,12 @@ type members struct {
 	// echoes is which of our beats are young, newcomers how many more peers may come.
 	echoes    echoes
 	newcomers bucket
+	// pages is how many messages of rows all peers together may have now.
+	pages bucket
 	// changed: who is there or who hears whom is not what group saw last.
 	changed bool
 	sight   groupSight
-	// edits counts the changes of who is confirmed.
+	// edits counts the changes of who is confirmed, and of whose time was false.
 	edits int
 	// spans are the stretches of the unknown that are over.
 	spans spans
@@ -110,7 +112,7 @@ func (ms *members) add(node string, r crdt.Replica) *peer {
 // says that the peer is new or was silent, so that both sides should exchange beats soon.
 func (ms *members) hear(now int64, m *Message) (p *peer, fresh, appeared bool) {
 	if p = ms.find(m.Replica); p == nil {
-		if !ms.newcomers.take(now, 1, newcomersPerSecond, mostNewcomers) {
+		if !ms.newcomers.take(now, 1, ration{newcomersPerSecond, mostNewcomers}) {
 			return nil, false, false
 		}
 		if p = ms.add(m.Node, m.Replica); p == nil {
@@ -120,10 +122,11 @@ func (ms *members) hear(now int64, m *Message) (p *peer, fresh, appeared bool) {
 		p.joining = true // until it says otherwise
 		appeared = m.Kind != KindBye
 	}
+	ms.unmask(now, p, m)
 	if fresh = p.fresh(m); !fresh {
 		return p, false, appeared
 	}
-	if p.left && m.Sent > p.byeSent && (m.Kind == KindBeat || m.Kind == KindDelta) {
+	if p.left && (m.Kind == KindBeat || m.Kind == KindDelta) {
 		ms.rejoin(p)
 	}
 	p.sent = m.Sent

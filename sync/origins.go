@@ -25,11 +25,12 @@ const (
 	originsAfter = int64(15e8)
 )
 
-// room is how many bytes are left in a beat that lists all peers, beside its digests and
-// its knowledge.
+// room is how many bytes are left in a beat that lists all peers, beside its digests, its
+// knowledge and what it misses.
 func (m *Message) room() int {
 	const rest = 512 // what has no cap of its own: names, numbers, headers and the tag
-	return MaxMessage - rest - maxHeard*recordSize(heardRecord) - len(m.Roots)*recordSize(rootRecord) - len(m.Known)*recordSize(knownRecord)
+	return MaxMessage - rest - maxHeard*recordSize(heardRecord) - len(m.Missing)*recordSize(missingRecord) -
+		len(m.Roots)*recordSize(rootRecord) - len(m.Known)*recordSize(knownRecord)
 }
 
 // origins is how far this node has come in comparing origins.

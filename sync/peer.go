@@ -39,11 +39,11 @@ type peer struct {
 	// confirmed: a message of its echoed a young beat of ours. It stays true. A peer that is not
 	// confirmed is a stranger, and may be a recording: no member, and nobody answers it.
 	confirmed bool
-	// sent is the latest time at which a message of its was sent, and byeSent that of its bye,
-	// by its clock; both never go back. beat is the number of its latest beat, and asked that
-	// of its latest question.
-	sent, byeSent int64
-	beat, asked   uint64
+	// sent is the latest time at which a message of its was sent, by its clock. It never goes
+	// back, unless an echo shows that it was false. beat is the number of its latest beat, and
+	// asked that of its latest question.
+	sent        int64
+	beat, asked uint64
 	// heardAt is when its last message came, by our clock. It never goes back. metAt is when
 	// the first one came.
 	heardAt, metAt int64
@@ -112,8 +112,9 @@ type peer struct {
 	// configured limits; 0 before one, and beaten is false.
 	limits, base crdt.Digest
 	beaten       bool
-	// pages is how many messages of rows it may have now.
-	pages bucket
+	// pages is how many messages of rows it may have now, pulls how many answers to its questions
+	// for entries of the register, and looks how many of its beats are compared.
+	pages, pulls, looks bucket
 	// pull is the number of the question under way for newer entries, 0 for none, and pulling
 	// paces such questions.
 	pull    uint64

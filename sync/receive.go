@@ -9,8 +9,8 @@ func (e *Engine) receive(now int64, packet Packet) {
 	if m == nil {
 		return
 	}
-	if p := e.members.find(m.Replica); p != nil && p.jumps(now, m.Seq) {
-		e.drop(now, DropSequence, "the sequence jumps further than "+m.Node+" can have sent since it was heard")
+	if p := e.members.find(m.Replica); m.Seq > mostSeq || p != nil && p.jumps(now, m.Seq) {
+		e.drop(now, DropSequence, "the sequence is further than "+m.Node+" can have come since it was heard")
 		return
 	}
 	p, fresh, appeared := e.members.hear(now, m)

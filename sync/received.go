@@ -41,6 +41,11 @@ func (r *received) arrived(seq uint64) {
 		return
 	}
 	r.ahead |= 1 << (seq - r.since - 1)
+	r.advance()
+}
+
+// advance moves the gap's start over what has arrived after it, and closes the gap at its end.
+func (r *received) advance() {
 	for ; r.ahead&1 != 0; r.ahead >>= 1 {
 		r.since++
 	}
@@ -62,8 +67,9 @@ func (r *received) filled(seq uint64) (closed bool) {
 	if seq < r.gapTo {
 		if seq > r.since {
 			r.since, r.ahead = seq, r.ahead>>min(seq-r.since, 64)
+			r.advance()
 		}
-		return false
+		return !r.gap
 	}
 	r.gap, r.gapTo = false, 0
 	r.seq = max(r.seq, seq)

@@ -2,6 +2,11 @@ package sync
 
 import "slices"
 
+// pullRation is how often a peer's question for newer entries is answered. A node asks one peer a
+// beat. Raising it lets a peer take all limits more often. Lowering it below a question a beat
+// makes registers agree more slowly.
+var pullRation = ration{perSecond: 2, most: 4}
+
 // registers keeps the limits register the same as its peers'.
 type registers struct {
 	*outbound
@@ -68,6 +73,9 @@ func (g *registers) nameHash(name string) uint64 {
 
 // asked answers with the entries that are newer here than there, or state other revisions.
 func (g *registers) asked(now int64, p *peer, m *Message) {
+	if p.pages.due(1, pageRation) > now || !p.pulls.take(now, 1, pullRation) {
+		return // it asks again
+	}
 	theirs := make(map[uint64]Held, len(m.Held))
 	for _, h := range m.Held {
 		theirs[h.Name] = h
@@ -83,6 +91,8 @@ func (g *registers) asked(now int64, p *peer, m *Message) {
 // answer sends entries to a peer that asked for them.
 func (g *registers) answer(now int64, p *peer, request uint64, regs []Register) {
 	for _, part := range registerParts(regs) {
+		p.pages.charge(now, 1, pageRation) // as rows would; a whole register is sent all the same
+		g.members.pages.charge(now, 1, allPageRation)
 		g.tell(now, p, &Message{Kind: KindPulled, Request: request, Regs: part}, nil)
 	}
 }

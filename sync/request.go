@@ -111,6 +111,9 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 	}
 	r.deadline = now + requestTimeout
 	r.unknown = !e.merge(now, m) || r.unknown
+	if r.kind == KindSnapshot {
+		e.join.rows += m.rowsOf()
+	}
 	if !r.begun {
 		r.begun, r.seq, r.sent = true, m.Seq, m.Sent
 	}

@@ -139,9 +139,10 @@ func (t *settlements) asked(now int64, p *peer, m *Message) {
 
 // answered passes answers on, asked for or not: the store knows what it waits for.
 func (t *settlements) answered(now int64, m *Message) {
+	beyond := m.Beyond
 	for _, s := range m.Settled {
-		if i := slices.IndexFunc(m.Beyond, func(b Beyond) bool { return b.ID == s.ID }); i >= 0 {
-			s.NotCharged = m.Beyond[i].Units
+		if len(beyond) > 0 && beyond[0].ID == s.ID { // they come in the order of the answers
+			s.NotCharged, beyond = beyond[0].Units, beyond[1:]
 		}
 		t.store.SettlementAnswered(now, m.Replica, s)
 	}

@@ -308,7 +308,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/merge.go", "	before := e.rule.Excess(e.States(), now)\n", "	before := e.rule.Excess(e.States(), now)\n	if r.Plain && e.state.TAT(&r.Frame) >= now+r.DeepestDebt() {\n		return\n	}\n"},
 	}},
 	{name: "forget on the wire what a settlement did not charge", edits: []edit{
-		{"sync/settle.go", "			s.NotCharged = m.Beyond[i].Units\n", "			_ = i\n"},
+		{"sync/settle.go", "s.NotCharged, beyond = beyond[0].Units, beyond[1:]", "beyond = beyond[1:]"},
 	}},
 	{name: "forget the slot on the wire", edits: []edit{
 		{"node/internal/table/collect.go", "Slot: uint8(slot),", "Slot: 0,"},

@@ -140,7 +140,7 @@ var syncMistakes = []mistake{
 		{"sync/beat.go", "		p.restate(m.Seq) //", "		//"},
 	}},
 	{name: "take notice of every invented name", edits: []edit{
-		{"sync/members.go", "!ms.newcomers.take(now, 1, newcomersPerSecond, mostNewcomers)", "false"},
+		{"sync/members.go", "!ms.newcomers.take(now, 1, ration{newcomersPerSecond, mostNewcomers})", "false"},
 	}},
 	{name: "let nobody in when strangers take all places", edits: []edit{
 		{"sync/members.go", "(p.state == PeerGone || !p.confirmed)", "p.state == PeerGone"},
@@ -161,13 +161,55 @@ var syncMistakes = []mistake{
 		{"sync/arrivals.go", "err := a.seals.check(p.Data); err != nil {", "err := a.seals.check(p.Data); err != nil && false {"},
 	}},
 	{name: "let members wait behind strangers", edits: []edit{
-		{"sync/arrivals.go", "		queue = a.members\n", "		queue = a.strangers\n"},
+		{"sync/arrivals.go", "			queue = a.members\n", "			queue = a.strangers\n"},
 	}},
 	{name: "take whatever strangers send", edits: []edit{
 		{"sync/loop.go", "			if !l.arrivals.take() {\n", "			if false {\n"},
 	}},
 	{name: "answer one peer without end", edits: []edit{
-		{"sync/answer.go", "!p.pages.take(now, mostPages, pagesPerSecond, mostPagesAtOnce)", "false"},
+		{"sync/answer.go", "max(p.pages.due(mostPages, pageRation), e.members", "max(0, e.members"},
+	}},
+	{name: "answer all peers together without end", edits: []edit{
+		{"sync/answer.go", "e.members.pages.due(mostPages, allPageRation)) > now {", "0) > now {"},
+	}},
+	{name: "forget a question that waits for its ration", edits: []edit{
+		{"sync/answer.go", "		e.questions = append(e.questions, q)\n", ""},
+	}},
+	{name: "look for rows without end, for the price of a message", edits: []edit{
+		{"sync/answer.go", "1 + e.passed(q, from)/clientsPerPage", "1 + 0*e.passed(q, from)"},
+	}},
+	{name: "begin a snapshot anew after a lost message", edits: []edit{
+		{"sync/join.go", "r.kind == KindSnapshot && r.begun", "r.kind != r.kind && r.begun"},
+	}},
+	{name: "answer every pull", edits: []edit{
+		{"sync/register.go", "!p.pulls.take(now, 1, pullRation)", "false"},
+	}},
+	{name: "compare every beat", edits: []edit{
+		{"sync/beat.go", "!p.looks.take(now, 1, lookRation)", "false"},
+	}},
+	{name: "let recordings of members wait with their messages", edits: []edit{
+		{"sync/latest.go", "	case sent < l.sent || len(l.tags) == mostOfAnInstant:\n		return false, false\n", ""},
+	}},
+	{name: "let repetitions of members wait with their messages", edits: []edit{
+		{"sync/latest.go", "	case slices.Contains(l.tags, tag):\n		return false, true\n", ""},
+	}},
+	{name: "believe every time", edits: []edit{
+		{"sync/members.go", "	ms.unmask(now, p, m)\n", ""},
+	}},
+	{name: "take numbers that wrap around", edits: []edit{
+		{"sync/receive.go", "m.Seq > mostSeq || ", ""},
+	}},
+	{name: "take a corrected number for a proof that nothing is missing", edits: []edit{
+		{"sync/beat.go", "		p.unproven = true\n", ""},
+	}},
+	{name: "count a delta that cannot be read yet as merged", edits: []edit{
+		{"sync/delta.go", "	if known {\n		to--\n	}\n", "	to--\n"},
+	}},
+	{name: "leave no room in a beat for what its sender misses", edits: []edit{
+		{"sync/origins.go", " - len(m.Missing)*recordSize(missingRecord)", " - 0*len(m.Missing)*recordSize(missingRecord)"},
+	}},
+	{name: "take settlements from strangers", edits: []edit{
+		{"sync/fresh.go", "	case KindSettled:\n		if !p.confirmed {\n", "	case KindSettled:\n		if false {\n"},
 	}},
 	{name: "answer about a window as often as it is listed", edits: []edit{
 		{"sync/answer.go", "h.Window == m.Have[i].Window }", "false }"},

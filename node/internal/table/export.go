@@ -6,18 +6,27 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
+// exportSlots is how many slots one call of Export passes at most: a step of the protocol waits
+// for it. Raising it makes steps longer in which hardly any client has what is asked for. Lowering
+// it takes more messages for such an answer.
+const exportSlots = 1 << 16
+
 // Export implements deltasync.Rows. The cursor's index counts slots, and its row the rows of
 // a client's lives: one client's may be more than a message takes.
 func (t *Table) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next deltasync.Cursor, done bool) {
-	at := q.Cursor
+	at, passed := q.Cursor, uint32(0)
 	for ; at.Partition < crdt.Partitions; at = (deltasync.Cursor{Partition: at.Partition + 1}) {
 		if q.Differ != nil && !q.Differ[at.Partition] {
 			continue
+		}
+		if passed >= exportSlots {
+			return at, false
 		}
 		s := &t.shards[at.Partition]
 		for more := true; more; {
 			s.Lock()
 			end := min(at.Index+holdSlots, s.slots())
+			passed += end - min(at.Index, end)
 			for ; at.Index < end; at.Index, at.Row = at.Index+1, 0 {
 				if e := s.at(at.Index); e != nil && !t.exportEntry(now, q, e, b, &at) {
 					s.Unlock()
@@ -27,6 +36,9 @@ func (t *Table) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next 
 			}
 			more = end < s.slots()
 			s.Unlock()
+			if more && passed >= exportSlots {
+				return at, false
+			}
 		}
 	}
 	return at, true

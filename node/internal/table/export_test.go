@@ -65,3 +65,25 @@ func TestExportGivesAnAskerAheadWhatWillBeFolded(t *testing.T) {
 		t.Errorf("the joiner has the client full %v too early", time.Duration(want-got))
 	}
 }
+
+// A look at a large table for what nobody has ends after a while, and goes on where it was.
+func TestExportPassesABoundedNumberOfClients(t *testing.T) {
+	l := newLimits(t, hourly)
+	table := l.sized(1, 4*exportSlots)
+	d := l.delta(2)
+	for i := range uint64(2*exportSlots + 1000) {
+		d.Rows = append(d.Rows, used(crdt.Key{Hi: (i + 1) * 0x9e3779b97f4a7c15, Lo: i + 1}, d.Start, 1))
+	}
+	table.Merge(begin, d, true)
+	calls, done := 0, false
+	var b deltasync.Batch
+	for q := (&deltasync.Query{Of: 77}); !done; calls++ {
+		was := q.Cursor
+		if q.Cursor, done = table.Export(begin, q, &b); !done && q.Cursor == was {
+			t.Fatalf("stuck at %+v", was)
+		}
+	}
+	if b.Len() > 0 || calls < 3 || calls > 5 {
+		t.Errorf("%d rows in %d calls", b.Len(), calls)
+	}
+}
