@@ -54,7 +54,7 @@ func (e *Engine) receive(now int64, packet Packet) {
 	case KindLoan:
 		e.loans.answered(now, p, m)
 	case KindLimits:
-		e.store.MergeRegisters(now, m.Regs)
+		e.registers.told(now, m)
 	case KindReset:
 		e.store.MergeResets(now, m.Resets)
 	case KindBye:

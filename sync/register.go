@@ -97,6 +97,15 @@ func (g *registers) answer(now int64, p *peer, request uint64, regs []Register) 
 	}
 }
 
+// told takes entries that their author tells of. Others' come in answers alone, as rows do (N1).
+func (g *registers) told(now int64, m *Message) {
+	own := slices.DeleteFunc(slices.Clone(m.Regs), func(r Register) bool { return r.Stamp.By != m.Replica })
+	if len(own) < len(m.Regs) {
+		g.drop(now, DropSender, m.Node+" told of limits that another replica set")
+	}
+	g.store.MergeRegisters(now, own)
+}
+
 // answered takes entries that were asked for, alone or with a snapshot. Nothing else brings
 // entries of the past: what was recorded has another number, or another receiver.
 func (g *registers) answered(now int64, p *peer, m *Message) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
 func TestLimitsConvergeToTheLastWriterOnAllNodes(t *testing.T) {
@@ -89,5 +91,22 @@ func TestResetsLeaveAtOnceAndAreRepeated(t *testing.T) {
 		if len(m.Resets) == 0 || len(m.Resets) > maxResets {
 			t.Errorf("a message of %d resets", len(m.Resets))
 		}
+	}
+}
+
+// Whoever broadcasts limits in another's name is not believed; what an asked peer answers is.
+func TestLimitsAreTakenFromTheirAuthor(t *testing.T) {
+	p := newReadyProbe(t)
+	reg := func(name string, by crdt.Replica) Register {
+		return Register{Name: name, Stamp: crdt.Stamp{At: 1, By: by}, Value: []byte("value")}
+	}
+	p.hear(&Message{Kind: KindLimits, Node: "b", Replica: 2, Regs: []Register{reg("its", 2), reg("another's", 3), reg("ours", 1)}})
+	if _, its := p.store.regs["its"]; !its || len(p.store.regs) != 1 || p.drops(DropSender) != 1 {
+		t.Errorf("%v, %d dropped", p.store.regs, p.drops(DropSender))
+	}
+	p.engine.members.find(2).pull = 5
+	p.hear(&Message{Kind: KindPulled, Node: "b", Replica: 2, Request: 5, Regs: []Register{reg("another's", 3)}})
+	if len(p.store.regs) != 2 {
+		t.Errorf("%v", p.store.regs)
 	}
 }

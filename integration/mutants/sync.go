@@ -217,8 +217,20 @@ var syncMistakes = []mistake{
 	{name: "look at origins whenever somebody lists them", edits: []edit{
 		{"sync/origins.go", "at == 0 || now-at >= int64(e.cfg.BeatInterval)/2", "true || at == 0"},
 	}},
-	{name: "take all limits of a peer, however large", edits: []edit{
-		{"node/internal/limits/register.go", "r.Stamp.By != g.cfg.Replica && size > mostBytes", "r.Stamp.By != g.cfg.Replica && size < 0"},
+	{name: "take all limits of peers, however large", edits: []edit{
+		{"node/internal/limits/register.go", "all <= mostBytes && ", "all >= 0 && "},
+	}},
+	{name: "let one author of limits take all the room", edits: []edit{
+		{"node/internal/limits/register.go", " && authors <= mostBytesEach", " && authors >= 0"},
+	}},
+	{name: "take limits that are told in another's name", edits: []edit{
+		{"sync/register.go", "return r.Stamp.By != m.Replica })", "return r.Stamp.By == 0 })"},
+	}},
+	{name: "take a reset that may be forgotten", edits: []edit{
+		{"node/internal/table/reset.go", "	if stamp.At+resetRepeated < now {\n", "	if stamp.At+resetRepeated < 0 {\n"},
+	}},
+	{name: "take an epoch from the future", edits: []edit{
+		{"node/internal/limits/statement.go", "		case s.Epoch > epochsBy(s.At):\n", "		case s.Epoch > 1<<62:\n"},
 	}},
 	{name: "log each limit that is refused", edits: []edit{
 		{"node/internal/seldom/lines.go", "now.Sub(l.last) < time.Second", "now.Sub(l.last) < 0"},

@@ -25,8 +25,9 @@ const deafness = int64(2500 * time.Millisecond)
 
 // tooStale is by how much older than a live peer's last message the data held from it may be.
 // Silence has a reason of its own. Raising it overlooks a node that does not keep up. Lowering
-// it below a repair's time calls each loss a degradation.
-const tooStale = int64(time.Second)
+// it below a beat and the time that a message is overtaken by calls an idle cluster degraded, and
+// below a repair's time each loss.
+const tooStale = int64(1250 * time.Millisecond)
 
 // crowdedFor is for how long a drop counts: a gap is found by the next beat, and asked for
 // within some seconds. Raising it keeps a node degraded for longer after a burst. Lowering it
@@ -78,7 +79,7 @@ var reasons = []reason{
 		},
 	},
 	{
-		name: "stale", means: "a peer is heard, but what it admitted more than a second before is not known here", until: "all that the peer sent is merged",
+		name: "stale", means: "a peer is heard, but what it admitted more than 1.25 s before is not known here", until: "all that the peer sent is merged",
 		holds: func(_ *Watch, l *Look) bool {
 			return anyPeer(l, func(p *deltasync.Peer) bool {
 				return p.State == deltasync.PeerAlive && p.StaleFor-p.HeardAgo > tooStale

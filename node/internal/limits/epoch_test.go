@@ -14,7 +14,7 @@ func atItsEnd(t *testing.T) *Registry {
 	t.Helper()
 	g := newRegistry(t, defaults(hourly(10)), 0)
 	p := hourly(5)
-	if changed, err := g.merge(now, entryOf(t, "default", statement{At: now, By: 9, Policy: &p, Epoch: maxEpoch})); !changed || err != nil {
+	if changed, err := g.merge(now, entryOf(t, "default", statement{At: now, By: 9, Policy: &p, Epoch: epochsBy(now)})); !changed || err != nil {
 		t.Fatalf("%v, %v", changed, err)
 	}
 	return g
@@ -104,8 +104,43 @@ func TestAtTheEndOfItsEpochsTheLaterSetWins(t *testing.T) {
 
 func TestASetOfLaterThanItsRevisionIsRefused(t *testing.T) {
 	g, p := newRegistry(t, defaults(hourly(10)), 0), hourly(5)
-	e := statement{At: now, By: 9, Policy: &p, Epoch: maxEpoch, SetAt: now + 1}
+	e := statement{At: now, By: 9, Policy: &p, Epoch: epochsBy(now), SetAt: now + 1}
 	if changed, err := g.merge(now, entryOf(t, "default", e)); changed || err == nil {
 		t.Errorf("%v, %v", changed, err)
 	}
+}
+
+// A faulty peer that states as high an epoch as there can be is overtaken by the next set, at once
+// and ever after; and one that states a higher one is refused.
+func TestAnEpochIsBoundedByTime(t *testing.T) {
+	a, b := atItsEnd(t), atItsEnd(t)
+	at := now
+	for i := range int64(50) { // as fast as an operator's script can
+		at += int64(time.Millisecond)
+		p := hourly(1000)
+		if _, err := a.Set(at, "default", hourly(7+i)); err != nil {
+			at += int64(time.Second) // too many changes at once
+			continue
+		}
+		tell(t, at, a, b)
+		wantLimit(t, "set", 7+i, a, b)
+		if e := (statement{At: at + int64(time.Second), By: 9, Policy: &p, Epoch: epochsBy(at+int64(time.Second)) + 1}); i%10 == 0 {
+			if changed, err := a.merge(at, entryOf(t, "default", e)); changed || err == nil {
+				t.Fatalf("an epoch beyond the end was taken: %v, %v", changed, err)
+			}
+		}
+	}
+	last := statement{}
+	if list, err := readEntry(a.Registers()[0]); err != nil {
+		t.Fatal(err)
+	} else if last = list[0]; last.SetAt != 0 || last.Epoch > epochsBy(at) {
+		t.Errorf("epoch %d of %d, set at %d: the order of epochs was lost", last.Epoch, epochsBy(at), last.SetAt)
+	}
+	// Within one step the later set wins.
+	for i := range int64(3) {
+		if _, err := a.Set(now+int64(time.Hour)+i, "default", hourly(100+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantLimit(t, "within a step", 102, a)
 }

@@ -111,7 +111,7 @@ func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	if err != nil {
 		return false, err
 	}
-	if size := g.size() - len(held.Value) + len(r.Value); r.Stamp.By != g.cfg.Replica && size > mostBytes && len(r.Value) > len(held.Value) {
+	if !g.fits(r, held) {
 		return false, errTooManyBytes
 	}
 	late := some && held.Stamp.Compare(r.Stamp) >= 0
@@ -189,12 +189,21 @@ func (g *Registry) countedAfter(name string, changed, now int64) bool {
 	return changed+3*g.widest(name) > now
 }
 
-// size is the bytes of all entries. mu is held.
-func (g *Registry) size() (n int) {
-	for _, r := range g.set {
-		n += len(r.Value)
+// fits reports whether r has room in the place of held: among all entries, and among those of its
+// author. What shrinks fits always. All nodes judge alike, its author too, or they would hold
+// different limits. mu is held.
+func (g *Registry) fits(r, held deltasync.Register) bool {
+	if len(r.Value) <= len(held.Value) {
+		return true
 	}
-	return n
+	all, authors := len(r.Value)-len(held.Value), len(r.Value)
+	for name, other := range g.set {
+		all += len(other.Value)
+		if other.Stamp.By == r.Stamp.By && name != r.Name {
+			authors += len(other.Value)
+		}
+	}
+	return all <= mostBytes && authors <= mostBytesEach
 }
 
 // publish adds a limit to those that readers find, in the place of ousted if that is not

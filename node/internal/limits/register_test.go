@@ -190,18 +190,27 @@ func TestLimitsOfPeersAreCappedInBytes(t *testing.T) {
 	for i := range 120 {
 		large.Overrides[0].Clients = append(large.Overrides[0].Clients, fmt.Sprint(strings.Repeat("x", 200), i))
 	}
+	by := crdt.Replica(7)
 	state := func(i int, p limit.Policy, at int64) int {
-		r := entryOf(t, fmt.Sprint("limit", i), statement{At: at, By: 7, Policy: &p, Epoch: uint64(at - now + 1)})
+		r := entryOf(t, fmt.Sprint("limit", i), statement{At: at, By: by, Policy: &p, Epoch: uint64(at - now + 1)})
 		g.MergeRegisters(now, []deltasync.Register{r})
 		return len(r.Value)
 	}
 	size := state(0, large, now)
-	for i := range 2 * mostBytes / size {
+	for i := range 2 * mostBytesEach / size {
 		state(i, large, now)
+	}
+	if taken, most := len(g.Registers()), mostBytesEach/size; taken != most {
+		t.Errorf("%d limits of %d bytes were taken, want %d of one author", taken, size, most)
+	}
+	for i := range 2 * mostBytes / size { // others, who have room of their own
+		by = crdt.Replica(8 + i%5)
+		state(1000+i, large, now)
 	}
 	if taken, most := len(g.Registers()), mostBytes/size; taken != most {
 		t.Errorf("%d limits of %d bytes were taken, want %d", taken, size, most)
 	}
+	by = 7
 	// A limit that takes no more room than before can still be changed.
 	state(0, limit.Policy{Limit: 6, Window: time.Hour}, now+1)
 	if got := g.Get("limit0").Newest().Policy.Limit; got != 6 {

@@ -32,13 +32,19 @@ const MaxLimits = 1024
 // deleted one can make room.
 var ErrTooManyLimits = errors.New("node: too many limits")
 
-// mostBytes caps the entries that peers state, all together. Raising it lets one bad peer take
-// more memory of every node, and of the state directory. Lowering it refuses what many nodes
-// with long overrides set.
-const mostBytes = 4 << 20
+const (
+	// mostBytes caps the entries that nodes state, all together. Raising it lets bad peers take
+	// more memory of every node, and of the state directory. Lowering it refuses what many nodes
+	// with long overrides set.
+	mostBytes = 4 << 20
+	// mostBytesEach caps those that one run of a node states, so that one bad peer leaves room
+	// for the others. Raising it leaves less. Lowering it refuses what an operator sets through
+	// one node.
+	mostBytesEach = mostBytes / 2
+)
 
-// errTooManyBytes refuses an entry of a peer's for its size.
-var errTooManyBytes = errors.New("node: the limits that were set are larger together than nodes take from each other")
+// errTooManyBytes refuses an entry for its size.
+var errTooManyBytes = fmt.Errorf("%w: those that were set are larger together than nodes take from each other, %d MiB in all and %d MiB through one node", ErrTooManyLimits, mostBytes>>20, mostBytesEach>>20)
 
 // Config is what a Registry is made from.
 type Config struct {

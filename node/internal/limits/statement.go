@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
@@ -23,8 +24,8 @@ type statement struct {
 	By crdt.Replica `json:"by"`
 
 	// Policy is what was set; without one the configured layer holds. Epoch counts how often
-	// the limit was set or deleted. At maxEpoch it counts no further: SetAt, when it was,
-	// decides among those.
+	// the limit was set or deleted. It is at most epochsBy the instant at which that was. At that
+	// it counts no further: SetAt, when it was, decides among those.
 	Policy *limit.Policy `json:"policy,omitempty"`
 	Epoch  uint64        `json:"epoch,omitempty"`
 	SetAt  int64         `json:"set_at,omitempty"`
@@ -63,7 +64,7 @@ func (s *statement) joined(o *statement) (both statement, more bool) {
 // with is s with the next word on what is set: nil takes it back.
 func (s statement) with(p *limit.Policy, now int64) statement {
 	s.Policy = p
-	if s.Epoch < maxEpoch {
+	if s.Epoch < epochsBy(now) {
 		s.Epoch++
 	} else {
 		s.SetAt = max(now, s.SetAt+1)
@@ -106,10 +107,15 @@ const (
 	// beside others: raising the cap needs larger messages, lowering it makes limits with
 	// fewer overrides too large to be set.
 	maxEntry = 32 << 10
-	// maxEpoch is more than anybody can count to. A higher one than a peer can state would
-	// not fit into the numbers of other JSON readers; a lower one can be reached.
-	maxEpoch = 1 << 53
+	// epochLasts is how long an epoch lasts at least. Raising it lets sets that follow each other
+	// sooner count as one, of which the later wins. Lowering it lets a faulty peer state an epoch
+	// that takes longer to overtake.
+	epochLasts = int64(time.Millisecond)
 )
+
+// epochsBy is how often a limit can have been set by an instant, counted from 1970 on. So whatever
+// a faulty peer states, a moment later somebody else can state more.
+func epochsBy(at int64) uint64 { return uint64(max(0, at) / epochLasts) } //nolint:gosec // not negative
 
 // What can be wrong with an entry.
 var (
@@ -133,8 +139,8 @@ func readEntry(r deltasync.Register) ([]statement, error) {
 		switch {
 		case i > 0 && s.stamp().Compare(list[i-1].stamp()) >= 0:
 			return nil, fmt.Errorf("node: limit %s: %w", r.Name, errOrder)
-		case s.Epoch > maxEpoch:
-			return nil, fmt.Errorf("node: limit %s: was set %d times, at most %d", r.Name, s.Epoch, uint64(maxEpoch))
+		case s.Epoch > epochsBy(s.At):
+			return nil, fmt.Errorf("node: limit %s: was set %d times by then, at most %d", r.Name, s.Epoch, epochsBy(s.At))
 		case s.BaseAt > s.At || s.SetAt > s.At:
 			return nil, fmt.Errorf("node: limit %s: its configuration is newer than the revision that states it", r.Name)
 		}

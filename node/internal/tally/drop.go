@@ -12,12 +12,13 @@ const (
 	DropFuture               // further ahead than the clock tolerance
 	DropFull                 // of an unknown client, while the table is full
 	DropExcess               // more than one node can have admitted
+	DropPast                 // a reset that is older than what it would reset
 	DropEnd
 )
 
 // String is the reason as metrics name it.
 func (d Drop) String() string {
-	return [DropEnd]string{"unknown_limit", "revision", "future", "table_full", "excess"}[d]
+	return [DropEnd]string{"unknown_limit", "revision", "future", "table_full", "excess", "past"}[d]
 }
 
 // Drops counts what was dropped, by reason. The zero value is ready. Safe for concurrent use.
