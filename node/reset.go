@@ -2,6 +2,7 @@ package node
 
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
@@ -50,8 +51,13 @@ func (n resetter) Resets(now int64, onlyFresh bool) []deltasync.ClientReset {
 func (n resetter) MergeResets(now int64, resets []deltasync.ClientReset) {
 	for _, r := range resets {
 		l := n.limits.Get(r.Limit)
-		if l == nil || r.Stamp.At > now+n.table.Tolerance(&l.At(now).Rules[0]) {
+		switch {
+		case l == nil || r.Stamp.At > now+n.table.Tolerance(&l.At(now).Rules[0]):
 			n.dropped.Add(tally.DropFuture, 1)
+			continue
+		case r.Stamp.At+max(3*l.Widest(), table.ResetRepeated) < now:
+			// The table may have forgotten it, and it would end what was counted since.
+			n.dropped.Add(tally.DropPast, 1)
 			continue
 		}
 		n.table.Reset(r.Key, &l.At(now).Rules[0], r.Stamp, now)

@@ -227,7 +227,7 @@ var syncMistakes = []mistake{
 		{"sync/register.go", "return r.Stamp.By != m.Replica })", "return r.Stamp.By == 0 })"},
 	}},
 	{name: "take a reset that may be forgotten", edits: []edit{
-		{"node/internal/table/reset.go", "	if stamp.At+resetRepeated < now {\n", "	if stamp.At+resetRepeated < 0 {\n"},
+		{"node/reset.go", "		case r.Stamp.At+max(3*l.Widest(), table.ResetRepeated) < now:\n", "		case r.Stamp.At > now<<1:\n"},
 	}},
 	{name: "take an epoch from the future", edits: []edit{
 		{"node/internal/limits/statement.go", "		case s.Epoch > epochsBy(s.At):\n", "		case s.Epoch > 1<<62:\n"},

@@ -90,6 +90,18 @@ func (l *Limit) Revisions() []*Revision {
 	return nil
 }
 
+// Widest is the width of the widest window in which clients are counted under one of the limit's
+// revisions, at least limit.MaxWidth, in nanoseconds.
+func (l *Limit) Widest() int64 {
+	width := int64(limit.MaxWidth)
+	for _, r := range l.Revisions() {
+		for i := range r.Frames {
+			width = max(width, r.Frames[i].Width)
+		}
+	}
+	return width
+}
+
 // Newest is the last revision, which may not be in force yet.
 func (l *Limit) Newest() *Revision {
 	if c := l.Revisions(); len(c) > 0 {

@@ -100,15 +100,10 @@ func (g *Registry) write(now int64, name string, next func(last statement) (stat
 
 // widest is the width of the widest window in which clients of a limit are counted.
 func (g *Registry) widest(name string) int64 {
-	width := int64(limit.MaxWidth)
 	if l := g.Get(name); l != nil {
-		for _, r := range l.Revisions() {
-			for i := range r.Frames {
-				width = max(width, r.Frames[i].Width)
-			}
-		}
+		return l.Widest()
 	}
-	return width
+	return int64(limit.MaxWidth)
 }
 
 // ProposePending proposes what is pending. What it cannot propose now stays pending: call it

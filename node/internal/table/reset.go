@@ -2,7 +2,6 @@ package table
 
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -19,13 +18,8 @@ func (t *Table) After(k crdt.Key, now int64) int64 {
 }
 
 // Reset applies a client's reset, this node's or a peer's, unless a later one is known. r is a rule
-// of the client's limit; which one is the client's shows when it asks. A reset that is so old that
-// the table may have forgotten it is refused and counted: it would end what was counted since.
+// of the client's limit; which one is the client's shows when it asks.
 func (t *Table) Reset(k crdt.Key, r *limit.Rule, stamp crdt.Stamp, now int64) {
-	if stamp.At+resetRepeated < now {
-		t.cfg.Dropped.Add(tally.DropPast, 1)
-		return
-	}
 	s := t.Shard(k)
 	s.Lock()
 	defer s.Unlock()

@@ -76,10 +76,10 @@ func (s *Shard) inUse(slot uint32, now int64) bool {
 	return int64(c.window.Load())*f.Width >= f.Before(f.Start(now))
 }
 
-// resetRepeated is for how long a reset may still be heard, with what clocks are apart. A
+// ResetRepeated is for how long a reset may still be heard, with what clocks are apart. A
 // node that forgot it earlier would take it for a new one, and what was counted since for
 // forgotten. Raising it holds reset clients in memory for longer.
-const resetRepeated = 4 * int64(limit.MaxWidth)
+const ResetRepeated = 4 * int64(limit.MaxWidth)
 
 // forgettable reports whether the table can forget the client without loss. Two things must
 // hold: its newest held window is not live any more, here or at a peer, and its TAT is not
@@ -89,7 +89,7 @@ const resetRepeated = 4 * int64(limit.MaxWidth)
 func (e *Entry) forgettable(now int64) bool {
 	f := &e.rule.Frame
 	live := f.Before(f.Start(now))
-	return len(e.lives()) == 0 && e.States().Drained(f, live) && e.Reset().At+max(3*f.Width, resetRepeated) < now
+	return len(e.lives()) == 0 && e.States().Drained(f, live) && e.Reset().At+max(3*f.Width, ResetRepeated) < now
 }
 
 // sweepDigests drops the digests of windows that nobody compares any more.

@@ -354,33 +354,3 @@ func TestDecisionsAreSummedOverAllShards(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
-
-// A reset counts as long as the table is sure to remember it. Later it would end what was counted
-// since, and give the client its burst again.
-func TestAResetThatMayBeForgottenIsRefused(t *testing.T) {
-	const second = int64(time.Second)
-	l := newLimits(t, hourly)
-	r, k := &l.rules[0], crdt.Key{Hi: 1}
-	for _, age := range []int64{0, 180 * second, resetRepeated, resetRepeated + 1, 3600 * second} {
-		table := l.table(1)
-		stamp := crdt.Stamp{At: begin, By: 2}
-		table.Reset(k, r, stamp, begin)
-		now := begin + age
-		for at := begin; at < now; at += 10 * second {
-			for range sweepParts {
-				table.Sweep(at)
-			}
-		}
-		for range sweepParts {
-			table.Sweep(now)
-		}
-		take(t, table, k, r, now, 5)
-		table.Reset(k, r, stamp, now) // again
-		if got := count(table, k); got != 5 {
-			t.Errorf("%d s later a client that took 5 has %d", age/second, got)
-		}
-	}
-	if l.dropped.Of(tally.DropPast) != 2 {
-		t.Errorf("%d refused", l.dropped.Of(tally.DropPast))
-	}
-}
