@@ -113,7 +113,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/merge.go", "		e.catchUp(now) // rolling would drop", "		// rolling would drop"},
 	}},
 	{name: "forget a reset that is still repeated", edits: []edit{
-		{"node/internal/table/sweep.go", "max(3*f.Width, resetRepeated)", "3*f.Width"},
+		{"node/internal/table/sweep.go", "max(3*f.Width, ResetRepeated)", "3*f.Width"},
 	}},
 	{name: "charge late messages of the life before a reset to the new one", edits: []edit{
 		{"node/internal/table/merge.go", "		if later >= 0 {\n			s.mergeEarlier(", "		if true {\n			s.mergeEarlier("},
