@@ -145,8 +145,15 @@ func (n *decider) open(c *check, peek bool, now int64) {
 // look makes look what a decision at now would find and leave alone. s is locked.
 func (n *decider) look(look *table.Entry, s *table.Shard, l *limits.Limit, r *limit.Rule, k crdt.Key, now int64) {
 	e := s.Find(k)
-	if e == nil && s.Full() && (n.onFull != FullOpen || r.Bounded) {
-		e = s.Find(n.overflowKey(l, r, k))
+	if e == nil && (n.onFull != FullOpen || r.Bounded) {
+		if n.unplaces(r) { // with or without room, it begins with what it used without
+			look.Imitate(nil, k, r, now)
+			n.table.Recall(look, r, now)
+			return
+		}
+		if s.Full() {
+			e = s.Find(n.overflowKey(l, r, k))
+		}
 	}
 	look.Imitate(e, k, r, now)
 }

@@ -137,8 +137,10 @@ type OnFull uint8
 // The choices. No client that is held is ever evicted to make room: whoever could
 // make the limiter forget a client would have no limit.
 const (
-	// FullShare lets them share a fixed number of ordinary entries. It can only deny too
-	// much.
+	// FullShare holds each of them to its limit by an estimate of what it used, in memory of a fixed
+	// size. An estimate can be too high, and deny too much; it is never too low. It is this node's
+	// alone: peers do not hear of it, so the node is degraded. Under the window algorithms, unknown
+	// clients share a fixed number of ordinary entries instead.
 	FullShare OnFull = iota
 	// FullOpen lets them pass. No limit counts them.
 	FullOpen

@@ -74,7 +74,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 		s.Lock()
 		defer s.Unlock()
 		x.Held = s.Find(c.key) != nil
-		x.Shared = !x.Held && s.Full() && (n.onFull != FullOpen || c.rule.Bounded)
+		x.Shared = !x.Held && s.Full() && (n.onFull != FullOpen || c.rule.Bounded) && !n.unplaces(c.rule)
 		n.open(&c, true, now)
 		defer c.drop()
 	}

@@ -2,15 +2,18 @@ package node_test
 
 import (
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
-func TestAFullTableKeepsWhoIsKnownExact(t *testing.T) {
+func TestAFullTableKeepsWhoIsKnownExactByWindows(t *testing.T) {
 	const known, unknown, burst = 500, 20_000, 10
-	n := alone(t, node.Config{Limit: burst, Window: time.Hour, MaxClients: known})
+	n := alone(t, node.Config{Limits: map[string]node.Policy{"default": {Limit: burst, Window: time.Hour, Algorithm: node.FixedWindow}}, MaxClients: known})
 	clients := ids(known + unknown)
 	for i, c := range clients[:known] {
 		if !n.Take(c, int64(i%burst+1)).Allowed {
@@ -65,6 +68,160 @@ func TestAFullTableMayLetTheUnknownPass(t *testing.T) {
 	}
 	if s := n.Stats(); s.Clients != known || s.Overflowed != 2*known {
 		t.Errorf("%d clients, %d overflowed", s.Clients, s.Overflowed)
+	}
+}
+
+// TestNewcomersPassWhileAFloodFillsTheTable is what -on-full share promises under GCRA: a flood of
+// new ids neither resets those that are known, nor keeps newcomers out, nor gives anybody more.
+func TestNewcomersPassWhileAFloodFillsTheTable(t *testing.T) {
+	flooded(t, 1000, 20, 90*time.Second)
+}
+
+// TestLongNewcomersPassWhileAFloodFillsTheTable takes five minutes of the node's time, which are some
+// of ours.
+func TestLongNewcomersPassWhileAFloodFillsTheTable(t *testing.T) {
+	if os.Getenv("RATELIMIT_LONG") != "1" {
+		t.Log("set RATELIMIT_LONG=1 for five minutes at 2,000 newcomers and 20,000 flood ids a second")
+		return
+	}
+	flooded(t, 100_000, 2000, 5*time.Minute)
+}
+
+// flooded fills a table of a size. For a while, so many newcomers come each second, and ten times as
+// many ids that come once. A newcomer sends five requests within its limit of ten a minute, a second
+// apart. Those that are known go on asking for more than they may have.
+func flooded(t *testing.T, size, newcomers int, lasting time.Duration) {
+	t.Helper()
+	const limit, requests = 10, 5
+	l := newLab(t, 1, node.Config{Limit: limit, Window: time.Minute, MaxClients: size})
+	n := l.nodes[0]
+	for i := range size {
+		n.Node.Allow("known " + strconv.Itoa(i))
+	}
+	began, passed, sent, denied := l.now, make([]int, 0, 1<<10), make([]int, 0, 1<<10), 0
+	allowed := map[string]int{} // of some who are known
+	for second := range int(lasting / time.Second) {
+		for i := range 10 * newcomers {
+			if !n.Node.Allow("flood " + strconv.Itoa(second) + " " + strconv.Itoa(i)) {
+				denied++
+			}
+			if i%10 == 0 {
+				passed, sent = append(passed, 0), append(sent, 0)
+			}
+		}
+		for i := max(0, len(sent)-requests*newcomers); i < len(sent); i++ {
+			if sent[i]++; n.Node.Allow("newcomer " + strconv.Itoa(i)) {
+				passed[i]++
+			}
+		}
+		for i := range 20 {
+			client := "known " + strconv.Itoa(i)
+			for range 3 {
+				if n.Node.Allow(client) {
+					allowed[client]++
+				}
+			}
+		}
+		l.now = l.now.Add(time.Second)
+		n.Housekeep()
+	}
+	done, whole := 0, 0
+	for i := range sent {
+		if sent[i] == requests {
+			if done++; passed[i] == requests {
+				whole++
+			}
+		}
+	}
+	t.Logf("%d of %d newcomers got all of their %d requests; %d of %d flood ids were denied; %d clients held", whole, done, requests, denied,
+		int(lasting/time.Second)*10*newcomers, n.Node.Stats().Clients)
+	if done < newcomers*10 || float64(whole) < 0.9*float64(done) {
+		t.Errorf("only %d of %d newcomers got all of their requests", whole, done)
+	}
+	most := limit + int(l.now.Sub(began)*limit/time.Minute)
+	for client, units := range allowed {
+		if units > most {
+			t.Errorf("%s got %d units, at most %d are its own", client, units, most)
+		}
+	}
+	// Nobody without room gets more than anybody else.
+	for i := range 50 {
+		got := 0
+		for range 2 * limit {
+			if n.Node.Allow("greedy " + strconv.Itoa(i)) {
+				got++
+			}
+		}
+		if got > limit {
+			t.Errorf("a client that found no room got %d units at once, of %d", got, limit)
+		}
+	}
+	if s := n.Node.Stats(); s.Overflowed < uint64(len(sent)) { //nolint:gosec // a count
+		t.Errorf("only %d decisions found no room: the table was hardly full", s.Overflowed)
+	} else if s.Clients > size {
+		t.Errorf("%d clients in a table for %d", s.Clients, size)
+	}
+}
+
+// TestAClientTakesWhatItUsedWithoutRoomIntoTheTable lets a client use most of its limit while the table
+// is full, and then gives it room, in which a new burst would be for the asking.
+func TestAClientTakesWhatItUsedWithoutRoomIntoTheTable(t *testing.T) {
+	cfg := hourly(10)
+	cfg.Limits = map[string]node.Policy{"quick": {Limit: 1, Window: time.Second}}
+	cfg.MaxClients = 1
+	l := newLab(t, 1, cfg)
+	m := l.nodes[0]
+	take := func(limit, client string, cost int64) node.Decision {
+		return m.Node.Do(node.Request{Limit: limit, Client: client, Cost: cost})
+	}
+	take("quick", "first", 1)
+	if d := take("", "late", 7); !d.Allowed {
+		t.Fatalf("a client without room: %+v", d)
+	}
+	if d := m.peek("", "late"); d.Remaining != 3 || m.Node.Stats().Clients != 1 {
+		t.Fatalf("%d left, want 3; %d clients", d.Remaining, m.Node.Stats().Clients)
+	}
+	if d := take("", "late", 4); d.Allowed {
+		t.Fatal("4 of the last 3 passed without room")
+	}
+	l.run(time.Minute) // the first is forgotten
+	if got := m.Node.Stats().Clients; got != 0 {
+		t.Fatalf("%d clients, want none", got)
+	}
+	if d := m.peek("", "late"); d.Remaining != 3 {
+		t.Errorf("%d left before it is in the table, want 3", d.Remaining)
+	}
+	if d := take("", "late", 4); d.Allowed {
+		t.Error("4 of the last 3 passed, once there was room")
+	}
+	if d := take("", "late", 3); !d.Allowed || m.Node.Stats().Clients != 1 {
+		t.Errorf("the last 3: %+v, %d clients", d, m.Node.Stats().Clients)
+	}
+}
+
+// TestANodeSaysThatItsTableFills, once at four fifths and once at the cap, and again only after it
+// had room.
+func TestANodeSaysThatItsTableFills(t *testing.T) {
+	var log record
+	l := newLab(t, 1, node.Config{Limit: 1, Window: time.Second, MaxClients: 10, Logger: log.logger()})
+	n := l.nodes[0]
+	lines := func() (nearly, full int) {
+		text := log.String()
+		return strings.Count(text, "the client table is nearly full"), strings.Count(text, "the client table is full")
+	}
+	for round := range 2 {
+		for i, want := range [][2]int{6: {0, 0}, 7: {1, 0}, 8: {1, 0}, 9: {1, 1}} {
+			n.Node.Allow("client " + strconv.Itoa(i))
+			n.Housekeep()
+			n.Housekeep()
+			if nearly, full := lines(); nearly != want[0]+round || full != want[1]+round {
+				t.Errorf("round %d, %d clients: told %d and %d times, want %d and %d", round, i+1, nearly, full, want[0]+round, want[1]+round)
+			}
+		}
+		l.now = l.now.Add(time.Minute)
+		for range 8 {
+			n.Housekeep()
+		}
 	}
 }
 

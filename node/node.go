@@ -51,6 +51,7 @@ type Node struct {
 
 	watch         health.Watch
 	onces         health.Once
+	fill          health.Fill // only the housekeeping uses it
 	demand        health.Demand
 	refusedLimits seldom.Lines
 	lies          health.Growing // rows that say more than one node can have admitted
@@ -214,6 +215,7 @@ func (n *Node) housekeep() {
 	n.lookAtClock()
 	n.isolation.Settle(n.now())
 	n.table.Sweep(n.now())
+	n.fill.Tell(n.log, n.table.Clients(), n.cfg.MaxClients)
 	n.escrow.Expire(n.now())
 	n.limits.ProposePending(n.now())
 	n.demand.Look(n.now(), n.limits.Accounts())

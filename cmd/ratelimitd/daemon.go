@@ -185,6 +185,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	defer look.Stop()
 	settled, told := time.Now().Add(joined), false
 	var clock lookout
+	var heap heap
 	// At once, whatever the loop is busy with: balancers must stop sending requests.
 	defer context.AfterFunc(ctx, func() { d.served.stopping.Store(true) })()
 	for {
@@ -204,6 +205,7 @@ func (d *daemon) serve(ctx context.Context) error {
 			d.state.save(d.served.Node)
 			d.state.note(d.served.Run())
 			d.state.saveMembers(d.served.SaveMembers())
+			heap.look(d.served.Node)
 			if ahead := d.served.ClockAhead(); clock.rejoins(ahead) {
 				d.plan.log.Warn("the node's time is ahead of the wall clock, so peers refuse what it counts: starting again under a new incarnation", "ahead", ahead)
 				return errors.Join(errRejoin, d.stop(0))

@@ -66,6 +66,13 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	if s.MaxClients < 1 {
 		faults = append(faults, at(s, "max_clients", "%d: must be at least 1", s.MaxClients))
 	}
+	switch s.OnFull {
+	case "share":
+	case "open":
+		p.node.OnFull = node.FullOpen
+	default:
+		faults = append(faults, at(s, "on_full", "%q: must be share or open", s.OnFull))
+	}
 	password := read("nats_password_file", s.NATSPasswordFile)
 	token := read("nats_token_file", s.NATSTokenFile)
 	p.link, err = newLink(s, natsSecrets{string(password), string(token)}, key, log)

@@ -2,6 +2,15 @@ package main
 
 // nodeMistakes are those in deciding, and in the state that decisions stand on.
 var nodeMistakes = []mistake{
+	{name: "forget what a client without room used", also: "./node", edits: []edit{
+		{"node/internal/table/unplaced.go", "tat > 0 {", "tat < 0 {"},
+	}},
+	{name: "give a client that gets room a new burst", also: "./node", edits: []edit{
+		{"node/internal/table/slots.go", "	s.place(e, now)\n", ""},
+	}},
+	{name: "let a cell of the sketch say less than it did", edits: []edit{
+		{"node/internal/sketch/sketch.go", "if is >= to || c.CompareAndSwap(is, to) {", "if is == to || c.CompareAndSwap(is, to) {"},
+	}},
 	{name: "let programs hear what nodes say", edits: []edit{
 		{"node/embednats/gate.go", "		return g.admit(c, appsAccount, nil)\n", "		return g.admit(c, nodesAccount, nil)\n"},
 	}},

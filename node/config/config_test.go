@@ -91,6 +91,7 @@ cluster_tls_ca: /mca
 nats_routes: nats://c:6222,nats://d:6222
 subject_prefix: rl
 max_clients: 1000
+on_full: open
 nodes: 3
 roster: [a, b]
 state_dir: /s

@@ -46,6 +46,7 @@ type Settings struct {
 	SubjectPrefix                      string
 
 	MaxClients          int64
+	OnFull              string
 	Nodes               int64
 	Roster              string // names, separated by commas
 	StateDir            string
@@ -89,7 +90,7 @@ func Default() Settings {
 		Cluster: "default", HTTP: "127.0.0.1:8080", SubjectPrefix: "ratelimit",
 		DrainDelay: Delay(4 * time.Second), GRPCMaxConnectionAge: Age(24 * time.Hour),
 		Envoy: Envoy{Headers: HeadersIETF}, XDS: XDS{NodeID: "default"},
-		MaxClients: node.DefaultMaxClients, LogFormat: "text", LogLevel: "info",
+		MaxClients: node.DefaultMaxClients, OnFull: "share", LogFormat: "text", LogLevel: "info",
 		limits: map[string]written{}, origins: map[string]string{},
 	}
 	s.Default = spec.Limit{Limit: 100, Window: spec.Window{Duration: time.Minute}, MaxOvershoot: node.DefaultMaxOvershoot}
@@ -188,6 +189,7 @@ func (s *Settings) All() []Setting {
 		{Key: "nodes", Arg: "N", Usage: "number of nodes in the cluster, if known, for limits whose on_isolation is not keep", into: &s.Nodes},
 		{Key: "roster", Arg: "NAME[,NAME]", Usage: "names of all nodes, the same list on each, for limits whose consistency is bounded", into: &s.Roster, list: true},
 		{Key: "max_clients", Arg: "N", Usage: "most clients in the table", into: &s.MaxClients},
+		{Key: "on_full", Arg: "share|open", Usage: "what happens to unknown clients while the table is full: each is held to its limit by an estimate, or all pass", into: &s.OnFull},
 		{Key: "state_dir", Arg: "DIR", Usage: "keep set limits over a restart of all nodes", into: &s.StateDir},
 		{Key: "log_format", Arg: "text|json", Usage: "format of the log", into: &s.LogFormat},
 		{Key: "log_level", Arg: "LEVEL", Usage: "debug, info, warn or error", into: &s.LogLevel},

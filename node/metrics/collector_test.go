@@ -97,7 +97,7 @@ func expected() []string {
 		}
 	}
 	each(`degraded{reason="%s"}`, "not_connected", "peer_silent", "one_way", "peer_unheard", "never_heard", "joining", "joined_without_snapshot",
-		"messages_dropped", "stale", "rows_refused", "clock_ahead", "isolated_open", "table_full_open")
+		"messages_dropped", "stale", "rows_refused", "clock_ahead", "isolated_open", "table_full", "table_full_open")
 	for _, limit := range []string{"default", "login"} {
 		each(`%s{limit="`+limit+`"}`, "overshoot_bound_units", "overshoot_expected_units", "wrongly_denied_bound_units", "wrongly_denied_expected_units", "overshoot_observed_units_total", "overshoot_peak_units",
 			"shadow_denied_total", "shadow_denied_units_total", "odd_addresses_total", "charged_units_total", "not_charged_units_total", "limit_set", "limit_units", "burst_units", "window_seconds", "limit_revision_timestamp_seconds")

@@ -40,6 +40,9 @@ func (o *oracle) known(a *account, m, other *member) int64 {
 	if o.sigma() > min(int64(node.DefaultClockTolerance), a.narrow/4) {
 		return math.MinInt64
 	}
+	if o.w.sc.MaxClients > 0 && !o.w.sc.OpenWhenFull && a.yard.gcra != nil && !(o.held(a, m) && o.held(a, other)) {
+		return math.MinInt64 // each node alone counts a client without room
+	}
 	known := o.claimed(m, other)
 	// At a full table, rows of clients that are not held are not taken in.
 	if kept, some := o.promise.kept(m, other, o.w.now); some && (o.w.sc.MaxClients == 0 || o.held(a, m) && o.held(a, other)) {

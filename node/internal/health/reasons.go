@@ -104,6 +104,12 @@ var reasons = []reason{
 		holds: func(w *Watch, l *Look) bool { return w.isolated.Grew(l.PassedIsolated) },
 	},
 	{
+		name: "table_full", means: "the table is full: clients that find no room are counted by each node alone", until: "the table has room, and what passed is too old to count", lasts: true,
+		holds: func(w *Watch, l *Look) bool {
+			return !l.FullOpen && w.full.Grew(l.PassedFull)
+		},
+	},
+	{
 		name: "table_full_open", means: "unknown clients pass because the table is full", until: "the table has room, and what passed is too old to count", lasts: true,
 		holds: func(w *Watch, l *Look) bool {
 			return l.FullOpen && w.full.Grew(l.PassedFull)

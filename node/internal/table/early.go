@@ -87,7 +87,7 @@ func (s *Shard) tell(e *Entry, x early, now int64) {
 
 // apart reports whether what the entry's client takes is kept out of its states for now.
 func (s *Shard) apart(e *Entry) bool {
-	return s.joining.Load() && e.rule.Policy.Algorithm == limit.GCRA && !e.rule.Silent
+	return s.joining.Load() && e.rule.Policy.Algorithm == limit.GCRA && !e.rule.Silent && !e.unplaced
 }
 
 // Level is how the client of an entry under GCRA stands at now, by all that this node knows.

@@ -29,9 +29,11 @@ type Entry struct {
 	sentAt  int64  // when that was, or 0
 	used    bool   // false for a free slot
 	shared  bool   // it stands for unknown clients, and is none: see OpenShared
-	dirty   bool   // something is to be sent; implies listed
-	listed  bool   // the slot is in the shard's dirty list, once; may outlive used
-	slot    uint32 // never changes while used
+	// unplaced: the client is in no slot, see OpenUnplaced.
+	unplaced bool
+	dirty    bool   // something is to be sent; implies listed
+	listed   bool   // the slot is in the shard's dirty list, once; may outlive used
+	slot     uint32 // never changes while used
 }
 
 // more is what few clients have. It is immutable but for the states and the version: a change

@@ -11,6 +11,9 @@ import (
 // way. It is for rules that are not silent, on nodes with a network.
 func (s *Shard) Note(e *Entry, st *crdt.State, now int64) {
 	t := s.table
+	if e.unplaced {
+		return // peers do not hear of it
+	}
 	if !e.dirty {
 		s.markDirty(e)
 	}

@@ -27,6 +27,9 @@ type Shard struct {
 	// open are the entries that somebody works on, each of another slot: Unlock packs them.
 	// spare are entries for that which nobody uses, at most mostSpare.
 	open, spare []*Entry
+	// homeless are the entries of clients that found no room: Unlock forgets all but what they
+	// have to drain.
+	homeless []*Entry
 	// wide are the clients that do not fit into a cell, by slot, but for those that are open
 	// for the first time.
 	wide     sparse[uint32, *Entry]
@@ -83,6 +86,9 @@ func (s *Shard) Lock() { s.mu.Lock() }
 func (s *Shard) Unlock() {
 	if len(s.open) > 0 {
 		s.closeViews()
+	}
+	if len(s.homeless) > 0 {
+		s.closeHomeless()
 	}
 	s.mu.Unlock()
 }

@@ -56,6 +56,7 @@ func (s *Shard) insert(k crdt.Key, r *limit.Rule, now int64) *Entry {
 	*e = Entry{key: k, used: true, counted: r, listed: c.what.Load()&isListed != 0, slot: slot}
 	s.open = append(s.open, e)
 	e.begin(r, now)
+	s.place(e, now)
 	return e
 }
 

@@ -15,6 +15,7 @@ const sweepParts = 8
 func (t *Table) Sweep(now int64) {
 	t.sweepTurn = (t.sweepTurn + 1) % sweepParts
 	group := t.cfg.Isolation.Group()
+	t.unplaced.sweep(now)
 	for i := t.sweepTurn; i < crdt.Partitions; i += sweepParts {
 		s := &t.shards[i]
 		forgotten := 0

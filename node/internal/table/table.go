@@ -53,6 +53,8 @@ type Table struct {
 	delay atomic.Int64
 
 	sends sends
+	// unplaced are the clients that found no room.
+	unplaced unplaced
 
 	_ [64]byte // decisions read the fields above, and many goroutines write those below
 
