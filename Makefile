@@ -23,6 +23,12 @@ DEADCODE_STAMP        := $(BIN)/.deadcode-$(DEADCODE_VERSION)
 BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 BENCHSTAT             := $(BIN)/benchstat
 BENCHSTAT_STAMP       := $(BIN)/.benchstat-$(BENCHSTAT_VERSION)
+GOVULNCHECK_VERSION   := v1.9.0
+GOVULNCHECK           := $(BIN)/govulncheck
+GOVULNCHECK_STAMP     := $(BIN)/.govulncheck-$(GOVULNCHECK_VERSION)
+CYCLONEDX_VERSION     := v1.10.0
+CYCLONEDX             := $(BIN)/cyclonedx-gomod
+CYCLONEDX_STAMP       := $(BIN)/.cyclonedx-gomod-$(CYCLONEDX_VERSION)
 ENVOY_RL_VERSION      := v1.4.1-0.20260122083618-3fb702589d36
 ENVOY_RL              := $(BIN)/service_cmd
 ENVOY_RL_STAMP        := $(BIN)/.service_cmd-$(ENVOY_RL_VERSION)
@@ -41,6 +47,7 @@ FROM         ?= 1
 DEPTH        ?= 4
 CHAOS_SEEDS  ?= 11
 CHAOS_FOR    ?= 2m
+SOAK         ?= 10m
 LOG          ?=
 ARGS         ?=
 
@@ -150,6 +157,10 @@ $(CHROMIUM):
 	@command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core; }
 	@touch $@
 
+.PHONY: soak
+soak: ## Ask three nodes for 50,000 decisions a second of clients that come and go, for SOAK: nothing may grow
+	$(GO) run ./integration/soak -for $(SOAK) $(ARGS)
+
 .PHONY: mutants
 mutants: ## Plant all known mistakes one by one, and fail unless a test catches each
 	$(GO) run ./integration/mutants $(ARGS)
@@ -205,6 +216,27 @@ lint: $(GOLANGCI_LINT_STAMP) ## Check the linters' configuration, then the code,
 deadcode: $(DEADCODE_STAMP) ## Fail if neither a program nor a test can reach a function
 	@dead=$$($(DEADCODE) -test $(PKGS)); if [ -n "$$dead" ]; then printf '%s\n' "$$dead" >&2; exit 1; fi
 
+.PHONY: check-narrow
+check-narrow: ## Build and vet for 32 bits: sizes, and the alignment of atomics
+	GOARCH=386 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ratelimitd
+	GOARCH=386 CGO_ENABLED=0 $(GO) vet $(PKGS)
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK_STAMP) ## Look for known vulnerabilities in what the programs call (needs the database of the Go project)
+	@out=$$($(GOVULNCHECK) $(PKGS) 2>&1) && { printf '%s\n' "$$out"; exit 0; } || status=$$?; printf '%s\n' "$$out"; \
+	if [ "$$status" != 3 ]; then echo 'NOTHING WAS CHECKED: the vulnerability database cannot be reached, or the check itself failed (see above)' >&2; fi; exit "$$status"
+
+.PHONY: sbom
+sbom: $(CYCLONEDX_STAMP) ## Write what the programs are made of into .bin/, as CycloneDX
+	@for program in ratelimitd ratelimitctl; do \
+		$(CYCLONEDX) app -json -licenses -main cmd/$$program -output $(BIN)/$$program.cdx.json; \
+		echo "$(BIN)/$$program.cdx.json: $$(grep -c '"bom-ref"' $(BIN)/$$program.cdx.json) parts"; \
+	done
+
+.PHONY: reproducible
+reproducible: ## Build the programs twice, from two folders and once without a cache, and fail unless they are the same to the byte
+	.ci/reproducible
+
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT_STAMP) ## Format the code (gofumpt, gci)
 	$(GOLANGCI_LINT) fmt
@@ -236,7 +268,7 @@ ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and buil
 	$(GO) mod download
 
 .PHONY: ci
-ci: lint deadcode tidy-check race integration mutants-quick ## What a change must pass, after `make test` and `make ci-setup`
+ci: lint deadcode tidy-check check-narrow race integration mutants-quick ## What a change must pass, after `make test` and `make ci-setup`
 
 # The stamp names the version, so that only a new one is built. A tool is built by its own module's dependencies, not by ours.
 install = @mkdir -p $(BIN) && rm -f $(BIN)/.$(1)-* && \
@@ -250,6 +282,12 @@ $(DEADCODE_STAMP):
 
 $(BENCHSTAT_STAMP):
 	$(call install,benchstat,golang.org/x/perf/cmd/benchstat,$(BENCHSTAT_VERSION))
+
+$(GOVULNCHECK_STAMP):
+	$(call install,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION))
+
+$(CYCLONEDX_STAMP):
+	$(call install,cyclonedx-gomod,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod,$(CYCLONEDX_VERSION))
 
 $(ENVOY_RL_STAMP):
 	$(call install,service_cmd,github.com/envoyproxy/ratelimit/src/service_cmd,$(ENVOY_RL_VERSION))
