@@ -112,9 +112,6 @@ var nodeMistakes = []mistake{
 	{name: "give nothing of a part back once its beginning is a window ago", also: "./node", edits: []edit{
 		{"node/limit/rule.go", "		return to + int64(r.Policy.Window) - 1 //", "		return to - r.segmented.Sub() + int64(r.Policy.Window) - 1 //"},
 	}},
-	{name: "begin a client that a row of an earlier rule names in the window of now", also: "./node", edits: []edit{
-		{"node/internal/table/merge.go", "			in = newer\n", ""},
-	}},
 	{name: "let late rows take away what was carried over", also: "./node", edits: []edit{
 		{"node/internal/table/merge.go", "	e.beforeRoll(l.rule, d.Start)\n", ""},
 	}},

@@ -78,12 +78,7 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 	defer s.Unlock()
 	e := s.Find(row.Key)
 	if e == nil {
-		// Under an earlier rule its life would begin now, and the row may be of windows before.
-		in := r
-		if newer := inForce(r, now); newer != nil {
-			in = newer
-		}
-		if e = s.admit(row.Key, in, now); e == nil {
+		if e = s.admit(row.Key, r, now); e == nil {
 			// Never evict for a peer's sake; here this client counts as isolated.
 			t.cfg.Dropped.Add(tally.DropFull, 1)
 			return
