@@ -177,14 +177,16 @@ func (unborn) Close() error              { return nil }
 
 // engine is the configuration of the protocol, and who plays which role of the replicated
 // state.
-func (n *Node) engine() (deltasync.Config, deltasync.Store) {
-	return deltasync.Config{
-			Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
-			Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
-			Members: n.members.names, Lost: n.members.lost, Seed: uint64(n.replica),
-		}, deltasync.Store{
-			Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n}, Lender: lender{n},
-		}
+func (n *Node) engine() (cfg deltasync.Config, store deltasync.Store) {
+	cfg = deltasync.Config{
+		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
+		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
+		Members: n.members.names, Lost: n.members.lost, Seed: uint64(n.replica),
+	}
+	store = deltasync.Store{
+		Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n}, Lender: lender{n},
+	}
+	return cfg, store
 }
 
 // randomReplica is a new incarnation's number.
