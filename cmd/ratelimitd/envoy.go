@@ -150,6 +150,7 @@ func (e *envoy) start(n envoyrls.Node) {
 	if e.service != nil { // of the daemon before: its rules are newer
 		e.rules = e.service.Rules()
 	}
+	e.headers.PartitionKey = e.plan.partition
 	e.service = envoyrls.New(envoyrls.Config{
 		Node: n, Rules: e.rules, Headers: e.headers, Metadata: s.Metadata, Shadow: s.Shadow, Quota: s.Quota, Stats: s.Stats,
 		Logger: e.plan.log,

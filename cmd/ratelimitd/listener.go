@@ -211,7 +211,7 @@ func (d *daemon) api(local bool) httpapi.Config {
 	return httpapi.Config{
 		Node: d.served, Version: build.Read().Version, APIToken: d.plan.apiToken, Hosts: d.plan.hosts(), Loopback: local,
 		AdminToken: d.plan.adminToken, AdminTokenName: filepath.Base(d.plan.settings.AdminTokenFile),
-		RedactClients: d.plan.settings.RedactClients, TrustedProxies: d.plan.proxies, Logger: d.plan.log,
+		RedactClients: d.plan.settings.RedactClients, TrustedProxies: d.plan.proxies, PartitionKey: d.plan.partition, Logger: d.plan.log,
 	}
 }
 

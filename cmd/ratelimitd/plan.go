@@ -27,6 +27,7 @@ type plan struct {
 	adminToken string
 	proxies    []netip.Prefix // that are trusted
 	apiToken   string
+	partition  []byte       // the secret of partition keys, nil for none
 	tls        *certs.Store // nil for plain HTTP
 	log        *slog.Logger
 	events     *dashboard.Log // what log gets, for the dashboard
@@ -46,6 +47,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	key := read("cluster_key_file", s.ClusterKeyFile)
 	p.adminToken = string(read("admin_token_file", s.AdminTokenFile))
 	p.apiToken = string(read("api_token_file", s.APITokenFile))
+	p.partition = read("partition_key_file", s.PartitionKeyFile)
 	p.tls, err = tlsFiles{certs.Files{Cert: s.TLSCert, Key: s.TLSKey, ClientCA: s.TLSClientCA}, "tls_cert", "tls_key", "tls_client_ca"}.open(s, log)
 	faults = append(faults, err)
 	p.warnOfReaders()

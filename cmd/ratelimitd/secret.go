@@ -83,6 +83,7 @@ func (p *plan) warnOfReaders() {
 		{"cluster_key_file", s.ClusterKeyFile},
 		{"admin_token_file", s.AdminTokenFile},
 		{"api_token_file", s.APITokenFile},
+		{"partition_key_file", s.PartitionKeyFile},
 		{"tls_key", s.TLSKey},
 		{"nats_password_file", s.NATSPasswordFile},
 		{"nats_token_file", s.NATSTokenFile},

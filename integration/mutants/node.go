@@ -232,6 +232,9 @@ var nodeMistakes = []mistake{
 	{name: "take a number with a zero before it in a flat body", edits: []edit{
 		{"node/httpapi/flat.go", "	if len(word) > 1 && word[0] == '0' {\n", "	if len(word) > 9 && word[0] == '0' {\n"},
 	}},
+	{name: "show a client in its partition key", edits: []edit{
+		{"node/internal/headers/partition.go", "h.Sum(nil)[:partitionBytes]", "[]byte(client)"},
+	}},
 	{name: "let pages of other sites forward by a GET", edits: []edit{
 		{"node/httpapi/forward.go", "	taking.Method = http.MethodPost\n", ""},
 	}},

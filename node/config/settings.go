@@ -24,6 +24,7 @@ type Settings struct {
 	XDS                                XDS
 	AdminTokenFile, Admin              string
 	APITokenFile                       string
+	PartitionKeyFile                   string
 	HTTPHosts                          string // names, separated by commas
 	TLSCert, TLSKey                    string // files
 	TLSClientCA                        string // a file
@@ -159,6 +160,7 @@ func (s *Settings) All() []Setting {
 		{Key: "xds_optional", Usage: "be ready before the control plane has sent rules", into: &s.XDS.Optional},
 		{Key: "admin_token_file", Arg: "FILE", Usage: "token that writes must present: changes of limits, resets", into: &s.AdminTokenFile},
 		{Key: "api_token_file", Arg: "FILE", Usage: "token that decisions and reads must present (default: they need none)", into: &s.APITokenFile},
+		{Key: "partition_key_file", Arg: "FILE", Usage: "secret for the partition keys (pk) of RateLimit fields (default: they have none)", into: &s.PartitionKeyFile},
 		{Key: "http_hosts", Arg: "NAME[,NAME]", Usage: "names by which requests may call a loopback address of -http, beside localhost", into: &s.HTTPHosts, list: true},
 		{Key: "tls_cert", Arg: "FILE", Usage: "certificate for -http, which is plain without one; read again when it changes", into: &s.TLSCert},
 		{Key: "tls_key", Arg: "FILE", Usage: "key of that certificate", into: &s.TLSKey},

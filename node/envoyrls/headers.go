@@ -13,6 +13,9 @@ import (
 type Headers struct {
 	// Off leaves these fields out.
 	Off bool
+	// PartitionKey is a secret with which RateLimit and RateLimit-Policy tell whose quota they are of
+	// (pk), without the descriptor's values. Default: they do not.
+	PartitionKey []byte
 	// Limit, Remaining and Reset are the names of fields with what the tightest limit allows,
 	// what is left of it, and the seconds until all of it is there, as envoyproxy/ratelimit
 	// adds them. Default: none.
@@ -39,7 +42,7 @@ func (f *fields) end(name string, text []byte) {
 func (h *Headers) add(a *room, w *work, over bool, wait time.Duration) {
 	var f fields
 	if !h.Off {
-		w.standard(&f, over, wait)
+		w.standard(&f, h.PartitionKey, over, wait)
 	}
 	if best := w.tightest(); best != nil && h.Limit != "" {
 		w.fields = strconv.AppendUint(w.fields, uint64(best.rule.limit.GetRequestsPerUnit()), 10)
@@ -61,7 +64,8 @@ func (h *Headers) add(a *room, w *work, over bool, wait time.Duration) {
 }
 
 // standard appends the fields of the draft, and Retry-After if the request is over for a while.
-func (w *work) standard(f *fields, over bool, wait time.Duration) {
+func (w *work) standard(f *fields, partition headers.Partition, over bool, wait time.Duration) {
+	var pk []string
 	for i := range w.parts {
 		p := &w.parts[i]
 		if p.rule == nil || p.rule.limit == nil {
@@ -73,11 +77,14 @@ func (w *work) standard(f *fields, over bool, wait time.Duration) {
 			d.RetryAfter = 0
 		}
 		w.shown = append(w.shown, d)
+		if len(partition) > 0 {
+			pk = append(pk, partition.Key(p.id))
+		}
 	}
 	before := len(w.fields)
-	if w.fields = headers.AppendPolicy(w.fields, w.shown); len(w.fields) > before {
+	if w.fields = headers.AppendPolicy(w.fields, w.shown, pk); len(w.fields) > before {
 		f.end(headers.FieldPolicy, w.fields)
-		w.fields = headers.AppendLimits(w.fields, w.shown)
+		w.fields = headers.AppendLimits(w.fields, w.shown, pk)
 		f.end(headers.FieldLimits, w.fields)
 	}
 	if over {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/proxies"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/redact"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
@@ -90,6 +91,9 @@ type Config struct {
 	// TrustedProxies are the networks of the proxies that /v1/forward believes when they name
 	// a client's address. Default: none, and the handler then refuses requests by address.
 	TrustedProxies []netip.Prefix
+	// PartitionKey is a secret with which RateLimit and RateLimit-Policy tell a program that acts for
+	// several clients whose quota they are of (pk), without the client's name. Default: they do not.
+	PartitionKey []byte
 	// ReadWithin is how long a body may take to arrive, if the server can limit that. Default
 	// 10 s. Raising it lets slow clients hold connections for longer; lowering it refuses
 	// large limits over slow links.
@@ -117,6 +121,7 @@ type api struct {
 	tokenName string
 	redact    redact.Names
 	proxies   proxies.Trusted
+	partition headers.Partition
 	// changing lets a conditional change see the one before it.
 	changing sync.Mutex
 	log      *slog.Logger
@@ -130,6 +135,7 @@ func New(cfg Config) http.Handler {
 		auth: auth{newToken(cfg.AdminToken), newToken(cfg.APIToken), cfg.Loopback}, tokenName: cmp.Or(cfg.AdminTokenName, "admin"),
 		redact: redact.Names(cfg.RedactClients),
 	}
+	a.partition = cfg.PartitionKey
 	a.proxies = proxies.Of(cfg.TrustedProxies)
 	a.sites = newSites(cfg.Loopback, cfg.Hosts)
 	if a.version == "" {

@@ -132,7 +132,7 @@ func (a *api) describe(w http.ResponseWriter, q *node.Request, d *node.Decision,
 		ds = slices.Clone(ds)
 		headers.Complete(q, ds, func(r node.Request) node.Decision { return a.node.DoDetailed(r).Decision })
 	}
-	headers.Set(w.Header(), ds)
+	headers.Set(w.Header(), ds, a.partition.Keys(q, len(ds)))
 }
 
 // answer writes a decision that a client is to heed.

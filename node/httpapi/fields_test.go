@@ -2,8 +2,11 @@ package httpapi_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/dunglas/httpsfv"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/httpapi"
@@ -42,4 +45,48 @@ func TestAnswersCarryTheFieldsOfRateLimits(t *testing.T) {
 			t.Errorf("%s %s: got %d", c.method, c.path, w.Code)
 		}
 	}
+}
+
+// A program that acts for several clients can tell their quotas apart, and learns no client's name.
+func TestAnswersTellWhoseQuotaItIs(t *testing.T) {
+	n := open(t, node.Config{Now: func() time.Time { return start }, Limits: map[string]node.Policy{"default": {Limit: 5, Window: time.Minute}, "day": {Limit: 9, Window: time.Minute}}})
+	h := httpapi.New(httpapi.Config{Node: n, Loopback: true, PartitionKey: []byte("a secret of tests"), TrustedProxies: testProxies})
+	alice := partitions(t, ask(t, h, "POST", "/v1/take?client=alice", ""))
+	if len(alice) != 1 || alice[0] == "" {
+		t.Fatalf("got %q", alice)
+	}
+	for _, c := range []struct {
+		method, path, body string
+		same               bool // as alice
+		limits             int
+	}{
+		{"GET", "/v1/peek?client=alice", "", true, 1},
+		{"POST", "/v1/charge", `{"client":"alice","also":[{"limit":"day"}]}`, true, 2},
+		{"POST", "/v1/take", `{"client":"bob","also":[{"limit":"day"}]}`, false, 2},
+		{"GET", "/v1/forward/default/key=header:X-User", "", false, 1}, // whose client is x-user=alice
+	} {
+		got := partitions(t, ask(t, h, c.method, c.path, c.body, "X-User", "alice"))
+		if len(got) != c.limits || got[0] == "" || (got[0] == alice[0]) != c.same || got[0] != got[len(got)-1] {
+			t.Errorf("%s %s: got %q", c.method, c.path, got)
+		}
+	}
+}
+
+// partitions are the partition keys of an answer, "" where there is none.
+func partitions(t *testing.T, w *httptest.ResponseRecorder) (all []string) {
+	t.Helper()
+	list, err := httpsfv.UnmarshalList(w.Header().Values("RateLimit"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, member := range list {
+		item, ok := member.(httpsfv.Item)
+		if !ok {
+			t.Fatalf("got %v", w.Header())
+		}
+		pk, _ := item.Params.Get("pk")
+		key, _ := pk.([]byte)
+		all = append(all, string(key))
+	}
+	return all
 }

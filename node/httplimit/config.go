@@ -2,6 +2,7 @@ package httplimit
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -44,6 +45,10 @@ type Config struct {
 	After func(Answer) int64
 	// Headers says which fields an answer carries.
 	Headers Headers
+	// PartitionKey is a secret of at least 16 bytes, with which RateLimit and RateLimit-Policy tell
+	// a program that acts for several clients whose quota they are of (pk), without the client's
+	// name. Default: they do not.
+	PartitionKey []byte
 	// ResetEpoch makes X-RateLimit-Reset a Unix time, as GitHub and httprate do, instead of
 	// seconds from now.
 	ResetEpoch bool
@@ -101,6 +106,9 @@ func New(cfg Config) (func(http.Handler) http.Handler, error) {
 	}, nil
 }
 
+// leastSecret is the length of the shortest PartitionKey. Lowering it takes some that can be guessed.
+const leastSecret = 16
+
 func (cfg *Config) validate() error {
 	limits := make([]keys.Key[*http.Request], len(cfg.Limits))
 	for i, l := range cfg.Limits {
@@ -112,6 +120,9 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.After != nil && len(cfg.Limits) > 0 && !slices.ContainsFunc(cfg.Limits, func(l Limit) bool { return l.Cost == nil }) {
 		refuse("After", "is given", "must not stand beside Limits that all have a Cost of their own: none of them gets its cost")
+	}
+	if n := len(cfg.PartitionKey); n > 0 && n < leastSecret {
+		refuse("PartitionKey", fmt.Sprint(n, " bytes"), fmt.Sprintf("must be a secret of at least %d bytes: whoever guesses it finds out clients", leastSecret))
 	}
 	if cfg.Headers > HeadersNone {
 		refuse("Headers", cfg.Headers, "must be one of the choices")

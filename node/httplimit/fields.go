@@ -11,7 +11,7 @@ import (
 // denial among them that takes longest. It is for programs that ask the node themselves, under
 // a framework whose handlers are not those of net/http.
 func SetFields(h http.Header, ds ...node.Decision) {
-	headers.Set(h, ds)
+	headers.Set(h, ds, nil)
 	bound := node.Decision{Allowed: true}
 	for i := range ds {
 		if !ds[i].Allowed && (bound.Allowed || ds[i].RetryAfter > bound.RetryAfter) {

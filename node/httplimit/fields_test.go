@@ -3,6 +3,7 @@ package httplimit_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,5 +39,17 @@ func TestAProgramThatAsksItselfTellsAll(t *testing.T) {
 		if got := w.Header().Get("Retry-After"); got != c.retryAfter {
 			t.Errorf("Retry-After: %q, want %q", got, c.retryAfter)
 		}
+	}
+}
+
+func TestTheMiddlewareTellsWhoseQuotaItIs(t *testing.T) {
+	n := doortest.Open(t, nil)
+	h := limited(t, httplimit.Config{Limiter: n, Key: httplimit.ByHeader("User"), PartitionKey: []byte("a secret of tests")}, nil)
+	alice, bob := get(t, h, from, "User", "alice").Header().Get("RateLimit"), get(t, h, from, "User", "bob").Header().Get("RateLimit")
+	if !strings.HasPrefix(alice, `"default";r=4;t=12;pk=:`) || !strings.HasPrefix(bob, `"default";r=4;t=12;pk=:`) || alice == bob {
+		t.Errorf("got %s and %s", alice, bob)
+	}
+	if _, err := httplimit.New(httplimit.Config{Limiter: n, Key: httplimit.ByRemoteAddr(), PartitionKey: []byte("short")}); err == nil || !strings.Contains(err.Error(), "PartitionKey") {
+		t.Errorf("a short secret: %v", err)
 	}
 }

@@ -118,7 +118,7 @@ func (m *middleware) describe(h http.Header, q *node.Request, d *node.Detail) {
 		if len(ds) == 1+len(q.Also) {
 			headers.Complete(q, ds, func(one node.Request) node.Decision { return m.Limiter.DoDetailed(one).Decision })
 		}
-		headers.Set(h, ds)
+		headers.Set(h, ds, headers.Partition(m.PartitionKey).Keys(q, len(ds)))
 	}
 	if m.Headers == HeadersLegacy || m.Headers == HeadersBoth {
 		var now time.Time

@@ -18,9 +18,11 @@ const maxInteger = 999_999_999_999_999
 // AppendPolicy appends the value of RateLimit-Policy for these decisions: what each limit
 // allows, as "day";q=1000;w=86400. A limit without a quota has no item, so nothing is
 // appended if none has one. A window that is no whole number of seconds is left out. Of
-// decisions of one name only the tightest has an item. AppendPolicy allocates only if b has
-// no room.
-func AppendPolicy(b []byte, ds []node.Decision) []byte { return appendItems(b, ds, false) }
+// decisions of one name only the tightest has an item. pk has the partition keys of the decisions, see Partition.Keys, or is nil. AppendPolicy allocates
+// only if b has no room.
+func AppendPolicy(b []byte, ds []node.Decision, pk []string) []byte {
+	return appendItems(b, ds, pk, false)
+}
 
 // AppendLimits appends the value of RateLimit for these decisions: what each limit has left,
 // and the seconds until there is more, as "day";r=12;t=30.
@@ -31,7 +33,9 @@ func AppendPolicy(b []byte, ds []node.Decision) []byte { return appendItems(b, d
 // the caller found it out, see Complete. There is no t if the limit denies for ever, and none
 // for a limit that admits beside one that denies. No t is above a year. So none is later than
 // the Retry-After of the limit that binds.
-func AppendLimits(b []byte, ds []node.Decision) []byte { return appendItems(b, ds, true) }
+func AppendLimits(b []byte, ds []node.Decision, pk []string) []byte {
+	return appendItems(b, ds, pk, true)
+}
 
 // Complete finds out when the next unit comes, for each limit whose last unit the request q
 // took, and puts that into the decision's RetryAfter: the decision itself does not know. ds are
@@ -82,7 +86,7 @@ func until(d *node.Decision, denied bool) int64 {
 }
 
 // appendItems appends a List of a String for each limit, with what it has left or what it allows.
-func appendItems(b []byte, ds []node.Decision, left bool) []byte {
+func appendItems(b []byte, ds []node.Decision, pk []string, left bool) []byte {
 	denied := false
 	for i := range ds {
 		denied = denied || !ds[i].Allowed
@@ -101,6 +105,9 @@ func appendItems(b []byte, ds []node.Decision, left bool) []byte {
 			b = appendLeft(b, d, denied)
 		} else {
 			b = appendQuota(b, d)
+		}
+		if pk != nil {
+			b = append(append(append(b, ";pk=:"...), pk[i]...), ':')
 		}
 	}
 	return b

@@ -65,10 +65,10 @@ func TestFieldsOfDecisions(t *testing.T) {
 		"a name with quotes":        {[]node.Decision{passed(`a"b\c`, 1, s)}, `"a\"b\\c";q=100;w=60`, `"a\"b\\c";r=1;t=1`},
 		"a name beyond ASCII":       {[]node.Decision{passed("é\n", 1, s)}, `"???";q=100;w=60`, `"???";r=1;t=1`},
 	} {
-		if got := string(headers.AppendPolicy(nil, c.ds)); got != c.policy {
+		if got := string(headers.AppendPolicy(nil, c.ds, nil)); got != c.policy {
 			t.Errorf("%s: got policy %s, want %s", name, got, c.policy)
 		}
-		if got := string(headers.AppendLimits(nil, c.ds)); got != c.limits {
+		if got := string(headers.AppendLimits(nil, c.ds, nil)); got != c.limits {
 			t.Errorf("%s: got limits %s, want %s", name, got, c.limits)
 		}
 		wellFormed(t, c.ds)
@@ -85,7 +85,7 @@ func wellFormed(t *testing.T, ds []node.Decision) {
 			bound = ds[i]
 		}
 	}
-	headers.Set(h, ds)
+	headers.Set(h, ds, nil)
 	headers.SetRetryAfter(h, &bound)
 	doortest.Fields(t, h)
 	if got := h.Get("Retry-After"); (got == "") != bound.Allowed || got == "0" {
@@ -98,7 +98,7 @@ func TestAFieldListsOnlySoManyLimits(t *testing.T) {
 	for i := range 1000 {
 		ds = append(ds, passed(strings.Repeat("x", i%70+1), 1, s))
 	}
-	list, err := httpsfv.UnmarshalList([]string{string(headers.AppendLimits(nil, ds))})
+	list, err := httpsfv.UnmarshalList([]string{string(headers.AppendLimits(nil, ds, nil))})
 	if err != nil || len(list) != 32 {
 		t.Errorf("got %d, %v", len(list), err)
 	}
@@ -107,8 +107,8 @@ func TestAFieldListsOnlySoManyLimits(t *testing.T) {
 func TestFieldsAreAddedToThoseOfOtherLimiters(t *testing.T) {
 	h := http.Header{}
 	one, two := passed("one", 1, s), denied("two", 0, 3*s, 3*s)
-	headers.Set(h, []node.Decision{one})
-	headers.Set(h, []node.Decision{two})
+	headers.Set(h, []node.Decision{one}, nil)
+	headers.Set(h, []node.Decision{two}, nil)
 	headers.SetRetryAfter(h, &two)
 	list, err := httpsfv.UnmarshalList(h["Ratelimit"])
 	if err != nil || len(list) != 2 || h.Get("Retry-After") != "3" {
@@ -164,7 +164,7 @@ func TestTheNextUnitAfterTheLastIsFoundOut(t *testing.T) {
 	ds := slices.Clone(n.DoDetailed(q).Each)
 	headers.Complete(&q, ds, n.Do)
 	const want = `"bucket";r=0;t=12, "more";r=45;t=6, "window";r=0;t=40, "inline";r=0;t=1`
-	if got := string(headers.AppendLimits(nil, ds)); got != want {
+	if got := string(headers.AppendLimits(nil, ds, nil)); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	one := node.Request{Client: "c", Limit: "inline", Policy: &ten, Cost: 5}
@@ -184,7 +184,7 @@ func TestFieldsAllocateNothing(t *testing.T) {
 	ds := []node.Decision{passed("minute", 1, s), denied("day", 0, s, s)}
 	var room [512]byte
 	if n := testing.AllocsPerRun(100, func() {
-		headers.AppendLimits(headers.AppendPolicy(room[:0], ds), ds)
+		headers.AppendLimits(headers.AppendPolicy(room[:0], ds, nil), ds, nil)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -199,4 +199,20 @@ func FuzzFieldsParse(f *testing.F) {
 		e.Limit, e.Allowed, e.RetryAfter = two, b, e.RetryAfter/2
 		wellFormed(t, []node.Decision{d, e, d})
 	})
+}
+
+// Whose quota it is stands in both fields, and tells nothing of the client.
+func TestPartitionKeys(t *testing.T) {
+	p := headers.Partition("a secret of tests")
+	q := &node.Request{Client: "alice", Also: []node.Check{{Client: "192.0.2.1"}, {Limit: "b"}}}
+	ds := []node.Decision{passed("a", 5, 0), passed("c", 6, 0), passed("b", 7, 0)}
+	h := http.Header{}
+	headers.Set(h, ds, p.Keys(q, 3))
+	doortest.Fields(t, h)
+	if want := `"a";r=5;pk=:NPC2Nq1+MGxd:, "c";r=6;pk=:j+tdGcpksTRh:, "b";r=7;pk=:NPC2Nq1+MGxd:`; h.Get("RateLimit") != want {
+		t.Errorf("got  %s\nwant %s", h.Get("RateLimit"), want)
+	}
+	if p.Keys(q, 2) != nil || headers.Partition(nil).Keys(q, 3) != nil || p.Key("alice") == headers.Partition("another secret").Key("alice") {
+		t.Error("keys without an owner, or the same ones with another secret")
+	}
 }

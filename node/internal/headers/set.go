@@ -21,13 +21,13 @@ const (
 
 // Set writes RateLimit-Policy and RateLimit for the decisions of all limits. Both fields are
 // lists, so Set adds to what is there already: an answer may pass several limiters.
-func Set(h http.Header, ds []node.Decision) {
+func Set(h http.Header, ds []node.Decision, pk []string) {
 	var room [256]byte
-	policy := AppendPolicy(room[:0], ds)
+	policy := AppendPolicy(room[:0], ds, pk)
 	if len(policy) == 0 {
 		return
 	}
-	both := string(AppendLimits(policy, ds)) // in one allocation, and so are the slices
+	both := string(AppendLimits(policy, ds, pk)) // in one allocation, and so are the slices
 	values := []string{both[:len(policy)], both[len(policy):]}
 	if h[FieldPolicy] == nil && h[FieldLimits] == nil {
 		h[FieldPolicy], h[FieldLimits] = values[:1:1], values[1:]
