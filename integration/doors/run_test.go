@@ -151,9 +151,9 @@ func TestTheAnswersOfFrameworksHaveTheirCost(t *testing.T) {
 			return e
 		},
 	} {
-		var got httplimit.Answer
+		answers := make(chan httplimit.Answer, 1) // a client can have the answer before After is told
 		limited, err := httplimit.New(httplimit.Config{Limiter: open(t), Key: httplimit.ByFunc("path", func(r *http.Request) (string, error) { return r.URL.Path, nil }), After: func(a httplimit.Answer) int64 {
-			got = a
+			answers <- a
 			return 2
 		}})
 		if err != nil {
@@ -187,7 +187,7 @@ func TestTheAnswersOfFrameworksHaveTheirCost(t *testing.T) {
 			if resp.StatusCode != want.status && path != "/nothing" || want.body != "" && body.String() != want.body || path == "/nothing" && body.Len() == 0 {
 				t.Errorf("%s %s: got %v %q", name, path, err, &body)
 			}
-			if got.Status != want.status || want.bytes >= 0 && got.Bytes != want.bytes {
+			if got := <-answers; got.Status != want.status || want.bytes >= 0 && got.Bytes != want.bytes {
 				t.Errorf("%s %s: After is told %d with %d bytes", name, path, got.Status, got.Bytes)
 			}
 		}
