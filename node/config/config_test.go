@@ -63,6 +63,7 @@ xds_tls_name: cp
 xds_optional: true
 admin_token_file: /t
 api_token_file: /a
+partition_key_file: /p
 http_hosts: [limits.example, b.example]
 tls_cert: /tls
 tls_key: /tlskey
