@@ -69,7 +69,7 @@ run: build ## Run one daemon on 127.0.0.1:8080 (ARGS="-limit 10 -window 1s" to c
 	@$(BIN)/ratelimitd $(ARGS)
 
 .PHONY: demo
-demo: build ## Run three nodes under load on this machine and print what was admitted against the bound
+demo: build ## Run three nodes under load and faults, with the dashboard; Ctrl-C ends it with a verdict
 	@$(BIN)/ratelimitd -demo $(ARGS)
 
 .PHONY: load

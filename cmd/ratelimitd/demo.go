@@ -41,13 +41,24 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 		return err
 	}
 	api := newHTTPListener("http", listener)
-	events := dashboard.NewLog()
-	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: slog.New(events.Handler(log.Handler())), events: events}, requests: newRequests(s), listeners: []*httpListener{api}}
-	cfg := demo.Config{Out: stdout, Serve: func(n *node.Node) func() {
+	// What n1 and its doors log stands on the dashboard. Nodes warn a lot about peers that are cut
+	// off or killed, so nobody else gets their log unless somebody asks for it.
+	events, shown := dashboard.NewLog(), slog.DiscardHandler
+	if s.Origin("log_level") != "" {
+		shown = log.Handler()
+	}
+	logOf := func(name string) *slog.Logger {
+		if name == "n1" {
+			return slog.New(events.Handler(shown))
+		}
+		return slog.New(shown).With("of", name)
+	}
+	d := &daemon{plan: &plan{settings: s, adminToken: string(token), log: logOf("n1"), events: events}, requests: newRequests(s), listeners: []*httpListener{api}}
+	cfg := demo.Config{Out: stdout, Log: logOf, Serve: func(n *node.Node) func() {
 		d.served = &served{Node: n}
 		d.openBoard()
 		api.server = httpServer(d.handler(loopback(listener.Addr()), d.metrics()), log)
-		_, _ = fmt.Fprintf(stdout, "         n1 answers at %s meanwhile: see /v1/status\n", api.url())
+		_, _ = fmt.Fprintf(stdout, "\n         Open %s/ to watch n1. Ctrl-C ends the demonstration, with a verdict.\n\n", api.url())
 		served := make(chan error, 1)
 		go func() { served <- api.serve() }()
 		return func() {
@@ -62,11 +73,6 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 			}
 		}
 	}}
-	shown := slog.DiscardHandler
-	if s.Origin("log_level") != "" { // nodes warn a lot about peers that are cut off or killed
-		shown = log.Handler()
-	}
-	cfg.Logger = slog.New(events.Handler(shown))
 	defer listener.Close() //nolint:errcheck // closed by then, unless it was never served
 	return demo.Run(ctx, cfg)
 }

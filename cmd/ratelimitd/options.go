@@ -182,7 +182,7 @@ Without a flag: 100 requests per client and minute, on 127.0.0.1:8080, alone.
   -check [FILE]            check all settings, those in FILE or by -config too, and exit
   -against URL             with -check: tell which limits would change on the running node at URL
   -version                 print the version and exit
-  -demo                    run three nodes under load and faults for 10 s, and tell what came of it
+  -demo                    run three nodes under load and faults with their dashboard, until Ctrl-C
 
 Exit codes: 0 stopped in order, 1 failed, 2 a setting or an address is wrong, 130 and 143 ended
 at once by a second SIGINT or SIGTERM.

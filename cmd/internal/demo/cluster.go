@@ -25,7 +25,7 @@ const (
 
 // cluster is the nodes and their servers.
 type cluster struct {
-	log     *slog.Logger
+	log     func(node string) *slog.Logger
 	policy  node.Policy
 	members [nodes]*member
 }
@@ -49,7 +49,7 @@ type incarnation struct {
 func (m *member) node() *node.Node { return m.incarnation.Load().node }
 
 // startCluster opens all nodes. The caller closes the cluster, also after an error.
-func startCluster(ctx context.Context, log *slog.Logger, p node.Policy) (*cluster, error) {
+func startCluster(ctx context.Context, log func(node string) *slog.Logger, p node.Policy) (*cluster, error) {
 	c := &cluster{log: log, policy: p}
 	for i := range c.members {
 		c.members[i] = &member{name: fmt.Sprintf("n%d", i+1), address: "127.0.0.1:0"}
@@ -71,7 +71,7 @@ func (c *cluster) start(ctx context.Context, m *member) error {
 			routes = append(routes, "nats://"+other.address)
 		}
 	}
-	log := c.log.With("of", m.name)
+	log := c.log(m.name)
 	server, err := embednats.Start(embednats.Config{
 		Name: m.name, ClusterName: "demo", ClusterListen: m.address, Routes: routes, Logger: log,
 	})

@@ -1,7 +1,7 @@
 // Package demo shows a cluster at work. Three nodes run in one process. Some clients keep to
 // the limit and some do not, and meanwhile the script cuts a node off, kills another, and
-// changes the limit. In the end the verdict compares the nodes with one central limiter, and
-// says whether they kept every promise.
+// changes the limit. It does so in rounds, until somebody has seen enough. In the end the verdict
+// compares the nodes with one central limiter, and says whether they kept every promise.
 package demo
 
 import (
@@ -20,12 +20,16 @@ import (
 type Config struct {
 	// Out gets a line for each event, and the verdict. Default: no output.
 	Out io.Writer
-	// Duration is how long the load runs, at least a second. Default 10 s.
-	Duration time.Duration
+	// Round is how long the load of one round takes, at least a second. Default 50 s: each fault
+	// lasts long enough for the nodes to notice it, and for people to see it.
+	Round time.Duration
+	// Rounds is their number. Default: until ctx is done, and then Run still gives its verdict.
+	// With a number, an end before the last round is an error.
+	Rounds int
 	// Seed fixes the requests and their order. Default 1.
 	Seed uint64
-	// Logger gets the nodes' log. Default: no log.
-	Logger *slog.Logger
+	// Log makes the log of a node. Default: no log.
+	Log func(node string) *slog.Logger
 	// Serve serves the first node once it runs. Run calls the function that Serve returns
 	// before it closes the node. Default: nobody serves the node.
 	Serve func(*node.Node) (stop func())
@@ -33,9 +37,9 @@ type Config struct {
 
 // Defaults of Config.
 const (
-	DefaultDuration = 10 * time.Second
-	DefaultSeed     = 1
-	leastDuration   = time.Second
+	DefaultRound = 50 * time.Second
+	DefaultSeed  = 1
+	leastRound   = time.Second
 )
 
 // The limit, and the one that replaces it in the middle of the run.
@@ -47,26 +51,26 @@ var (
 // ErrFailed is the error of Run if the nodes broke a promise.
 var ErrFailed = errors.New("the demonstration failed: a promise was not kept, see the verdict")
 
-// Run runs a demonstration to its end, or until ctx is done, which is an error.
+// Run runs a demonstration to its end.
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Out == nil {
 		cfg.Out = io.Discard
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+	if cfg.Log == nil {
+		cfg.Log = func(string) *slog.Logger { return slog.New(slog.DiscardHandler) }
 	}
-	if cfg.Duration == 0 {
-		cfg.Duration = DefaultDuration
+	if cfg.Round == 0 {
+		cfg.Round = DefaultRound
 	}
 	if cfg.Seed == 0 {
 		cfg.Seed = DefaultSeed
 	}
-	if cfg.Duration < leastDuration {
-		return fmt.Errorf("demo: duration %v: must be at least %v", cfg.Duration, leastDuration)
+	if cfg.Round < leastRound {
+		return fmt.Errorf("demo: round %v: must be at least %v", cfg.Round, leastRound)
 	}
 	v, err := run(ctx, cfg)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && (cfg.Rounds > 0 || v == nil):
 		return fmt.Errorf("demo: interrupted before the verdict: %w", ctx.Err())
 	case err != nil:
 		return fmt.Errorf("demo: %w", err)
@@ -83,7 +87,7 @@ func Run(ctx context.Context, cfg Config) error {
 func run(ctx context.Context, cfg Config) (*verdict, error) {
 	d := &show{out: cfg.Out, began: time.Now()}
 	d.say("three nodes start, each with a NATS server of its own; the servers form a mesh on 127.0.0.1")
-	c, err := startCluster(ctx, cfg.Logger, before)
+	c, err := startCluster(ctx, cfg.Log, before)
 	defer func() { c.close() }()
 	if err != nil {
 		return nil, err
@@ -98,23 +102,37 @@ func run(ctx context.Context, cfg Config) (*verdict, error) {
 	d.say("all of them hear each other, after %v", round(took))
 
 	j := newJudge(before)
-	plan := newLoad(cfg.Seed, cfg.Duration)
-	d.say("load for %v (seed %d): %d clients within the limit of %s, %d far over it, on all nodes",
-		cfg.Duration, cfg.Seed, modestClients, inWords(before), greedyClients)
+	d.say("load in rounds of %v (seed %d): %d clients within the limit of %s, %d far over it, on all nodes",
+		cfg.Round, cfg.Seed, modestClients, inWords(before), greedyClients)
 	d.began = time.Now()
-	events := newScript(d, c, j, cfg.Duration)
-	defer events.stop()
-	if err := drive(ctx, plan, c, j, events); err != nil {
-		return nil, err
-	}
-	if err := events.finish(ctx); err != nil {
-		return nil, err
+	for round := 0; cfg.Rounds == 0 || round < cfg.Rounds; round++ {
+		next := after
+		if round%2 == 1 {
+			next = before
+		}
+		err := runRound(ctx, d, c, j, newLoad(cfg.Seed+uint64(round), cfg.Round), next, cfg.Round) //nolint:gosec // positive
+		if ctx.Err() != nil && cfg.Rounds == 0 {
+			return j.verdict(), nil // in the middle of a round, so nobody can say whether the nodes agree
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	d.say("the load ends")
-	converged, err := until(ctx, convergeWithin, func() bool { return c.agree(plan.clients) })
+	converged, err := until(ctx, convergeWithin, func() bool { return c.agree(clientNames()) })
 	v := j.verdict()
-	v.converged, v.agreed = converged, err == nil
+	v.converged, v.agreed, v.asked = converged, err == nil, true
 	return v, nil
+}
+
+// runRound runs one round of load and faults, and changes the limit to next.
+func runRound(ctx context.Context, d *show, c *cluster, j *judge, plan *load, next node.Policy, whole time.Duration) error {
+	events := newScript(d, c, j, next, whole)
+	defer events.stop()
+	if err := drive(ctx, plan, c, j, events); err != nil {
+		return err
+	}
+	return events.finish(ctx)
 }
 
 // How long things may take before something is wrong.

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestAShortDemonstrationPasses(t *testing.T) {
 	var out strings.Builder
 	served, stopped := "", false
-	err := Run(t.Context(), Config{Out: &out, Duration: 2 * time.Second, Serve: func(n *node.Node) func() {
+	err := Run(t.Context(), Config{Out: &out, Round: 2 * time.Second, Rounds: 2, Serve: func(n *node.Node) func() {
 		served = n.Stats().Name
 		return func() { stopped = true }
 	}})
@@ -28,7 +28,8 @@ func TestAShortDemonstrationPasses(t *testing.T) {
 	t.Log(text)
 	for _, want := range []string{ // in this order
 		"all of them hear each other", "seed 1", "n2 is told that the limit is 60 per 10s, burst 15",
-		"n3 is cut off", "n3 is connected again", "n2 is killed", "the load ends",
+		"n3 is cut off", "n3 is connected again", "n2 is killed",
+		"n2 is told that the limit is 100 per 10s, burst 20", "n3 is cut off", "n2 is killed", "the load ends",
 	} {
 		_, rest, found := strings.Cut(text, want)
 		if !found {
@@ -51,7 +52,7 @@ func TestADemonstrationCanBeInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out strings.Builder
-	err := Run(ctx, Config{Out: &out, Duration: time.Hour, Serve: func(*node.Node) func() {
+	err := Run(ctx, Config{Out: &out, Round: time.Hour, Rounds: 1, Serve: func(*node.Node) func() {
 		time.AfterFunc(100*time.Millisecond, cancel)
 		return func() {}
 	}})
@@ -60,8 +61,33 @@ func TestADemonstrationCanBeInterrupted(t *testing.T) {
 	}
 }
 
-func TestADurationThatIsTooShortIsRefused(t *testing.T) {
-	if err := Run(t.Context(), Config{Duration: time.Millisecond}); err == nil || !strings.Contains(err.Error(), "at least 1s") {
+// Who has seen enough presses Ctrl-C, and gets a verdict on what was until then.
+func TestADemonstrationWithoutEndGivesItsVerdictWhenItIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out strings.Builder
+	err := Run(ctx, Config{Out: stopAfter{&out, "n3 is cut off", cancel}, Round: 2 * time.Second})
+	if err != nil || !strings.HasSuffix(out.String(), "\nPASS\n") || strings.Contains(out.String(), "agreement") {
+		t.Errorf("got %v\n%s", err, out.String())
+	}
+}
+
+// stopAfter stops something when a text comes.
+type stopAfter struct {
+	*strings.Builder
+	text string
+	stop func()
+}
+
+func (s stopAfter) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), s.text) {
+		s.stop()
+	}
+	return s.Builder.Write(p)
+}
+
+func TestARoundThatIsTooShortIsRefused(t *testing.T) {
+	if err := Run(t.Context(), Config{Round: time.Millisecond}); err == nil || !strings.Contains(err.Error(), "at least 1s") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 type judge struct {
 	gcra    *gcra.GCRA
 	changes []node.LimitChange // that are still to come
+	last    time.Time          // when the last one that was heard of holds
 	clients map[int]*account
 	bounds  map[*node.Node]sample
 	slack   float64 // units that a change of the limit may round up
@@ -51,6 +52,16 @@ func limiterOf(p node.Policy) *gcra.GCRA {
 		panic(err)
 	}
 	return g
+}
+
+// heard takes in the changes of the limit that a node knows and that do not hold yet. Somebody who
+// looks at the demonstration may have made one.
+func (j *judge) heard(changes []node.LimitChange) {
+	for _, c := range changes {
+		if c.At.After(j.last) {
+			j.changes, j.last = append(j.changes, c), c.At
+		}
+	}
 }
 
 // decided takes in one request: the node that decided it, the time and the answer.

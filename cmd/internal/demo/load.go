@@ -33,17 +33,26 @@ type hit struct {
 	node   int // the load balancer's choice
 }
 
+// clientNames are the ids of all clients, the greedy ones first.
+func clientNames() (names []string) {
+	for i := range greedyClients {
+		names = append(names, fmt.Sprintf("greedy-%d", i+1))
+	}
+	for i := range modestClients {
+		names = append(names, fmt.Sprintf("modest-%d", i+1))
+	}
+	return names
+}
+
 func newLoad(seed uint64, d time.Duration) *load {
 	random := rand.New(rand.NewPCG(seed, 0xde30)) //nolint:gosec // repeatable on purpose
-	l := &load{}
+	l := &load{clients: clientNames()}
 	for i := range greedyClients {
-		l.clients = append(l.clients, fmt.Sprintf("greedy-%d", i+1))
 		l.add(random, i, d, func() time.Duration {
 			return time.Duration(random.ExpFloat64() * float64(time.Second) / greedyRate)
 		})
 	}
 	for i := range modestClients {
-		l.clients = append(l.clients, fmt.Sprintf("modest-%d", i+1))
 		l.add(random, greedyClients+i, d, func() time.Duration {
 			return modestEvery/2 + time.Duration(random.Int64N(int64(modestEvery)))
 		})
@@ -75,6 +84,7 @@ func drive(ctx context.Context, l *load, c *cluster, j *judge, s *script) error 
 			}
 		}
 		s.advance(time.Since(began))
+		j.heard(c.members[0].node().Changes())
 		m := c.members[h.node]
 		for i := 1; !m.inService.Load(); i++ { // the next one that is in service
 			m = c.members[(h.node+i)%nodes]

@@ -17,7 +17,8 @@ type script struct {
 	show    *show
 	cluster *cluster
 	judge   *judge
-	steps   []step // by time
+	next    node.Policy // that the limit becomes
+	steps   []step      // by time
 
 	running sync.WaitGroup // work that a step began and does not wait for
 	cancel  context.CancelFunc
@@ -39,11 +40,11 @@ const (
 	cutAt       = 38
 	mendAt      = 63
 	killAt      = 74
-	restartAt   = 81
+	restartAt   = 88
 )
 
-func newScript(d *show, c *cluster, j *judge, whole time.Duration) *script {
-	s := &script{show: d, cluster: c, judge: j}
+func newScript(d *show, c *cluster, j *judge, next node.Policy, whole time.Duration) *script {
+	s := &script{show: d, cluster: c, judge: j, next: next}
 	s.alive, s.cancel = context.WithCancel(context.Background())
 	at := func(hundredths int, do func()) {
 		s.steps = append(s.steps, step{whole / 100 * time.Duration(hundredths), do})
@@ -107,19 +108,19 @@ func (s *script) report() {
 }
 
 func (s *script) change(m *member) {
-	if _, err := m.node().SetLimit(node.DefaultLimit, after); err != nil {
+	if _, err := m.node().SetLimit(node.DefaultLimit, s.next); err != nil {
 		s.fault(err)
 		return
 	}
 	changes := m.node().Changes()
-	s.judge.changes = append(s.judge.changes, changes...)
+	s.judge.heard(changes)
 	for _, c := range changes {
 		s.show.say("%s is told that the limit is %s; on all nodes in %v", m.name, inWords(c.Policy), round(time.Until(c.At)))
 	}
 	s.aside(func(ctx context.Context) error {
 		_, err := until(ctx, joinWithin, func() bool {
 			return !slices.ContainsFunc(s.cluster.members[:], func(m *member) bool {
-				return m.node().Limits()[node.DefaultLimit].Limit != after.Limit
+				return m.node().Limits()[node.DefaultLimit].Limit != s.next.Limit
 			})
 		})
 		if err != nil {

@@ -18,6 +18,7 @@ type verdict struct {
 
 	converged time.Duration // time from the end of the load until the nodes agreed
 	agreed    bool
+	asked     bool // whether the nodes were asked if they agree
 }
 
 func (j *judge) verdict() *verdict {
@@ -28,7 +29,7 @@ func (j *judge) verdict() *verdict {
 }
 
 // passed reports whether the nodes kept every promise.
-func (v *verdict) passed() bool { return v.broken == 0 && v.wronged == 0 && v.agreed }
+func (v *verdict) passed() bool { return v.broken == 0 && v.wronged == 0 && (v.agreed || !v.asked) }
 
 func (v *verdict) print(w io.Writer) error {
 	word := func(ok bool) string {
@@ -53,7 +54,9 @@ func (v *verdict) print(w io.Writer) error {
 	t.Row("E", fmt.Sprintf("%.1f", v.e), "", "units, the most that one client ever got beyond what one limiter allows")
 	t.Row("  bound", fmt.Sprintf("%.1f", v.bound), "", "units, what the node that admitted that said it can be")
 	t.Row("  beyond", grouped(v.broken), word(v.broken == 0), fmt.Sprintf("admissions beyond the bound at their time: must be none; the closest came to %.0f %% of it", 100*v.closest))
-	t.Row("agreement", agreed, word(v.agreed), "after the load: the time until all nodes gave the same answers")
+	if v.asked {
+		t.Row("agreement", agreed, word(v.agreed), "after the load: the time until all nodes gave the same answers")
+	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
