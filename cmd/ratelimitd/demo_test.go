@@ -56,7 +56,7 @@ func TestTheDemoServesItsFirstNodeUntilItIsInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stream.Body.Close() //nolint:errcheck // of what was read
+	defer stream.Body.Close()
 	lines := bufio.NewScanner(stream.Body)
 	lines.Buffer(nil, 8<<20)
 	for lines.Scan() { // the dashboard shows somebody who is denied

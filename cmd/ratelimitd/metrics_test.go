@@ -52,7 +52,7 @@ func TestTheManualListsEveryMetric(t *testing.T) {
 		holds func(name string, labels []string) bool
 	}{
 		{"By limit", func(_ string, labels []string) bool { return slices.Contains(labels, "limit") }},
-		{"Replication", func(name string, labels []string) bool {
+		{"Replication", func(name string, _ []string) bool {
 			return strings.Contains(name, "sync_") || strings.Contains(name, "peer") || strings.Contains(name, "nats_") || strings.Contains(name, "member") || strings.Contains(name, "staleness") || strings.Contains(name, "clock_")
 		}},
 		{"The node", func(string, []string) bool { return true }},
