@@ -141,6 +141,18 @@ chaos-quick: chaos-tools ## As chaos, for 2 minutes: one cluster on a server, on
 chaos-tools:
 	@for tool in ip tc nft; do command -v $$tool; done >/dev/null || (apt-get update && apt-get install -y --no-install-recommends iproute2 nftables)
 
+# So is promtool.
+PROMTOOL := $(BIN)/prometheus/usr/bin/promtool
+
+.PHONY: alerts-check
+alerts-check: $(PROMTOOL) ## Let promtool judge the metrics, the alerts and Grafana's queries, and fire each alert (Debian)
+	PROMTOOL='$(PROMTOOL)' $(GO) test -count=1 -timeout $(RACE_TIMEOUT) -run 'Promtool' ./integration ./cmd/ratelimitd
+
+$(PROMTOOL):
+	@rm -rf $(BIN)/prometheus && mkdir -p $(BIN)/prometheus
+	cd $(BIN)/prometheus && (apt-get download prometheus || (apt-get update && apt-get download prometheus)) && dpkg -x prometheus_*.deb . && rm prometheus_*.deb
+	@touch $@
+
 # Chromium is Debian's. Its libraries are many, so it is installed rather than unpacked.
 CHROMIUM := $(BIN)/.chromium
 
@@ -264,7 +276,7 @@ clean: ## Remove built programs, tools and reports
 ##@ Continuous integration
 
 .PHONY: ci-setup
-ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools; only this step, doors-check, browser-check and chaos-tools need a network
+ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools; only this step, doors-check, browser-check, alerts-check and chaos-tools need a network
 	$(GO) mod download
 
 .PHONY: ci

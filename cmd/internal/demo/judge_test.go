@@ -65,6 +65,7 @@ func TestTheJudgeSeesAModestClientDenied(t *testing.T) {
 
 func TestNodesThatDoNotAgreeFail(t *testing.T) {
 	v := newJudge(before).verdict()
+	v.asked = true
 	if v.passed() {
 		t.Error("passed")
 	}
