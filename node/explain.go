@@ -50,6 +50,18 @@ type ExplainedShare struct {
 	GivenBack uint64 // units
 }
 
+// ByNode is what each node admitted to the client in the windows that count and nobody gave back, in
+// units, by the node's name. Incarnations whose name this node no longer knows are under "".
+func (x *Explanation) ByNode() map[string]uint64 {
+	units := map[string]uint64{}
+	for _, w := range x.Windows {
+		for _, s := range w.Shares {
+			units[s.Node] += s.Admitted - min(s.Admitted, s.GivenBack)
+		}
+	}
+	return units
+}
+
 // Explain tells why a client gets the decisions that it gets under a limit ("" is
 // "default"). It takes nothing. The error is ErrUnknownLimit, or a *FieldError about the
 // client.

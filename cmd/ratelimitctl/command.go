@@ -52,7 +52,7 @@ func commands() []command {
 		{"limits delete", "NAME", "take back what was set: the limit is as configured again, or gone", [2]string{"login", "login -o json"}, limitsDelete},
 		{"limits watch", "[NAME]", "print each change of the limits, or of one", [2]string{"", "login -n 1"}, limitsWatch},
 		{"status", "", "show nodes, synchronisation and the error bound", [2]string{"", "-addr 127.0.0.1:8081 -o json"}, status},
-		{"top", "", "list a limit's heaviest clients on one node", [2]string{"", "-limit login"}, top},
+		{"top", "", "list a limit's heaviest and most denied clients, on one node or on several", [2]string{"-limit login", "-and 10.0.0.2:8080,10.0.0.3:8080"}, top},
 		{"shadow", "", "tell what shadow limits would have denied, and to whom", [2]string{"", "-o json"}, shadow},
 		{"health", "", "tell by the exit code whether the daemon is ready", [2]string{"", "-live"}, health},
 		{

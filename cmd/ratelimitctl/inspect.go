@@ -12,14 +12,6 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
 )
 
-func top(c *call) action {
-	c.daemon()
-	limit := c.limitFlag()
-	return func(ctx context.Context) error {
-		return c.ask(ctx, http.MethodGet, "/v1/top?"+query("", *limit).Encode(), nil)
-	}
-}
-
 func health(c *call) action {
 	c.daemon()
 	live := false

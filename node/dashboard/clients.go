@@ -129,7 +129,6 @@ func (d *Dashboard) detailOf(limit string) *detail {
 
 // explain adds what the node knows of the client now.
 func (d *Dashboard) explain(limit string, c *client) {
-	c.Nodes = map[string]uint64{}
 	x, err := d.cfg.Node.Explain(limit, c.id)
 	if err != nil {
 		return
@@ -139,22 +138,13 @@ func (d *Dashboard) explain(limit string, c *client) {
 	if x.Policy.Window > 0 {
 		c.QuotaPerSecond = value(float64(x.Policy.Limit) / x.Policy.Window.Seconds())
 	}
-	all, own := uint64(0), uint64(0)
-	for _, w := range x.Windows {
-		for _, s := range w.Shares {
-			units := s.Admitted - min(s.Admitted, s.GivenBack)
-			name := s.Node
-			if name == "" {
-				name = "unknown"
-			}
-			c.Nodes[name] += units
-			if all += units; s.Node == d.past.now.Name {
-				own += units
-			}
-		}
+	c.Nodes = x.ByNode()
+	all := uint64(0)
+	for _, units := range c.Nodes {
+		all += units
 	}
 	c.AskedPerS = c.AllowedPerS + c.DeniedPerS
-	if own > 0 {
+	if own := c.Nodes[d.past.now.Name]; own > 0 {
 		c.AskedPerS *= value(float64(all) / float64(own))
 	}
 }

@@ -121,9 +121,9 @@ func TestTopListsTheHeaviestAndTheMostDenied(t *testing.T) {
 			{Client: "big", Allowed: 90}, {Client: "greedy", Allowed: 10, Denied: 70}, {Client: "little", Denied: 3},
 		}}})
 	}
-	const want = `{"heaviest":[{"client":"big","allowed_units":90,"denied_units":0},{"client":"greedy","allowed_units":10,"denied_units":70},` +
-		`{"client":"little","allowed_units":0,"denied_units":3}],"limit":"default",` +
-		`"most_denied":[{"client":"greedy","allowed_units":10,"denied_units":70},{"client":"little","allowed_units":0,"denied_units":3}]}`
+	n.Take("greedy", 7)
+	const greedy, little = `{"client":"greedy","allowed_units":10,"denied_units":70,"cluster_units":7,"nodes":{"n1":7}}`, `{"client":"little","allowed_units":0,"denied_units":3,"cluster_units":0,"nodes":{}}`
+	const want = `{"heaviest":[{"client":"big","allowed_units":90,"denied_units":0,"cluster_units":0,"nodes":{}},` + greedy + "," + little + `],"limit":"default","most_denied":[` + greedy + "," + little + `]}`
 	for _, query := range []string{"", "?limit=default", "?limit="} {
 		w := ask(t, h(false), "GET", "/v1/top"+query, "")
 		wantStatus(t, w, http.StatusOK, isJSON)

@@ -15,6 +15,9 @@ type topClient struct {
 	Client  string `json:"client"`
 	Allowed uint64 `json:"allowed_units"`
 	Denied  uint64 `json:"denied_units"`
+	// Cluster is what all nodes admitted in the windows that count, and Nodes what each did.
+	Cluster uint64            `json:"cluster_units"`
+	Nodes   map[string]uint64 `json:"nodes"`
 }
 
 // top lists two kinds of clients of a limit at this node: those that asked for the most,
@@ -31,13 +34,20 @@ func (a *api) top(w http.ResponseWriter, r *http.Request) {
 		a.omitted(asked, unknownLimit("limit", limit)).write(w)
 		return
 	}
-	ok(w, map[string]any{"limit": limit, "heaviest": a.topOf(clients), "most_denied": a.topOf(denied(clients))})
+	ok(w, map[string]any{"limit": limit, "heaviest": a.topOf(limit, clients), "most_denied": a.topOf(limit, denied(clients))})
 }
 
-func (a *api) topOf(clients []node.TopClient) []topClient {
+func (a *api) topOf(limit string, clients []node.TopClient) []topClient {
 	out := []topClient{}
 	for _, c := range clients[:min(len(clients), mostTop)] {
-		out = append(out, topClient{Client: a.redact.Of(c.Client), Allowed: c.Allowed, Denied: c.Denied})
+		one := topClient{Client: a.redact.Of(c.Client), Allowed: c.Allowed, Denied: c.Denied, Nodes: map[string]uint64{}}
+		if x, err := a.node.Explain(limit, c.Client); err == nil { // else somebody deleted the limit meanwhile
+			one.Nodes = x.ByNode()
+		}
+		for _, units := range one.Nodes {
+			one.Cluster += units
+		}
+		out = append(out, one)
 	}
 	return out
 }

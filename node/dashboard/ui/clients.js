@@ -88,7 +88,7 @@ const flowFact = (c) => [['Over the last minute', rate(c.allowed_per_s) + '/s ad
 
 function byNode(units) {
   const all = Object.values(units).reduce((a, b) => a + b, 0);
-  const rows = Object.entries(units).sort((a, b) => b[1] - a[1]).map(([name, n]) => el('tr', null, el('td', null, name), el('td', { class: 'n' }, count(n)), el('td', { class: 'n' }, Math.round((100 * n) / Math.max(1, all)) + ' %')));
+  const rows = Object.entries(units).sort((a, b) => b[1] - a[1]).map(([name, n]) => el('tr', null, el('td', null, name || 'unknown'), el('td', { class: 'n' }, count(n)), el('td', { class: 'n' }, Math.round((100 * n) / Math.max(1, all)) + ' %')));
   if (rows.length === 0) return [el('p', { class: 'muted' }, 'No node holds anything that counts now.')];
   return [el('h3', null, 'Admitted in the windows that count, by node'), el('table', null, el('tbody', null, ...rows))];
 }
