@@ -160,7 +160,7 @@ var nodeMistakes = []mistake{
 		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
 	{name: "never flush before the interval ends", slow: true, edits: []edit{
-		{"node/internal/table/note.go", ">= r.Slack {\n", ">= r.Slack && false {\n"},
+		{"node/internal/table/note.go", ">= r.Slack\n", ">= r.Slack && false\n"},
 	}},
 	{name: "give back what has drained already", edits: []edit{
 		{"node/internal/table/charge.go", "		return s.undrained(e, c, now), deltasync.ShortDrained\n", ""},

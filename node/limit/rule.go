@@ -2,6 +2,7 @@ package limit
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -30,7 +31,9 @@ type Rule struct {
 	// Slots is how many states one client has: 1, but Resolution+1 for a window in parts.
 	Slots int
 	// Slack is MaxOvershoot·Burst, in units: how much all nodes together may admit unseen.
-	Slack float64
+	// Drained is how long as many units take to drain, in nanoseconds; 0 if the rule is not Plain.
+	Slack   float64
+	Drained int64
 	// Bounded says that a node decides by the right that it holds, because the Consistency is
 	// Bounded.
 	Bounded bool
@@ -116,6 +119,9 @@ func (r *Rule) drain(p Policy) (err error) {
 		return &FieldError{Field: "limit", Value: p.Limit, Reason: fmt.Sprintf("allows more than %d units in %v, the most that a window counts", int64(mostPerWindow), 2*MaxWidth)}
 	}
 	r.Frame = crdt.Frame{Width: int64(min(max(p.Window, MinWidth), MaxWidth)), Drain: r.GCRA.Drain}
+	if r.Plain {
+		r.Drained = r.GCRA.Drain(uint64(min(math.Ceil(r.Slack), float64(p.Burst))))
+	}
 	return nil
 }
 

@@ -211,10 +211,10 @@ func expected(r *limit.Rule, s *Sight, demand float64) float64 {
 	if len(s.Sync.Unknown) == 0 || r.Bounded {
 		return bound(r, s)
 	}
-	horizon, delay, units := int64(Horizon(&r.Policy)), int64(0), r.Slack
+	horizon, delay, units, peers := int64(Horizon(&r.Policy)), int64(0), r.Slack, 0.0
 	for i := range s.Sync.Peers {
 		if p := &s.Sync.Peers[i]; p.Admits {
-			delay = max(delay, p.Delay)
+			delay, peers = max(delay, p.Delay), peers+1
 		}
 	}
 	for i := range s.Sync.Unknown {
@@ -222,7 +222,11 @@ func expected(r *limit.Rule, s *Sight, demand float64) float64 {
 		of.Spans = slices.DeleteFunc(slices.Clone(of.Spans), func(sp deltasync.Span) bool { return sp.Ended == 0 && sp.Began < int64(fresh) })
 		units += unseen(r, s, &of, horizon)
 	}
-	units += demand * (time.Duration(delay) + underWay).Seconds()
+	ways := 1.0
+	if peers > r.Slack/2 { // single units wait until a peer's row says that the client uses much
+		ways = 3
+	}
+	units += demand * ways * (time.Duration(delay) + underWay).Seconds()
 	if r.Policy.Algorithm == limit.GCRA {
 		units += rate(r) * float64(apart(s, horizon))
 	}

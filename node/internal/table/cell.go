@@ -169,5 +169,7 @@ func (s *Shard) noteCell(g *Glance, own uint64, what uint32, r *limit.Rule, now 
 	if what&sentAll == 0 {
 		unsent += uint64(c.rest)
 	}
-	s.urge(unsent, s.table.sends.at(c.seq), r, now)
+	if s.isDue(unsent, s.table.sends.at(c.seq), r, now) && (!s.canWait(unsent, r) || r.GCRA.TAT(g.Level)-now >= r.Drained) {
+		s.urge()
+	}
 }

@@ -125,6 +125,7 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 	g := e.States().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
 	s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
 	overshoot.Observe(before, e.rule.Excess(e.States(), now))
+	s.noteAgain(e, now)
 	if group != nil {
 		s.Shares.Charge(group, s.Client(e, now), now, g.Cur.P+g.Prev.P)
 	}

@@ -20,23 +20,42 @@ func (s *Shard) Note(e *Entry, st *crdt.State, now int64) {
 	if t.urgent.has(s.part) {
 		return
 	}
-	s.urge(st.Unsent(), e.sentAt, e.rule, now)
+	if unsent := st.Unsent(); s.isDue(unsent, e.sentAt, e.rule, now) && (!s.canWait(unsent, e.rule) || st.TAT(&e.rule.Frame)-now >= e.rule.Drained) {
+		s.urge()
+	}
 }
 
-// urge calls for a flush if unsent units of a client, under a rule, reached the quantum. sentAt
-// is when a message last carried the client, 0 for never.
-func (s *Shard) urge(unsent uint64, sentAt int64, r *limit.Rule, now int64) {
-	t := s.table
-	peers, delay := float64(t.peers.Load()), t.delay.Load()
+// noteAgain is Note after a peer's row was merged: what could wait before may be due now.
+func (s *Shard) noteAgain(e *Entry, now int64) {
+	if e.dirty && e.rule.Plain && e.state.Unsent() > 0 {
+		s.Note(e, &e.state, now)
+	}
+}
+
+// isDue reports whether unsent units of a client, under a rule, reached the quantum. sentAt is when
+// a message last carried the client, 0 for never.
+func (s *Shard) isDue(unsent uint64, sentAt int64, r *limit.Rule, now int64) bool {
+	peers, delay := float64(s.table.peers.Load()), s.table.delay.Load()
 	if peers == 0 {
-		return
+		return false
 	}
 	since := max(now-sentAt, delay)
 	flight := 1 + float64(delay)/float64(max(since, 1))
-	if float64(unsent)*flight*peers >= r.Slack {
-		t.urgent.add(s.part)
-		t.cfg.Urgent()
-	}
+	return float64(unsent)*flight*peers >= r.Slack
+}
+
+// canWait reports whether unsent units that are due may wait for the flush all the same, as long
+// as the client uses less than the slack: a single one, if one at each node leaves the burst's
+// rest free. Among many nodes one unit is a quantum, and each request of each client would be a
+// message. Corollary 2 of docs/error-bound.md has the proof.
+func (s *Shard) canWait(unsent uint64, r *limit.Rule) bool {
+	return r.Plain && unsent == 1 && float64(s.table.peers.Load())+1 <= float64(r.Policy.Burst)-r.Slack
+}
+
+// urge calls for a flush of the shard.
+func (s *Shard) urge() {
+	s.table.urgent.add(s.part)
+	s.table.cfg.Urgent()
 }
 
 // markDirty puts the entry's slot on the list of what is to be sent.

@@ -354,3 +354,80 @@ func TestDecisionsAreSummedOverAllShards(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// Among many nodes one unit is a quantum. It waits for the flush while the client uses little for
+// all that is known, and is looked at again when a peer's row says more.
+func TestASingleUnitWaitsWhileItsClientUsesLittle(t *testing.T) {
+	for name, c := range map[string]struct {
+		burst int64
+		peers int
+		waits bool
+	}{
+		"few nodes":             {100, 4, true}, // it is less than the quantum anyway
+		"many nodes":            {100, 63, true},
+		"as many as leave room": {100, 89, true},
+		"more":                  {100, 90, false},
+		"a small burst":         {10, 8, false}, // one unit is all of the slack
+		"too small a burst":     {10, 15, false},
+		"a burst of one":        {1, 2, false},
+	} {
+		for way, charge := range map[string]func(*Table, crdt.Key, *limit.Rule, int64){
+			"opened":  func(table *Table, k crdt.Key, r *limit.Rule, n int64) { take(t, table, k, r, begin, n) },
+			"glanced": func(table *Table, k crdt.Key, r *limit.Rule, n int64) { takeAtAGlance(t, table, k, r, n) },
+		} {
+			l := newLimits(t, limit.Policy{Limit: c.burst, Window: time.Hour, MaxOvershoot: 0.1})
+			r := &l.rules[0]
+			table, k := l.table(1), crdt.Key{Hi: 1}
+			take(t, table, k, r, begin-1, 0) // it is known
+			table.SetView(c.peers, 0)
+			var b deltasync.Batch
+			table.Collect(begin, 1, false, &b)
+			charge(table, k, r, 1)
+			if l.urgent > 0 == c.waits {
+				t.Errorf("%s, %s: waits %v", name, way, l.urgent == 0)
+			}
+			if !c.waits || c.peers*1 < int(0.1*float64(c.burst)) {
+				continue
+			}
+			d := l.delta(2)
+			d.Rows = []crdt.Row{used(k, begin, uint64(r.Slack))} // now it uses more than the slack
+			table.Merge(begin, d, false)
+			if l.urgent == 0 {
+				t.Errorf("%s, %s: it waits though the client uses much", name, way)
+			}
+			l.urgent = 0
+			b.Reset()
+			table.Collect(begin, 2, true, &b)
+			charge(table, k, r, 1)
+			if l.urgent == 0 {
+				t.Errorf("%s, %s: the next one waits", name, way)
+			}
+		}
+	}
+}
+
+// Two units do not wait: more than one at each node is more than the burst leaves free.
+func TestTwoUnitsDoNotWait(t *testing.T) {
+	l := newLimits(t, hourly)
+	table := l.table(1)
+	table.SetView(63, 0)
+	take(t, table, crdt.Key{Hi: 1}, &l.rules[0], begin, 1)
+	if take(t, table, crdt.Key{Hi: 1}, &l.rules[0], begin, 1); l.urgent == 0 {
+		t.Error("two units wait")
+	}
+}
+
+// takeAtAGlance charges units to a client that is known, as a decision does without opening it.
+func takeAtAGlance(t *testing.T, table *Table, k crdt.Key, r *limit.Rule, units int64) {
+	t.Helper()
+	s := table.Shard(k)
+	s.Lock()
+	defer s.Unlock()
+	var g Glance
+	if !s.Glance(&g, k, r, begin) {
+		t.Fatal("the client cannot be seen")
+	}
+	if _, origin := r.GCRA.Admit(g.Level, begin, units); !s.Take(&g, r, begin, units, origin, true) {
+		t.Fatal("the client has to be opened")
+	}
+}
