@@ -20,6 +20,17 @@ func (o *oracle) observeClock(m *member) {
 	o.offMin, o.offMax = min(o.offMin, off), max(o.offMax, off)
 }
 
+// apartAtMost is how far the clocks of all nodes that live are apart, of those that admitted also
+// at earlier times, in nanoseconds.
+func (o *oracle) apartAtMost() int64 {
+	lo, hi := o.offMin, o.offMax
+	for _, m := range o.w.living() {
+		off := m.clock.read(o.w.now) - o.w.now
+		lo, hi = min(lo, off), max(hi, off)
+	}
+	return hi - lo
+}
+
 // observeStaleness notes how long a stretch of another's life m does not know of.
 func (o *oracle) observeStaleness(a *account, m *member) {
 	for other := range a.charged {
