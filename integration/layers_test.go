@@ -74,6 +74,7 @@ func within(folder, top string) bool {
 var parts = map[string][]string{
 	"node/internal/clock":     {"crdt"},
 	"node/internal/rights":    {"crdt"},
+	"node/internal/line":      nil,
 	"node/internal/top":       nil,
 	"node/internal/inside":    {"crdt", "node/limit"},
 	"node/internal/tally":     {"node/internal/top"},

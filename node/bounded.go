@@ -7,8 +7,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/line"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -23,8 +26,9 @@ type holdings struct {
 	config *Config
 
 	delay atomic.Int64 // the largest to a peer, nanoseconds
-
-	short, lent, borrowed, expired, asked atomic.Uint64 // requests, and nanoseconds of drain
+	lines line.Lines[crdt.Key]
+	// expired counts what was borrowed by a rule and ended unspent.
+	expired func(r *limit.Rule, tokens int64)
 }
 
 func (b *holdings) start(cfg *Config, wall *clock.Clock, now func() int64, alone bool) {
@@ -101,7 +105,7 @@ func (n *decider) useRight(s *table.Shard, e *table.Entry, now, cost int64, why 
 		e.Spent(a.Spend(t, c))
 		s.Keep(e, &a)
 	case ReasonShort:
-		n.holdings.short.Add(1)
+		n.rightsOf(e.Rule()).Short.Add(1)
 	default:
 	}
 	if n.offline || n.holdings.roster.Size() < 2 || a.Record == nil && !short && (why != ReasonOK || !a.Low(t)) {
@@ -115,6 +119,22 @@ func (n *decider) useRight(s *table.Shard, e *table.Entry, now, cost int64, why 
 		s.Ask(e, a.Record)
 	}
 }
+
+// rightsOf is where the loans of a rule's limit are counted.
+func (n *decider) rightsOf(r *limit.Rule) *tally.Rights {
+	if l := n.limits.Get(r.Limit); l != nil {
+		return &l.Account.Rights
+	}
+	return new(tally.Rights) // it was deleted just now
+}
+
+// unitsOf is an amount under a rule in units.
+func unitsOf(r *limit.Rule, amount int64) float64 {
+	return float64(amount) * float64(r.Policy.Limit) / float64(r.Policy.Window)
+}
+
+// Expired implements table.Rights.
+func (b *holdings) Expired(r *limit.Rule, tokens int64) { b.expired(r, tokens) }
 
 // leftOf is what is left of a client's bucket by all that this node knows, in nanoseconds.
 func (n *decider) leftOf(s *table.Shard, e *table.Entry, now int64) int64 {
@@ -183,7 +203,7 @@ func (n lender) Wants(now int64, present uint64, most int) (out []deltasync.Want
 		}
 		w.Wanted = min(wish, 3*(wish/lenders)/2+1)
 		out = append(out, w)
-		b.asked.Add(1)
+		n.rightsOf(e.Rule()).Asked.Add(1)
 		return true
 	})
 	return out, when
@@ -219,35 +239,63 @@ func (n lender) lend(now int64, to crdt.Replica, number, low uint64, w *deltasyn
 	}
 	y := a.Lend(t, min(w.Wanted, a.Spare(t, n.holdings.delay.Load(), e.OwnUse())), to, number)
 	s.Keep(e, &a)
-	n.holdings.lent.Add(uint64(y)) //nolint:gosec // not negative
+	n.rightsOf(r).Lent.Add(unitsOf(r, y))
 	return y
 }
 
 // Lent implements deltasync.Lender.
 func (n lender) Lent(now int64, when deltasync.Asked, wants []deltasync.Want, lent []deltasync.Lent) {
 	for i := range wants {
-		n.borrow(now, when, &wants[i], lent[i].Amount)
+		if n.borrow(now, when, &wants[i], lent[i].Amount) > 0 {
+			n.holdings.lines.Wake(wants[i].Key)
+		}
 	}
 }
 
-func (n lender) borrow(now int64, when deltasync.Asked, w *deltasync.Want, y int64) {
+// borrow takes a loan for one client, and returns how much of it still counts.
+func (n lender) borrow(now int64, when deltasync.Asked, w *deltasync.Want, y int64) (got int64) {
 	r := n.limits.Promised(now, w.Terms)
 	if r == nil {
-		return // it changed since
+		return 0 // it changed since
 	}
 	s := n.table.Shard(w.Key)
 	s.Lock()
 	defer s.Unlock()
 	e := s.Find(w.Key)
 	if e == nil || e.Rule() != r {
-		return
+		return 0
 	}
 	a, t := s.Account(e, now)
 	if a.Record == nil {
-		return
+		return 0
 	}
-	got := a.Borrow(t, y, when.Mono, when.Wall)
+	got = a.Borrow(t, y, when.Mono, when.Wall)
 	a.Answered(t, got)
 	s.Keep(e, &a)
-	n.holdings.borrowed.Add(uint64(got)) //nolint:gosec // not negative
+	n.rightsOf(r).Borrowed.Add(unitsOf(r, got))
+	return got
+}
+
+// Right is what a node may admit to a client of a bounded limit by itself, in units.
+type Right struct {
+	// Own are the node's own tokens, below 0 while it is on credit, and Borrowed those of others.
+	Own, Borrowed float64
+	// Room is the most that it can own, and Credit how far Own may be below 0. Both are 0 on a
+	// node that has none of the client's shares.
+	Room, Credit float64
+	// Lent is what it lent, for all that it knows.
+	Lent float64
+}
+
+// rightOf is the right of an entry's client. s is locked.
+func (n *decider) rightOf(s *table.Shard, e *table.Entry, now int64) *Right {
+	a, t := s.Account(e, now)
+	x := &Right{Own: unitsOf(e.Rule(), a.Own(t)), Credit: unitsOf(e.Rule(), a.Credit())}
+	if a.Share {
+		x.Room = unitsOf(e.Rule(), a.Terms.Room)
+	}
+	if a.Record != nil {
+		x.Borrowed, x.Lent = unitsOf(e.Rule(), a.Record.Borrowed()), unitsOf(e.Rule(), a.Record.Lent())
+	}
+	return x
 }

@@ -29,6 +29,8 @@ type Explanation struct {
 	Since, Reset time.Time
 	// FullAt is when the client has its whole burst again if nothing else arrives.
 	FullAt time.Time
+	// Right is what this node may admit to the client by itself; nil if the limit is not bounded.
+	Right *Right
 	// Windows are the counting windows that matter, newest first.
 	Windows []ExplainedWindow
 }
@@ -94,6 +96,9 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	n.conclude(&c, iso, terms{peek: true}, c.d.Allowed, now)
 	if x.Decision, x.Cost = c.d, 0; c.entry != nil {
 		x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(c.entry.Reset().At)
+		if c.entry.Rule().Bounded {
+			x.Right = n.rightOf(c.shard, c.entry, now)
+		}
 		x.Windows = windowsOf(c.entry.Rule(), c.entry.States(), n.replica, names)
 	}
 	return x, nil

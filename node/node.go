@@ -22,6 +22,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -138,6 +139,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	}
 	n.began = n.now()
 	n.holdings.start(&n.cfg, n.clock, n.now, cfg.lone())
+	n.holdings.expired = func(r *limit.Rule, tokens int64) { n.rightsOf(r).Expired.Add(unitsOf(r, tokens)) }
 	n.limits, err = limits.New(limits.Config{
 		Replica: replica, Hash: hash.Hash128, Keys: n.keys, Tolerance: cfg.ClockTolerance, Began: n.began,
 		Configured: cfg.Limits, ConfiguredAt: configuredAt, Roster: n.holdings.roster, Dropped: &n.dropped, Observer: limitsObserver{n},

@@ -68,6 +68,8 @@ type LimitStats struct {
 	Overrides []OverrideStats
 	// Doors are the decisions by the way that requests came in, one for each Door.
 	Doors []DoorStats
+	// Rights count loans between nodes; nil if the limit is not bounded.
+	Rights *RightsStats
 	// Charged sums the units charged after the work was done, by Charge and by reservations
 	// that cost more than their estimate. NotCharged sums what would have put clients further
 	// into debt than the debt cap, and what found the client table full.
@@ -88,6 +90,15 @@ type LimitStats struct {
 	// OvershootSeen sums the units beyond the limit that this node found when it merged,
 	// since its start. OvershootPeak is the most that it found for one client.
 	OvershootSeen, OvershootPeak uint64
+}
+
+// RightsStats are a bounded limit's counters on this node.
+type RightsStats struct {
+	// Short counts requests that were denied because this node held no right to what was left,
+	// and Asked questions to other nodes, one for each client.
+	Short, Asked uint64
+	// Lent and Borrowed are units. Expired are those that were borrowed and not used in time.
+	Lent, Borrowed, Expired float64
 }
 
 // OverrideStats are the decisions by a limit's overrides of one name on this node.
@@ -247,6 +258,12 @@ func (s sighting) limitStats(r *limits.Revision) LimitStats {
 	}
 	l.Doors = doorStats(a, l.Allowed, l.Denied)
 	l.Charged, l.NotCharged = a.Debts.Seen()
+	if x := &a.Rights; r.Policy.Consistency == Bounded {
+		l.Rights = &RightsStats{
+			Short: x.Short.Load(), Asked: x.Asked.Load(),
+			Lent: x.Lent.Units(), Borrowed: x.Borrowed.Units(), Expired: x.Expired.Units(),
+		}
+	}
 	l.OvershootBound, l.OvershootExpected = s.bounds(r)
 	l.WronglyDeniedBound, l.WronglyDeniedExpected = s.denied(r)
 	l.OvershootOnce = n.onces.Of(r.Limit)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +23,11 @@ var update = flag.Bool("update", false, "write docs/metrics.md")
 // scraped is what a daemon serves with its files and its door to NATS.
 func scraped(t *testing.T) (text string, families map[string]*dto.MetricFamily) {
 	t.Helper()
-	a := runDaemon(t, nil, "-name", "n1", "-nats-listen", "127.0.0.1:0", "-nats-api", "-state-dir", t.TempDir())
+	file := filepath.Join(t.TempDir(), "f.yaml")
+	if err := os.WriteFile(file, []byte("roster: [n1]\nlimits:\n  paid: {limit: 1, window: 60, consistency: bounded}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := runDaemon(t, nil, "-config", file, "-name", "n1", "-nats-listen", "127.0.0.1:0", "-nats-api", "-state-dir", t.TempDir())
 	_, text = a.ask("GET", "/metrics", "")
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text))

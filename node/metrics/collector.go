@@ -71,6 +71,13 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 		}
 		chargedUnits.send(ch, float64(l.Charged), l.Name)
 		notChargedUnits.send(ch, float64(l.NotCharged), l.Name)
+		if x := l.Rights; x != nil {
+			rightsShort.send(ch, float64(x.Short), l.Name)
+			rightsAsked.send(ch, float64(x.Asked), l.Name)
+			rightsLent.send(ch, x.Lent, l.Name)
+			rightsBorrowed.send(ch, x.Borrowed, l.Name)
+			rightsExpired.send(ch, x.Expired, l.Name)
+		}
 		limitSet.send(ch, oneIf(l.Set), l.Name)
 		overshootBound.send(ch, l.OvershootBound, l.Name)
 		overshootExpected.send(ch, l.OvershootExpected, l.Name)

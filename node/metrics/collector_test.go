@@ -339,6 +339,31 @@ func TestOnlyPeersThatCanAdmitHaveSeries(t *testing.T) {
 	}
 }
 
+// bounded are the series of a bounded limit.
+var bounded = []string{
+	"ratelimiter_bounded_short_total", "ratelimiter_bounded_asked_total", "ratelimiter_bounded_lent_units_total",
+	"ratelimiter_bounded_borrowed_units_total", "ratelimiter_bounded_expired_units_total",
+}
+
+func TestABoundedLimitTellsOfItsLoans(t *testing.T) {
+	n, err := node.Open(t.Context(), node.Config{Limits: map[string]node.Policy{
+		"api": {Limit: 1, Window: time.Hour}, "paid": {Limit: 1, Window: time.Hour, Consistency: node.Bounded},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	got := series(t, metrics.New(n))
+	for _, name := range bounded {
+		if v, some := got[name+`{limit="paid"}`]; !some || v != 0 {
+			t.Errorf("%s is %v, there: %v", name, v, some)
+		}
+		if _, some := got[name+`{limit="api"}`]; some {
+			t.Errorf("%s speaks of a limit that is not bounded", name)
+		}
+	}
+}
+
 func TestDescribeListsWhatIsCollected(t *testing.T) {
 	ch := make(chan *prometheus.Desc, 100)
 	metrics.New(open(t)).Describe(ch)
@@ -348,7 +373,7 @@ func TestDescribeListsWhatIsCollected(t *testing.T) {
 		described[d.String()] = true
 	}
 	names := map[string]bool{}
-	for _, s := range append(expected(), "ratelimiter_peer_staleness_seconds", "ratelimiter_peer_clock_skew_seconds") {
+	for _, s := range append(append(expected(), bounded...), "ratelimiter_peer_staleness_seconds", "ratelimiter_peer_clock_skew_seconds") {
 		names[nameOf(s)] = true
 	}
 	if len(described) != len(names) {

@@ -54,6 +54,11 @@ var (
 	overrideShadow        = counter("override_shadow_denied_total", "The decisions of shadow_denied_total, by the name of the override.", "limit", "override")
 	chargedUnits          = counter("charged_units_total", "Units charged after the work was done, by charges and by reservations that cost more than their estimate.", "limit")
 	notChargedUnits       = counter("not_charged_units_total", "Units of such charges that this node left out, because they were above the client's debt cap, or because the client table was full.", "limit")
+	rightsShort           = counter("bounded_short_total", "Requests that a bounded limit denied because this node held no right to what was left.", "limit")
+	rightsAsked           = counter("bounded_asked_total", "Questions to other nodes for loans of a bounded limit, one for each client.", "limit")
+	rightsLent            = counter("bounded_lent_units_total", "Units that this node lent to others under a bounded limit.", "limit")
+	rightsBorrowed        = counter("bounded_borrowed_units_total", "Units that this node borrowed from others under a bounded limit.", "limit")
+	rightsExpired         = counter("bounded_expired_units_total", "Of the borrowed units, those that were not used in time.", "limit")
 	limitSet              = gauge("limit_set", "1 if somebody set the limit on some node, so that it shadows the configured one.", "limit")
 	limitUnits            = gauge("limit_units", "Units that a client may use in a window.", "limit")
 	limitBurst            = gauge("burst_units", "Units that may pass at one instant.", "limit")
@@ -100,7 +105,7 @@ var (
 
 // all lists the metrics for Describe. A test compares it with what Collect sends.
 var all = []metric{
-	decisions, units, overshootBound, overshootExpected, wronglyDeniedBound, wronglyDeniedExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, doorDecisions, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
+	decisions, units, overshootBound, overshootExpected, wronglyDeniedBound, wronglyDeniedExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, doorDecisions, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, rightsShort, rightsAsked, rightsLent, rightsBorrowed, rightsExpired, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
 	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
 	connected, peers, staleness, peerStaleness, clockSkew, peerSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,

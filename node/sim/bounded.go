@@ -14,23 +14,30 @@ import (
 // those who borrowed.
 func Bounded(seed uint64) Scenario {
 	d := draw{rand.New(rand.NewPCG(seed, 3))} //nolint:gosec // repeatable on purpose
+	nodes := 2 + d.upTo(3)
+	if d.one(8) {
+		nodes = 6 + d.upTo(2)
+	}
 	burst := 1 + d.r.Int64N(60)
+	whole := !d.one(3) // shares are whole units, so that nothing is left over
+	if whole {
+		burst = int64(nodes) * (4 + d.r.Int64N(12))
+	}
 	depth := d.pick(200, 500, 1000, 2000, 2000, 4000, 8000)
-	p := node.Policy{Limit: burst, Window: depth, Consistency: node.Bounded}
-	switch d.r.IntN(4) {
-	case 0:
-	case 1:
+	p := node.Policy{Limit: burst, Burst: burst, Window: depth, Consistency: node.Bounded}
+	switch kind := d.r.IntN(4); {
+	case kind == 0:
+	case whole:
+		p.MaxExcess = float64(nodes) * float64(1+d.r.IntN(4))
+	case kind == 1:
 		p.MaxExcess = float64(1 + d.r.Int64N(burst))
 	default:
 		p.MaxExcess = d.r.Float64() / 2
 	}
 	sc := Scenario{
-		Seed: seed, Nodes: 2 + d.upTo(3), Policy: p, Flush: d.pick(5, 20, 50, 50, 200), Link: d.link(),
+		Seed: seed, Nodes: nodes, Policy: p, Flush: d.pick(5, 20, 50, 50, 200), Link: d.link(),
 		// All accounts are full once the loans of the runs before are over.
 		Duration: 2*d.loan(depth) + 3*depth + d.between(time.Second, 3*time.Second),
-	}
-	if d.one(8) {
-		sc.Nodes = 6 + d.upTo(2)
 	}
 	sc.Link.Bandwidth = 0
 	if d.one(3) {
@@ -80,7 +87,7 @@ func (d draw) press(sc *Scenario, at, depth time.Duration) {
 	fault := func(f Fault) { sc.Faults = append(sc.Faults, f) }
 	one := d.node(sc.Nodes)
 	soon := d.between(0, 4*sc.Link.DelayMin+20*time.Millisecond)
-	switch d.r.IntN(6) {
+	switch d.r.IntN(7) {
 	case 0: // everywhere at once, before anybody hears
 		hit(at, 0)
 	case 1: // borrow, spend at the end of the loan, and ask its lenders when it is back

@@ -25,11 +25,27 @@ func TestCorrelatedFaultsStayWithinTheBound(t *testing.T) {
 
 func TestBoundedLimitsNeverExceedTheirCap(t *testing.T) {
 	const share = 7 // they take longer
-	campaign(t, sim.Bounded, (*seeds+share-1)/share, " -bounded")
+	var capped, pressed atomic.Uint64
+	campaign(t, sim.Bounded, (*seeds+share-1)/share, " -bounded", func(r *sim.Result) {
+		if most := r.Scenario.Policy.MaxExcess; most > 0 {
+			if most < 1 {
+				most *= float64(r.Scenario.Policy.Burst)
+			}
+			if capped.Add(1); r.E > 0.9*most {
+				pressed.Add(1)
+			}
+		}
+	})
+	t.Cleanup(func() {
+		t.Logf("%d of %d runs with an excess come within a tenth of it", pressed.Load(), capped.Load())
+		if capped.Load() >= 50 && 10*pressed.Load() < capped.Load() {
+			t.Error("that is too few to prove anything")
+		}
+	})
 }
 
 // campaign runs the scenarios that draw makes of count seeds.
-func campaign(t *testing.T, draw func(seed uint64) sim.Scenario, count int, flags string) {
+func campaign(t *testing.T, draw func(seed uint64) sim.Scenario, count int, flags string, look ...func(*sim.Result)) {
 	var decisions, conforming, failed atomic.Uint64
 	const enough = 10 // failing seeds: more tell nothing new
 	const workers = 8
@@ -40,6 +56,9 @@ func campaign(t *testing.T, draw func(seed uint64) sim.Scenario, count int, flag
 				r, err := sim.Run(draw(seed), nil)
 				if err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
+				}
+				for _, l := range look {
+					l(&r)
 				}
 				decisions.Add(r.Decisions)
 				conforming.Add(r.Conforming)

@@ -15,7 +15,7 @@ type Asks struct {
 	until           int64 // no question before then
 	used            int64 // when the client was last decided on
 	Listed          bool  // whoever keeps a list of those that are to ask has it there
-	Got, Over       int64 // borrowed, and of that ended unspent; whoever counts them resets them
+	over            int64 // what ended unspent of what was borrowed, since it was last counted
 }
 
 const (
@@ -54,7 +54,13 @@ func (m *meter) add(now, span int64, c int64) {
 
 func (k *Asks) quiet(t Time) bool { return k.open == 0 && t.Mono-k.used > idleAfter }
 
-func (k *Asks) expired(tokens int64) { k.Over += tokens }
+func (k *Asks) expired(tokens int64) { k.over += tokens }
+
+// Expired is what ended unspent of what was borrowed since the last call.
+func (r *Record) Expired() (tokens int64) {
+	tokens, r.Asks.over = r.Asks.over, 0
+	return tokens
+}
 
 // span is what counts as recently where messages take delay.
 func span(delay int64) int64 { return max(recently, 4*delay) }
@@ -105,7 +111,6 @@ func (a *Account) Asked(t Time, lenders int) {
 // Answered notes one lender's answer.
 func (a *Account) Answered(t Time, got int64) {
 	k := &a.Record.Asks
-	k.Got += got
 	k.found = k.found || got > 0
 	if k.open > 0 {
 		if k.open--; k.open == 0 {

@@ -3,6 +3,7 @@ package table
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
 // The clients of bounded limits have accounts: see package rights. What lasts of an account is one
@@ -20,6 +21,8 @@ type Rights interface {
 	Own(now int64) int64
 	Time(now int64) rights.Time
 	Now() int64
+	// Expired hears of what was borrowed by a rule and ended unspent.
+	Expired(r *limit.Rule, tokens int64)
 }
 
 // mostRecords caps the records of one shard. Raising it lets clients that borrow take more memory,
@@ -47,7 +50,10 @@ func (s *Shard) Account(e *Entry, now int64) (a rights.Account, t rights.Time) {
 	g := s.table.cfg.Rights
 	a.Terms = e.rule.Terms
 	a.Share = g.Self(e.key, a.Terms.Parts)
-	a.Began = max(g.Began(), e.rule.Revision.At, s.accounts.crowded)
+	a.Began = max(g.Began(), e.rule.Revision.At)
+	if !e.shared {
+		a.Began = max(a.Began, s.accounts.crowded)
+	}
 	a.Opens = a.Terms.Opens(g.Began())
 	if e.used && e.counted == e.rule {
 		a.Full, a.Record = s.accounts.get(e.slot), s.accounts.records[e.slot]
@@ -62,6 +68,11 @@ func (s *Shard) Account(e *Entry, now int64) (a rights.Account, t rights.Time) {
 		t.Own = g.Own(now)
 	}
 	a.Settle(t)
+	if a.Record != nil && !e.copied {
+		if tokens := a.Record.Expired(); tokens > 0 {
+			g.Expired(e.rule, tokens)
+		}
+	}
 	return a, t
 }
 

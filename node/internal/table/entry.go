@@ -93,7 +93,7 @@ func (e *Entry) setMore(reset crdt.Stamp, lives []*life, slots []crdt.State) {
 // may be nil, or else a new client k. Nothing that is ever written is shared with o.
 func (e *Entry) Imitate(o *Entry, k crdt.Key, r *limit.Rule, now int64) {
 	if o == nil {
-		*e = Entry{key: k}
+		*e = Entry{key: k, copied: true, counted: r}
 		e.begin(r, now)
 		return
 	}

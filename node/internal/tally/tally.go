@@ -20,6 +20,7 @@ type Account struct {
 	Overshoot Overshoot
 	Debts     Debts
 	Doors     Doors
+	Rights    Rights
 	Refusals  Refusals
 	Top       top.Clients
 	// Odd counts look-ups of ids that look like addresses and are none, where that matters.

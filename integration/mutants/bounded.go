@@ -1,0 +1,95 @@
+package main
+
+// boundedMistakes are those in what nodes may admit under a bounded limit, and lend each other.
+var boundedMistakes = []mistake{
+	{name: "start with what the run before may have used", edits: []edit{
+		{"node/internal/rights/account.go", "		a.Full = a.Began + a.Terms.Bottom()\n", "		a.Full = a.Began\n"},
+	}},
+	{name: "forget over a restart what was lent", edits: []edit{
+		{"node/internal/rights/account.go", "	a.Full = max(a.Full, min(t.Own, a.Opens)+m*a.Terms.Room)\n", ""},
+	}},
+	{name: "keep the room of what is lent", edits: []edit{
+		{"node/internal/rights/record.go", "	r.lent[0] += y\n", ""},
+	}},
+	{name: "lend what is the node's and keep it", edits: []edit{
+		{"node/internal/rights/record.go", "	a.Full = max(a.Full, t.Own) + a.Terms.Parts*y\n", ""},
+	}},
+	{name: "never end a loan", edits: []edit{
+		{"node/internal/rights/record.go", "l.tokens > 0 && (t.Mono >= l.mono || t.Wall >= l.wall)", "l.tokens > 0 && false"},
+	}},
+	{name: "time a loan from when it came", edits: []edit{
+		{"node/internal/rights/record.go", "	l := lot{mono: askedMono + a.Terms.Loan, wall: askedWall + a.Terms.Loan}\n", "	l := lot{mono: t.Mono + a.Terms.Loan, wall: t.Wall + a.Terms.Loan}\n"},
+	}},
+	{name: "take a loan that is over", edits: []edit{
+		{"node/internal/rights/record.go", "	if y <= 0 || t.Mono >= l.mono || t.Wall >= l.wall {\n", "	if y <= 0 {\n"},
+		{"node/internal/rights/record.go", "l.tokens > 0 && (t.Mono >= l.mono || t.Wall >= l.wall)", "l.tokens > 0 && (t.Mono >= l.mono+a0 || t.Wall >= l.wall+a0)"},
+		{"node/internal/rights/record.go", "// Lent is λ:", "const a0 = int64(100e6)\n\n// Lent is λ:"},
+	}},
+	{name: "time loans by a clock that stands still while the machine sleeps", edits: []edit{
+		{"node/internal/rights/record.go", "(t.Mono >= l.mono || t.Wall >= l.wall)", "t.Mono >= l.mono"},
+		{"node/internal/rights/record.go", "	if y <= 0 || t.Mono >= l.mono || t.Wall >= l.wall {\n", "	if y <= 0 || t.Mono >= l.mono {\n"},
+	}},
+	{name: "return a loan an epoch early", edits: []edit{
+		{"node/internal/rights/account.go", "			r.lent[1], r.lent[0] = r.lent[0], 0\n", "			r.lent[1], r.lent[0] = 0, 0\n"},
+	}},
+	{name: "let a loan's room refill before it is back", edits: []edit{
+		{"node/internal/rights/account.go", "			a.Full = max(a.Full, r.epoch*a.Terms.Epoch+m*r.Lent())\n", ""},
+	}},
+	{name: "free loans that their borrower has not seen", edits: []edit{
+		{"node/internal/rights/record.go", "	if r == nil || r.to != from || r.last > low {\n", "	if r == nil || r.to != from {\n"},
+	}},
+	{name: "free the loans of another borrower", edits: []edit{
+		{"node/internal/rights/record.go", "	if r == nil || r.to != from || r.last > low {\n", "	if r == nil || r.last > low {\n"},
+	}},
+	{name: "take the last borrower for the only one", edits: []edit{
+		{"node/internal/rights/record.go", "	case r.to != to:\n		r.to = 0\n", "	case r.to != to:\n		r.to = to\n"},
+	}},
+	{name: "give every share the whole credit", edits: []edit{
+		{"node/internal/rights/terms.go", "Overdraft: credit / m,", "Overdraft: credit,"},
+	}},
+	{name: "give back what was borrowed", edits: []edit{
+		{"node/internal/table/charge.go", "a.GiveBack(t, min(c.own, r.GCRA.Drain(gone)), c.ownAt)", "a.GiveBack(t, r.GCRA.Drain(gone), c.ownAt)"},
+	}, also: "./node"},
+	{name: "give back what was earned again", edits: []edit{
+		{"node/internal/rights/account.go", "a.repay(t, own-max(0, t.Own-since)/a.Terms.Parts)", "a.repay(t, own)"},
+	}},
+	{name: "give back into room that is lent", edits: []edit{
+		{"node/internal/rights/account.go", "		floor += a.Terms.Parts * a.Record.Lent()\n", ""},
+	}},
+	{name: "refill by a clock that somebody sets", edits: []edit{
+		{"node/internal/clock/steady.go", "	if now > s.now {\n", "	if false {\n"},
+	}},
+	{name: "let a jump of the wall clock refill accounts", edits: []edit{
+		{"node/internal/clock/clock.go", "jumped: b.jumped - int64(ahead)", "jumped: b.jumped"},
+	}},
+	{name: "take an answer as often as it comes", edits: []edit{
+		{"sync/lend.go", "	p.wanted = slices.Delete(p.wanted, i, i+1)\n", ""},
+	}},
+	{name: "say that loans under open questions are refused", edits: []edit{
+		{"sync/lend.go", "		return a[0].number - 1\n", "		return last\n"},
+	}},
+	{name: "answer a question for loans that is recorded", edits: []edit{
+		{"sync/fresh.go", "case KindRepair, KindSnapshot, KindSettle, KindPull, KindWant:", "case KindRepair, KindSnapshot, KindSettle, KindPull:"},
+	}},
+	{name: "ask for loans without an end", edits: []edit{
+		{"sync/lend.go", "!l.bytes.take(now, lendingHead, lendingBytes, lendingAtOnce)", "false"},
+	}},
+	{name: "say that less is held of what was borrowed", edits: []edit{
+		{"node/bounded.go", "Held: a.Record.Borrowed()}", "Held: a.Record.Borrowed() / 2}"},
+	}, slow: true},
+	{name: "let a client's account outlive a change of its limit", edits: []edit{
+		{"node/internal/table/account.go", "	s.accounts.put(e.slot, full)\n	delete(s.accounts.records, e.slot)\n", "	_ = full\n"},
+	}, also: "./node"},
+	{name: "forget a client whose account is not full", edits: []edit{
+		{"node/internal/table/sweep.go", "e.forgettable(now) && s.idle(e, now) &&", "e.forgettable(now) &&"},
+	}, also: "./node"},
+	{name: "give unknown clients of a full table accounts of their own", edits: []edit{
+		{"node/decide.go", "		s.Crowd(now)\n", ""},
+	}},
+	{name: "let unknown clients of a bounded limit pass at a full table", edits: []edit{
+		{"node/decide.go", "	} else if n.onFull == FullOpen {\n", "	}\n	if n.onFull == FullOpen {\n"},
+	}},
+	{name: "lend under another roster", edits: []edit{
+		{"node/limit/bounded.go", "math.Float64bits(p.MaxExcess), roster.Digest())", "math.Float64bits(p.MaxExcess), 0)"},
+	}, also: "./node"},
+}

@@ -1,0 +1,44 @@
+package rights
+
+import "testing"
+
+// lending is an account with a share of 1 s of 2 s, full, that lends.
+func lending(at int64) (a Account, t Time) {
+	t = Time{Own: at, Mono: at, Wall: at}
+	a = Account{Terms: NewTerms(2e9, 0, 100, 2, 0), Share: true, Began: 1e9, Opens: 2e9, Full: 3e9, Record: &Record{}}
+	a.Settle(t)
+	return a, t
+}
+
+func TestAReportFreesTheLoansOfWhoReportsAlone(t *testing.T) {
+	a, now := lending(100e9)
+	a.Lend(now, 4e8, 7, 1)
+	for name, told := range map[string]func(){
+		"another incarnation":  func() { a.Told(8, 0, 99) },
+		"one that may take it": func() { a.Told(7, 0, 0) },
+		"one that holds it":    func() { a.Told(7, 4e8, 1) },
+	} {
+		if told(); a.Record.Lent() != 4e8 {
+			t.Errorf("%s says what it holds, and %d are lent, want 400 ms", name, a.Record.Lent())
+		}
+	}
+	if a.Told(7, 1e8, 1); a.Record.Lent() != 1e8 {
+		t.Errorf("%d are lent after the borrower spent all but 100 ms", a.Record.Lent())
+	}
+	a.Lend(now, 2e8, 8, 1)
+	if a.Told(8, 0, 99); a.Record.Lent() != 3e8 {
+		t.Errorf("%d are lent to two, and one of them speaks for both", a.Record.Lent())
+	}
+}
+
+// Nobody looks at the account while its tokens are out, and it is computed when they are back.
+func TestWhatIsLentDoesNotRefillMeanwhile(t *testing.T) {
+	a, now := lending(100e9)
+	a.Lend(now, 1e9, 7, 1)
+	later := now.Own - now.Own%a.Terms.Epoch + 2*a.Terms.Epoch + 5e6
+	then := Time{Own: later, Mono: later, Wall: later}
+	a.Settle(then)
+	if a.Record.Lent() != 0 || a.Own(then) > 5e6/2 {
+		t.Errorf("5 ms after the loan is back the account owns %d, and %d are lent", a.Own(then), a.Record.Lent())
+	}
+}
