@@ -129,6 +129,11 @@ $(PROXIES)/.unpacked:
 	@command -v curl >/dev/null || (apt-get update && apt-get install -y --no-install-recommends curl)
 	@touch $@
 
+.PHONY: bounded-check
+bounded-check: ## Kill and cut off nodes under bounded limits for BOUNDED_FOR, and simulate SEEDS clusters that try to exceed their cap
+	BOUNDED_FOR='$(if $(BOUNDED_FOR),$(BOUNDED_FOR),10m)' $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run BoundedLimitsHold ./integration
+	$(GO) run ./cmd/ratelimitctl sim -random -bounded -from $(FROM) -seeds $(SEEDS) $(ARGS)
+
 .PHONY: chaos
 chaos: chaos-tools ## Let faults befall real processes in network namespaces: CHAOS_SEEDS clusters, for CHAOS_FOR each (half an hour; Linux, Debian)
 	$(GO) run ./integration/chaos -seed $(FROM) -seeds $(CHAOS_SEEDS) -for $(CHAOS_FOR) $(ARGS)

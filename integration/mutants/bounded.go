@@ -53,9 +53,6 @@ var boundedMistakes = []mistake{
 	{name: "give back what was earned again", edits: []edit{
 		{"node/internal/rights/account.go", "a.repay(t, own-max(0, t.Own-since)/a.Terms.Parts)", "a.repay(t, own)"},
 	}},
-	{name: "give back into room that is lent", edits: []edit{
-		{"node/internal/rights/account.go", "		floor += a.Terms.Parts * a.Record.Lent()\n", ""},
-	}},
 	{name: "refill by a clock that somebody sets", edits: []edit{
 		{"node/internal/clock/steady.go", "	if now > s.now {\n", "	if false {\n"},
 	}},

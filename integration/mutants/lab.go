@@ -26,7 +26,7 @@ const (
 // 100 cost about a second.
 var simulations = [][]string{
 	{"-test.run", "^(TestAdversaries|TestWhoConforms|TestARepeated|TestShar)"},
-	{"-test.run", "^(TestRandom|TestCorrelated|TestRefunds)", "-sim.seeds", "400"},
+	{"-test.run", "^(TestRandom|TestCorrelated|TestRefunds|TestBounded)", "-sim.seeds", "400"},
 	{"-test.run", "^(TestOneNode|TestExcess|TestUrgent)"},
 }
 

@@ -42,3 +42,29 @@ func TestWhatIsLentDoesNotRefillMeanwhile(t *testing.T) {
 		t.Errorf("5 ms after the loan is back the account owns %d, and %d are lent", a.Own(then), a.Record.Lent())
 	}
 }
+
+func TestSharesAddUpToNoMoreThanTheWhole(t *testing.T) {
+	for _, members := range []int{1, 2, 3, 7, 64} {
+		for _, depth := range []int64{1, 1e9, 1e9 + 1, 6e10 - 1} {
+			x := NewTerms(depth, depth/3, 1000, members, 0)
+			if x.Parts*x.Room > depth || x.Parts*x.Overdraft > depth/3 || x.Parts > int64(members) {
+				t.Errorf("%d members share %d: %+v", members, depth, x)
+			}
+		}
+	}
+	if x := NewTerms(1e9, 0, 11, 5, 0); x.Parts != 2 {
+		t.Errorf("11 units are in %d shares, want 2 of at least 4", x.Parts)
+	}
+}
+
+func TestWhatWasEarnedAgainDoesNotComeBack(t *testing.T) {
+	a, now := lending(100e9)
+	a.Spend(now, 5e8)
+	own := a.Spend(now, 5e8)
+	later := now
+	later.Own += 6e8 // it earns 300 ms
+	a.Settle(later)
+	if a.GiveBack(later, own, now.Own); a.Own(later) != 5e8 {
+		t.Errorf("the account owns %d, want 300 ms earned and 200 ms back", a.Own(later))
+	}
+}
