@@ -69,7 +69,7 @@ var boundedMistakes = []mistake{
 		{"sync/fresh.go", "case KindRepair, KindSnapshot, KindSettle, KindPull, KindWant:", "case KindRepair, KindSnapshot, KindSettle, KindPull:"},
 	}},
 	{name: "ask for loans without an end", edits: []edit{
-		{"sync/lend.go", "!l.bytes.take(now, lendingHead, lendingBytes, lendingAtOnce)", "false"},
+		{"sync/lend.go", "!l.bytes.take(now, lendingHead, ration{lendingBytes, lendingAtOnce})", "false"},
 	}},
 	{name: "say that less is held of what was borrowed", edits: []edit{
 		{"node/bounded.go", "Held: a.Record.Borrowed()}", "Held: a.Record.Borrowed() / 2}"},
