@@ -82,8 +82,8 @@ type Config struct {
 	// error bound.
 	Flush time.Duration
 
-	// MaxClients caps the clients in the table, over all limits. A client takes about 210
-	// bytes, and 40 for each other node that counted it lately. Default 10,000,000. OnFull
+	// MaxClients caps the clients in the table, over all limits. A client takes about 80
+	// bytes, and 24 for each other node that counted it lately. Default 10,000,000. OnFull
 	// says what happens to unknown clients at the cap.
 	MaxClients int
 	OnFull     OnFull

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"sync"
 	"time"
 
@@ -34,6 +36,8 @@ type subject struct {
 	name   string
 	module string // whose version is printed, "" for our own code
 	open   func(q quota) (allow, error)
+	// slow divides the decisions of a round, for a limiter that takes far longer; 0 is 1.
+	slow int
 }
 
 // ours is the subject that the comparison is about, and bound the one that ratios refer to.
@@ -53,6 +57,7 @@ var subjects = []subject{
 	{name: "ulule/limiter", module: "github.com/ulule/limiter/v3", open: openUlule},
 	{name: "juju/ratelimit sharded", module: "github.com/juju/ratelimit", open: openJuju},
 	{name: "failsafe-go sharded", module: "github.com/failsafe-go/failsafe-go", open: openFailsafe},
+	{name: "gubernator, local", module: "github.com/gubernator-io/gubernator/v2", open: openGubernator, slow: 20},
 }
 
 func find(name string) *subject {
@@ -74,11 +79,32 @@ func openFloor(quota) (allow, error) {
 }
 
 func openNode(q quota) (allow, error) {
-	n, err := node.Open(context.Background(), node.Config{Name: "peers", Limit: q.limit, Window: q.window})
+	n, err := opened(node.Config{Name: "peers", Limit: q.limit, Window: q.window})
 	if err != nil {
 		return nil, err
 	}
 	return n.Allow, nil
+}
+
+// open are the limiters that have to be closed. An open one keeps house, and holds memory,
+// which would count as the cost of whoever is measured next.
+var open []io.Closer
+
+func opened(cfg node.Config) (*node.Node, error) {
+	n, err := node.Open(context.Background(), cfg)
+	if err == nil {
+		open = append(open, n)
+	}
+	return n, err
+}
+
+// closeAll closes what is open.
+func closeAll() (err error) {
+	for _, c := range open {
+		err = errors.Join(err, c.Close())
+	}
+	open = nil
+	return err
 }
 
 // sharded is a map from clients to limiters, in parts with a lock each.

@@ -28,15 +28,20 @@ func run() error {
 		return fmt.Errorf("-rounds and -clients must be at least 1, and there are no arguments")
 	}
 	tables := where(*rounds)
+	costs, err := costTable(*million) // first, while nothing else is in memory
+	if err != nil {
+		return err
+	}
 	times, err := timeTable(*rounds, *million)
 	if err != nil {
 		return err
 	}
-	costs, err := costTable(*million)
+	others, err := wayTable(*rounds)
 	if err != nil {
 		return err
 	}
 	tables += "\nCPU time of one decision as a multiple of the bare limiter's in the same round:\n\n" + times +
+		"\nThe same for other algorithms, and other ways to ask a node:\n\n" + others +
 		fmt.Sprintf("\nMemory of %d clients, the CPU time of one collection with them, and what a decision allocates:\n\n", *million) + costs
 	fmt.Print(tables)
 	if *into == "" {
@@ -52,7 +57,7 @@ func timeTable(rounds, million int) (string, error) {
 	for i := range all {
 		t.head = append(t.head, all[i].name)
 	}
-	clients := ids(million)
+	clients := ids(max(million, 10_000))
 	for i := range subjects {
 		s := &subjects[i]
 		row := []string{s.name, versionOf(s.module)}
@@ -63,7 +68,7 @@ func timeTable(rounds, million int) (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("%s: %w", s.name, err)
 			}
-			row = append(row, fmt.Sprintf("%.2f [%.2f, %.2f]", ratio.median, ratio.low, ratio.high))
+			row = append(row, ratio.String())
 			runtime.GC()
 		}
 		t.add(row...)
@@ -87,5 +92,13 @@ func costTable(million int) (string, error) {
 		}
 		t.add(s.name, fmt.Sprintf("%.0f", bytes), fmt.Sprintf("%.0f", float64(collection.Microseconds())/1000), fmt.Sprintf("%.0f", objects))
 	}
+	// What few limiters can hold at all.
+	clients = ids(10 * million)
+	fmt.Fprintf(os.Stderr, "%s: memory of %d clients\n", ours, len(clients))
+	bytes, collection, err := memory(find(ours), clients)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", ours, err)
+	}
+	t.add(fmt.Sprintf("%s, %d clients", ours, len(clients)), fmt.Sprintf("%.0f", bytes), fmt.Sprintf("%.0f", float64(collection.Microseconds())/1000), "0")
 	return t.String(), nil
 }

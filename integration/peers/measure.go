@@ -70,23 +70,25 @@ func cpu() time.Duration {
 
 // run lets goroutines on all cores of the load decide, from position at on, and returns the
 // CPU time of one decision in nanoseconds.
-func (l *load) run(f allow, clients []string, order []uint32, at int) float64 {
+func (l *load) run(f allow, clients []string, order []uint32, at, turn int) float64 {
 	mask := len(order) - 1
 	before := cpu()
 	var all sync.WaitGroup
 	for lane := range l.cores {
 		all.Go(func() {
-			for i := at + lane*7919; i < at+lane*7919+l.turn; i++ {
+			for i := at + lane*7919; i < at+lane*7919+turn; i++ {
 				f(clients[order[i&mask]])
 			}
 		})
 	}
 	all.Wait()
-	return float64(cpu()-before) / float64(l.turn*l.cores)
+	return float64(cpu()-before) / float64(turn*l.cores)
 }
 
 // figure is a median with its quartiles.
 type figure struct{ low, median, high float64 }
+
+func (f figure) String() string { return fmt.Sprintf("%.2f [%.2f, %.2f]", f.median, f.low, f.high) }
 
 func figureOf(x []float64) figure {
 	slices.Sort(x)
@@ -114,14 +116,15 @@ func (l *load) compare(s *subject, rounds int, clients []string) (nanos, ratio f
 	var all, ratios []float64
 	for round := range rounds {
 		var a, b float64
+		at, turn := round*l.turn, l.turn/max(1, s.slow)
 		if round%2 == 0 { // who goes second finds warm caches
-			a, b = l.run(f, clients, order, round*l.turn), l.run(g, clients, order, round*l.turn)
+			a, b = l.run(f, clients, order, at, turn), l.run(g, clients, order, at, l.turn)
 		} else {
-			b, a = l.run(g, clients, order, round*l.turn), l.run(f, clients, order, round*l.turn)
+			b, a = l.run(g, clients, order, at, l.turn), l.run(f, clients, order, at, turn)
 		}
 		all, ratios = append(all, a), append(ratios, a/b)
 	}
-	return figureOf(all), figureOf(ratios), nil
+	return figureOf(all), figureOf(ratios), closeAll()
 }
 
 // memory is what a client costs on the heap, and the CPU time of a collection of all.
@@ -146,7 +149,7 @@ func memory(s *subject, clients []string) (bytes float64, collection time.Durati
 	runtime.GC()
 	collection = cpu() - from
 	runtime.KeepAlive(f)
-	return float64(used) / float64(len(clients)), collection, nil
+	return float64(used) / float64(len(clients)), collection, closeAll()
 }
 
 // allocations is how many objects a decision on a known client allocates.
@@ -163,5 +166,5 @@ func allocations(s *subject, client string) (float64, error) {
 		f(client)
 	}
 	runtime.ReadMemStats(&after)
-	return float64((after.Mallocs - before.Mallocs) / n), nil // a stray one of another goroutine rounds down
+	return float64((after.Mallocs - before.Mallocs) / n), closeAll() // a stray one of another goroutine rounds down
 }
