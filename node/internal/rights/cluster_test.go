@@ -57,13 +57,12 @@ type question struct {
 }
 
 type letter struct {
-	from, to  crdt.Replica
-	loan      bool
-	number    uint64
-	low       uint64
-	held      int64
-	amount    int64
-	duplicate bool
+	from, to crdt.Replica
+	loan     bool
+	number   uint64
+	low      uint64
+	held     int64
+	amount   int64
 }
 
 // time is what the node's clocks read. The refill clock advances by the lesser of both others.

@@ -2,11 +2,10 @@ package rights
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 )
 
 // TestNoShortScheduleExceedsTheCap tries every schedule of few steps on two and three nodes whose
@@ -85,10 +84,7 @@ func (c *cluster) clone() *cluster {
 	for _, n := range c.nodes {
 		m := *n
 		m.asked = slices.Clone(n.asked)
-		m.numbers = map[crdt.Replica]uint64{}
-		for who, number := range n.numbers {
-			m.numbers[who] = number
-		}
+		m.numbers = maps.Clone(n.numbers)
 		record := *n.record
 		m.record = &record
 		next.nodes = append(next.nodes, &m)
