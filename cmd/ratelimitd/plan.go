@@ -79,8 +79,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	token := read("nats_token_file", s.NATSTokenFile)
 	p.link, err = newLink(s, natsSecrets{string(password), string(token)}, key, log)
 	p.node.Alone = !p.link.peers && s.Nodes <= 1
-	faults = append(faults, p.bounded(limits))
-	faults = append(faults, err)
+	faults = append(faults, p.bounded(limits), err)
 	p.envoy, err = newEnvoy(p)
 	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {

@@ -1,6 +1,9 @@
 package sim
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // busyClients is how many clients share most of a busy scenario's requests. More of them get a
 // smaller share of the requests each, and so are judged closer to an idle bucket.
@@ -14,7 +17,7 @@ func Busy(sc Scenario, requests int) Scenario {
 		return sc
 	}
 	rate := float64(requests) / sc.Duration.Seconds()
-	sc.Streams = append(sc.Streams[:len(sc.Streams):len(sc.Streams)], Stream{Client: sc.Streams[0].Client, Cost: 1, Rate: rate / 5})
+	sc.Streams = append(slices.Clip(sc.Streams), Stream{Client: sc.Streams[0].Client, Cost: 1, Rate: rate / 5})
 	for i := range busyClients {
 		sc.Streams = append(sc.Streams, Stream{Client: fmt.Sprintf("busy-%d", i), Cost: 1, Rate: rate * 4 / 5 / busyClients})
 	}

@@ -51,7 +51,7 @@ func (o *oracle) known(a *account, m, other *member) int64 {
 	if o.sigma() > min(int64(node.DefaultClockTolerance), a.narrow/4) {
 		return math.MinInt64
 	}
-	if o.w.sc.MaxClients > 0 && !o.w.sc.OpenWhenFull && a.yard.gcra != nil && !(o.held(a, m) && o.held(a, other)) {
+	if o.w.sc.MaxClients > 0 && !o.w.sc.OpenWhenFull && a.yard.gcra != nil && (!o.held(a, m) || !o.held(a, other)) {
 		return math.MinInt64 // each node alone counts a client without room
 	}
 	known := o.claimed(m, other)
