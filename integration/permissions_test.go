@@ -61,17 +61,24 @@ type guarded struct {
 	joined int
 }
 
-func newGuarded(t *testing.T) *guarded {
+// users are the entries that ratelimitctl prints for the nodes of a cluster, with passwords.
+func users(t *testing.T, args ...string) string {
 	t.Helper()
 	var names []string
 	for i := range mostNodes {
 		names = append(names, fmt.Sprintf("n%d", i))
 	}
-	conf := filepath.Join(t.TempDir(), "nats.conf")
-	text := "authorization { users = [\n" + generated(t, strings.Join(names, ",")) + "] }\n"
+	text := generated(t, append(args, strings.Join(names, ","))...)
 	for _, name := range names {
 		text = strings.ReplaceAll(text, "$NATS_PASSWORD_"+strings.ToUpper(name)+"\n", strconv.Quote("the-secret-of-"+name)+"\n")
 	}
+	return text
+}
+
+func newGuarded(t *testing.T) *guarded {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "nats.conf")
+	text := "authorization { users = [\n" + users(t) + "] }\n"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
