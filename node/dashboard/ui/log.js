@@ -18,7 +18,8 @@ export function showLog(tick) {
   }
   entries = entries.filter((e) => tick.node.now_ms - e.at_ms < hour).slice(-most);
   text($('log-text'), entries.length === 0 ? 'nothing in the last hour, or since the node started' : 'in the last hour');
-  if ($('log').matches(':hover')) return; // somebody reads
+  const chosen = getSelection();
+  if (chosen.type === 'Range' && $('log').contains(chosen.anchorNode)) return; // somebody copies from it
   keep($('log'), entries.toReversed(), (e) => e.seq, (e) => {
     const attrs = new Map(e.attrs), body = el('span', { class: e.level });
     const title = e.text[0].toUpperCase() + e.text.slice(1) + (attrs.has('peer') ? ': ' + attrs.get('peer') : attrs.has('limit') ? ': ' + attrs.get('limit') : '');
