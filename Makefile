@@ -151,7 +151,7 @@ PROMTOOL := $(BIN)/prometheus/usr/bin/promtool
 
 .PHONY: alerts-check
 alerts-check: $(PROMTOOL) ## Let promtool judge the metrics, the alerts and Grafana's queries, and fire each alert (Debian)
-	PROMTOOL='$(PROMTOOL)' $(GO) test -count=1 -timeout $(RACE_TIMEOUT) -run 'Promtool' ./integration ./cmd/ratelimitd
+	PROMTOOL='$(PROMTOOL)' $(GO) test -count=1 -timeout $(RACE_TIMEOUT) -tags promtool -run 'Promtool' ./integration ./cmd/ratelimitd
 
 $(PROMTOOL):
 	@rm -rf $(BIN)/prometheus && mkdir -p $(BIN)/prometheus

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -104,19 +103,5 @@ Each exists from the node's start, at 0 if nothing happened, apart from series o
 	}
 	if len(done) < 55 {
 		t.Errorf("there are %d metrics", len(done))
-	}
-}
-
-// Prometheus's own tool has no complaint. It is Debian's: make alerts-check sets PROMTOOL.
-func TestPromtoolFindsNoFault(t *testing.T) {
-	tool := os.Getenv("PROMTOOL")
-	if tool == "" {
-		t.Skip("PROMTOOL names no promtool")
-	}
-	text, _ := scraped(t)
-	cmd := exec.CommandContext(t.Context(), tool, "check", "metrics")
-	cmd.Stdin = strings.NewReader(text)
-	if said, err := cmd.CombinedOutput(); err != nil || len(said) > 0 {
-		t.Errorf("%v\n%s", err, said)
 	}
 }
