@@ -50,7 +50,7 @@ func TestBadConfigurationIsRefusedByField(t *testing.T) {
 		{"negative flush", func(c *node.Config) { c.Flush = -1 }, []string{"flush"}},
 		{"flush too long", func(c *node.Config) { c.Flush = 201 * time.Millisecond }, []string{"flush"}},
 		{"negative cap", func(c *node.Config) { c.MaxClients = -1 }, []string{"max_clients"}},
-		{"cap too high", func(c *node.Config) { c.MaxClients = 1<<31 + 1 }, []string{"max_clients"}},
+		{"cap too high", func(c *node.Config) { c.MaxClients = 1<<31 - 1; c.MaxClients += 2 }, []string{"max_clients"}},
 		{"negative tolerance", func(c *node.Config) { c.ClockTolerance = -time.Second }, []string{"clock_tolerance"}},
 		{"unknown behaviour when full", func(c *node.Config) { c.OnFull = node.FullOpen + 1 }, []string{"on_full"}},
 		{"alone among others", func(c *node.Config) { c.Alone, c.Nodes = true, 2 }, []string{"alone"}},

@@ -19,7 +19,7 @@ func TestTheLongestBeatFits(t *testing.T) {
 		e.knowledge.learn(Known{r, 1 << 60, 1 << 60})
 	}
 	for i := range maxMissing + 10 {
-		e.members.spans.close(crdt.Replica(1<<50+i), p.now-int64(i+2)*1e9, p.now-int64(i+1)*1e9, SpanLost)
+		e.members.spans.close(crdt.Replica(1<<50)+crdt.Replica(i), p.now-int64(i+2)*1e9, p.now-int64(i+1)*1e9, SpanLost)
 	}
 	p.sent = nil
 	p.run(1e9)

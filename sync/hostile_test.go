@@ -41,6 +41,8 @@ func packed(values ...any) []byte {
 		switch v := v.(type) {
 		case int:
 			_ = e.EncodeInt(int64(v))
+		case int64:
+			_ = e.EncodeInt(v)
 		case string:
 			_ = e.EncodeString(v)
 		case []byte:
@@ -97,7 +99,7 @@ func nasty() map[string][]byte {
 		out["sender with "+what] = packed(Version, int(KindBeat), []byte{0x82}, keyOf("Node"), node, keyOf("Replica"), 5)
 	}
 	out["sender without an incarnation"] = packed(Version, int(KindBeat), []byte{0x81}, keyOf("Node"), "n1")
-	out["a time beyond all times"] = packed(Version, int(KindBeat), []byte{0x83}, keyOf("Node"), "n1", keyOf("Replica"), 5, keyOf("Sent"), 1<<63-1)
+	out["a time beyond all times"] = packed(Version, int(KindBeat), []byte{0x83}, keyOf("Node"), "n1", keyOf("Replica"), 5, keyOf("Sent"), int64(1<<63-1))
 	lag := binary.LittleEndian.AppendUint64(make([]byte, 16), 1<<63)
 	out["a lag that makes sums overflow"] = with(keyOf("Heard"), append([]byte{msgpcode.Bin8, 24}, lag...))
 	out["half a record"] = with(keyOf("Roots"), append([]byte{msgpcode.Bin8, 40}, make([]byte, 40)...))
@@ -136,11 +138,11 @@ func hostileGroups() map[string][]byte {
 	type columns struct{ keys, mask, p, n, origins []byte }
 	ok := columns{keys: make([]byte, 16), mask: []byte{1}, p: []byte{5}, origins: []byte{0}}
 	bin := func(b []byte) []byte { return append([]byte{msgpcode.Bin8, byte(len(b))}, b...) }
-	ruled := func(rule, n int, width, start int, c columns) []byte {
+	ruled := func(rule int, n, width, start int64, c columns) []byte {
 		return packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, rule, 0, width, start, n,
 			bin(c.keys), bin(c.mask), bin(c.p), bin(c.n), bin(c.origins))
 	}
-	group := func(n int, width, start int, c columns) []byte { return ruled(0, n, width, start, c) }
+	group := func(n, width, start int64, c columns) []byte { return ruled(0, n, width, start, c) }
 	uvarint := func(v uint64) []byte { return binary.AppendUvarint(nil, v) }
 	varint := func(v int64) []byte { return binary.AppendVarint(nil, v) }
 	change := func(f func(c *columns)) []byte {
@@ -199,7 +201,7 @@ func TestHostileBytesAreRefusedWholeAndCheaply(t *testing.T) {
 
 // The control for the corpus above: what it distorts is accepted undistorted.
 func TestPlainHandmadeBytesAreAccepted(t *testing.T) {
-	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 1<<24-1, 0, int(60e9), int(60e9), 1,
+	g := packed([]byte{msgpcode.FixedArrayLow | groupFields}, "l", 1, 1, 0, 0, 1<<24-1, 0, int64(60e9), int64(60e9), 1,
 		append([]byte{msgpcode.Bin8, 16}, make([]byte, 16)...), []byte{msgpcode.Bin8, 1, 1}, []byte{msgpcode.Bin8, 1, 5},
 		[]byte{msgpcode.Bin8, 0}, []byte{msgpcode.Bin8, 1, 0})
 	m, err := newReader(testSecret, testSelf).parse(with(keyOf("Deltas"), append([]byte{0x91}, g...)))
