@@ -211,3 +211,24 @@ func TestClockChangesItsSpeedWhenTheChangeTakesEffect(t *testing.T) {
 		}
 	}
 }
+
+// What a jump ahead adds is told apart, so that Now less it advances as the monotonic clock does
+// at most.
+func TestClockTellsByHowMuchItJumped(t *testing.T) {
+	c := newTwoClocks(t)
+	c.pass(3 * time.Second)
+	began := c.read() - c.Jumped()
+	for i, step := range []time.Duration{50 * time.Millisecond, -300 * time.Millisecond, 8 * time.Hour, time.Second} {
+		before := c.mono
+		c.wall += int64(step)
+		c.pass(10 * time.Second)
+		steady := c.read() - c.Jumped()
+		if most := c.mono - before; steady-began > most {
+			t.Errorf("step %d: %v passed while %v did", i, time.Duration(steady-began), time.Duration(most))
+		}
+		began = steady
+	}
+	if got := time.Duration(c.Jumped()); got < 8*time.Hour {
+		t.Errorf("jumped by %v", got)
+	}
+}
