@@ -23,10 +23,11 @@ import (
 func main() {
 	only := flag.String("run", "", "plant only the mistakes whose names match this `REGEXP`")
 	quick := flag.Bool("quick", false, "plant only the mistakes that do not take long to catch")
+	part := flag.String("part", "1/1", "plant only every n-th mistake, from the k-th on, for `K/N`")
 	workers := flag.Int("p", 2, "how many to try at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Stdout, *only, *quick, *workers)
+	err := run(ctx, os.Stdout, *only, *quick, *part, *workers)
 	stop()
 	if err != nil {
 		_, _ = fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
@@ -34,10 +35,14 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, only string, quick bool, workers int) error {
+func run(ctx context.Context, out io.Writer, only string, quick bool, part string, workers int) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
+	}
+	var k, n int
+	if _, err := fmt.Sscanf(part, "%d/%d", &k, &n); err != nil || k < 1 || k > n {
+		return fmt.Errorf("-part: %q: must be like 2/3", part)
 	}
 	lab, err := newLab()
 	if err != nil {
@@ -46,7 +51,7 @@ func run(ctx context.Context, out io.Writer, only string, quick bool, workers in
 	defer lab.close()
 	var chosen []*mistake
 	healthy := mistake{name: "none"}
-	for i := range mistakes {
+	for i := k - 1; i < len(mistakes); i += n {
 		if m := &mistakes[i]; wanted.MatchString(m.name) && (!quick || !m.slow) {
 			chosen = append(chosen, m)
 			for _, e := range m.edits { // the same files, unchanged
