@@ -23,6 +23,11 @@ func (l *lab) pass(d time.Duration) {
 
 func TestAChangeEmptiesTheAccounts(t *testing.T) {
 	l := newBounded(t, 2, 100, 0)
+	for _, m := range l.nodes { // it is known, and its accounts are nearly full
+		if got := m.take("", "known", 1); got != 1 {
+			t.Fatal("it is denied before the change")
+		}
+	}
 	p := boundedConfig(2, 100, 0).Limits[node.DefaultLimit]
 	p.Limit, p.Burst, p.Window = 1000, 1000, 10*time.Second
 	_, err := l.nodes[0].Node.SetLimit(node.DefaultLimit, p)
@@ -30,8 +35,10 @@ func TestAChangeEmptiesTheAccounts(t *testing.T) {
 	l.run(300 * time.Millisecond)
 	// A tenth of a second at most since the change: what each earns of 100 a second.
 	for _, m := range l.nodes {
-		if got := m.take("", "c", 1000); got > 5 {
-			t.Errorf("n%d admits %d right after the change", m.index, got)
+		for _, client := range []string{"c", "known"} {
+			if got := m.take("", client, 1000); got > 5 {
+				t.Errorf("n%d admits %d of %s right after the change", m.index, got, client)
+			}
 		}
 	}
 	l.run(25 * time.Second)
