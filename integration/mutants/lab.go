@@ -62,7 +62,8 @@ func (l *lab) try(ctx context.Context, m *mistake) finding {
 // trial is one mistake being tried.
 type trial struct {
 	*lab
-	took time.Duration // CPU time of its commands: time of day says little on a busy machine
+	overlay string        // the file that puts the mistake in place
+	took    time.Duration // CPU time of its commands: time of day says little on a busy machine
 }
 
 func (l *trial) run(ctx context.Context, m *mistake) finding {
@@ -71,17 +72,16 @@ func (l *trial) run(ctx context.Context, m *mistake) finding {
 		return finding{err: err}
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	overlay, err := l.plant(m, dir)
-	if err != nil {
+	if l.overlay, err = l.plant(m, dir); err != nil {
 		return finding{err: err}
 	}
 	for _, folder := range m.folders() {
-		if f, end := l.suite(ctx, folder, "go", "test", "-count=1", "-short", "-failfast", "-vet=off", "-overlay", overlay, folder); end {
+		if f, end := l.suite(ctx, folder, "go", "test", "-count=1", "-short", "-failfast", "-vet=off", folder); end {
 			return f
 		}
 	}
 	binary := filepath.Join(dir, "sim.test")
-	if out, err := l.command(ctx, "go", "test", "-c", "-overlay", overlay, "-o", binary, simulator); err != nil {
+	if out, err := l.command(ctx, "go", "test", "-c", "-o", binary, simulator); err != nil {
 		return finding{err: fmt.Errorf("build: %w\n%s", err, out)}
 	}
 	for _, simulation := range simulations {
@@ -115,7 +115,8 @@ func (l *trial) suite(ctx context.Context, folder, name string, args ...string) 
 func (l *trial) command(ctx context.Context, name string, args ...string) ([]byte, error) {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = l.root
-	c.Env = append(os.Environ(), "RAPID_NOFAILFILE=1") // what a mistake breaks is no case to keep
+	// What a mistake breaks is no case to keep. Tests that build a program get one with the mistake.
+	c.Env = append(os.Environ(), "RAPID_NOFAILFILE=1", strings.TrimSpace("GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+l.overlay))
 	out, err := c.CombinedOutput()
 	if s := c.ProcessState; s != nil {
 		l.took += s.UserTime() + s.SystemTime()
