@@ -189,9 +189,7 @@ func there(r *limits.Revision) *Policy {
 
 // LimitRefused logs one refusal a second: a message has many limits, and a peer many messages.
 func (n limitsObserver) LimitRefused(r deltasync.Register, why error) {
-	if unsaid, say := n.refusedLimits.Say(time.Now()); say {
-		n.log.Warn("limit from a peer refused", "limit", r.Name, "incarnation", strconv.FormatUint(uint64(r.Stamp.By), 36), "error", why, "unsaid", unsaid)
-	}
+	n.refusedLimits.Warn(n.log, "limit from a peer refused", "limit", r.Name, "incarnation", strconv.FormatUint(uint64(r.Stamp.By), 36), "error", why)
 }
 
 func (n limitsObserver) LimitProposed() { n.protocol.Urgent() }

@@ -54,7 +54,7 @@ type Node struct {
 	onces         health.Once
 	fill          health.Fill // only the housekeeping uses it
 	demand        health.Demand
-	refusedLimits seldom.Lines
+	refusedLimits seldom.Warner
 	lies          health.Growing // rows that say more than one node can have admitted
 
 	escrow       *escrow.Escrow // reservations under tokens
@@ -126,6 +126,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	n := &Node{
 		decider: decider{log: cfg.Logger, keys: hash.KeyHash(), onFull: cfg.OnFull},
 		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{},
+		refusedLimits: seldom.Warner{Every: time.Second},
 	}
 	configuredAt := int64(0)
 	if !cfg.ConfiguredAt.IsZero() {

@@ -242,7 +242,7 @@ var syncMistakes = []mistake{
 		{"node/internal/limits/statement.go", "		case s.Epoch > epochsBy(s.At):\n", "		case s.Epoch > 1<<62:\n"},
 	}},
 	{name: "log each limit that is refused", edits: []edit{
-		{"node/internal/seldom/lines.go", "now.Sub(l.last) < time.Second", "now.Sub(l.last) < 0"},
+		{"node/internal/seldom/seldom.go", "now.Sub(w.last) < pause", "now.Sub(w.last) < 0"},
 	}},
 	{name: "believe totals that nobody can have admitted", edits: []edit{
 		{"node/internal/table/merge.go", "case same && !t.honest(now, r, d.Start, row):\n", "case same && t == nil:\n"},

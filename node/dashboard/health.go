@@ -63,7 +63,7 @@ func judge(s *node.Stats, minute faults) health {
 	}
 	add(!s.Sync.Ready, unhealthy, "This node is not ready: it joins its cluster, or stops", "a node joins within 5 s")
 	add(s.Isolated, unhealthy, "Nodes do not hear each other: each side counts alone", "the network carries again. Tell the others with POST /v1/forget if a node will not come back")
-	add(minute.overflowed > 0, unhealthy, fmt.Sprintf("The client table is full: %d decisions in the last minute were on clients that share an entry", minute.overflowed), "a higher -max-clients, or fewer clients")
+	add(minute.overflowed > 0, unhealthy, fmt.Sprintf("The client table is full: %d decisions in the last minute were on clients without room in it", minute.overflowed), "a higher -max-clients, or fewer clients")
 	for _, reason := range s.DegradedReasons {
 		means, until := node.DescribeDegraded(reason)
 		add(true, degraded, sentence(means), until)

@@ -20,7 +20,7 @@ func (s Servers) Transport(name string, log *slog.Logger) (deltasync.Transport, 
 	if s.Conn != nil {
 		return deltasync.NATS(s.Conn), nil
 	}
-	r := teller{log: log, url: s.String()}
+	r := teller{log: log, url: s.String(), complaints: seldom.Warner{Every: time.Second}}
 	o := nats.GetDefaultOptions()
 	o.Servers = s.urls()
 	for _, set := range append(r.options(name), s.Options...) {
@@ -47,15 +47,13 @@ type teller struct {
 	absent bool   // the log has said that no server answers
 	last   string // why a server last refused the node, as the log has it
 
-	complaints seldom.Lines
+	complaints seldom.Warner
 }
 
 // complain logs what a server reports beside the connection's state, at most once a
 // second: a server reports a missing permission with each message.
 func (r *teller) complain(err error, subject string) {
-	if unsaid, say := r.complaints.Say(time.Now()); say {
-		r.log.Warn("NATS", "error", err, "subject", subject, "unsaid", unsaid)
-	}
+	r.complaints.Warn(r.log, "NATS", "error", err, "subject", subject)
 }
 
 func (r *teller) options(name string) []nats.Option {

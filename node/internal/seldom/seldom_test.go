@@ -12,6 +12,22 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 )
 
+func TestTheNextWarningSaysHowManyWereLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, nil))
+		w := seldom.Warner{Every: time.Second}
+		for range 2000 {
+			w.Warn(logger, "a fault")
+			time.Sleep(time.Millisecond)
+		}
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if len(lines) != 2 || strings.Contains(lines[0], "unsaid") || !strings.Contains(lines[1], "unsaid=999") {
+			t.Errorf("in two seconds it said\n%s", log.String())
+		}
+	})
+}
+
 func TestALogGetsOneWarningAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
