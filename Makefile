@@ -167,7 +167,7 @@ browser-check: $(CHROMIUM) ## Run the dashboard and the reports in a real browse
 
 .PHONY: screenshots
 screenshots: $(CHROMIUM) ## Take the pictures of the documents anew (two minutes)
-	cd integration/browser && SCREENSHOTS='$(CURDIR)/docs/images' $(GO) test -count=1 -timeout $(RACE_TIMEOUT) -run Picture ./...
+	cd integration/browser && SCREENSHOTS='$(CURDIR)/docs/images' $(GO) test -count=1 -timeout $(RACE_TIMEOUT) -tags pictures -run Picture ./...
 
 $(CHROMIUM):
 	@mkdir -p $(BIN)

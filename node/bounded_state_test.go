@@ -219,3 +219,33 @@ func TestBusyNodesStayWithinTheCap(t *testing.T) {
 		t.Error("nothing passed")
 	}
 }
+
+// A borrower that asks again says what it still holds. The lender counts no less than that as lent,
+// or both could spend it.
+func TestALenderCountsAllThatABorrowerHolds(t *testing.T) {
+	l := newBounded(t, 2, 100, 0)
+	borrower, lender := l.nodes[0], l.nodes[1]
+	borrower.take("", "c", 50) // all of its own
+	held, asked := 0, uint64(0)
+	for step := range 200 {
+		borrower.take("", "c", 1+step%3)
+		l.run(3 * time.Millisecond)
+		b, err := borrower.Node.Explain("", "c")
+		must(t, err)
+		o, err := lender.Node.Explain("", "c")
+		must(t, err)
+		if b.Right == nil || o.Right == nil {
+			t.Fatal("no right is explained")
+		}
+		if o.Right.Lent < b.Right.Borrowed-1e-6 {
+			t.Fatalf("step %d: the borrower holds %.3f, and the lender counts %.3f as lent", step, b.Right.Borrowed, o.Right.Lent)
+		}
+		if b.Right.Borrowed > 0 {
+			held++
+		}
+		asked = borrower.Node.Stats().Limits[0].Rights.Asked
+	}
+	if held < 10 || asked < 3 {
+		t.Fatalf("it held something in %d steps and asked %d times: that proves nothing", held, asked)
+	}
+}

@@ -58,8 +58,8 @@ func top(c *call) action {
 	}
 }
 
-// addUp adds the counts that several nodes have of their own decisions. What the cluster admitted is
-// one number that each of them knows: the largest is the newest.
+// addUp adds up what several nodes decided. Each of them also knows what the whole cluster
+// admitted: of these numbers the largest is the newest.
 func addUp(all []topLists) *topLists {
 	clients := map[string]*topClient{}
 	for _, lists := range all {

@@ -212,7 +212,7 @@ func fieldOrder(m map[string]json.RawMessage) []string {
 	return names
 }
 
-// fieldText writes the value of a field on one line. Of a list it writes the length.
+// fieldText writes the value of a field on one line, and the length instead of a list.
 func fieldText(name string, value json.RawMessage) string {
 	var list []json.RawMessage
 	var text string

@@ -41,8 +41,8 @@ func runDemo(ctx context.Context, s *config.Settings, stdout io.Writer, log *slo
 		return err
 	}
 	api := newHTTPListener("http", listener)
-	// What n1 and its doors log stands on the dashboard. Nodes warn a lot about peers that are cut
-	// off or killed, so nobody else gets their log unless somebody asks for it.
+	// The dashboard shows the log of n1 and of its doors. Nodes warn a lot about peers that are cut
+	// off or killed, so the terminal gets no log unless somebody asks for it.
 	events, shown := dashboard.NewLog(), slog.DiscardHandler
 	if s.Origin("log_level") != "" {
 		shown = log.Handler()

@@ -15,8 +15,8 @@ const (
 	mostMembers = 256 << 10
 )
 
-// members is what was saved of the other nodes' names, nil if nothing was. Of a file that
-// cannot be used it is the text as it is: the node tells by it that there were others.
+// members is what was saved of the other nodes' names, nil if nothing was. A file that
+// cannot be used is returned as it is: the node learns from it that there were others.
 func (s *state) members() []byte {
 	if s.dir == "" {
 		return nil

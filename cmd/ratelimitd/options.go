@@ -147,8 +147,8 @@ func (o *options) flags(c *command) *flag.FlagSet {
 	return fs
 }
 
-// environment picks the variables that are settings. An empty one counts as unset. Of the others
-// with our prefix it warns, but for those that Kubernetes makes from the names of services.
+// environment picks the variables that are settings. An empty one counts as unset. It warns
+// of other variables with our prefix, but for those that Kubernetes makes from the names of services.
 func (o *options) environment(environ []string) map[string]string {
 	known := map[string]bool{config.EnvPrefix + "CONFIG": true}
 	for _, set := range o.settings.All() {

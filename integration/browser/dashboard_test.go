@@ -3,7 +3,6 @@ package browser
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -236,23 +235,5 @@ func TestNamesDoNothing(t *testing.T) {
 	_ = resp.Body.Close()
 	if csp := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; script-src 'self'; style-src 'self';") || strings.Contains(csp, "unsafe") {
 		t.Errorf("the policy is %q", csp)
-	}
-}
-
-// The picture at the top of the README. It shows a minute of load, so it is taken only if somebody
-// asks for the pictures.
-func TestThePictureOfTheReadme(t *testing.T) {
-	if os.Getenv("SCREENSHOTS") == "" {
-		t.Skip("SCREENSHOTS names no folder")
-	}
-	c := start(t)
-	p := show(t, c.members[0])
-	p.do(chromedp.EmulateViewport(1280, 1150))
-	time.Sleep(90 * time.Second) // what the picture shows
-	p.wait("the page is not well", `document.querySelector('#health').dataset.state === 'healthy' && document.querySelectorAll('#clients li').length >= 4`)
-	for _, theme := range []string{"light", "dark"} {
-		p.theme(theme)
-		time.Sleep(2 * time.Second) // the charts are drawn anew
-		p.picture("dashboard-"+theme, false)
 	}
 }

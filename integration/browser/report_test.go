@@ -3,7 +3,6 @@ package browser
 import (
 	"encoding/json"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -124,24 +123,6 @@ func (p *page) followsThePointer() {
 	if first, second := move("0.3"), move("0.8"); first == second {
 		p.t.Errorf("the legend stays %q", first)
 	}
-}
-
-// TestThePictureOfASweep takes the picture of docs/simulator.md, by the command that stands there.
-func TestThePictureOfASweep(t *testing.T) {
-	if os.Getenv("SCREENSHOTS") == "" {
-		t.Skip("SCREENSHOTS names no folder")
-	}
-	file := filepath.Join(t.TempDir(), "sweep.html")
-	command := exec.CommandContext(t.Context(), tool(t), "sim", "-nodes", "5", "-load", "zipf", "-clients", "50", "-rate", "1000", "-duration", "60s",
-		"-sweep", "flush=1ms,2ms,5ms,10ms,20ms,50ms,100ms,200ms", "-seeds", "10", "-html", file)
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	p := open(t)
-	p.do(chromedp.EmulateViewport(960, 900), chromedp.Navigate((&url.URL{Scheme: "file", Path: file}).String()))
-	p.theme("light")
-	p.wait("the charts are drawn", `document.querySelectorAll('figure.chart .uplot').length === 2`)
-	p.picture("sweep", false)
 }
 
 func indexed(script string, i int) string {

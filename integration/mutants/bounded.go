@@ -73,7 +73,7 @@ var boundedMistakes = []mistake{
 	}},
 	{name: "say that less is held of what was borrowed", edits: []edit{
 		{"node/bounded.go", "Held: a.Record.Borrowed()}", "Held: a.Record.Borrowed() / 2}"},
-	}, slow: true},
+	}},
 	{name: "let a client's account outlive a change of its limit", edits: []edit{
 		{"node/internal/table/account.go", "	s.accounts.put(e.slot, full)\n	delete(s.accounts.records, e.slot)\n", "	_ = full\n"},
 	}, also: "./node"},

@@ -1,9 +1,10 @@
 // Package certs serves TLS with certificates from files, and takes them anew when the files
-// change. Certificates that run out within days so need no restart.
+// change, so certificates that run out within days need no restart.
 //
 // Open reads the files, and Store.Config is for every server that uses them, for HTTP and gRPC
-// alike. A handshake looks at the files at most once a second. What cannot be used, such as a
-// certificate whose key is still to be written, is logged once, and the last good one goes on.
+// alike. A handshake looks at the files at most once a second. A certificate may be of no use,
+// for example because its key is still to be written. The log then says so once, and the last good
+// one goes on.
 package certs
 
 import (
@@ -24,8 +25,8 @@ import (
 type Files struct {
 	Cert string // the server's certificate, and those that link it to an authority
 	Key  string // of that certificate
-	// ClientCA are the authorities of which every client has to present a certificate. "" asks
-	// clients for none.
+	// ClientCA has the authorities. Every client has to present a certificate of one of them. ""
+	// asks clients for none.
 	ClientCA string
 }
 

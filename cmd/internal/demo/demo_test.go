@@ -61,7 +61,7 @@ func TestADemonstrationCanBeInterrupted(t *testing.T) {
 	}
 }
 
-// Who has seen enough presses Ctrl-C, and gets a verdict on what was until then.
+// Ctrl-C ends the demonstration, with a verdict on all that came before.
 func TestADemonstrationWithoutEndGivesItsVerdictWhenItIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -104,8 +104,8 @@ func (l *Limit) Policy(rule int) limit.Policy { return l.rules[rule].Policy }
 type Meter struct {
 	rule   *rule
 	bucket bucket // of GCRA
-	// Of a window algorithm: the start of the current part, and the counts of it and of the
-	// parts before, newest first.
+	// A window algorithm uses start, that of the current part, and counts: this part's and those of
+	// the parts before, newest first.
 	start  int64
 	counts []int64
 }
@@ -162,8 +162,8 @@ func (m *Meter) Over(t int64) float64 {
 	return m.estimate(t, 0)
 }
 
-// Change goes over to another limit at t. What was used stays used: in whole units, rounded up,
-// and no more than fits into the new limit.
+// Change goes over to another limit at t. The client keeps what it used, in whole units, rounded up,
+// and at most what fits into the new limit.
 func (m *Meter) Change(to *Limit, rule int, t int64) {
 	next := to.NewMeter(rule)
 	if m.rule.Access == limit.Limited && next.rule.Access == limit.Limited {

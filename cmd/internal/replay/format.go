@@ -52,7 +52,7 @@ func oneOf(formats []Format) string {
 
 // parse reads client and time from one line. ok is false for a line that is not of the format.
 func (f Format) parse(line string) (client string, at time.Time, ok bool) {
-	// Somebody may have joined several files, each of which begins with a mark.
+	// Each file begins with a mark, and somebody may have joined several files.
 	line = strings.TrimPrefix(line, byteOrderMark)
 	switch f {
 	case Combined:

@@ -9,11 +9,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// model is nodes that count together: their own states and rules, with a simple network. What a
-// node admits reaches each other node after the flush interval, or at once if much is unsent, and
-// the time of a message. Nothing is lost, and clocks agree. So a year of a log takes as long as its
-// requests, and not its seconds; package sim plays whole nodes with beats and repair. Not safe for
-// concurrent use.
+// model is nodes that count together: real states and rules over a simple network. A node tells
+// the others what it admitted after the flush interval, or at once if much is unsent. The message
+// then takes its time. Nothing is lost, and clocks agree. A replay so takes time by the number of
+// requests, and not by the days of the log. Package sim plays whole nodes, with beats and repair.
+// Not safe for concurrent use.
 type model struct {
 	compiled limit.Compiled
 	nodes    int
