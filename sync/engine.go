@@ -84,15 +84,15 @@ func NewEngine(cfg Config, store Store, now int64) *Engine {
 	secret := tagSecret(cfg.Key, cfg.Cluster)
 	e := &Engine{
 		outbound: outbound{cfg: cfg, subjects: newSubjects(cfg.Prefix, cfg.Cluster), writer: newWriter(secret), random: cfg.random()},
-		digests:  digests{store},
 		store:    store, reader: newReader(secret, cfg.Replica),
 		started: now, nextFlush: now + int64(cfg.Interval), nextBeat: now,
 		join: joining{startedAt: now},
 	}
 	e.members = members{cfg: cfg, events: e.event, started: now, coming: true, told: map[crdt.Replica]int64{}, inherited: map[crdt.Replica]inherited{}}
 	e.members.roster.restore(&cfg)
-	e.registers = registers{outbound: &e.outbound, store: store, members: &e.members, names: NewSecret(cfg.Key, "limit names")}
-	e.settlements = settlements{outbound: &e.outbound, store: store, members: &e.members}
+	e.digests.rows = &e.store
+	e.registers = registers{outbound: &e.outbound, store: &e.store, members: &e.members, names: NewSecret(cfg.Key, "limit names")}
+	e.settlements = settlements{outbound: &e.outbound, store: &e.store, members: &e.members}
 	e.loans = loans{outbound: &e.outbound, store: store.Lender, members: &e.members}
 	e.stats.init()
 	if cfg.Alone { // nobody is to tell

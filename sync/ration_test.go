@@ -178,8 +178,8 @@ func TestBeatsAreComparedAtARation(t *testing.T) {
 		p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2, Known: known, Heard: []Heard{{Replica: 1}}})
 		p.now += 1e6
 	}
-	if most := int(lookRation.most+lookRation.perSecond) * 2 * (maxKnown + 10); counting.digests > most {
-		t.Errorf("%d looks at a replica's digests, want at most %d", counting.digests, most)
+	if most := int(lookRation.most+lookRation.perSecond) * 2 * (maxKnown + 10); counting.digests > most || counting.digests < maxKnown {
+		t.Errorf("%d looks at a replica's digests, want %d to %d", counting.digests, maxKnown, most)
 	}
 }
 
