@@ -7,13 +7,13 @@ import (
 )
 
 // digests compare what this node holds with what a beat says that its sender holds.
-type digests struct{ rows Summaries }
+type digests struct{ summaries Summaries }
 
 // root is the digest over all partitions. Rows that moved to another partition would
 // leave it as it is, but a client's partition follows from its key.
 func (d digests) root(r crdt.Replica, w Window) crdt.Digest {
 	var parts [crdt.Partitions]crdt.Digest
-	d.rows.Digests(r, w, &parts)
+	d.summaries.Digests(r, w, &parts)
 	var root crdt.Digest
 	for _, d := range &parts {
 		root += d
@@ -23,7 +23,7 @@ func (d digests) root(r crdt.Replica, w Window) crdt.Digest {
 
 // held is one number for all that is held of a replica's counters.
 func (d digests) held(now int64, r crdt.Replica) (sum crdt.Digest) {
-	for _, w := range d.rows.Windows(now) {
+	for _, w := range d.summaries.Windows(now) {
 		sum += d.root(r, w)
 	}
 	return sum
@@ -39,8 +39,8 @@ func (d digests) differs(now int64, p *peer, m *Message) bool {
 			listed[root.Window] = root.Digest
 		}
 	}
-	live := d.rows.Windows(m.Sent)
-	for _, w := range d.rows.Windows(now) {
+	live := d.summaries.Windows(m.Sent)
+	for _, w := range d.summaries.Windows(now) {
 		theirs, some := listed[w]
 		if slices.Contains(live, w) && (some || len(listed) < maxOwnRoots) && theirs != d.root(p.replica, w) {
 			return true
@@ -53,8 +53,8 @@ func (d digests) differs(now int64, p *peer, m *Message) bool {
 // that neither hears, in the windows that are live for both. A window that is not listed holds
 // nothing, unless the list may go on in the next beat.
 func (d digests) holdsSame(now int64, r crdt.Replica, m *Message) bool {
-	live := d.rows.Windows(m.Sent)
-	for _, w := range d.rows.Windows(now) {
+	live := d.summaries.Windows(m.Sent)
+	for _, w := range d.summaries.Windows(now) {
 		if !slices.Contains(live, w) {
 			continue
 		}

@@ -90,7 +90,7 @@ func NewEngine(cfg Config, store Store, now int64) *Engine {
 	}
 	e.members = members{cfg: cfg, events: e.event, started: now, coming: true, told: map[crdt.Replica]int64{}, inherited: map[crdt.Replica]inherited{}}
 	e.members.roster.restore(&cfg)
-	e.digests.rows = &e.store
+	e.summaries = &e.store
 	e.registers = registers{outbound: &e.outbound, store: &e.store, members: &e.members, names: NewSecret(cfg.Key, "limit names")}
 	e.settlements = settlements{outbound: &e.outbound, store: &e.store, members: &e.members}
 	e.loans = loans{outbound: &e.outbound, store: store.Lender, members: &e.members}
