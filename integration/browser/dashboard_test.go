@@ -38,6 +38,25 @@ func TestEverythingMoves(t *testing.T) {
 	p.wait("nobody is denied", `parseFloat(document.querySelector('#t-denied').innerText) > 1`)
 }
 
+// A change can reach the page before its author's name does. The name is shown once it is known.
+func TestTheLogNamesAnAuthorThatIsHeardOfLater(t *testing.T) {
+	c := start(t)
+	p := show(t, c.members[0])
+	got := eval[bool](p, `import('/ui/log.js').then(({ showLog }) => {
+		const tick = (nodes, log) => showLog({ nodes, log, reset: false, node: { now_ms: Date.now() } });
+		const entry = { seq: 1e9, at_ms: Date.now(), level: 'info', text: 'limit changed by a peer', attrs: [['limit', 'late'], ['incarnation', 'zz']], times: 1 };
+		const told = () => document.querySelector('#log li').innerText;
+		tick([], [entry]);
+		const before = told();
+		tick([{ incarnation: 'zz', name: 'n9' }], []);
+		window.told = { before, after: told() };
+	}) instanceof Promise`)
+	if !got {
+		t.Fatal("the module is not asked for")
+	}
+	p.wait("the author's name is not shown", `window.told && /incarnation zz/.test(told.before) && /by node n9/.test(told.after) && !/zz/.test(told.after)`)
+}
+
 // A person who knows nothing of the page finds the four answers on it.
 func TestThePageAnswersTheFourQuestions(t *testing.T) {
 	c := start(t)

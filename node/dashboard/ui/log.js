@@ -25,8 +25,15 @@ export function showLog(tick) {
     const title = e.text[0].toUpperCase() + e.text.slice(1) + (attrs.has('peer') ? ': ' + attrs.get('peer') : attrs.has('limit') ? ': ' + attrs.get('limit') : '');
     body.append(el('b', null, title + (e.times > 1 ? ' (' + e.times + ' times)' : '')));
     if (attrs.has('old')) body.append(el('span', { class: 'change' }, el('del', null, attrs.get('old')), ' → ', el('ins', null, attrs.get('new') ?? '')));
-    const more = [...attrs].filter(([k]) => !['peer', 'limit', 'old', 'new'].includes(k) && !(k === 'incarnation' && attrs.has('peer'))).map(([k, v]) => (k === 'incarnation' && names.has(v) ? 'by node ' + names.get(v) : k.replaceAll('_', ' ') + ' ' + v));
-    if (more.length) body.append(el('span', { class: 'more' }, more.join(' · ')));
+    body.append(el('span', { class: 'more' }));
     return el('li', null, el('time', { datetime: new Date(e.at_ms).toISOString() }, clock(e.at_ms)), body);
-  }, () => {});
+  }, (li, e) => text(li.querySelector('.more'), rest(e)));
+}
+
+// rest says what the title does not. It is written again at each tick: a change can be heard of before its author's name is.
+function rest(e) {
+  const attrs = new Map(e.attrs), told = ['peer', 'limit', 'old', 'new'];
+  if (attrs.has('peer')) told.push('incarnation');
+  return [...attrs].filter(([k]) => !told.includes(k))
+    .map(([k, v]) => (k === 'incarnation' && names.has(v) ? 'by node ' + names.get(v) : k.replaceAll('_', ' ') + ' ' + v)).join(' · ');
 }
