@@ -16,6 +16,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/envoyrls"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/metrics"
 )
 
@@ -95,7 +96,8 @@ func (d *grpcListener) prepare(p *plan, e *envoy, requests *metrics.Requests) er
 		requests.Count(node.DoorGRPC, status.Code(err).String())
 		return a, err
 	}
-	d.server = grpc.NewServer(grpc.UnaryInterceptor(count), grpc.Creds(how), grpc.KeepaliveParams(age), grpc.MaxConcurrentStreams(mostStreams))
+	d.server = grpc.NewServer(append(envoyrls.ServerOptions(),
+		grpc.UnaryInterceptor(count), grpc.Creds(how), grpc.KeepaliveParams(age), grpc.MaxConcurrentStreams(mostStreams))...)
 	e.service.Register(d.server)
 	return nil
 }

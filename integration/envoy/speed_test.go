@@ -39,13 +39,13 @@ func speedRequest(user int) *rls.RateLimitRequest {
 }
 
 // serve serves a gRPC service on loopback.
-func serve(t *testing.T, register func(*grpc.Server)) string {
+func serve(t *testing.T, register func(*grpc.Server), options ...grpc.ServerOption) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := grpc.NewServer()
+	s := grpc.NewServer(options...)
 	register(s)
 	go s.Serve(l)
 	t.Cleanup(s.Stop)
@@ -134,7 +134,7 @@ func TestSpeed(t *testing.T) {
 	self := []int{os.Getpid()}
 	subjects := map[string]*subject{
 		"bare":  {dial(t, serve(t, func(s *grpc.Server) { rls.RegisterRateLimitServiceServer(s, bare{answer: answer}) })), self},
-		"ours":  {dial(t, serve(t, func(s *grpc.Server) { service.Register(s) })), self},
+		"ours":  {dial(t, serve(t, func(s *grpc.Server) { service.Register(s) }, envoyrls.ServerOptions()...)), self},
 		"there": {dial(t, addr), append(pids, self...)},
 	}
 	order := []string{"bare", "ours", "there"}

@@ -33,7 +33,7 @@ descriptors:
 		return
 	}
 	service := envoyrls.New(envoyrls.Config{Node: n, Rules: rules})
-	service.Register(grpc.NewServer()) // serve it on any listener
+	service.Register(grpc.NewServer(envoyrls.ServerOptions()...)) // serve it on any listener
 
 	for range 3 {
 		answer, err := service.ShouldRateLimit(ctx, &rls.RateLimitRequest{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -94,6 +95,15 @@ func (s *Service) SetServing(ok bool) {
 	}
 	s.health.SetServingStatus(HealthName, state)
 	s.health.SetServingStatus("", state)
+}
+
+// ServerOptions make a gRPC server fast for this service. Without them, each request runs on a new
+// goroutine, whose stack grows twice before a decision is made: a tenth of a request's processor
+// time (`make envoy-speed`). With them, workers keep their stacks. A request that finds no idle
+// worker still gets a goroutine of its own, so a slow request holds up nobody. More workers
+// keep more stacks of 16 KiB; fewer leave more requests to new goroutines.
+func ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0)))} //nolint:gosec // small
 }
 
 // Register makes a gRPC server serve the service, and its health.

@@ -185,11 +185,18 @@ func (g *Registry) Configured(name string) *limit.Policy {
 	return nil
 }
 
+// maxName is the longest name of a limit. Raising it makes messages and series longer; lowering it refuses
+// names that are in use.
+const maxName = 64
+
+// nameBytes are what names of limits consist of: those of nodes' names, and dots.
+const nameBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-."
+
 // ValidName reports whether a limit may have this name, which metrics and messages carry.
 // The error is a *FieldError.
 func ValidName(name string) error {
 	switch {
-	case !deltasync.ValidName(strings.ReplaceAll(name, ".", "-")):
+	case name == "" || len(name) > maxName || strings.Trim(name, nameBytes) != "":
 		return &limit.FieldError{Field: "name", Value: fmt.Sprintf("%.80q", name), Reason: "must be 1 to 64 of A-Z, a-z, 0-9, _, - and ."}
 	case name == InlineLimit:
 		return &limit.FieldError{Field: "name", Value: strconv.Quote(name), Reason: "stands for all limits that come with requests: choose another"}
