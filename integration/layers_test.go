@@ -72,11 +72,15 @@ func within(folder, top string) bool {
 // parts are the packages that node is built of. Each is a layer of its own below node: it names what it may import of the
 // project, and no adapter may import it, but for what tests need.
 var parts = map[string][]string{
-	"node/internal/clock":     {"crdt"},
-	"node/internal/rights":    {"crdt"},
-	"node/internal/line":      nil,
-	"node/internal/top":       nil,
-	"node/internal/inside":    {"crdt", "node/limit"},
+	"node/internal/clock":  {"crdt"},
+	"node/internal/rights": {"crdt"},
+	"node/internal/line":   nil,
+	"node/internal/top":    nil,
+	"node/internal/inside": {"crdt", "node/limit", "node/internal/table"},
+	"node/internal/lending": {
+		"gcra", "crdt", "sync", "node/limit", "node/internal/clock", "node/internal/limits", "node/internal/line", "node/internal/rights",
+		"node/internal/table", "node/internal/tally",
+	},
 	"node/internal/tally":     {"node/internal/top"},
 	"node/internal/escrow":    {"crdt", "sync"},
 	"node/internal/isolation": {"gcra", "crdt"},
@@ -89,6 +93,7 @@ var parts = map[string][]string{
 	"node/internal/health":   {"sync", "node/internal/limits", "node/internal/tally"},
 	"node/internal/natslink": {"sync", "node/limit", "node/internal/seldom"},
 	"node/internal/seldom":   nil,
+	"node/internal/saved":    {"sync"},
 	"node/internal/racing":   nil,
 }
 

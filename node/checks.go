@@ -9,6 +9,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -63,7 +64,7 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool) {
 	for i := range checks {
 		n.conclude(&checks[i], iso, by, allowed, now)
 	}
-	timed := locked[0] != nil && !by.peek && locked[0].Sampler.One(latencyEvery)
+	timed := locked[0] != nil && !by.peek && locked[0].Sampler.One(tally.LatencyEvery)
 	for i := range checks {
 		checks[i].drop()
 	}
@@ -72,7 +73,7 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool) {
 		n.count(&checks[i], by, allowed)
 	}
 	if timed {
-		n.latency.observe(n.now() - now)
+		n.latency.Observe(n.now() - now)
 	}
 	return allowed
 }
@@ -91,9 +92,9 @@ func (n *decider) prepare(c *check, atMost bool, net *limit.Buffer, now int64) (
 	case c.why != ReasonOK:
 		return group
 	case c.policy != nil:
-		c.key = inlineKey(c.limit, c.name, c.client)
+		c.key = c.limit.InlineKey(c.name, c.client)
 	default:
-		c.key = key(c.limit, c.client, group)
+		c.key = c.limit.Key(c.client, group)
 	}
 	c.shard = n.table.Shard(c.key)
 	return group
@@ -152,7 +153,7 @@ func (n *decider) look(look *table.Entry, s *table.Shard, l *limits.Limit, r *li
 			return
 		}
 		if s.Full() {
-			e = s.Find(n.overflowKey(l, r, k))
+			e = s.Find(n.limits.OverflowKey(l, r, k))
 		}
 	}
 	look.Imitate(e, k, r, now)
@@ -239,7 +240,7 @@ func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed boo
 			}
 		}
 		if !allowed && !by.peek && c.d.Reason == ReasonShort {
-			n.useRight(c.shard, c.entry, now, c.asked, ReasonShort)
+			n.holdings.Use(c.shard, c.entry, now, c.asked, false, true)
 		}
 		n.explain(c.shard, &c.d, c.entry, now, c.asked)
 	}

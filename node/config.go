@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/lending"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/natslink"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
@@ -205,7 +207,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Nodes < 0 || c.Nodes > deltasync.MaxPeers {
 		refuse("nodes", c.Nodes, fmt.Sprintf("must be from 1 to %d, or 0 if not known", deltasync.MaxPeers))
 	}
-	refuseRoster(&c, refuse)
+	if value, reason := lending.Refuse(c.Roster, c.Name); reason != "" {
+		refuse("roster", value, reason)
+	}
 	if c.ClockTolerance < 0 {
 		refuse("clock_tolerance", c.ClockTolerance, "must not be negative")
 	}
@@ -257,25 +261,35 @@ func (c Config) policies() (map[string]Policy, error) {
 	if len(all) == 0 {
 		faults = append(faults, &FieldError{Field: "limit", Value: 0, Reason: "give at least one limit: a rate has no default"})
 	}
-	if len(all) > MaxLimits {
-		faults = append(faults, &FieldError{Field: "limits", Value: len(all), Reason: fmt.Sprintf("at most %d", MaxLimits)})
-	}
-	return all, errors.Join(errors.Join(faults...), validEach(all))
+	return all, errors.Join(errors.Join(faults...), limits.Valid(all))
 }
 
-// validLimits judges limits that a node is to be configured with.
-func validLimits(all map[string]Policy) error {
-	if len(all) > MaxLimits {
-		return &FieldError{Field: "limits", Value: len(all), Reason: fmt.Sprintf("at most %d", MaxLimits)}
-	}
-	return validEach(all)
+// lone reports whether the node has no network, so that nobody shares its limits.
+func (c *Config) lone() bool {
+	return c.Transport == nil && c.NATS.URL == "" && c.NATS.Conn == nil && !c.stepped
 }
 
-func validEach(all map[string]Policy) error {
+// roster is the nodes that share bounded limits.
+func (c *Config) roster() []string {
+	if c.lone() {
+		return []string{c.Name}
+	}
+	return c.Roster
+}
+
+// refuseBounded refuses the limits that need a roster, where there is none. field names the field at
+// fault; "" is that of a configuration.
+func (c *Config) refuseBounded(limits map[string]Policy, field string) error {
+	if len(c.roster()) > 0 {
+		return nil
+	}
 	var faults []error
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if err := errors.Join(limits.ValidName(name), all[name].Validate()); err != nil {
-			faults = append(faults, fmt.Errorf("limit %q: %w", name, err))
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		if limits[name].Consistency == Bounded {
+			faults = append(faults, &FieldError{
+				Field: cmp.Or(field, "limits."+name+".consistency"), Value: Bounded,
+				Reason: "needs the names of all nodes: set roster (-roster)",
+			})
 		}
 	}
 	return errors.Join(faults...)

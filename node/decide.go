@@ -8,11 +8,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/lending"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/top"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
-	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // decider is the part of a Node that decides: all that a decision reads, and the counters
@@ -21,7 +23,6 @@ type decider struct {
 	now     func() int64 // unix time in nanoseconds, never less than an earlier reading
 	clock   *clock.Clock // that of now, nil if Config.Now is used
 	log     *slog.Logger
-	keys    deltasync.KeyHash // hides client ids; has read nothing
 	limits  *limits.Registry
 	table   *table.Table
 	onFull  OnFull
@@ -30,15 +31,15 @@ type decider struct {
 	// counts with meanwhile.
 	degraded  atomic.Bool
 	isolation isolation.Watch
-	unknown   unknownLimits
-	holdings  holdings
+	unknown   seldom.Names // of limits that there are not
+	holdings  *lending.Holdings
 
 	_ [64]byte // keeps the counters below, which many write, off the cache lines of what decisions read
 
 	overflowed atomic.Uint64            // decisions on unknown clients while the table was full
 	opened     atomic.Uint64            // requests that passed because a limit was open while isolated
 	refusals   [reasonEnd]atomic.Uint64 // requests that no limit decided
-	latency    latency
+	latency    tally.Latency
 }
 
 // decide answers for one limit: it is the straight path, which nearly all requests take. It
@@ -120,7 +121,7 @@ func (n *decider) decideBy(r *limits.Revision, l *limits.Limit, client string, c
 	}
 	s.Counts.Count(r.Account(rule), cost, allowed, why == ReasonShadow)
 	share := s.Sampler.Pick(now)
-	timed := s.Sampler.One(latencyEvery)
+	timed := s.Sampler.One(tally.LatencyEvery)
 	s.Unlock()
 	n.sample(l, client, group, cost, share, allowed && why != ReasonShadow, timed, now)
 	return allowed
@@ -140,7 +141,7 @@ func (n *decider) sample(l *limits.Limit, client string, group []byte, cost int6
 		l.Account.Top.Offer(client, group, uint64(cost)*share, allowed) //nolint:gosec // judged before
 	}
 	if timed {
-		n.latency.observe(n.now() - now)
+		n.latency.Observe(n.now() - now)
 	}
 }
 
@@ -168,14 +169,14 @@ func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule,
 			}
 			s.Counts.Count(r.Account(rule), cost, true, false)
 			share = s.Sampler.Pick(now)
-			timed = s.Sampler.One(latencyEvery)
+			timed = s.Sampler.One(tally.LatencyEvery)
 		}
 		s.Unlock()
 	}
 	if !conforms {
 		var random uint64
 		share, random = r.Account(rule).Refusals.Count(now, cost)
-		timed = top.One(random, latencyEvery)
+		timed = top.One(random, tally.LatencyEvery)
 	}
 	if d != nil {
 		d.Allowed, d.Reason, d.Cost = conforms, ReasonOverLimit, 0
@@ -190,7 +191,7 @@ func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule,
 // resolve is ruleFor, with the client's key if why is ReasonOK.
 func (n *decider) resolve(l *limits.Limit, r *limits.Revision, client string, cost int64, net *limit.Buffer) (rule *limit.Rule, group []byte, k crdt.Key, why Reason) {
 	if rule, group, why = n.ruleFor(r, client, cost, net); why == ReasonOK {
-		k = key(l, client, group)
+		k = l.Key(client, group)
 	}
 	return rule, group, k, why
 }
@@ -255,7 +256,7 @@ func (n *decider) countOutright(l *limits.Limit, r *limits.Revision, rule *limit
 	if d.Reason.refused() {
 		n.refusals[d.Reason].Add(1)
 		if d.Reason == ReasonUnknownLimit && l != nil { // the limit existed, and somebody deleted it
-			n.unknown.warn(n.log, l.Name)
+			n.unknown.Warn(n.log, unknownLimit, "limit", l.Name)
 		}
 		return
 	}
@@ -284,7 +285,8 @@ func offer(r *limits.Revision, client string, cost int64, share uint64, d *Decis
 func (n *decider) weigh(s *table.Shard, e *table.Entry, iso *isolation.Group, now, cost int64) (allowed bool, why Reason, origin int64) {
 	r := e.Rule()
 	if r.Bounded {
-		return n.weighRight(s, e, now, cost)
+		v, o := n.holdings.Weigh(s, e, now, cost)
+		return v == lending.Covered, reasonOf[v], o
 	}
 	allowed, origin = s.Admits(e, now, cost)
 	if !allowed {
@@ -312,7 +314,7 @@ func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now
 	} else {
 		allowed, why, o := n.weigh(s, e, iso, now, cost)
 		if r.Bounded {
-			n.useRight(s, e, now, cost, why)
+			n.holdings.Use(s, e, now, cost, allowed, why == ReasonShort)
 		}
 		if why != ReasonOK {
 			if why == ReasonIsolatedOpen {
@@ -352,7 +354,7 @@ func (n *decider) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crd
 	if n.unplaces(r) {
 		return s.OpenUnplaced(k, r, now)
 	}
-	return s.OpenShared(n.overflowKey(l, r, k), r, now)
+	return s.OpenShared(n.limits.OverflowKey(l, r, k), r, now)
 }
 
 // unplaces reports whether unknown clients of the rule are decided one by one while the table is
@@ -367,7 +369,7 @@ func (n *decider) unplaces(r *limit.Rule) bool {
 func (n *decider) explain(s *table.Shard, d *Decision, e *table.Entry, now, cost int64) {
 	n.tell(d, e.Rule(), now, s.Explain(e, now, cost, d.Allowed))
 	if e.Rule().Bounded {
-		n.explainRight(s, d, e, now, cost)
+		n.holdings.Tell(s, e, now, cost, d.Allowed, d.Reason == ReasonShort, &d.Remaining, &d.RetryAfter)
 	}
 	if iso := n.isolation.Group(); iso != nil {
 		explainIsolated(s, d, e, iso, now, cost)

@@ -39,7 +39,7 @@ func (n *Node) sight(status *deltasync.Status) sighting {
 	own := n.watch.Clock()
 	return sighting{node: n, Sight: &limits.Sight{
 		Sync: status, Flush: n.cfg.Flush, Tolerance: n.cfg.ClockTolerance, Own: &own,
-		Never:    !n.offline && !n.cfg.Alone && !status.Heard && (!n.members.known || len(status.Roster) > 0),
+		Never:    !n.offline && !n.cfg.Alone && !status.Heard && (!n.members.Known || len(status.Roster) > 0),
 		Isolated: n.isolation.Group().Isolated(),
 		Open:     n.onFull == FullOpen && n.table.Clients() >= n.cfg.MaxClients,
 	}}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/lending"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -97,7 +98,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 	if x.Decision, x.Cost = c.d, 0; c.entry != nil {
 		x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(c.entry.Reset().At)
 		if c.entry.Rule().Bounded {
-			x.Right = n.rightOf(c.shard, c.entry, now)
+			x.Right = lending.RightOf(c.shard, c.entry, now)
 		}
 		x.Windows = windowsOf(c.entry.Rule(), c.entry.States(), n.replica, names)
 	}

@@ -14,12 +14,12 @@ type viewer struct{ *Node }
 // View implements deltasync.Viewer.
 func (n viewer) View(v deltasync.View) (told bool) {
 	n.table.SetView(v.Peers, v.Delay)
-	n.holdings.delay.Store(v.Delay)
+	n.holdings.SetDelay(v.Delay)
 	if v.Joined {
 		told = n.table.Joined(n.now())
 	}
 	members := max(v.Members, n.cfg.Nodes)
-	n.isolation.Restarted(!v.Joined && !n.cfg.Alone && (n.members.lost || len(n.members.names) > 0))
+	n.isolation.Restarted(!v.Joined && !n.cfg.Alone && (n.members.Lost || len(n.members.Names) > 0))
 	n.isolation.Set(n.now(), !n.offline && (v.Isolated || v.Visible < members), v.Visible, members)
 	return told
 }

@@ -72,7 +72,7 @@ func (n *Node) DeleteLimit(name string) (from time.Time, err error) {
 // The node does not send a limit whose overrides do not fit into a message. Such a change
 // takes effect on each node when that node gets it.
 func (n *Node) Configure(configured map[string]Policy) (from time.Time, err error) {
-	if err := validLimits(configured); err != nil {
+	if err := limits.Valid(configured); err != nil {
 		return time.Time{}, err
 	}
 	if err := n.cfg.refuseBounded(configured, ""); err != nil {

@@ -59,7 +59,7 @@ func filled(b *testing.B, clients, replicas int) *Node {
 		d := &crdt.Delta{Limit: l.Name, Revision: r.Revision, Replica: crdt.Replica(of), Width: r.Frame.Width, Start: start, Rows: make([]crdt.Row, 1)} //nolint:gosec // small
 		for i := range clients {
 			d.Rows[0] = crdt.Row{
-				Key:  key(l, fmt.Sprintf("client-%013d", i), nil),
+				Key:  l.Key(fmt.Sprintf("client-%013d", i), nil),
 				Cur:  crdt.Part{Origin: now, Count: crdt.Count{P: 1}},
 				Prev: crdt.Part{Origin: crdt.Never},
 			}

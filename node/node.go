@@ -17,12 +17,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/clock"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/escrow"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/health"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/lending"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/natslink"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/saved"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -43,10 +44,10 @@ type Node struct {
 	decider
 	cfg     Config
 	replica crdt.Replica
-	began   int64        // by our clock
-	def     *Limiter     // of the limit "default"
-	members restored     // from an earlier run
-	ahead   atomic.Int64 // nanoseconds that the clock is ahead of the wall clock, at the last look
+	began   int64         // by our clock
+	def     *Limiter      // of the limit "default"
+	members saved.Members // from an earlier run
+	ahead   atomic.Int64  // nanoseconds that the clock is ahead of the wall clock, at the last look
 
 	resets limits.Resets
 
@@ -124,7 +125,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	}
 	hash := deltasync.NewSecret(key, "client hash")
 	n := &Node{
-		decider: decider{log: cfg.Logger, keys: hash.KeyHash(), onFull: cfg.OnFull},
+		decider: decider{log: cfg.Logger, onFull: cfg.OnFull},
 		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{},
 		refusedLimits: seldom.Warner{Every: time.Second},
 	}
@@ -139,24 +140,24 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		n.now = n.clock.Now
 	}
 	n.began = n.now()
-	n.holdings.start(&n.cfg, n.clock, n.now, cfg.lone())
-	n.holdings.expired = func(r *limit.Rule, tokens int64) { n.rightsOf(r).Expired.Add(unitsOf(r, tokens)) }
+	n.holdings = lending.New(lending.Config{Names: cfg.roster(), Self: cfg.Name, Now: n.now, Clock: n.clock, Wall: n.cfg.wall, Elapsed: cfg.Elapsed})
 	n.limits, err = limits.New(limits.Config{
-		Replica: replica, Hash: hash.Hash128, Keys: n.keys, Tolerance: cfg.ClockTolerance, Began: n.began,
-		Configured: cfg.Limits, ConfiguredAt: configuredAt, Roster: n.holdings.roster, Dropped: &n.dropped, Observer: limitsObserver{n},
+		Replica: replica, Hash: hash.Hash128, Keys: hash.KeyHash(), Tolerance: cfg.ClockTolerance, Began: n.began,
+		Configured: cfg.Limits, ConfiguredAt: configuredAt, Roster: n.holdings.Roster(), Dropped: &n.dropped, Observer: limitsObserver{n},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
 	n.table = table.New(table.Config{
 		Self: replica, Size: cfg.MaxClients, Tolerance: int64(cfg.ClockTolerance),
-		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Rights: &n.holdings, Urgent: func() { n.protocol.Urgent() },
+		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Rights: n.holdings, Urgent: func() { n.protocol.Urgent() },
 	})
+	n.holdings.Serve(n.limits, n.table)
 	n.escrow = escrow.New(replica, hash, func(life deltasync.Life, units, now int64) (int64, deltasync.Shortfall) {
 		return n.table.GiveBack(life, units, now, !n.offline)
 	})
 	n.def = n.Limiter(DefaultLimit)
-	if n.members, err = restoreMembers(cfg.SavedMembers); err != nil {
+	if n.members, err = saved.ReadMembers(cfg.SavedMembers); err != nil {
 		n.log.Warn("the saved names of the other nodes cannot be read: this node counts with one that it does not hear, until all that it hears know of nobody else", "error", err)
 	}
 	if now := cfg.wall(); now > clock.Latest {
@@ -184,10 +185,10 @@ func (n *Node) engine() (cfg deltasync.Config, store deltasync.Store) {
 	cfg = deltasync.Config{
 		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
 		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
-		Members: n.members.names, Lost: n.members.lost, Seed: uint64(n.replica),
+		Members: n.members.Names, Lost: n.members.Lost, Seed: uint64(n.replica),
 	}
 	store = deltasync.Store{
-		Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n}, Lender: lender{n},
+		Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n}, Lender: lending.Lender{Holdings: n.holdings},
 	}
 	return cfg, store
 }

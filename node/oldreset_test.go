@@ -31,7 +31,7 @@ func TestAResetThatMayBeForgottenIsRefused(t *testing.T) {
 			}
 			now := n.now()
 			l := n.limits.Get("default")
-			reset := deltasync.ClientReset{Limit: "default", Key: key(l, "alice", nil), Stamp: crdt.Stamp{At: now - int64(age), By: 2}}
+			reset := deltasync.ClientReset{Limit: "default", Key: l.Key("alice", nil), Stamp: crdt.Stamp{At: now - int64(age), By: 2}}
 			resetter{n}.MergeResets(now, []deltasync.ClientReset{reset})
 			if took, refused := take(), n.dropped.Of(tally.DropPast); took != (age <= c.lasts) || refused > 0 == took {
 				t.Errorf("%s: a reset of %v ago counts: %v; %d refused", name, age, took, refused)

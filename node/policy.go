@@ -1,6 +1,9 @@
 package node
 
-import "github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/lending"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+)
 
 // What a limit is: package limit has these types, and here they have their short names.
 type (
@@ -20,6 +23,8 @@ type (
 	OnIsolation = limit.OnIsolation
 	// IDs says what a limit takes its clients' ids for.
 	IDs = limit.IDs
+	// Right is what a node may admit to a client of a bounded limit by itself, in units.
+	Right = limit.Right
 	// FieldError says which field of a configuration or policy is at fault, and why.
 	FieldError = limit.FieldError
 )
@@ -54,4 +59,7 @@ const (
 	MaxClientID         = limit.MaxClientID
 	DefaultMaxOvershoot = limit.DefaultMaxOvershoot
 	DefaultIPv6Prefix   = limit.DefaultIPv6Prefix
+
+	// MaxRoster caps Config.Roster.
+	MaxRoster = lending.MaxRoster
 )

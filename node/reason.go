@@ -1,9 +1,16 @@
 package node
 
-import "time"
+import (
+	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/lending"
+)
 
 // Reason says why a decision is what it is.
 type Reason uint8
+
+// reasonOf is the reason for each verdict on a bounded limit.
+var reasonOf = [...]Reason{lending.Covered: ReasonOK, lending.Over: ReasonOverLimit, lending.Short: ReasonShort}
 
 // The reasons. The table below says which of them go with a request that passes.
 const (

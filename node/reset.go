@@ -27,7 +27,7 @@ func (n *Node) Reset(limitName, client string) error {
 	if err := clientFault("client", why); err != nil {
 		return err
 	}
-	k := key(l, client, group)
+	k := l.Key(client, group)
 	err = n.resets.Add(now, func() deltasync.ClientReset {
 		stamp := crdt.Stamp{At: n.table.After(k, now), By: n.replica}
 		n.table.Reset(k, &l.At(now).Rules[0], stamp, now)

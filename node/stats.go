@@ -1,48 +1,17 @@
 package node
 
 import (
-	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 )
 
-// latencyEvery says how many decisions there are to one whose time is measured; a power of
-// two. Lowering it reads the clock twice for more decisions, which costs each of them as much
-// as half a decision. Raising it needs more traffic until the histogram says something.
-const latencyEvery = 64
-
-// latencyBounds are the upper bounds of the latency histogram, in nanoseconds. More bounds
-// make finer percentiles and more Prometheus series.
-var latencyBounds = [...]int64{100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 102400, 409600, 1638400, 6553600}
-
-// The finer buckets. There are four for each power of two, so that a percentile is off by at most
-// 9 %, from 0.5^25 s (30 ns) to 0.5^6 s (16 ms). Raising the schema by one doubles them.
+// LatencyFineSchema and LatencyFineFirst say where the buckets of Stats.LatencyFine end.
 const (
-	LatencyFineSchema = 2
-	LatencyFineFirst  = -25 << LatencyFineSchema
-	latencyFineLast   = -6 << LatencyFineSchema
+	LatencyFineSchema = tally.LatencyFineSchema
+	LatencyFineFirst  = tally.LatencyFineFirst
 )
-
-// latency is a histogram of decision times, in coarse and in fine buckets. Safe for concurrent use.
-type latency struct {
-	counts [len(latencyBounds) + 1]atomic.Uint64
-	fine   [latencyFineLast - LatencyFineFirst + 1]atomic.Uint64
-	sum    atomic.Int64
-}
-
-func (h *latency) observe(d int64) {
-	i := 0
-	for i < len(latencyBounds) && d > latencyBounds[i] {
-		i++
-	}
-	h.counts[i].Add(1)
-	bucket := int(math.Ceil(math.Log2(float64(max(d, 1))/1e9) * (1 << LatencyFineSchema)))
-	h.fine[min(max(bucket, LatencyFineFirst), latencyFineLast)-LatencyFineFirst].Add(1)
-	h.sum.Add(d)
-}
 
 // LimitStats are one limit's counters on this node.
 type LimitStats struct {
@@ -179,7 +148,7 @@ func (n *Node) Stats() Stats {
 		Clients: n.table.Clients(), MaxClients: n.cfg.MaxClients,
 		Overflowed: n.overflowed.Load(), Refused: map[string]uint64{}, RowsLost: map[string]uint64{},
 		ClockAhead: time.Duration(n.ahead.Load()), Sync: syncStats(&status), LimitsVersion: n.LimitsVersion(),
-		LatencyEvery: latencyEvery, LatencySum: time.Duration(n.latency.sum.Load()),
+		LatencyEvery: tally.LatencyEvery, LatencySum: n.latency.Sum(), LatencyBounds: tally.LatencyBounds(),
 	}
 	for r := range reasonEnd {
 		if r.refused() {
@@ -189,15 +158,7 @@ func (n *Node) Stats() Stats {
 	for why := range tally.DropEnd {
 		s.RowsLost[why.String()] = n.dropped.Of(why)
 	}
-	for i := range n.latency.fine {
-		s.LatencyFine = append(s.LatencyFine, n.latency.fine[i].Load())
-	}
-	for i := range n.latency.counts {
-		if i < len(latencyBounds) {
-			s.LatencyBounds = append(s.LatencyBounds, time.Duration(latencyBounds[i]))
-		}
-		s.LatencyCounts = append(s.LatencyCounts, n.latency.counts[i].Load())
-	}
+	s.LatencyCounts, s.LatencyFine = n.latency.Counts()
 	s.Isolated = n.isolation.Group().Isolated()
 	s.DegradedReasons = sight.degraded()
 	s.Degraded = len(s.DegradedReasons) > 0

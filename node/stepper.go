@@ -6,7 +6,6 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/inside"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -100,7 +99,7 @@ func (v view) Standing(limitName, client string) (reset crdt.Stamp, p Policy, he
 	l := v.Node.limits.Get(limitName)
 	var net limit.Buffer
 	_, group := l.Newest().Rule(client, &net)
-	k := key(l, client, group)
+	k := l.Key(client, group)
 	s := v.Node.table.Shard(k)
 	s.Lock()
 	defer s.Unlock()
@@ -155,7 +154,7 @@ func (v view) Isolated() bool { return v.Node.isolation.Group().Isolated() }
 func (v view) Held(at int64) []inside.Held {
 	var out []inside.Held
 	for e := range v.Node.table.All {
-		out = append(out, v.held(e, at)...)
+		out = append(out, inside.HeldBy(e, v.inForce(e.Rule(), at), v.Node.replica, at)...)
 	}
 	slices.SortFunc(out, func(a, b inside.Held) int {
 		return cmp.Or(cmp.Compare(a.Key.Hi, b.Key.Hi), cmp.Compare(a.Key.Lo, b.Key.Lo))
@@ -177,30 +176,4 @@ func (v view) inForce(rule *limit.Rule, at int64) *limit.Rule {
 		return next
 	}
 	return &r.Rules[0]
-}
-
-// held is what an entry holds, by slot. Whoever asks by name is not known here, so a
-// client of an override is taken for one of the override of that number.
-func (v view) held(e *table.Entry, at int64) []inside.Held {
-	var look table.Entry
-	look.Imitate(e, e.Key(), v.inForce(e.Rule(), at), at)
-	var out []inside.Held
-	f := &look.Rule().Frame
-	for slot, st := range look.States().All {
-		h := inside.Held{
-			Key: e.Key().Slot(slot), Limit: look.Rule().Limit, Life: look.Life(),
-			Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f),
-		}
-		st.Rows(v.Node.replica, func(r crdt.Replica, row crdt.Row) {
-			if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
-				h.Cells = append(h.Cells, inside.Cell{Replica: r, Count: [2]crdt.Count{row.Cur.Count, row.Prev.Count}})
-			}
-		})
-		if len(h.Cells) == 0 && h.TAT <= at {
-			continue // as good as forgotten
-		}
-		slices.SortFunc(h.Cells, func(a, b inside.Cell) int { return cmp.Compare(a.Replica, b.Replica) })
-		out = append(out, h)
-	}
-	return out
 }

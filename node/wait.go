@@ -116,12 +116,12 @@ func (n *Node) lineOf(q *Request) (k crdt.Key, most int64, bounded bool) {
 	if why != ReasonOK || !rule.Bounded {
 		return k, 0, false
 	}
-	return key(l, q.Client, group), rule.Policy.Burst, true
+	return l.Key(q.Client, group), rule.Policy.Burst, true
 }
 
 // waitInLine waits behind those of the client who came before. Loans wake whoever comes first.
 func (n *Node) waitInLine(ctx context.Context, q Request, k crdt.Key, most int64) error {
-	lines := &n.holdings.lines
+	lines := &n.holdings.Lines
 	place := lines.Join(k, most)
 	if place == nil {
 		d := n.Do(q)

@@ -72,7 +72,7 @@ var boundedMistakes = []mistake{
 		{"sync/lend.go", "!l.bytes.take(now, lendingHead, ration{lendingBytes, lendingAtOnce})", "false"},
 	}},
 	{name: "say that less is held of what was borrowed", edits: []edit{
-		{"node/bounded.go", "Held: a.Record.Borrowed()}", "Held: a.Record.Borrowed() / 2}"},
+		{"node/internal/lending/lender.go", "Held: a.Record.Borrowed()}", "Held: a.Record.Borrowed() / 2}"},
 	}},
 	{name: "let a client's account outlive a change of its limit", edits: []edit{
 		{"node/internal/table/account.go", "	s.accounts.put(e.slot, full)\n	delete(s.accounts.records, e.slot)\n", "	_ = full\n"},

@@ -204,6 +204,20 @@ func ValidName(name string) error {
 	return nil
 }
 
+// Valid judges limits that a node is to be configured with. The error joins every fault.
+func Valid(all map[string]limit.Policy) error {
+	var faults []error
+	if len(all) > MaxLimits {
+		faults = append(faults, &limit.FieldError{Field: "limits", Value: len(all), Reason: fmt.Sprintf("at most %d", MaxLimits)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if err := errors.Join(ValidName(name), all[name].Validate()); err != nil {
+			faults = append(faults, fmt.Errorf("limit %q: %w", name, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // longestGone is the limit that was deleted first, nil if none is deleted. A node has to
 // remember deleted limits, or a node that was away would bring them back. It cannot remember
 // them for ever, or names that come and go would fill the registry. Limits that were deleted

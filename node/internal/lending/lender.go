@@ -1,0 +1,117 @@
+package lending
+
+import (
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+)
+
+// Lender is a node as it lends and borrows what bounded limits let it admit.
+type Lender struct{ *Holdings }
+
+// Place implements deltasync.Lender.
+func (h Lender) Place(name string) int { return h.roster.Index(name) }
+
+// Wanting implements deltasync.Lender.
+func (h Lender) Wanting() bool { return h.table.Asking() }
+
+// Wants implements deltasync.Lender. Of what a client wants, each of those that have a share is
+// asked for one and a half times its part: some will have less.
+func (h Lender) Wants(now int64, present uint64, most int) (out []deltasync.Want, when deltasync.Asked) {
+	t := h.Time(now)
+	when = deltasync.Asked{Mono: t.Mono, Wall: t.Wall}
+	h.table.Askers(func(s *table.Shard, e *table.Entry) bool {
+		if len(out) == most {
+			return false
+		}
+		a, t := s.Account(e, now)
+		wish := a.Wish(t, h.delay.Load(), left(s, e, now))
+		s.Keep(e, &a)
+		if wish <= 0 {
+			return true
+		}
+		w := deltasync.Want{Key: e.Key(), Terms: a.Terms.Word, Held: a.Record.Borrowed()}
+		lenders := int64(0)
+		for place := range h.roster.Size() {
+			if present>>place&1 != 0 && h.roster.Shares(w.Key, a.Terms.Parts, place) {
+				w.Lenders |= 1 << place
+				lenders++
+			}
+		}
+		if a.Asked(t, int(lenders)); lenders == 0 {
+			return true
+		}
+		w.Wanted = min(wish, 3*(wish/lenders)/2+1)
+		out = append(out, w)
+		h.tally(e.Rule()).Asked.Add(1)
+		return true
+	})
+	return out, when
+}
+
+// Lend implements deltasync.Lender.
+func (h Lender) Lend(now int64, to crdt.Replica, number, low uint64, wants []deltasync.Want) []deltasync.Lent {
+	out := make([]deltasync.Lent, len(wants))
+	for i := range wants {
+		out[i].Amount = h.lend(now, to, number, low, &wants[i])
+	}
+	return out
+}
+
+// lend lends to one client, whose want names a rule that is in force here.
+func (h Lender) lend(now int64, to crdt.Replica, number, low uint64, w *deltasync.Want) int64 {
+	r := h.limits.Promised(now, w.Terms)
+	if r == nil {
+		return 0
+	}
+	s := h.table.Shard(w.Key)
+	s.Lock()
+	defer s.Unlock()
+	e := s.Open(w.Key, r, now)
+	if e == nil || e.Rule() != r {
+		return 0
+	}
+	a, t := s.Account(e, now)
+	a.Told(to, w.Held, low)
+	if a.Own(t) <= 0 || !s.Record(e, &a, &t, now) {
+		s.Keep(e, &a)
+		return 0
+	}
+	y := a.Lend(t, min(w.Wanted, a.Spare(t, h.delay.Load(), e.OwnUse())), to, number)
+	s.Keep(e, &a)
+	h.tally(r).Lent.Add(units(r, y))
+	return y
+}
+
+// Lent implements deltasync.Lender.
+func (h Lender) Lent(now int64, when deltasync.Asked, wants []deltasync.Want, lent []deltasync.Lent) {
+	for i := range wants {
+		if h.borrow(now, when, &wants[i], lent[i].Amount) > 0 {
+			h.Lines.Wake(wants[i].Key)
+		}
+	}
+}
+
+// borrow takes a loan for one client, and returns how much of it still counts.
+func (h Lender) borrow(now int64, when deltasync.Asked, w *deltasync.Want, y int64) (got int64) {
+	r := h.limits.Promised(now, w.Terms)
+	if r == nil {
+		return 0 // it changed since
+	}
+	s := h.table.Shard(w.Key)
+	s.Lock()
+	defer s.Unlock()
+	e := s.Find(w.Key)
+	if e == nil || e.Rule() != r {
+		return 0
+	}
+	a, t := s.Account(e, now)
+	if a.Record == nil {
+		return 0
+	}
+	got = a.Borrow(t, y, when.Mono, when.Wall)
+	a.Answered(t, got)
+	s.Keep(e, &a)
+	h.tally(r).Borrowed.Add(units(r, got))
+	return got
+}
