@@ -49,7 +49,7 @@ func TestEveryFileIsTested(t *testing.T) {
 		"Dockerfile", "ai-gateway/ratelimit.yaml", "ai-gateway/values.yaml", "envoy-gateway/envoy-gateway.yaml", "envoy-gateway/policy.yaml",
 		"envoy/envoy.yaml", "envoy/rules/edge.yaml", "kubernetes/daemonset.yaml", "kubernetes/statefulset.yaml", "systemd/ratelimitd.service",
 	}
-	elsewhere := []string{"caddy", "nginx", "grafana", "prometheus"} // tested with the proxies themselves, and by promtool
+	elsewhere := []string{"caddy", "helm", "nginx", "grafana", "prometheus"} // tested with the proxies themselves, by promtool, and as a chart
 	err := filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

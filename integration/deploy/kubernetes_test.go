@@ -42,57 +42,62 @@ type workload struct {
 func TestKubernetesManifests(t *testing.T) {
 	program := daemon(t)
 	for _, path := range []string{"kubernetes/statefulset.yaml", "kubernetes/daemonset.yaml", "ai-gateway/ratelimit.yaml"} {
-		t.Run(path, func(t *testing.T) {
-			maps := map[string]corev1.ConfigMap{}
-			var services []corev1.Service
-			var work []workload
-			for _, text := range documents(t, path) {
-				var kind metav1.TypeMeta
-				if err := yaml.Unmarshal(text, &kind); err != nil {
-					t.Fatal(err)
-				}
-				switch kind.APIVersion + " " + kind.Kind {
-				case "v1 ConfigMap":
-					var c corev1.ConfigMap
-					strictly(t, text, &c)
-					maps[c.Name] = c
-				case "v1 Service":
-					var s corev1.Service
-					strictly(t, text, &s)
-					services = append(services, s)
-				case "policy/v1 PodDisruptionBudget":
-					strictly(t, text, new(policyv1.PodDisruptionBudget))
-				case "apps/v1 StatefulSet":
-					var s appsv1.StatefulSet
-					strictly(t, text, &s)
-					work = append(work, workload{s.Name, s.Spec.Selector, s.Spec.Template})
-				case "apps/v1 DaemonSet":
-					var d appsv1.DaemonSet
-					strictly(t, text, &d)
-					work = append(work, workload{d.Name, d.Spec.Selector, d.Spec.Template})
-				default:
-					t.Errorf("nothing tests a %s of %s", kind.Kind, kind.APIVersion)
-				}
-			}
-			if len(work) != 1 {
-				t.Fatalf("%d workloads", len(work))
-			}
-			w := work[0]
-			for k, v := range w.selector.MatchLabels {
-				if w.template.Labels[k] != v {
-					t.Errorf("%s selects %s=%s, which its pods lack", w.name, k, v)
-				}
-			}
-			for _, s := range services {
-				for k, v := range s.Spec.Selector {
-					if w.template.Labels[k] != v {
-						t.Errorf("service %s selects %s=%s, which no pod has", s.Name, k, v)
-					}
-				}
-			}
-			run(t, program, &w, maps)
-		})
+		t.Run(path, func(t *testing.T) { judge(t, program, documents(t, path)) })
 	}
+}
+
+// judge decodes the manifests of one workload strictly into their types, compares what selects with
+// what is selected, and lets the daemon judge its settings.
+func judge(t *testing.T, program string, documents [][]byte) {
+	t.Helper()
+	maps := map[string]corev1.ConfigMap{}
+	var services []corev1.Service
+	var work []workload
+	for _, text := range documents {
+		var kind metav1.TypeMeta
+		if err := yaml.Unmarshal(text, &kind); err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		switch kind.APIVersion + " " + kind.Kind {
+		case "v1 ConfigMap":
+			var c corev1.ConfigMap
+			strictly(t, text, &c)
+			maps[c.Name] = c
+		case "v1 Service":
+			var s corev1.Service
+			strictly(t, text, &s)
+			services = append(services, s)
+		case "policy/v1 PodDisruptionBudget":
+			strictly(t, text, new(policyv1.PodDisruptionBudget))
+		case "apps/v1 StatefulSet":
+			var s appsv1.StatefulSet
+			strictly(t, text, &s)
+			work = append(work, workload{s.Name, s.Spec.Selector, s.Spec.Template})
+		case "apps/v1 DaemonSet":
+			var d appsv1.DaemonSet
+			strictly(t, text, &d)
+			work = append(work, workload{d.Name, d.Spec.Selector, d.Spec.Template})
+		default:
+			t.Errorf("nothing tests a %s of %s", kind.Kind, kind.APIVersion)
+		}
+	}
+	if len(work) != 1 {
+		t.Fatalf("%d workloads", len(work))
+	}
+	w := work[0]
+	for k, v := range w.selector.MatchLabels {
+		if w.template.Labels[k] != v {
+			t.Errorf("%s selects %s=%s, which its pods lack", w.name, k, v)
+		}
+	}
+	for _, s := range services {
+		for k, v := range s.Spec.Selector {
+			if w.template.Labels[k] != v {
+				t.Errorf("service %s selects %s=%s, which no pod has", s.Name, k, v)
+			}
+		}
+	}
+	run(t, program, &w, maps)
 }
 
 // run lets the daemon judge the arguments and the environment of a pod's container, with the
@@ -133,8 +138,8 @@ func run(t *testing.T, program string, w *workload, maps map[string]corev1.Confi
 	for i, a := range c.Args {
 		args[i] = a
 		for k := 0; k < len(moves); k += 2 {
-			if a == moves[k] {
-				args[i] = moves[k+1]
+			if rest, under := strings.CutPrefix(a, moves[k]); under {
+				args[i] = moves[k+1] + rest
 			}
 		}
 	}
