@@ -136,25 +136,43 @@ func (e *Engine) compare(now int64, p *peer, m *Message) {
 // compareSilent compares what this peer and we hold of replicas that neither of us
 // hears: nobody else can repair what one of us missed of their last words. It judges what
 // the beat lists and nothing else, since the list may go on in the next one. It looks at
-// one replica after the other, so that one that cannot be mended does not hide the next.
+// one replica after the other, so that one that cannot be mended does not hide the next. An answer
+// that helped leads to the next one at once: after a long cut there may be many.
 func (e *Engine) compareSilent(now int64, p *peer, m *Message) {
 	if p.request.id != 0 || p.behind() || !p.request.pace.due(now) || !p.silent.due(now) {
 		return
 	}
 	ours, theirs := e.store.Windows(now), e.store.Windows(m.Sent)
+	p.silentNext = nil
 	for i := range m.Roots {
-		root := &m.Roots[(i+p.silent.failures)%len(m.Roots)]
+		root := m.Roots[(i+p.silent.failures)%len(m.Roots)]
 		if root.Replica == p.replica || root.Replica == e.cfg.Replica || e.members.hears(root.Replica) ||
 			!slices.Contains(ours, root.Window) || !slices.Contains(theirs, root.Window) {
 			continue
 		}
 		if root.Digest != e.root(root.Replica, root.Window) {
-			e.stats.Mismatches++
-			p.silent.failed(now + p.silent.pause(repairPause)) // until an answer says otherwise
-			p.silentHad = e.held(now, root.Replica)
-			e.ask(now, p, KindRepair, root.Replica, 0, Cursor{})
-			return
+			p.silentNext = append(p.silentNext, root)
 		}
 	}
-	p.silent.helped()
+	if !e.askSilent(now, p) {
+		p.silent.helped()
+	}
+}
+
+// askSilent asks a peer for the next of the silent replicas of which its last beat told
+// otherwise. It reports whether there is one.
+func (e *Engine) askSilent(now int64, p *peer) bool {
+	for i, root := range p.silentNext {
+		if e.members.hears(root.Replica) || root.Digest == e.root(root.Replica, root.Window) {
+			continue // another peer's answer brought it
+		}
+		p.silentNext = p.silentNext[i+1:]
+		e.stats.Mismatches++
+		p.silent.failed(now + p.silent.pause(repairPause)) // until an answer says otherwise
+		p.silentHad = e.held(now, root.Replica)
+		e.ask(now, p, KindRepair, root.Replica, 0, Cursor{})
+		return true
+	}
+	p.silentNext = nil
+	return false
 }

@@ -79,6 +79,8 @@ type peer struct {
 	// silentHad is what we held of the replica that the last such repair was about: an
 	// answer that changes it has helped.
 	silentHad crdt.Digest
+	// silentNext is what its last beat told otherwise of further silent replicas.
+	silentNext []Root
 	// origins paces repairs of origins.
 	origins backoff
 	// request is the question under way, at most one at a time (S7).

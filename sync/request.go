@@ -146,6 +146,7 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 	case r.of == p.replica:
 		e.members.repaired(now, p)
 	case r.of != 0 && e.held(now, r.of) != p.silentHad:
-		p.silent = backoff{} // it helped: compare the next replica at once
+		p.silent = backoff{} // it helped
+		e.askSilent(now, p)
 	}
 }

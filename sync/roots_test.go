@@ -87,6 +87,24 @@ func TestALongListOfOwnWindowsIsJudgedByWhatItHolds(t *testing.T) {
 	}
 }
 
+// After a long cut there may be many: they do not wait for a beat each.
+func TestAnAnswerAboutASilentReplicaThatHelpedLeadsToTheNext(t *testing.T) {
+	p := newReadyProbe(t)
+	p.counted(79)
+	w := Window{testWidth, simStart}
+	p.hear(&Message{Kind: KindBeat, Node: "b", Replica: 2, Roots: []Root{{77, w, 5}, {78, w, 5}, {79, w, p.engine.root(79, w)}, {80, w, 5}}})
+	for _, of := range []crdt.Replica{77, 78, 80} {
+		asked := p.asked()
+		if len(asked) != 1 || asked[0].Of != of {
+			t.Fatalf("asked %+v, want for the counters of %d", asked, of)
+		}
+		p.hear(&Message{Kind: KindRows, Node: "b", Replica: 2, Request: asked[0].Request, Deltas: rowsFor(of, 1, 5), Last: true, Done: true})
+	}
+	if asked := p.asked(); len(asked) > 0 {
+		t.Errorf("asked %+v besides", asked)
+	}
+}
+
 // A silent replica that cannot be mended does not hide the next one.
 func TestSilentReplicasAreRepairedOneAfterTheOther(t *testing.T) {
 	p := newReadyProbe(t)

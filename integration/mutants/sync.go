@@ -60,6 +60,9 @@ var syncMistakes = []mistake{
 	{name: "look at the same silent replica first, whether it could be mended or not", edits: []edit{
 		{"sync/digest.go", "(i+p.silent.failures)%len(m.Roots)", "i"},
 	}},
+	{name: "leave each next silent replica to the next beat", edits: []edit{
+		{"sync/request.go", "		e.askSilent(now, p)\n", ""},
+	}},
 	{name: "believe a bye whose number shows that something is missing", edits: []edit{
 		{"sync/known.go", "	case last > p.seq:\n", "	case false:\n"},
 	}},

@@ -44,6 +44,21 @@ func TestBoundedLimitsNeverExceedTheirCap(t *testing.T) {
 	})
 }
 
+// In these, whole clusters died while each node was cut off, and the rest had five seconds to agree on
+// what up to nine dead incarnations had counted.
+func TestNodesAgreeOnManyThatDied(t *testing.T) {
+	t.Parallel()
+	for _, seed := range []uint64{10216, 10910, 11105} {
+		r, err := sim.Run(sim.Bounded(seed), nil)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		for _, v := range r.Violations {
+			t.Errorf("seed %d: %s", seed, v)
+		}
+	}
+}
+
 // campaign runs the scenarios that draw makes of count seeds.
 func campaign(t *testing.T, draw func(seed uint64) sim.Scenario, count int, flags string, look ...func(*sim.Result)) {
 	var decisions, conforming, failed atomic.Uint64

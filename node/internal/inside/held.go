@@ -22,6 +22,10 @@ func HeldBy(e *table.Entry, rule *limit.Rule, self crdt.Replica, at int64) []Hel
 			Key: e.Key().Slot(slot), Limit: look.Rule().Limit, Life: look.Life(),
 			Starts: [2]int64{st.Start(), f.Before(st.Start())}, Origin: st.Origins(), TAT: st.TAT(f),
 		}
+		if _, carried := st.CarriedOver(f, st.Start()); look.Rule().Policy.Algorithm == limit.GCRA && carried <= st.Start() {
+			// What had drained by the end of its window matters to nobody, and nobody repairs it.
+			h.Origin[1], h.TAT = 0, max(h.TAT, st.Start())
+		}
 		st.Rows(self, func(r crdt.Replica, row crdt.Row) {
 			if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
 				h.Cells = append(h.Cells, Cell{Replica: r, Count: [2]crdt.Count{row.Cur.Count, row.Prev.Count}})
