@@ -87,8 +87,9 @@ var parts = map[string][]string{
 	"node/internal/limits":    {"gcra", "crdt", "sync", "node/limit", "node/internal/rights", "node/internal/tally"},
 	"node/internal/table": {
 		"gcra", "crdt", "sync", "node/limit", "node/internal/isolation", "node/internal/tally", "node/internal/top",
-		"node/internal/rights", "node/internal/racing", "node/internal/sketch",
+		"node/internal/rights", "node/internal/racing", "node/internal/counts", "node/internal/sketch",
 	},
+	"node/internal/counts":   {"crdt"},
 	"node/internal/sketch":   nil,
 	"node/internal/health":   {"sync", "node/internal/limits", "node/internal/tally"},
 	"node/internal/natslink": {"sync", "node/limit", "node/internal/seldom"},

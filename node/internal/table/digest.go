@@ -40,6 +40,9 @@ func (s *Shard) grow(k crdt.Key, l crdt.Life, r crdt.Replica, f *crdt.Frame, sta
 
 // shrink takes off the digests what one of the entry's lives added to them.
 func (s *Shard) shrink(e *Entry, r *limit.Rule, of limit.States) {
+	if r.Silent {
+		return // what is not sent is in no digest
+	}
 	life := e.name(r)
 	for slot, st := range of.All {
 		k, width, start, before := e.key.Slot(slot), r.Frame.Width, st.Start(), r.Frame.Before(st.Start())

@@ -68,7 +68,7 @@ func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasyn
 	e.foldOver(now)
 	e.rule.Roll(e.States(), max(now, min(q.At, now+t.Tolerance(e.rule))))
 	for r, of := range e.each {
-		if !t.exportLife(q, r, e.Reset(), of, add) {
+		if !r.Silent && !t.exportLife(q, r, e.Reset(), of, add) {
 			return false
 		}
 	}
@@ -81,9 +81,6 @@ func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasyn
 
 // exportLife adds the rows of one life that q asks for, and reports whether they fitted.
 func (t *Table) exportLife(q *deltasync.Query, r *limit.Rule, reset crdt.Stamp, of limit.States, add func(crdt.Delta, crdt.Row) bool) bool {
-	if r.Silent {
-		return true
-	}
 	self, fits := t.cfg.Self, true
 	for slot, st := range of.All {
 		if q.Of != 0 && q.Of != self {

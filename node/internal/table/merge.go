@@ -72,7 +72,8 @@ func (t *Table) honest(now int64, r *limit.Rule, start int64, row *crdt.Row) boo
 // mergeRow takes one row over. It holds the lock of one shard. A row from after a later reset
 // ends what is held, and one from before an earlier reset is over. A row of a later revision
 // begins that life here, and a row of an earlier one only adds to what the entry carries over.
-func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d *crdt.Delta, row *crdt.Row) {
+// mergeRow reports whether there was room for the row, and a rule.
+func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d *crdt.Delta, row *crdt.Row) bool {
 	s := t.Shard(row.Key)
 	s.Lock()
 	defer s.Unlock()
@@ -81,7 +82,7 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 		if e = s.admit(row.Key, r, now); e == nil {
 			// Never evict for a peer's sake; here this client counts as isolated.
 			t.cfg.Dropped.Add(tally.DropFull, 1)
-			return
+			return false
 		}
 		e.setMore(d.Reset, nil, e.States().Rest)
 	}
@@ -100,13 +101,13 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 		if !e.rule.Silent {
 			s.markDirty(e) // so that the laggard learns of the later life
 		}
-		return
+		return true
 	}
 	if c < 0 || e.rule.Index != r.Index {
 		e.adopt(r, now)
 		if e.rule.Index != r.Index {
 			t.cfg.Dropped.Add(tally.DropRevision, 1) // the nodes are configured with other overrides
-			return
+			return false
 		}
 	}
 	if e.rule.Slots > 1 {
@@ -123,12 +124,15 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 		s.Shares.Begin(group, s.Client(e, now))
 	}
 	g := e.States().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
-	s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
+	if !r.Silent {
+		s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
+	}
 	overshoot.Observe(before, e.rule.Excess(e.States(), now))
 	s.noteAgain(e, now)
 	if group != nil {
 		s.Shares.Charge(group, s.Client(e, now), now, g.Cur.P+g.Prev.P)
 	}
+	return true
 }
 
 // Client is the entry at now as its shard's Shares know it.
@@ -145,6 +149,8 @@ func (s *Shard) mergeEarlier(now int64, e *Entry, r *limit.Rule, d *crdt.Delta, 
 	}
 	e.beforeRoll(l.rule, d.Start)
 	g := l.states().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
-	s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
+	if !r.Silent {
+		s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
+	}
 	e.carry()
 }
