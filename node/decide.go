@@ -157,7 +157,7 @@ func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule,
 	conforms, origin := rule.GCRA.Admit(g.Level, now, cost)
 	if conforms {
 		s.Lock()
-		if !s.Still(&g) {
+		if !g.Still() {
 			if ok = s.Renew(&g, k, rule, now); ok {
 				conforms, origin = rule.GCRA.Admit(g.Level, now, cost)
 			}

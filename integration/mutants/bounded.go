@@ -75,10 +75,10 @@ var boundedMistakes = []mistake{
 		{"node/internal/lending/lender.go", "Held: a.Record.Borrowed()}", "Held: a.Record.Borrowed() / 2}"},
 	}},
 	{name: "let a client's account outlive a change of its limit", edits: []edit{
-		{"node/internal/table/account.go", "	s.accounts.put(e.slot, full)\n	delete(s.accounts.records, e.slot)\n", "	_ = full\n"},
+		{"node/internal/table/account.go", "	x.put(e.slot, full)\n	delete(x.records, e.slot)\n", "	_ = full\n"},
 	}, also: "./node"},
 	{name: "forget a client whose account is not full", edits: []edit{
-		{"node/internal/table/sweep.go", "e.forgettable(now) && s.idle(e, now) &&", "e.forgettable(now) &&"},
+		{"node/internal/table/sweep.go", "e.forgettable(now) && s.accounts.idle(e, now) &&", "e.forgettable(now) &&"},
 	}, also: "./node"},
 	{name: "give unknown clients of a full table accounts of their own", edits: []edit{
 		{"node/decide.go", "		s.Crowd(now)\n", ""},

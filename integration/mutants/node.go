@@ -6,7 +6,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/unplaced.go", "tat > 0 {", "tat < 0 {"},
 	}},
 	{name: "give a client that gets room a new burst", also: "./node", edits: []edit{
-		{"node/internal/table/slots.go", "	s.place(e, now)\n", ""},
+		{"node/internal/table/shard.go", "	s.table.place(e, now)\n", ""},
 	}},
 	{name: "let a cell of the sketch say less than it did", edits: []edit{
 		{"node/internal/sketch/sketch.go", "if is >= to || c.CompareAndSwap(is, to) {", "if is == to || c.CompareAndSwap(is, to) {"},
@@ -34,13 +34,13 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/digest.go", "		if o := st.OriginAt(f, w.Start); o > w.Start {\n", "		if o := st.OriginAt(f, w.Start); o > w.Start && false {\n"},
 	}},
 	{name: "believe the debts of as many nodes as are peers now", edits: []edit{
-		{"node/internal/table/merge.go", "(row.Prev.Origin-latest)/(crdt.MaxCells+1) <=", "(row.Prev.Origin-latest)/int64(t.peers.Load()+2) <="},
+		{"node/internal/table/merge.go", "(row.Prev.Origin-latest)/(crdt.MaxCells+1) <=", "(row.Prev.Origin-latest)/int64(t.audience.peers.Load()+2) <="},
 	}},
 	{name: "forget a client that has drained in a live window", edits: []edit{
 		{"node/internal/table/sweep.go", "e.States().Drained(f, live)", "live <= now && e.States().Drained(f, now)"},
 	}},
 	{name: "evict a client for another at a full table", edits: []edit{
-		{"node/internal/table/shard.go", "		if e = s.admit(k, r, now); e == nil {\n			return nil\n", "		if s.Full() {\n			for slot := range s.slots() {\n				if v := s.at(slot); v != nil && v.used {\n					s.remove(slot)\n					break\n				}\n			}\n		}\n		if e = s.admit(k, r, now); e == nil {\n			return nil\n"},
+		{"node/internal/table/shard.go", "		if e = s.admit(k, r, now); e == nil {\n			return nil\n", "		if s.Full() {\n			for slot := range s.clients.cells.slots() {\n				if v := s.clients.at(slot); v != nil && v.used {\n					s.remove(slot)\n					break\n				}\n			}\n		}\n		if e = s.admit(k, r, now); e == nil {\n			return nil\n"},
 	}},
 	{name: "end an isolation the moment that all nodes are heard", edits: []edit{
 		{"node/internal/isolation/group.go", "			w.group.Store(&Group{spell: was.spell, since: now, visible: 1, members: 1, whole: true, spent: was.spent})\n", "			w.group.Store(nil)\n"},
@@ -71,7 +71,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/cell.go", "&& c.word.Load() == g.word\n", "\n"},
 	}},
 	{name: "decide from a cell by another rule", edits: []edit{
-		{"node/internal/table/cell.go", " || s.rules.at(what&ruleMask) != r {\n", " {\n"},
+		{"node/internal/table/cell.go", " || rules.at(what&ruleMask) != r {\n", " {\n"},
 	}},
 	{name: "pack totals that a cell cannot hold", edits: []edit{
 		{"node/internal/table/pack.go", " || im.Carry >= crdt.End {\n", " {\n"},
@@ -160,10 +160,10 @@ var nodeMistakes = []mistake{
 		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
 	{name: "never flush before the interval ends", slow: true, edits: []edit{
-		{"node/internal/table/note.go", ">= r.Slack\n", ">= r.Slack && false\n"},
+		{"node/internal/table/audience.go", ">= r.Slack\n", ">= r.Slack && false\n"},
 	}},
 	{name: "give back what has drained already", edits: []edit{
-		{"node/internal/table/charge.go", "		return s.undrained(e, c, now), deltasync.ShortDrained\n", ""},
+		{"node/internal/table/charge.go", "		return s.refunds.undrained(e, c, now), deltasync.ShortDrained\n", ""},
 	}},
 	{name: "give back by the level at the charge, whatever was given back below it since", also: "./node", edits: []edit{
 		{"node/internal/table/refund.go", "			top -= min(top, r.units)\n", ""},
@@ -278,19 +278,19 @@ var nodeMistakes = []mistake{
 		{"node/internal/limits/inlines.go", "forgetAtOnce = MaxInline / 32\n", "forgetAtOnce = 1\n"},
 	}},
 	{name: "never give back what records took", edits: []edit{
-		{"node/internal/table/slots.go", "	s.records.trim()\n", ""},
+		{"node/internal/table/clients.go", "	c.records.trim()\n", ""},
 	}},
 	{name: "shorten the index only where somebody was just forgotten", edits: []edit{
-		{"node/internal/table/sweep.go", "if forgotten > 0 || s.indexTooLong() {\n", "if forgotten > 0 {\n"},
+		{"node/internal/table/sweep.go", "if forgotten > 0 || s.clients.cells.tooLong() {\n", "if forgotten > 0 {\n"},
 	}},
 	{name: "keep every entry that was ever opened at once", edits: []edit{
-		{"node/internal/table/pack.go", "	if len(s.spare) < mostSpare {\n", "	if s.spare = s.spare[:len(s.spare)]; true {\n"},
+		{"node/internal/table/clients.go", "	if len(c.spare) < mostSpare {\n", "	if c.spare = c.spare[:len(c.spare)]; true {\n"},
 	}},
 	{name: "keep the rules that nobody uses any more", edits: []edit{
-		{"node/internal/table/slots.go", "	s.rules.trim()\n", ""},
+		{"node/internal/table/clients.go", "	c.rules.trim()\n", ""},
 	}},
 	{name: "give back units of a joiner that have drained", edits: []edit{
-		{"node/internal/table/early.go", "x.level.Count, e.rule.GCRA.UnitsOver(x.ahead(now)))", "x.level.Count)"},
+		{"node/internal/table/early.go", "held.level.Count, e.rule.GCRA.UnitsOver(held.ahead(now)))", "held.level.Count)"},
 	}},
 	{name: "decide a limit that was forgotten and came again on the slow path", edits: []edit{
 		{"node/internal/table/entry.go", "		e.rule = r\n		e.carry()\n", "		e.carry()\n"},
@@ -386,7 +386,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/isolation/group.go", "	if was == nil {\n		w.spells++\n	} else {\n", "	if w.spells++; was != nil {\n"},
 	}},
 	{name: "tell what a joining node admits as if it knew the others", edits: []edit{
-		{"node/internal/table/early.go", "	return s.joining.Load() && e.rule.Policy", "	return false && s.joining.Load() && e.rule.Policy"},
+		{"node/internal/table/early.go", "	return x.joining.Load() && e.rule.Policy", "	return false && x.joining.Load() && e.rule.Policy"},
 	}},
 	{name: "tell all that a joining node admitted, drained or not", edits: []edit{
 		{"node/internal/table/early.go", "	st.Admit(units)\n", "	st.Admit(max(units, x.level.Count))\n"},

@@ -233,13 +233,13 @@ var syncMistakes = []mistake{
 		{"node/reset.go", "		case r.Stamp.At+max(3*l.Widest(), table.ResetRepeated) < now:\n", "		case r.Stamp.At+table.ResetRepeated < now<<1-now-1<<60:\n"},
 	}},
 	{name: "send each unit of each client at once among many nodes", edits: []edit{
-		{"node/internal/table/note.go", "	return r.Plain && unsent == 1 && ", "	return false && r.Plain && unsent == 1 && "},
+		{"node/internal/table/audience.go", "	return r.Plain && unsent == 1 && ", "	return false && r.Plain && unsent == 1 && "},
 	}},
 	{name: "let a unit wait however much its client uses", edits: []edit{
 		{"node/internal/table/merge.go", "	s.noteAgain(e, now)\n", ""},
 	}},
 	{name: "let more single units wait than the burst leaves free", edits: []edit{
-		{"node/internal/table/note.go", " && float64(s.table.peers.Load())+1 <= float64(r.Policy.Burst)-r.Slack", ""},
+		{"node/internal/table/audience.go", " && float64(a.peers.Load())+1 <= float64(r.Policy.Burst)-r.Slack", ""},
 	}},
 	{name: "take an epoch from the future", edits: []edit{
 		{"node/internal/limits/statement.go", "		case s.Epoch > epochsBy(s.At):\n", "		case s.Epoch > 1<<62:\n"},

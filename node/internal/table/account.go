@@ -29,8 +29,10 @@ type Rights interface {
 // 200 bytes each. At the cap a client neither lends, borrows nor asks, which only denies.
 const mostRecords = 1 << 10
 
-// accounts are those of a shard's clients by slot. The zero value has none.
+// accounts are those of a shard's clients by slot. Its owner's lock guards it. It has none until
+// the first put.
 type accounts struct {
+	rights  Rights              // nil where there are no bounded limits; never changes
 	full    []*[chunkSize]int64 // rights.Account.Full, by chunk; nil where no client has used any
 	records map[uint32]*rights.Record
 	// asking are the slots of those that are to ask. It may hold slots that are not used any
@@ -43,20 +45,25 @@ type accounts struct {
 
 // Account puts the account of an entry under a bounded rule together, settled at the time that
 // it returns. Its user works on it by its methods, and then keeps it by Keep. s is locked.
-func (s *Shard) Account(e *Entry, now int64) (a rights.Account, t rights.Time) {
+func (s *Shard) Account(e *Entry, now int64) (rights.Account, rights.Time) {
+	return s.accounts.of(e, now)
+}
+
+// of is Shard.Account.
+func (x *accounts) of(e *Entry, now int64) (a rights.Account, t rights.Time) {
 	if e.counted != e.rule && !e.copied {
-		s.renewAccount(e)
+		x.renew(e)
 	}
-	g := s.table.cfg.Rights
+	g := x.rights
 	a.Terms = e.rule.Terms
 	a.Share = g.Self(e.key, a.Terms.Parts)
 	a.Began = max(g.Began(), e.rule.Revision.At)
 	if !e.shared {
-		a.Began = max(a.Began, s.accounts.crowded)
+		a.Began = max(a.Began, x.crowded)
 	}
 	a.Opens = a.Terms.Opens(g.Began())
 	if e.used && e.counted == e.rule {
-		a.Full, a.Record = s.accounts.get(e.slot), s.accounts.records[e.slot]
+		a.Full, a.Record = x.get(e.slot), x.records[e.slot]
 	}
 	if a.Record != nil {
 		t = g.Time(now)
@@ -76,17 +83,17 @@ func (s *Shard) Account(e *Entry, now int64) (a rights.Account, t rights.Time) {
 	return a, t
 }
 
-// renewAccount begins an account anew after its rule changed. Under a later revision it is one
+// renew begins an account anew after its rule changed. Under a later revision it is one
 // that nobody used since the change: without a token and without credit then. The record is void,
 // here and at all others.
-func (s *Shard) renewAccount(e *Entry) {
+func (x *accounts) renew(e *Entry) {
 	was, full := e.counted, int64(0)
-	if was.Bounded && e.rule.Bounded && was.Revision == e.rule.Revision && s.accounts.get(e.slot) != 0 {
-		full = s.table.cfg.Rights.Own(s.table.cfg.Rights.Now()) + e.rule.Terms.Bottom()
+	if was.Bounded && e.rule.Bounded && was.Revision == e.rule.Revision && x.get(e.slot) != 0 {
+		full = x.rights.Own(x.rights.Now()) + e.rule.Terms.Bottom()
 	}
 	e.counted = e.rule
-	s.accounts.put(e.slot, full)
-	delete(s.accounts.records, e.slot)
+	x.put(e.slot, full)
+	delete(x.records, e.slot)
 }
 
 // Keep keeps an account of Account's. s is locked.
@@ -173,7 +180,7 @@ func (t *Table) Askers(yield func(*Shard, *Entry) bool) {
 		s.Lock()
 		for i, slot := range s.accounts.asking {
 			r := s.accounts.records[slot]
-			e := s.at(slot)
+			e := s.clients.at(slot)
 			if e == nil || r == nil || !e.rule.Bounded {
 				continue
 			}
@@ -195,18 +202,18 @@ func (s *Shard) Crowd(now int64) { s.accounts.crowded = s.table.cfg.Rights.Own(n
 
 // idle reports whether the account of an entry is as good as one that nobody used. It drops a
 // record that is not needed any more.
-func (s *Shard) idle(e *Entry, now int64) bool {
+func (x *accounts) idle(e *Entry, now int64) bool {
 	if !e.rule.Bounded {
 		return true
 	}
-	a, t := s.Account(e, now)
+	a, t := x.of(e, now)
 	if a.Record != nil && a.Record.Empty(t) {
-		delete(s.accounts.records, e.slot)
+		delete(x.records, e.slot)
 		a.Record = nil
 	}
 	if a.Idle(t) {
 		a.Full = 0
 	}
-	s.Keep(e, &a)
+	x.put(e.slot, a.Full)
 	return a.Full == 0 && a.Record == nil
 }

@@ -45,7 +45,7 @@ const (
 // The flags of cell.what; the rest of it is the rule's number.
 const (
 	isUsed     = 1 << (31 - iota) // unused cells keep isListed, and no other flag
-	isWide                        // the client is in Shard.wide
+	isWide                        // the client is in clients.wide
 	isShared                      // Entry.shared
 	isDirty                       // Entry.dirty
 	isListed                      // Entry.listed
@@ -70,28 +70,29 @@ type Glance struct {
 // if that takes the lock to tell: the client is new, rolls into another window, has another
 // rule, is wide, or is just being changed. It is wait-free but for the length of a search.
 func (s *Shard) Glance(g *Glance, k crdt.Key, r *limit.Rule, now int64) bool {
-	if s.joining.Load() {
+	if s.aside.joining.Load() {
 		return false
 	}
-	x := s.index.Load()
-	if g.slot, g.cell = s.search(x.places, k); g.cell == nil {
+	m := &s.clients.cells
+	x := m.index.Load()
+	if g.slot, g.cell = m.search(x.places, k); g.cell == nil {
 		if x.old == nil {
 			return false
 		}
-		if g.slot, g.cell = s.search(x.old, k); g.cell == nil {
+		if g.slot, g.cell = m.search(x.old, k); g.cell == nil {
 			return false
 		}
 	}
 	g.word = g.cell.word.Load()
-	return s.read(g, k, r, now)
+	return g.read(&s.clients.rules, k, r, now)
 }
 
 // read fills in the level of a glance, and reports whether all of it is of the instant at
 // which g.word was read.
-func (s *Shard) read(g *Glance, k crdt.Key, r *limit.Rule, now int64) bool {
+func (g *Glance) read(rules *numbers[*limit.Rule], k crdt.Key, r *limit.Rule, now int64) bool {
 	c := g.cell
 	what := c.what.Load()
-	if what&(isUsed|isWide) != isUsed || s.rules.at(what&ruleMask) != r {
+	if what&(isUsed|isWide) != isUsed || rules.at(what&ruleMask) != r {
 		return false
 	}
 	if now-int64(c.window.Load())*r.Frame.Width >= r.Frame.Width {
@@ -104,13 +105,13 @@ func (s *Shard) read(g *Glance, k crdt.Key, r *limit.Rule, now int64) bool {
 	return g.word&busy == 0 && c.key() == k && c.word.Load() == g.word
 }
 
-// Still reports whether the client of a glance stands as it did. s is locked.
-func (s *Shard) Still(g *Glance) bool { return g.cell.word.Load() == g.word }
+// Still reports whether the client of a glance stands as it did. Its shard is locked.
+func (g *Glance) Still() bool { return g.cell.word.Load() == g.word }
 
 // Renew takes the glance once more. s is locked.
 func (s *Shard) Renew(g *Glance, k crdt.Key, r *limit.Rule, now int64) bool {
 	g.word = g.cell.word.Load()
-	return len(s.open) == 0 && s.read(g, k, r, now)
+	return len(s.clients.open) == 0 && g.read(&s.clients.rules, k, r, now)
 }
 
 // Take charges cost to the client of a glance at now, which Still holds, and notes it to be
@@ -122,7 +123,7 @@ func (s *Shard) Renew(g *Glance, k crdt.Key, r *limit.Rule, now int64) bool {
 // bucket. It then denies only what would be denied behind this charge as well.
 func (s *Shard) Take(g *Glance, r *limit.Rule, now, cost, origin int64, send bool) bool {
 	c := g.cell
-	if len(s.open) > 0 || s.joining.Load() {
+	if len(s.clients.open) > 0 || s.aside.joining.Load() {
 		return false
 	}
 	own, what := g.word&ownMask+uint64(cost), c.what.Load() //nolint:gosec // positive
@@ -158,18 +159,19 @@ func (s *Shard) noteCell(g *Glance, own uint64, what uint32, r *limit.Rule, now 
 	c := g.cell
 	if what&isDirty == 0 {
 		if what&isListed == 0 {
-			s.list(g.slot)
+			s.out.add(g.slot)
 		}
 		c.what.Store(what | isDirty | isListed)
 	}
-	if s.table.urgent.has(s.part) {
+	if s.out.urgent() {
 		return
 	}
 	unsent := own - c.sentOwn(own, what)
 	if what&sentAll == 0 {
 		unsent += uint64(c.rest)
 	}
-	if s.isDue(unsent, s.table.sends.at(c.seq), r, now) && (!s.canWait(unsent, r) || r.GCRA.TAT(g.Level)-now >= r.Drained) {
-		s.urge()
+	a := &s.table.audience
+	if a.due(unsent, s.table.sends.at(c.seq), r, now) && (!a.canWait(unsent, r) || r.GCRA.TAT(g.Level)-now >= r.Drained) {
+		s.out.urge()
 	}
 }

@@ -38,10 +38,9 @@ type Charge struct {
 func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 	st := e.rule.Current(e.States(), now)
 	tat := st.TAT(&e.rule.Frame)
-	if s.apart(e) {
+	if s.aside.takes(e) {
 		tat = e.rule.GCRA.TAT(s.Level(e, now))
 	}
-	s.turn++
 	slot := e.rule.Slot(now)
 	ownAt := int64(0)
 	if e.rule.Bounded {
@@ -51,7 +50,7 @@ func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 		own: e.spent, ownAt: ownAt,
 		Cost: cost, At: now, Until: e.rule.CountsUntil(st.Start(), slot),
 		key: e.key, life: e.Life(), slot: slot, start: st.Start(),
-		turn: s.turn, tat: tat, others: st.Others(),
+		turn: s.refunds.next(), tat: tat, others: st.Others(),
 	}
 }
 
@@ -62,7 +61,7 @@ func (s *Shard) returnable(e *Entry, c *Charge, now int64) (units uint64, short 
 	case now > c.Until, a == limit.FixedWindow && e.First().Start() != c.start:
 		return 0, deltasync.ShortWindow // nothing counts it by itself any more
 	case a == limit.GCRA:
-		return s.undrained(e, c, now), deltasync.ShortDrained
+		return s.refunds.undrained(e, c, now), deltasync.ShortDrained
 	}
 	return uint64(c.Cost), 0 //nolint:gosec // positive
 }
@@ -95,8 +94,8 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 		unused := uint64(c.Cost - actual) //nolint:gosec // positive
 		most, short := s.returnable(e, c, now)
 		left, gone := min(unused, most), uint64(0)
-		if s.apart(e) {
-			gone, send = s.giveBackEarly(e, left, now), false
+		if s.aside.takes(e) {
+			gone, send = s.aside.giveBack(e, left, now), false
 		} else {
 			gone = e.States().At(c.slot).GiveBack(&r.Frame, c.start, left)
 		}
@@ -105,7 +104,7 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 			a.GiveBack(t, min(c.own, r.GCRA.Drain(gone)), c.ownAt)
 			s.Keep(e, &a)
 		}
-		s.refunded(c.key, refund{of: c.turn, units: gone, tat: crdt.End}, now)
+		s.refunds.note(c.key, refund{of: c.turn, units: gone, tat: crdt.End}, now)
 		switch back = int64(gone); { //nolint:gosec // at most Cost
 		case gone < left:
 			c.Short = deltasync.ShortBack

@@ -31,10 +31,10 @@ func (t *Table) Collect(now int64, seq uint64, urgent bool, b *deltasync.Batch) 
 
 // collect sends what is dirty and reports whether all of it fitted.
 func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
-	for i, slot := range s.dirty {
-		e := s.at(slot)
+	for i, slot := range s.out.slots {
+		e := s.clients.at(slot)
 		if e == nil {
-			if c := s.cellAt(slot); c != nil { // nil: forgotten, and its chunk given back
+			if c := s.clients.cells.at(slot); c != nil { // nil: forgotten, and its chunk given back
 				c.what.Store(0)
 			}
 			continue
@@ -45,7 +45,7 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 			}
 			for r, of := range e.each {
 				if !s.send(e, r, of, now, b) {
-					s.dirty = append(s.dirty[:0], s.dirty[i:]...)
+					s.out.slots = append(s.out.slots[:0], s.out.slots[i:]...)
 					return false
 				}
 			}
@@ -54,7 +54,7 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 		e.listed = false
 		s.closeViews()
 	}
-	s.dirty = s.dirty[:0]
+	s.out.slots = s.out.slots[:0]
 	return true
 }
 
@@ -80,7 +80,7 @@ func (s *Shard) send(e *Entry, r *limit.Rule, of limit.States, now int64, b *del
 		if !b.Add(&head, row) {
 			return false
 		}
-		s.grow(e.key.Slot(slot), e.name(r), s.table.cfg.Self, &r.Frame, st.Start(), st.Sent())
+		s.digests.grow(e.key.Slot(slot), e.name(r), s.table.cfg.Self, &r.Frame, st.Start(), st.Sent())
 	}
 	return true
 }

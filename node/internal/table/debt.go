@@ -17,7 +17,7 @@ func (s *Shard) Charge(e *Entry, group *isolation.Group, now, cost int64, send b
 	if group != nil {
 		s.Shares.Begin(group, s.Client(e, now))
 	}
-	if s.apart(e) {
+	if s.aside.takes(e) {
 		charged = int64(min(uint64(cost), r.Room(s.Level(e, now), now))) //nolint:gosec // cost is positive
 		s.ChargeEarly(e, now, charged)
 		send = false

@@ -15,41 +15,63 @@ type digestKey struct {
 	start   int64
 }
 
-// digest is the shard's sum of what messages carried of one replica's counters.
-func (s *Shard) digest(r crdt.Replica, width, start int64) *crdt.Digest {
+// digests sum up what messages carried of each replica's counters, by window. They grow with
+// sent and merged counters and shrink with resets, so that two nodes that heard the same have
+// equal digests.
+type digests struct {
+	of map[digestKey]*crdt.Digest
+	// counted has part, which is the shard's, while there are any. Both never change.
+	counted *partSet
+	part    int
+}
+
+// at is the sum of one replica's counters in one window.
+func (x *digests) at(r crdt.Replica, width, start int64) *crdt.Digest {
 	k := digestKey{r, width, start}
-	d := s.digests[k]
+	d := x.of[k]
 	if d == nil {
 		d = new(crdt.Digest)
-		s.digests[k] = d
-		s.table.counted.add(s.part)
+		x.of[k] = d
+		x.counted.add(x.part)
 	}
 	return d
 }
 
 // grow adds to replica r's digests what a row at start added to the states of k.
-func (s *Shard) grow(k crdt.Key, l crdt.Life, r crdt.Replica, f *crdt.Frame, start int64, g crdt.Gain) {
+func (x *digests) grow(k crdt.Key, l crdt.Life, r crdt.Replica, f *crdt.Frame, start int64, g crdt.Gain) {
 	if g.Cur != (crdt.Count{}) {
-		s.digest(r, f.Width, start).Grow(k, l, start, g.Cur)
+		x.at(r, f.Width, start).Grow(k, l, start, g.Cur)
 	}
 	if g.Prev != (crdt.Count{}) {
 		before := f.Before(start)
-		s.digest(r, f.Width, before).Grow(k, l, before, g.Prev)
+		x.at(r, f.Width, before).Grow(k, l, before, g.Prev)
 	}
 }
 
-// shrink takes off the digests what one of the entry's lives added to them.
-func (s *Shard) shrink(e *Entry, r *limit.Rule, of limit.States) {
+// shrink takes off the digests what one of the entry's lives added to them. self is this node.
+func (x *digests) shrink(e *Entry, r *limit.Rule, of limit.States, self crdt.Replica) {
 	if r.Silent {
 		return // what is not sent is in no digest
 	}
 	life := e.name(r)
 	for slot, st := range of.All {
 		k, width, start, before := e.key.Slot(slot), r.Frame.Width, st.Start(), r.Frame.Before(st.Start())
-		st.Carried(s.table.cfg.Self, func(of crdt.Replica, g crdt.Gain) {
-			s.digest(of, width, start).Shrink(k, life, start, g.Cur)
-			s.digest(of, width, before).Shrink(k, life, before, g.Prev)
+		st.Carried(self, func(of crdt.Replica, g crdt.Gain) {
+			x.at(of, width, start).Shrink(k, life, start, g.Cur)
+			x.at(of, width, before).Shrink(k, life, before, g.Prev)
 		})
+	}
+}
+
+// sweep drops the digests of windows that nobody compares any more.
+func (x *digests) sweep(now int64) {
+	for k := range x.of {
+		if k.start+3*k.width < now {
+			delete(x.of, k)
+		}
+	}
+	if len(x.of) == 0 {
+		x.counted.remove(x.part)
 	}
 }
 
@@ -63,7 +85,7 @@ func (t *Table) Digests(r crdt.Replica, w deltasync.Window, out *[crdt.Partition
 	for part := range t.counted.all {
 		s := &t.shards[part]
 		s.Lock()
-		if d := s.digests[k]; d != nil {
+		if d := s.digests.of[k]; d != nil {
 			out[part] = *d
 		}
 		s.Unlock()
@@ -80,7 +102,7 @@ func (t *Table) Roots(now int64) []deltasync.Root {
 	for part := range t.counted.all {
 		s := &t.shards[part]
 		s.Lock()
-		for k, d := range s.digests {
+		for k, d := range s.digests.of {
 			if *d != 0 && live[deltasync.Window{Width: k.width, Start: k.start}] {
 				sums[k] += *d
 			}
@@ -103,14 +125,14 @@ func (t *Table) Origins(now int64, w deltasync.Window, partition int) crdt.Diges
 	var d crdt.Digest
 	for from, more := uint32(0), true; more; from += holdSlots {
 		s.Lock()
-		for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
-			if e := s.at(slot); e != nil {
+		for slot := from; slot < min(from+holdSlots, s.clients.cells.slots()); slot++ {
+			if e := s.clients.at(slot); e != nil {
 				e.foldOver(now) // or nodes that sweep at another moment would differ
 				e.addOrigins(&d, now, w)
 			}
-			s.leaveViews()
+			s.clients.leave()
 		}
-		more = from+holdSlots < s.slots()
+		more = from+holdSlots < s.clients.cells.slots()
 		s.Unlock()
 	}
 	return d

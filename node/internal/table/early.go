@@ -1,6 +1,8 @@
 package table
 
 import (
+	"sync/atomic"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
@@ -32,12 +34,19 @@ func (x early) under(r *limit.Rule, now int64) early {
 // ahead is how long x takes to drain from now on, 0 if it has drained.
 func (x early) ahead(now int64) int64 { return max(0, x.rule.GCRA.TAT(x.level)-now) }
 
+// aside is what this node admitted to a shard's clients of GCRA while it was joining, apart from
+// their states. of is empty unless joining.
+type aside struct {
+	joining atomic.Bool // changes under the shard's lock
+	of      map[crdt.Key]early
+}
+
 // Join says that this node is joining a cluster. Call it before the first decision.
 func (t *Table) Join() {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.Lock()
-		s.joining.Store(true)
+		s.aside.joining.Store(true)
 		s.Unlock()
 	}
 }
@@ -49,16 +58,16 @@ func (t *Table) Joined(now int64) (told bool) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.Lock()
-		if s.joining.Load() {
-			told = told || len(s.early) > 0
-			for k, x := range s.early {
+		if s.aside.joining.Load() {
+			told = told || len(s.aside.of) > 0
+			for k, x := range s.aside.of {
 				if e := s.Find(k); e != nil {
 					s.tell(e, x, now)
 				}
 				s.closeViews()
 			}
-			s.early = nil
-			s.joining.Store(false)
+			s.aside.of = nil
+			s.aside.joining.Store(false)
 		}
 		s.Unlock()
 	}
@@ -85,15 +94,15 @@ func (s *Shard) tell(e *Entry, x early, now int64) {
 	s.Note(e, st, now)
 }
 
-// apart reports whether what the entry's client takes is kept out of its states for now.
-func (s *Shard) apart(e *Entry) bool {
-	return s.joining.Load() && e.rule.Policy.Algorithm == limit.GCRA && !e.rule.Silent && !e.unplaced
+// takes reports whether what the entry's client takes is kept out of its states for now.
+func (x *aside) takes(e *Entry) bool {
+	return x.joining.Load() && e.rule.Policy.Algorithm == limit.GCRA && !e.rule.Silent && !e.unplaced
 }
 
 // Level is how the client of an entry under GCRA stands at now, by all that this node knows.
 func (s *Shard) Level(e *Entry, now int64) gcra.Level {
-	if s.joining.Load() {
-		if x, some := s.early[e.key]; some {
+	if s.aside.joining.Load() {
+		if x, some := s.aside.of[e.key]; some {
 			if x = x.under(e.rule, now); x.ahead(now) > 0 {
 				x.level.Base += max(0, e.state.TAT(&e.rule.Frame)-now)
 				return x.level
@@ -105,7 +114,7 @@ func (s *Shard) Level(e *Entry, now int64) gcra.Level {
 
 // Admits is the rule's Admits for all that this node knows of the client.
 func (s *Shard) Admits(e *Entry, now, cost int64) (admitted bool, origin int64) {
-	if s.apart(e) {
+	if s.aside.takes(e) {
 		return e.rule.GCRA.Admit(s.Level(e, now), now, cost)
 	}
 	return e.rule.Admits(e.States(), now, cost)
@@ -113,7 +122,7 @@ func (s *Shard) Admits(e *Entry, now, cost int64) (admitted bool, origin int64) 
 
 // Explain is the rule's Explain for all that this node knows of the client.
 func (s *Shard) Explain(e *Entry, now, cost int64, allowed bool) gcra.Decision {
-	if s.apart(e) {
+	if s.aside.takes(e) {
 		return e.rule.GCRA.Explain(s.Level(e, now), now, cost, allowed)
 	}
 	return e.rule.Explain(e.States(), now, cost, allowed)
@@ -122,33 +131,38 @@ func (s *Shard) Explain(e *Entry, now, cost int64, allowed bool) gcra.Decision {
 // ChargeEarly counts cost units that a decision admitted at now, if they are to be kept apart.
 // It reports whether they are.
 func (s *Shard) ChargeEarly(e *Entry, now, cost int64) bool {
-	if !s.apart(e) {
+	if !s.aside.takes(e) {
 		return false
 	}
-	if s.early == nil {
-		s.early = map[crdt.Key]early{}
-	}
-	x, some := s.early[e.key]
-	if some {
-		x = x.under(e.rule, now)
-	}
-	if !some || x.ahead(now) == 0 {
-		x = early{e.rule, gcra.Level{Base: now}}
-	}
-	x.level.Count = min(x.level.Count+uint64(cost), crdt.MaxTotal) //nolint:gosec // positive
-	s.early[e.key] = x
+	s.aside.charge(e, now, cost)
 	return true
 }
 
-// giveBackEarly gives back at most cost units that were kept apart and have not drained at
-// now. It returns how many. What others hold drains behind them, but is not this node's.
-func (s *Shard) giveBackEarly(e *Entry, cost uint64, now int64) uint64 {
-	x, some := s.early[e.key]
-	if !some || x.rule != e.rule {
+// charge counts cost units that takes says to keep apart.
+func (x *aside) charge(e *Entry, now, cost int64) {
+	if x.of == nil {
+		x.of = map[crdt.Key]early{}
+	}
+	held, some := x.of[e.key]
+	if some {
+		held = held.under(e.rule, now)
+	}
+	if !some || held.ahead(now) == 0 {
+		held = early{e.rule, gcra.Level{Base: now}}
+	}
+	held.level.Count = min(held.level.Count+uint64(cost), crdt.MaxTotal) //nolint:gosec // positive
+	x.of[e.key] = held
+}
+
+// giveBack gives back at most cost units that were kept apart and have not drained at now. It
+// returns how many. What others hold drains behind them, but is not this node's.
+func (x *aside) giveBack(e *Entry, cost uint64, now int64) uint64 {
+	held, some := x.of[e.key]
+	if !some || held.rule != e.rule {
 		return 0
 	}
-	cost = min(cost, x.level.Count, e.rule.GCRA.UnitsOver(x.ahead(now)))
-	x.level.Count -= cost
-	s.early[e.key] = x
+	cost = min(cost, held.level.Count, e.rule.GCRA.UnitsOver(held.ahead(now)))
+	held.level.Count -= cost
+	x.of[e.key] = held
 	return cost
 }

@@ -111,7 +111,7 @@ func TestAJoinerGivesBackNothingThatHasDrained(t *testing.T) {
 		"a refund":     func(now int64) int64 { return table.Refund(k, r, 20, now, true).Given },
 		"a settlement": func(now int64) int64 { at := c; return table.Settle(&at, 0, now, true) },
 	} {
-		held := s.early[k]
+		held := s.aside.of[k]
 		did := Refunded{Given: give(now)}
 		if did.Given != 1 {
 			t.Errorf("%s gives %d back, of 1 that has not drained", name, did.Given)
@@ -122,6 +122,6 @@ func TestAJoinerGivesBackNothingThatHasDrained(t *testing.T) {
 		if did = table.Refund(k, r, 40, now+5*second, true); did.Given != 0 || did.Left != 25 {
 			t.Errorf("%s, then one 5 s later: %+v", name, did)
 		}
-		s.early[k] = held
+		s.aside.of[k] = held
 	}
 }

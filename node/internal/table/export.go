@@ -25,16 +25,16 @@ func (t *Table) Export(now int64, q *deltasync.Query, b *deltasync.Batch) (next 
 		s := &t.shards[at.Partition]
 		for more := true; more; {
 			s.Lock()
-			end := min(at.Index+holdSlots, s.slots())
+			end := min(at.Index+holdSlots, s.clients.cells.slots())
 			passed += end - min(at.Index, end)
 			for ; at.Index < end; at.Index, at.Row = at.Index+1, 0 {
-				if e := s.at(at.Index); e != nil && !t.exportEntry(now, q, e, b, &at) {
+				if e := s.clients.at(at.Index); e != nil && !t.exportEntry(now, q, e, b, &at) {
 					s.Unlock()
 					return at, false
 				}
 				s.closeViews()
 			}
-			more = end < s.slots()
+			more = end < s.clients.cells.slots()
 			s.Unlock()
 			if more && passed >= exportSlots {
 				return at, false

@@ -21,33 +21,33 @@ type room struct{ places, chunks, records, spare, open, rules, replicas, wide, r
 
 func (s *Shard) room() room {
 	r := room{
-		places: len(s.index.Load().places) + len(s.index.Load().old), spare: len(s.spare),
-		wide: s.wide.most, refunds: s.refunds.most,
+		places: len(s.clients.cells.index.Load().places) + len(s.clients.cells.index.Load().old), spare: len(s.clients.spare),
+		wide: s.clients.wide.most, refunds: s.refunds.kept.most,
 	}
-	for _, c := range s.records.chunks {
+	for _, c := range s.clients.records.chunks {
 		if c.of != nil {
 			r.records += recordChunk
 		}
 	}
-	chunks := *s.chunks.Load()
+	chunks := *s.clients.cells.chunks.Load()
 	for i := range chunks {
 		if chunks[i].Load() != nil {
 			r.chunks++
 		}
 	}
-	for _, e := range slices.Concat(s.spare[:cap(s.spare)], s.open[:cap(s.open)]) {
+	for _, e := range slices.Concat(s.clients.spare[:cap(s.clients.spare)], s.clients.open[:cap(s.clients.open)]) {
 		if e != nil {
 			r.open++
 		}
 	}
-	if p := s.rules.values.Load(); p != nil {
+	if p := s.clients.rules.values.Load(); p != nil {
 		for _, rule := range *p {
 			if rule != nil {
 				r.rules++
 			}
 		}
 	}
-	if p := s.replicas.values.Load(); p != nil {
+	if p := s.clients.records.replicas.values.Load(); p != nil {
 		r.replicas = len(*p)
 	}
 	return r
@@ -101,12 +101,12 @@ func TestSweepsGiveMemoryBack(t *testing.T) {
 				for range sweepParts {
 					table.Sweep(now)
 				}
-				if n := len(s.spare); n > mostSpare {
+				if n := len(s.clients.spare); n > mostSpare {
 					t.Fatalf("%s: %d entries are kept for later", name, n)
 				}
 			}
-			if s.live != int(stay) {
-				t.Fatalf("%s: %d clients are left, want %d", name, s.live, stay)
+			if s.clients.cells.live != int(stay) {
+				t.Fatalf("%s: %d clients are left, want %d", name, s.clients.cells.live, stay)
 			}
 			most := room{
 				places: leastIndex, chunks: int(stay), records: 2 * recordChunk, spare: mostSpare, open: mostSpare,

@@ -65,7 +65,7 @@ func TestAGlanceIsOfOneClientAtOneInstant(t *testing.T) {
 		}
 		s.Lock()
 		for i := 1 + round%3; i <= clients; i += 1 + round%4 {
-			if slot, c := s.lookUp(key(i)); c != nil {
+			if slot, c := s.clients.cells.find(key(i)); c != nil {
 				s.remove(slot)
 			}
 		}
@@ -97,7 +97,7 @@ func TestAGlanceNoticesAChange(t *testing.T) {
 		s.Lock()
 		change(s.Find(k))
 		s.Unlock()
-		if s.read(&g, k, r, begin) || s.Still(&g) {
+		if g.read(&s.clients.rules, k, r, begin) || g.Still() {
 			t.Errorf("%s went unnoticed", name)
 		}
 	}
@@ -145,12 +145,12 @@ func TestGlancesAdmitABurstExactly(t *testing.T) {
 // of the index hold them all meanwhile.
 func TestTheIndexGrowsInSmallSteps(t *testing.T) {
 	s := &newTable().shards[0]
-	grew, last := 0, s.index.Load()
+	grew, last := 0, s.clients.cells.index.Load()
 	for i := range uint64(20_000) {
 		k := crdt.Key{Lo: i * 0x9e3779b97f4a7c15}
 		s.insert(k, anyRule, 0)
 		s.closeViews()
-		x := s.index.Load()
+		x := s.clients.cells.index.Load()
 		moved := x.moved
 		if x.places != nil && len(x.places) == len(last.places) {
 			moved -= last.moved
@@ -164,7 +164,7 @@ func TestTheIndexGrowsInSmallSteps(t *testing.T) {
 			t.Fatalf("client %d: its insert moved %d places", i, moved)
 		}
 		for _, j := range []uint64{0, i / 2, i} {
-			if _, c := s.lookUp(crdt.Key{Lo: j * 0x9e3779b97f4a7c15}); c == nil {
+			if _, c := s.clients.cells.find(crdt.Key{Lo: j * 0x9e3779b97f4a7c15}); c == nil {
 				t.Fatalf("client %d is not found when there are %d", j, i+1)
 			}
 		}

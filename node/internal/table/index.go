@@ -55,18 +55,18 @@ func tagOf(k crdt.Key) uint32 { return uint32(k.Hi) &^ slotMask } //nolint:gosec
 
 func (p place) slot() uint32 { return uint32(p)&slotMask - 1 }
 
-// lookUp finds the cell of k, nil if there is none. Without the lock, it may miss one that was
+// find finds the cell of k, nil if there is none. Without the lock, it may miss one that was
 // just inserted, and the cell may be another client's by the time it is read.
-func (s *Shard) lookUp(k crdt.Key) (uint32, *cell) {
-	x := s.index.Load()
-	slot, c := s.search(x.places, k)
+func (m *slab) find(k crdt.Key) (uint32, *cell) {
+	x := m.index.Load()
+	slot, c := m.search(x.places, k)
 	if c == nil && x.old != nil {
-		slot, c = s.search(x.old, k)
+		slot, c = m.search(x.old, k)
 	}
 	return slot, c
 }
 
-func (s *Shard) search(places []atomic.Uint32, k crdt.Key) (uint32, *cell) {
+func (m *slab) search(places []atomic.Uint32, k crdt.Key) (uint32, *cell) {
 	mask, tag := uint64(len(places)-1), tagOf(k)
 	for i := k.Lo & mask; ; i = (i + 1) & mask {
 		p := places[i].Load()
@@ -75,7 +75,7 @@ func (s *Shard) search(places []atomic.Uint32, k crdt.Key) (uint32, *cell) {
 		}
 		if p&^slotMask == tag {
 			slot := place(p).slot()
-			if c := s.cellAt(slot); c != nil && c.lo.Load() == k.Lo && c.hi.Load() == k.Hi && c.what.Load()&isUsed != 0 {
+			if c := m.at(slot); c != nil && c.lo.Load() == k.Lo && c.hi.Load() == k.Hi && c.what.Load()&isUsed != 0 {
 				return slot, c
 			}
 		}
@@ -106,24 +106,24 @@ func positionOf(places []atomic.Uint32, k crdt.Key, slot uint32) int {
 }
 
 // addPlace enters a new client into the index, and moves some places over if that is due.
-func (s *Shard) addPlace(k crdt.Key, slot uint32) {
-	if x := s.index.Load(); 4*(s.live+1) > 3*len(x.places) {
-		s.move(len(x.old))
-		s.resize(2 * len(x.places))
+func (m *slab) addPlace(k crdt.Key, slot uint32) {
+	if x := m.index.Load(); 4*(m.live+1) > 3*len(x.places) {
+		m.move(len(x.old))
+		m.resize(2 * len(x.places))
 	}
-	s.move(moveStep)
-	enter(s.index.Load().places, k, slot)
+	m.move(moveStep)
+	enter(m.index.Load().places, k, slot)
 }
 
 // resize begins to make the index n long, a power of two with room for all that it holds. No
 // other resize is under way.
-func (s *Shard) resize(n int) {
-	s.index.Store(&index{places: make([]atomic.Uint32, n), old: s.index.Load().places})
+func (m *slab) resize(n int) {
+	m.index.Store(&index{places: make([]atomic.Uint32, n), old: m.index.Load().places})
 }
 
 // move moves at most n places over.
-func (s *Shard) move(n int) {
-	x := s.index.Load()
+func (m *slab) move(n int) {
+	x := m.index.Load()
 	if x.old == nil {
 		return
 	}
@@ -132,7 +132,7 @@ func (s *Shard) move(n int) {
 		if p == 0 {
 			continue
 		}
-		c := s.cellAt(p.slot())
+		c := m.at(p.slot())
 		if c == nil || c.what.Load()&isUsed == 0 {
 			continue // forgotten since
 		}
@@ -142,14 +142,14 @@ func (s *Shard) move(n int) {
 		}
 	}
 	if x.moved == len(x.old) {
-		s.index.Store(&index{places: x.places})
+		m.index.Store(&index{places: x.places})
 	}
 }
 
 // removePlace takes a client out of the index. The places are closed up behind it, so that no
 // tombstones pile up (Knuth, TAOCP 3, 6.4, algorithm R).
-func (s *Shard) removePlace(k crdt.Key, slot uint32) {
-	places := s.index.Load().places
+func (m *slab) removePlace(k crdt.Key, slot uint32) {
+	places := m.index.Load().places
 	mask := uint64(len(places) - 1)
 	at := positionOf(places, k, slot)
 	if at < 0 {
@@ -157,7 +157,7 @@ func (s *Shard) removePlace(k crdt.Key, slot uint32) {
 	}
 	i := uint64(at) //nolint:gosec // not negative
 	for j := (i + 1) & mask; places[j].Load() != 0; j = (j + 1) & mask {
-		home := s.cellAt(place(places[j].Load()).slot()).lo.Load() & mask
+		home := m.at(place(places[j].Load()).slot()).lo.Load() & mask
 		if (j-home)&mask >= (j-i)&mask {
 			places[i].Store(places[j].Load())
 			i = j

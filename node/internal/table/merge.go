@@ -99,7 +99,7 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 			s.mergeEarlier(now, e, r, d, row)
 		}
 		if !e.rule.Silent {
-			s.markDirty(e) // so that the laggard learns of the later life
+			s.out.mark(e) // so that the laggard learns of the later life
 		}
 		return true
 	}
@@ -125,7 +125,7 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 	}
 	g := e.States().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
 	if !r.Silent {
-		s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
+		s.digests.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
 	}
 	overshoot.Observe(before, e.rule.Excess(e.States(), now))
 	s.noteAgain(e, now)
@@ -150,7 +150,7 @@ func (s *Shard) mergeEarlier(now int64, e *Entry, r *limit.Rule, d *crdt.Delta, 
 	e.beforeRoll(l.rule, d.Start)
 	g := l.states().At(int(d.Slot)).Merge(&r.Frame, d.Replica, d.Start, *row)
 	if !r.Silent {
-		s.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
+		s.digests.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
 	}
 	e.carry()
 }

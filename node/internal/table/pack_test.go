@@ -85,7 +85,7 @@ func (w *twin) take(k crdt.Key, cost int64) {
 			return
 		}
 		s.Lock()
-		done := s.Still(&g) && s.Take(&g, w.r, w.now, cost, origin, true)
+		done := g.Still() && s.Take(&g, w.r, w.now, cost, origin, true)
 		s.Unlock()
 		if done {
 			if level := (gcra.Level{Base: st.Base(), Count: st.Count()}); g.Level != level {
@@ -151,7 +151,7 @@ func (w *twin) collect(seq uint64) {
 		if got := w.table.Shard(k).Find(k).First().Own(); got != want[k] {
 			w.t.Fatalf("%+v is sent, want %+v", got, want[k])
 		}
-		w.table.Shard(k).leaveViews()
+		w.table.Shard(k).clients.leave()
 	}
 }
 
@@ -162,7 +162,7 @@ func (w *twin) sweep() {
 	}
 	f := &w.r.Frame
 	for k, st := range w.model {
-		if _, c := w.table.Shard(k).lookUp(k); c == nil {
+		if _, c := w.table.Shard(k).clients.cells.find(k); c == nil {
 			if live := f.Before(f.Start(w.now)); st.Start() >= live || st.TAT(f) > live {
 				w.t.Fatalf("forgot %+v at %d", wholeOf(st), w.now)
 			}
@@ -174,7 +174,7 @@ func (w *twin) sweep() {
 
 func (w *twin) remove(k crdt.Key) {
 	s := w.table.Shard(k)
-	if slot, c := s.lookUp(k); c != nil {
+	if slot, c := s.clients.cells.find(k); c != nil {
 		s.remove(slot)
 	}
 	delete(w.model, k)
@@ -196,10 +196,10 @@ func (w *twin) compare(k crdt.Key) {
 	if e.dirty != w.dirty[k] {
 		w.t.Fatalf("dirty: %v, want %v", e.dirty, w.dirty[k])
 	}
-	if s.wide.of[e.slot] != nil {
+	if s.clients.wide.of[e.slot] != nil {
 		w.wides++
 	}
-	s.leaveViews()
+	s.clients.leave()
 }
 
 // The packed table is, step for step, what crdt.State is: over admissions, denials, charges,
@@ -289,9 +289,9 @@ func TestPackedClientsAreTheirStates(t *testing.T) {
 			}
 			for i := range w.table.shards {
 				s := &w.table.shards[i]
-				if s.records.used != 0 || s.rules.size() != 0 || s.replicas.size() != 0 || len(s.wide.of) != 0 {
+				if s.clients.records.used != 0 || s.clients.rules.size() != 0 || s.clients.records.replicas.size() != 0 || len(s.clients.wide.of) != 0 {
 					t.Errorf("%d records, %d rules, %d replicas and %d wide clients are left when all are gone",
-						s.records.used, s.rules.size(), s.replicas.size(), len(s.wide.of))
+						s.clients.records.used, s.clients.rules.size(), s.clients.records.replicas.size(), len(s.clients.wide.of))
 				}
 			}
 		})

@@ -30,7 +30,9 @@ const (
 // records are a shard's records, numbered from 1. Those with the lowest numbers are used first,
 // so that whole chunks become free. The zero value is empty.
 type records struct {
-	chunks []recordsChunk
+	// replicas are those that records in use name, each once for each such record.
+	replicas numbers[crdt.Replica]
+	chunks   []recordsChunk
 	// roomy has a bit for each chunk that has free records.
 	roomy []uint64
 	used  int
@@ -90,8 +92,32 @@ func (r *records) give(i uint32) {
 	r.roomy[n/64] |= 1 << (n % 64)
 }
 
-// trim gives back the chunks of which nothing is used.
+// replica is whose counters a record holds that is another's than this node's.
+func (r *records) replica(of *record) crdt.Replica {
+	return r.replicas.at(uint32(of.who - firstReplica))
+}
+
+// dropReplica counts one use less of the replica that a record names, if it names one.
+func (r *records) dropReplica(of *record) {
+	if of.who >= firstReplica {
+		r.replicas.drop(uint32(of.who - firstReplica))
+	}
+}
+
+// drop gives a list of records back.
+func (r *records) drop(i uint32) {
+	for i != 0 {
+		of := r.at(i)
+		next := of.next
+		r.dropReplica(of)
+		r.give(i)
+		i = next
+	}
+}
+
+// trim gives back the chunks of which nothing is used, and lets go of replicas.
 func (r *records) trim() {
+	r.replicas.trim()
 	last := 0
 	for n := range r.chunks {
 		if c := &r.chunks[n]; c.used > 0 {
@@ -129,7 +155,7 @@ func (r *record) counts() [2]crdt.Count {
 
 // writer writes a client's records over those that it had.
 type writer struct {
-	s  *Shard
+	of *records
 	at *uint32 // where the number of the next one is
 }
 
@@ -137,7 +163,7 @@ type writer struct {
 func (w *writer) own(who uint16, count [2]crdt.Count) {
 	r, had := w.next()
 	if had {
-		w.s.dropReplica(r)
+		w.of.dropReplica(r)
 	}
 	r.who = who
 	r.count, _ = recorded(count)
@@ -146,11 +172,11 @@ func (w *writer) own(who uint16, count [2]crdt.Count) {
 // cell writes another replica's record. The counts fit.
 func (w *writer) cell(replica crdt.Replica, count [2]crdt.Count) {
 	r, had := w.next()
-	if !had || r.who < firstReplica || w.s.replicas.at(uint32(r.who-firstReplica)) != replica {
+	if !had || r.who < firstReplica || w.of.replica(r) != replica {
 		if had {
-			w.s.dropReplica(r)
+			w.of.dropReplica(r)
 		}
-		r.who = firstReplica + uint16(w.s.replicas.use(replica)) //nolint:gosec // at most maxReplicas
+		r.who = firstReplica + uint16(w.of.replicas.use(replica)) //nolint:gosec // at most maxReplicas
 	}
 	r.count, _ = recorded(count)
 }
@@ -158,9 +184,9 @@ func (w *writer) cell(replica crdt.Replica, count [2]crdt.Count) {
 // next is the record to write, and whether it was the client's before.
 func (w *writer) next() (r *record, had bool) {
 	if had = *w.at != 0; !had {
-		*w.at = w.s.records.take()
+		*w.at = w.of.take()
 	}
-	r = w.s.records.at(*w.at)
+	r = w.of.at(*w.at)
 	w.at = &r.next
 	return r, had
 }
@@ -169,22 +195,5 @@ func (w *writer) next() (r *record, had bool) {
 func (w *writer) end() {
 	i := *w.at
 	*w.at = 0
-	w.s.dropRecords(i)
-}
-
-func (s *Shard) dropReplica(r *record) {
-	if r.who >= firstReplica {
-		s.replicas.drop(uint32(r.who - firstReplica))
-	}
-}
-
-// dropRecords gives a list of records back.
-func (s *Shard) dropRecords(i uint32) {
-	for i != 0 {
-		r := s.records.at(i)
-		next := r.next
-		s.dropReplica(r)
-		s.records.give(i)
-		i = next
-	}
+	w.of.drop(i)
 }

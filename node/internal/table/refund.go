@@ -27,6 +27,21 @@ type refund struct {
 	tat int64
 }
 
+// refunds are what this node lately gave back of a shard's clients, each client's in the order of
+// their turns. A client has at least one and at most mostRefunds. Only settling reads them. The
+// zero value has none.
+type refunds struct {
+	// turn is the last turn that a charge or a refund of the shard took. It only grows.
+	turn uint64
+	kept sparse[crdt.Key, []refund]
+}
+
+// next is the turn of what comes now.
+func (x *refunds) next() uint64 {
+	x.turn++
+	return x.turn
+}
+
 // nowhere is later than every turn.
 const nowhere = math.MaxUint64
 
@@ -42,8 +57,8 @@ const nowhere = math.MaxUint64
 // charges that was of. It takes them all for earlier ones, as far as others had any.
 //
 // The result is less than a unit above what has not drained, and exact but for that on one
-// node. e is rolled, and s is locked.
-func (s *Shard) undrained(e *Entry, c *Charge, now int64) uint64 {
+// node. e is rolled.
+func (x *refunds) undrained(e *Entry, c *Charge, now int64) uint64 {
 	st, f := e.First(), &e.rule.Frame
 	others, lowered := st.Others(), uint64(0)
 	switch c.start {
@@ -59,7 +74,7 @@ func (s *Shard) undrained(e *Entry, c *Charge, now int64) uint64 {
 	above := func(tat int64) uint64 { return e.rule.GCRA.UnitsOver(max(0, tat-now)) }
 	top := above(c.tat)
 	bottom := top - min(top, uint64(c.Cost)) //nolint:gosec // positive
-	for _, r := range s.refunds.of[e.key] {
+	for _, r := range x.kept.of[e.key] {
 		if c.turn > r.turn {
 			continue
 		}
@@ -76,15 +91,14 @@ func (s *Shard) undrained(e *Entry, c *Charge, now int64) uint64 {
 	return top - min(top, bottom)
 }
 
-// refunded remembers a refund at now, as long as that may lower the level of a charge that
+// note remembers a refund at now, as long as that may lower the level of a charge that
 // can still be settled.
-func (s *Shard) refunded(k crdt.Key, r refund, now int64) {
+func (x *refunds) note(k crdt.Key, r refund, now int64) {
 	if r.units == 0 {
 		return
 	}
-	s.turn++
-	r.turn, r.at = s.turn, now
-	all := s.refunds.of[k]
+	r.turn, r.at = x.next(), now
+	all := x.kept.of[k]
 	all = append(all, r)
 	for len(all) > 1 && all[0].over(now) {
 		all = all[1:]
@@ -95,19 +109,20 @@ func (s *Shard) refunded(k crdt.Key, r refund, now int64) {
 		*two = refund{of: min(one.of, two.of), turn: two.turn, at: two.at, units: one.units + two.units, many: true, tat: min(one.tat, two.tat)}
 		all = all[1:]
 	}
-	s.refunds.set(k, all)
+	x.kept.set(k, all)
 }
 
 // over reports that no charge from before the refund is in a live window.
 func (r *refund) over(now int64) bool { return r.at+3*int64(limit.MaxWidth) < now }
 
-// sweepRefunds forgets refunds that matter no more.
-func (s *Shard) sweepRefunds(now int64) {
-	for k, all := range s.refunds.of {
+// sweep forgets refunds that matter no more, and gives their memory back.
+func (x *refunds) sweep(now int64) {
+	for k, all := range x.kept.of {
 		if all[len(all)-1].over(now) {
-			s.refunds.remove(k)
+			x.kept.remove(k)
 		}
 	}
+	x.kept.trim()
 }
 
 // Refunded is what a refund did here, and what is left for others to do.
@@ -177,7 +192,7 @@ func (t *Table) GiveBack(life deltasync.Life, units, now int64, send bool) (give
 // used is how many units count against the client at now, by all that this node knows. e is
 // rolled, and s is locked.
 func (s *Shard) used(e *Entry, now int64) uint64 {
-	if s.apart(e) {
+	if s.aside.takes(e) {
 		return e.rule.GCRA.UnitsOver(max(0, e.rule.GCRA.TAT(s.Level(e, now))-now))
 	}
 	return e.rule.Used(e.States(), now)
@@ -187,8 +202,8 @@ func (s *Shard) used(e *Entry, now int64) uint64 {
 // since somebody waits for it. e is rolled, and s is locked.
 func (s *Shard) refund(e *Entry, units, now int64, send bool) (given int64) {
 	r, part := e.rule, uint64(0)
-	if s.apart(e) {
-		part, send = s.giveBackEarly(e, min(uint64(units), s.used(e, now)), now), false //nolint:gosec // positive
+	if s.aside.takes(e) {
+		part, send = s.aside.giveBack(e, min(uint64(units), s.used(e, now)), now), false //nolint:gosec // positive
 	} else {
 		part = r.Refund(e.States(), now, uint64(units)) //nolint:gosec // positive
 	}
@@ -196,13 +211,12 @@ func (s *Shard) refund(e *Entry, units, now int64, send bool) (given int64) {
 		return 0
 	}
 	if r.Policy.Algorithm == limit.GCRA {
-		s.refunded(e.key, refund{of: nowhere, units: part, tat: r.GCRA.TAT(s.Level(e, now))}, now)
+		s.refunds.note(e.key, refund{of: nowhere, units: part, tat: r.GCRA.TAT(s.Level(e, now))}, now)
 	}
-	if t := s.table; send && !r.Silent {
+	if send && !r.Silent {
 		s.Note(e, r.Current(e.States(), now), now)
-		if t.peers.Load() > 0 && !t.urgent.has(s.part) {
-			t.urgent.add(s.part)
-			t.cfg.Urgent()
+		if s.table.audience.peers.Load() > 0 && !s.out.urgent() {
+			s.out.urge()
 		}
 	}
 	return int64(part) //nolint:gosec // at most units

@@ -39,11 +39,11 @@ func (t *Table) Reset(k crdt.Key, r *limit.Rule, stamp crdt.Stamp, now int64) {
 // digests goes with them.
 func (s *Shard) restart(e *Entry, stamp crdt.Stamp, now int64) {
 	for r, of := range e.each {
-		s.shrink(e, r, of)
+		s.digests.shrink(e, r, of, s.table.cfg.Self)
 	}
-	s.refunds.remove(e.key)
+	s.refunds.kept.remove(e.key)
 	s.Shares.Forget(e.key) // what it used of its share as well
-	delete(s.early, e.key)
+	delete(s.aside.of, e.key)
 	s.accounts.put(e.slot, 0) // what is lent stays so
 	start := e.state.Start()
 	e.setMore(stamp, nil, nil)

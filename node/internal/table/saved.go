@@ -23,16 +23,16 @@ func (t *Table) Save(at deltasync.Cursor, p *counts.Page) (next deltasync.Cursor
 		s := &t.shards[at.Partition]
 		for more := true; more; {
 			s.Lock()
-			end := min(at.Index+holdSlots, s.slots())
+			end := min(at.Index+holdSlots, s.clients.cells.slots())
 			for ; at.Index < end; at.Index++ {
-				if e := s.at(at.Index); e != nil && !e.shared && !w.add(e) {
-					s.leaveViews()
+				if e := s.clients.at(at.Index); e != nil && !e.shared && !w.add(e) {
+					s.clients.leave()
 					s.Unlock()
 					return at, false
 				}
-				s.leaveViews()
+				s.clients.leave()
 			}
-			more = end < s.slots()
+			more = end < s.clients.cells.slots()
 			s.Unlock()
 		}
 	}

@@ -3,7 +3,6 @@ package table
 import (
 	"cmp"
 	"sync"
-	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
@@ -16,55 +15,29 @@ import (
 // guards all of it, and every method but Glance and the lock's own needs it held. Whoever
 // locks several shards does so in the order of Compare.
 type Shard struct {
-	mu    sync.Mutex
-	index atomic.Pointer[index]
-	// chunks hold the slots: slot i is in chunk i/chunkSize. A chunk is nil while none of its
-	// slots is used; the last one is not nil.
-	chunks atomic.Pointer[[]atomic.Pointer[chunk]]
-	rules  numbers[*limit.Rule] // of the cells that are not wide
-	// joining: this node has not joined its cluster yet. It changes under the lock.
-	joining atomic.Bool
-	// open are the entries that somebody works on, each of another slot: Unlock packs them.
-	// spare are entries for that which nobody uses, at most mostSpare.
-	open, spare []*Entry
-	// homeless are the entries of clients that found no room: Unlock forgets all but what they
-	// have to drain.
-	homeless []*Entry
-	// wide are the clients that do not fit into a cell, by slot, but for those that are open
-	// for the first time.
-	wide     sparse[uint32, *Entry]
-	records  records
-	replicas numbers[crdt.Replica] // of the records
+	// What a decision reads comes first, so that it touches few cache lines.
+	mu      sync.Mutex
+	aside   aside
+	clients clients
+	out     outbox
 
 	// Counts are the decisions on this shard's clients, by limit, and Sampler picks those of
 	// them that are looked at more closely.
 	Counts  tally.Counts
 	Sampler top.Sampler
 
-	live    int      // used slots
-	inChunk []uint8  // used slots by chunk; as long as chunks
-	free    []uint32 // the slots below slots() that exist and are not used; the last is used next
-	// dirty are the slots that may have something to send, each once: exactly those whose
-	// cell is listed. Trim strikes off those that are not used any more.
-	dirty []uint32
-	// digests sum up what messages carried of each replica's counters, by window. They grow
-	// with sent and merged counters and shrink with resets, so that two nodes that heard the
-	// same have equal digests. The table's counted has part while there are any.
-	digests map[digestKey]*crdt.Digest
-	table   *Table // never changes
-	part    int    // the partition; never changes
-	// turn is the last turn that Charged or a refund took. It only grows.
-	turn uint64
-	// refunds are what was lately given back, by client, in the order of their turns; at
-	// least one each and at most mostRefunds. Only settling reads them.
-	refunds sparse[crdt.Key, []refund]
-	// early is what this node admitted while it was joining that the states do not hold, and
-	// nil if nothing was.
-	early map[crdt.Key]early
+	table *Table // never changes
+	part  int    // the partition; never changes
+
+	digests digests
+	refunds refunds
 	// Shares are what clients used of their group's share while nodes cannot hear each other.
 	Shares isolation.Shares
 	// accounts are those of bounded limits' clients.
 	accounts accounts
+	// homeless are the entries of clients that found no room: Unlock forgets all but what they
+	// have to drain.
+	homeless []*Entry
 	// scratch is the zero Entry between two uses: see Scratch.
 	scratch Entry
 
@@ -72,11 +45,12 @@ type Shard struct {
 }
 
 func (s *Shard) init(t *Table, part int) {
-	s.index.Store(&index{places: make([]atomic.Uint32, leastIndex)})
-	s.chunks.Store(new([]atomic.Pointer[chunk]))
-	s.Sampler = top.NewSampler(uint64(part) << 32) //nolint:gosec // not negative
-	s.digests = map[digestKey]*crdt.Digest{}
 	s.table, s.part = t, part
+	s.clients.init(&t.sends)
+	s.out = outbox{dirty: &t.dirty, urgentIn: &t.urgent, part: part, flush: t.cfg.Urgent}
+	s.digests = digests{of: map[digestKey]*crdt.Digest{}, counted: &t.counted, part: part}
+	s.accounts.rights = t.cfg.Rights
+	s.Sampler = top.NewSampler(uint64(part) << 32) //nolint:gosec // not negative
 }
 
 // Lock locks the shard.
@@ -84,13 +58,26 @@ func (s *Shard) Lock() { s.mu.Lock() }
 
 // Unlock packs the entries that were found meanwhile, and unlocks the shard.
 func (s *Shard) Unlock() {
-	if len(s.open) > 0 {
+	if len(s.clients.open) > 0 {
 		s.closeViews()
 	}
 	if len(s.homeless) > 0 {
 		s.closeHomeless()
 	}
 	s.mu.Unlock()
+}
+
+// Find returns the entry of k, or nil. It is good until the shard is unlocked.
+func (s *Shard) Find(k crdt.Key) *Entry { return s.clients.find(k) }
+
+// closeViews packs all open entries. Nobody uses them after it.
+func (s *Shard) closeViews() {
+	for _, e := range s.clients.open {
+		if e.counted != e.rule {
+			s.accounts.renew(e)
+		}
+	}
+	s.clients.close()
 }
 
 // Compare orders shards. It needs no lock.
@@ -101,7 +88,7 @@ func (s *Shard) Scratch() *Entry { return &s.scratch }
 
 // Full reports whether the shard must not take further clients in.
 func (s *Shard) Full() bool {
-	return s.table.count.Load() >= int64(s.table.cfg.Size) || s.live >= mostInShard
+	return s.table.count.Load() >= int64(s.table.cfg.Size) || s.clients.cells.live >= mostInShard
 }
 
 // Open finds the entry of k, or makes it, and brings it under r and into now's window. It is
@@ -119,7 +106,7 @@ func (s *Shard) Open(k crdt.Key, r *limit.Rule, now int64) *Entry {
 // admit makes the entry of a client that is not there yet, nil if there is no room. Shards
 // that fill up at once do not exceed the table's size together.
 func (s *Shard) admit(k crdt.Key, r *limit.Rule, now int64) *Entry {
-	if s.live >= mostInShard {
+	if s.clients.cells.live >= mostInShard {
 		return nil
 	}
 	for count := &s.table.count; ; {
@@ -156,4 +143,28 @@ func (e *Entry) enter(r *limit.Rule, now int64) *Entry {
 		e.state.Roll(f, f.Start(now))
 	}
 	return e
+}
+
+// insert makes the entry of k, which is not there yet: use admit for a client. It is the only
+// place in which a decision allocates.
+func (s *Shard) insert(k crdt.Key, r *limit.Rule, now int64) *Entry {
+	e := s.clients.add(k)
+	e.counted = r
+	e.begin(r, now)
+	s.table.place(e, now)
+	return e
+}
+
+// remove forgets the client in slot.
+func (s *Shard) remove(slot uint32) {
+	if shared := s.clients.remove(slot); !shared {
+		s.table.count.Add(-1)
+	}
+	s.accounts.drop(slot)
+}
+
+// trim gives memory back after clients were removed.
+func (s *Shard) trim() {
+	s.out.trim(&s.clients.cells)
+	s.accounts.trim(s.clients.cells.trim())
 }

@@ -22,14 +22,14 @@ func (t *Table) Sweep(now int64) {
 		for from, more := uint32(0), true; more; from += holdSlots {
 			s.Lock()
 			forgotten += s.sweep(now, group, from)
-			if more = from+holdSlots < s.slots(); !more {
-				s.sweepDigests(now)
-				s.sweepRefunds(now)
-				s.Shares.Sweep(group, func(k crdt.Key) bool { _, c := s.lookUp(k); return c != nil })
-				if forgotten > 0 || s.indexTooLong() {
+			if more = from+holdSlots < s.clients.cells.slots(); !more {
+				s.digests.sweep(now)
+				s.refunds.sweep(now)
+				s.Shares.Sweep(group, func(k crdt.Key) bool { _, c := s.clients.cells.find(k); return c != nil })
+				if forgotten > 0 || s.clients.cells.tooLong() {
 					s.trim()
 				}
-				s.trimRest()
+				s.clients.trim()
 			}
 			s.Unlock()
 		}
@@ -38,43 +38,28 @@ func (t *Table) Sweep(now int64) {
 
 // sweep looks at holdSlots entries and returns how many it forgot.
 func (s *Shard) sweep(now int64, group *isolation.Group, from uint32) (forgotten int) {
-	for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
+	for slot := from; slot < min(from+holdSlots, s.clients.cells.slots()); slot++ {
 		s.closeViews()
-		if s.inUse(slot, now) {
+		if s.clients.live(slot, now) {
 			continue
 		}
-		e := s.at(slot)
+		e := s.clients.at(slot)
 		if e == nil {
 			continue
 		}
 		e.foldOver(now)
-		if _, early := s.early[e.key]; early {
+		if _, early := s.aside.of[e.key]; early {
 			continue
 		}
 		if e.forgettable(now) {
 			e.catchUp(now)
 		}
-		if e.forgettable(now) && s.idle(e, now) && !s.Shares.Undrained(group, e.key, e.rule.GCRA, now) {
+		if e.forgettable(now) && s.accounts.idle(e, now) && !s.Shares.Undrained(group, e.key, e.rule.GCRA, now) {
 			s.remove(slot)
 			forgotten++
 		}
 	}
 	return forgotten
-}
-
-// inUse reports whether a cell alone tells that its client cannot be forgotten: its window is
-// live.
-func (s *Shard) inUse(slot uint32, now int64) bool {
-	c := s.cellAt(slot)
-	if c == nil {
-		return false
-	}
-	what := c.what.Load()
-	if what&(isUsed|isWide) != isUsed {
-		return false
-	}
-	f := &s.rules.at(what & ruleMask).Frame
-	return int64(c.window.Load())*f.Width >= f.Before(f.Start(now))
 }
 
 // ResetRepeated is for how long a reset may still be heard, with what clocks are apart. A
@@ -91,16 +76,4 @@ func (e *Entry) forgettable(now int64) bool {
 	f := &e.rule.Frame
 	live := f.Before(f.Start(now))
 	return len(e.lives()) == 0 && e.States().Drained(f, live) && e.Reset().At+max(3*f.Width, ResetRepeated) < now
-}
-
-// sweepDigests drops the digests of windows that nobody compares any more.
-func (s *Shard) sweepDigests(now int64) {
-	for k := range s.digests {
-		if k.start+3*k.width < now {
-			delete(s.digests, k)
-		}
-	}
-	if len(s.digests) == 0 {
-		s.table.counted.remove(s.part)
-	}
 }

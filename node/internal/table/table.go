@@ -45,14 +45,10 @@ type Config struct {
 // use. They take the locks of shards one at a time, so call none of them with a shard's lock
 // held.
 type Table struct {
-	shards [crdt.Partitions]Shard
-	cfg    Config
-	// What notes of unsent cost go by: how many peers can admit, and the largest delay to
-	// one of them in nanoseconds.
-	peers atomic.Int32
-	delay atomic.Int64
-
-	sends sends
+	shards   [crdt.Partitions]Shard
+	cfg      Config
+	audience audience
+	sends    sends
 	// unplaced are the clients that found no room.
 	unplaced unplaced
 
@@ -96,8 +92,8 @@ func (t *Table) Clients() int { return int(t.count.Load()) }
 // SetView takes what the table has to know of the cluster: how many peers can admit, and the
 // largest delay to one of them in nanoseconds.
 func (t *Table) SetView(peers int, delay int64) {
-	t.peers.Store(int32(peers)) //nolint:gosec // at most deltasync.MaxPeers
-	t.delay.Store(delay)
+	t.audience.peers.Store(int32(peers)) //nolint:gosec // at most deltasync.MaxPeers
+	t.audience.delay.Store(delay)
 }
 
 // Decisions sums up what was decided under a limit.
@@ -119,14 +115,14 @@ func (t *Table) All(yield func(*Entry) bool) {
 		s := &t.shards[i]
 		for from, more := uint32(0), true; more; from += holdSlots {
 			s.Lock()
-			for slot := from; slot < min(from+holdSlots, s.slots()); slot++ {
-				if e := s.at(slot); e != nil && !yield(e) {
+			for slot := from; slot < min(from+holdSlots, s.clients.cells.slots()); slot++ {
+				if e := s.clients.at(slot); e != nil && !yield(e) {
 					s.Unlock()
 					return
 				}
 				s.closeViews()
 			}
-			more = from+holdSlots < s.slots()
+			more = from+holdSlots < s.clients.cells.slots()
 			s.Unlock()
 		}
 	}

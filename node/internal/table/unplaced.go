@@ -49,7 +49,7 @@ const keepSketch = int64(60e9)
 // OpenUnplaced makes an entry for a client that is unknown while the shard is full, under a rule of
 // GCRA. Unlock keeps what the client has to drain, and forgets the rest.
 func (s *Shard) OpenUnplaced(k crdt.Key, r *limit.Rule, now int64) *Entry {
-	e := s.spareView()
+	e := s.clients.takeSpare()
 	*e = Entry{key: k, used: true, unplaced: true}
 	s.table.Recall(e, r, now)
 	s.homeless = append(s.homeless, e)
@@ -71,18 +71,18 @@ func (s *Shard) closeHomeless() {
 			s.table.unplaced.get(s.table.cfg.Size).Raise(e.key.Hi, e.key.Lo, tat)
 		}
 		*e = Entry{}
-		s.spare = append(s.spare, e)
+		s.clients.keepSpare(e)
 	}
 	s.homeless = s.homeless[:0]
 }
 
 // place charges a new client of the table what the sketch says that it has to drain, rounded up to
 // a unit. Its next message tells peers of that.
-func (s *Shard) place(e *Entry, now int64) {
+func (t *Table) place(e *Entry, now int64) {
 	if e.rule.Policy.Algorithm != limit.GCRA {
 		return
 	}
-	if ahead := s.table.unplaced.ahead(e.key, now); ahead > 0 {
+	if ahead := t.unplaced.ahead(e.key, now); ahead > 0 {
 		e.state.Raise(now)
 		e.state.Admit(e.rule.GCRA.UnitsOver(ahead))
 	}

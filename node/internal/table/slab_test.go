@@ -20,8 +20,8 @@ func TestACellIsACacheLine(t *testing.T) {
 	var s Shard
 	s.init(newTable(), 0)
 	for range 10 {
-		s.addChunk()
-		at := uintptr(unsafe.Pointer(s.cellAt(s.slots() - chunkSize)))
+		s.clients.cells.addChunk()
+		at := uintptr(unsafe.Pointer(s.clients.cells.at(s.clients.cells.slots() - chunkSize)))
 		if size := unsafe.Sizeof(chunk{}); size != 4096 || at%64 != 0 {
 			t.Errorf("a chunk takes %d bytes, not 4 KiB, or is not on a border: %#x", size, at)
 		}
@@ -46,7 +46,7 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 		s := &newTable().shards[0]
 		model := map[crdt.Key]int64{}
 		next := int64(0)
-		where := func(k crdt.Key) uint32 { slot, _ := s.lookUp(k); return slot }
+		where := func(k crdt.Key) uint32 { slot, _ := s.clients.cells.find(k); return slot }
 		t.Repeat(map[string]func(*rapid.T){
 			"insert": func(t *rapid.T) {
 				k := collidingKey(t)
@@ -82,20 +82,20 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 			},
 			"mark": func(t *rapid.T) {
 				if e := s.Find(collidingKey(t)); e != nil {
-					s.markDirty(e)
+					s.out.mark(e)
 				}
 			},
 			"trim": func(*rapid.T) { s.trim() },
 			"": func(t *rapid.T) {
 				s.closeViews()
-				if s.live != len(model) || s.table.Clients() != len(model) {
-					t.Fatalf("%d live, want %d", s.live, len(model))
+				if s.clients.cells.live != len(model) || s.table.Clients() != len(model) {
+					t.Fatalf("%d live, want %d", s.clients.cells.live, len(model))
 				}
 				for k, v := range model {
 					if e := s.Find(k); e == nil || e.key != k || e.state.Start() != v {
 						t.Fatalf("%v is not found", k)
 					}
-					s.leaveViews()
+					s.clients.leave()
 				}
 				if k := collidingKey(t); s.Find(k) != nil {
 					if _, ok := model[k]; !ok {
@@ -103,17 +103,17 @@ func TestAShardHoldsWhatAMapHolds(t *testing.T) {
 					}
 				}
 				used := 0
-				for slot := range s.slots() {
-					if s.at(slot) != nil {
+				for slot := range s.clients.cells.slots() {
+					if s.clients.at(slot) != nil {
 						used++
 					}
-					s.leaveViews()
+					s.clients.leave()
 				}
-				if used != len(model) || used+len(s.free) != int(s.slots()) {
-					t.Fatalf("%d used and %d free of %d slots, want %d used", used, len(s.free), s.slots(), len(model))
+				if used != len(model) || used+len(s.clients.cells.free) != int(s.clients.cells.slots()) {
+					t.Fatalf("%d used and %d free of %d slots, want %d used", used, len(s.clients.cells.free), s.clients.cells.slots(), len(model))
 				}
-				for _, slot := range s.dirty {
-					if s.cellAt(slot) == nil {
+				for _, slot := range s.out.slots {
+					if s.clients.cells.at(slot) == nil {
 						t.Fatalf("slot %d is to be sent, but its chunk is gone", slot)
 					}
 				}
@@ -132,38 +132,38 @@ func TestAShardGivesMemoryBack(t *testing.T) {
 	for range flood {
 		k := crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}
 		s.insert(k, anyRule, 0)
-		s.markDirty(s.Find(k))
+		s.out.mark(s.Find(k))
 		s.closeViews()
 		keys = append(keys, k)
 	}
 	rnd.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	for _, k := range keys[stay:] {
-		slot, _ := s.lookUp(k)
+		slot, _ := s.clients.cells.find(k)
 		s.remove(slot)
 	}
 	for range 500 { // the index halves in small steps
 		s.trim()
 	}
 	chunks := 0
-	for c := range *s.chunks.Load() {
-		if (*s.chunks.Load())[c].Load() != nil {
+	for c := range *s.clients.cells.chunks.Load() {
+		if (*s.clients.cells.chunks.Load())[c].Load() != nil {
 			chunks++
 		}
 	}
-	if x := s.index.Load(); chunks > stay || len(x.places) > 16*stay || x.old != nil || len(s.dirty) != stay {
-		t.Errorf("%d chunks, an index of %d and %d to send are kept for %d clients", chunks, len(x.places), len(s.dirty), stay)
+	if x := s.clients.cells.index.Load(); chunks > stay || len(x.places) > 16*stay || x.old != nil || len(s.out.slots) != stay {
+		t.Errorf("%d chunks, an index of %d and %d to send are kept for %d clients", chunks, len(x.places), len(s.out.slots), stay)
 	}
 	for _, k := range keys[:stay] {
 		if s.Find(k) == nil {
 			t.Fatal("one that was to stay is gone")
 		}
-		s.leaveViews()
+		s.clients.leave()
 	}
 	for range flood { // and slots are used again
 		s.insert(crdt.Key{Hi: rnd.Uint64(), Lo: rnd.Uint64()}, anyRule, 0)
 		s.closeViews()
 	}
-	if got := len(*s.chunks.Load()); got > (flood+stay)/chunkSize+1 {
+	if got := len(*s.clients.cells.chunks.Load()); got > (flood+stay)/chunkSize+1 {
 		t.Errorf("%d chunks after a second flood of %d", got, flood)
 	}
 }
@@ -179,7 +179,7 @@ func TestRemovalKeepsChainsWhole(t *testing.T) {
 		s.insert(k, anyRule, 0)
 	}
 	for i, gone := range keys {
-		slot, _ := s.lookUp(gone)
+		slot, _ := s.clients.cells.find(gone)
 		s.remove(slot)
 		for j, k := range keys {
 			if found := s.Find(k) != nil; found != (j > i) {
