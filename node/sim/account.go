@@ -19,6 +19,15 @@ type track struct {
 	now      int
 }
 
+// yardstick is the limit's own, by the policy in force.
+func (t *track) yardstick() *yardstick {
+	y, err := newYardstick(t.policies[t.now])
+	if err != nil {
+		panic(err) // the scenario was validated
+	}
+	return y
+}
+
 // account is all that the nodes together charged to one client under one limit, in true
 // time. A reset begins a new life of it.
 type account struct {

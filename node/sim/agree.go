@@ -12,7 +12,7 @@ import (
 // disagreement says how the states of two living nodes differ, "" if no two differ. Nodes
 // whose clocks are further apart than they tolerate refuse each other's rows, so those may.
 func (w *world) disagreement() string {
-	if w.oracle.sigma() > int64(node.DefaultClockTolerance) {
+	if w.oracle.clocks.sigma() > int64(node.DefaultClockTolerance) {
 		return ""
 	}
 	living := w.living()

@@ -40,14 +40,31 @@ func (sc *Scenario) auditable() bool {
 	return sc.Skew == 0 && sc.Drift == 0 && sc.apartBy() == 0 && sc.MaxClients == 0
 }
 
-// total adds to what c's node charged and gave back in the window of c.
-func (o *oracle) total(a *account, c *charge, of crdt.Count) {
-	if o.totals == nil {
+// ledger holds what each incarnation charged and gave back in each replicated window, to be
+// compared with what nodes hold of it: see audit. It is empty if the scenario is not auditable.
+type ledger struct {
+	w      *world
+	tracks map[string]*track // the oracle's
+	totals map[entryKey]crdt.Count
+	early  map[entryKey]crdt.Count // of those that had not joined, whatever the window
+}
+
+func newLedger(w *world, tracks map[string]*track) *ledger {
+	l := &ledger{w: w, tracks: tracks}
+	if w.sc.auditable() {
+		l.totals, l.early = map[entryKey]crdt.Count{}, map[entryKey]crdt.Count{}
+	}
+	return l
+}
+
+// add adds to what c's node charged and gave back in the window of c.
+func (l *ledger) add(a *account, c *charge, of crdt.Count) {
+	if l.totals == nil {
 		return
 	}
-	k, totals := entryKey{a.of.limit, crdt.Replica(c.by.replica), a.yard.frame(c.stamp)}, o.totals
+	k, totals := entryKey{a.of.limit, crdt.Replica(c.by.replica), a.yard.frame(c.stamp)}, l.totals
 	if c.early {
-		k.start, totals = 0, o.early
+		k.start, totals = 0, l.early
 	}
 	sum := totals[k]
 	totals[k] = crdt.Count{P: sum.P + of.P, N: sum.N + of.N}
@@ -57,12 +74,12 @@ func (o *oracle) total(a *account, c *charge, of crdt.Count) {
 // in the live windows with what that charged and gave back: all of it if it lives, else
 // as much as others had heard. Of what a node charged before it had joined, it counts what
 // has not drained, in the window in which it joins.
-func (o *oracle) audit() {
-	if o.totals == nil {
+func (l *ledger) audit() {
+	if l.totals == nil {
 		return
 	}
-	for _, m := range o.w.living() {
-		at := m.clock.read(o.w.now)
+	for _, m := range l.w.living() {
+		at := m.clock.read(l.w.now)
 		held := map[entryKey]crdt.Count{}
 		for _, h := range m.step.Inside().Held(at) {
 			for _, cell := range h.Cells {
@@ -73,41 +90,31 @@ func (o *oracle) audit() {
 				}
 			}
 		}
-		o.compare(m, at, held)
+		l.compare(m, at, held)
 	}
 }
 
-// yardstick is a limit's own, by the policy in force.
-func (o *oracle) yardstick(limit string) *yardstick {
-	t := o.tracks[limit]
-	y, err := newYardstick(t.policies[t.now])
-	if err != nil {
-		panic(err) // the scenario was validated
-	}
-	return y
-}
-
-func (o *oracle) compare(m *member, at int64, held map[entryKey]crdt.Count) {
-	for _, limit := range slices.Sorted(maps.Keys(o.tracks)) {
-		y := o.yardstick(limit)
+func (l *ledger) compare(m *member, at int64, held map[entryKey]crdt.Count) {
+	for _, limit := range slices.Sorted(maps.Keys(l.tracks)) {
+		y := l.tracks[limit].yardstick()
 		cur := y.frame(at)
 		for _, start := range []int64{cur, y.frame(cur - 1)} {
-			for _, of := range o.w.members {
+			for _, of := range l.w.members {
 				k := entryKey{limit, crdt.Replica(of.replica), start}
-				want, got := o.totals[k], held[k]
+				want, got := l.totals[k], held[k]
 				if limit != node.DefaultLimit && y.gcra != nil {
 					want.N = min(want.N, got.N) // what had drained by then nobody said
 				}
 				if y.frame(of.joinedAt) == start {
-					early := o.early[entryKey{limit, k.replica, 0}]
+					early := l.early[entryKey{limit, k.replica, 0}]
 					want.P, want.N = max(want.P, min(got.P, want.P+early.P)), max(want.N, min(got.N, want.N+early.N))
 				}
 				silent := of.diedAt != 0 // even its bye may have been lost
 				if got != want && !silent || got.P > want.P || got.N > want.N || got.N > got.P {
-					o.w.violate("n%d holds %+v of n%d under %s for the window at %v, which took and gave back %+v",
+					l.w.violate("n%d holds %+v of n%d under %s for the window at %v, which took and gave back %+v",
 						m.number, got, of.number, limit, time.Unix(0, start).UTC(), want)
 				}
-				o.w.result.Audited++
+				l.w.result.Audited++
 			}
 		}
 	}

@@ -18,7 +18,7 @@ func (o *oracle) change(c node.LimitChange, t int64) {
 	o.altered = true
 	o.w.at(t, func() {
 		for _, m := range o.w.living() {
-			o.observeClock(m) // whoever crosses the instant, not only who admits
+			o.clocks.observe(m) // whoever crosses the instant, not only who admits
 		}
 		limit.now = max(limit.now, phase)
 		for _, a := range o.order {
@@ -50,12 +50,12 @@ func (o *oracle) turn(a *account, phase int, at int64) {
 		a.excused, a.forgotten = 0, 0
 	}
 	p := &old.policy
-	a.excused += 2 + int64(math.Ceil(float64(p.Limit)/float64(p.Window)*float64(o.sigma())))
+	a.excused += 2 + int64(math.Ceil(float64(p.Limit)/float64(p.Window)*float64(o.clocks.sigma())))
 	stays := old.gcra != nil && y.gcra != nil
 	if !stays {
 		missing := int64(0)
 		for _, m := range o.w.living() {
-			missing = max(missing, o.unseenOfOthers(a, m))
+			missing = max(missing, o.knows.unseenOfOthers(a, m))
 		}
 		a.excused += missing
 	}

@@ -21,13 +21,13 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 		return // it denies by another policy, or for another life
 	}
 	t := o.w.now
-	o.observeClock(m)
+	o.clocks.observe(m)
 	var room, slack float64
 	if g := a.yard.gcra; g != nil {
 		spare := g.Depth() - max(0, g.TAT(a.level)-t) - g.Drain(uint64(cost)) //nolint:gosec // positive
 		room = float64(spare) * a.yard.rate()
-		behind := min(max(o.staleness, o.promise.delta), a.yard.lasts())
-		slack = 1 + a.yard.rate()*float64(behind+o.sigma())
+		behind := min(max(o.knows.staleness, o.knows.promise.delta), a.yard.lasts())
+		slack = 1 + a.yard.rate()*float64(behind+o.clocks.sigma())
 	} else {
 		stamp := m.clock.read(t)
 		var used uint64
@@ -45,7 +45,7 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 	a.pruneRefunds(t)
 	back := 0.0
 	for _, r := range a.refunds {
-		if r.by != m && r.backAt > o.known(a, m, r.by) || r.at > t-a.yard.lasts() && a.yard.gcra != nil {
+		if r.by != m && r.backAt > o.knows.known(a, m, r.by) || r.at > t-a.yard.lasts() && a.yard.gcra != nil {
 			back += float64(r.back)
 		}
 	}
@@ -57,7 +57,7 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 	if room > slack+epsilon && a.yard.gcra != nil {
 		// Windows begin where the fastest clock says so, though its node admits nothing: a row
 		// that it sends brings another node into a window that is still to come there.
-		slack += a.yard.rate() * float64(o.apartAtMost()-o.sigma())
+		slack += a.yard.rate() * float64(o.clocks.apart(o.w.living())-o.clocks.sigma())
 	}
 	if room > slack+epsilon {
 		o.w.violate("n%d denied %d to %s under %s, though there was room for %.3f more: theorem 2 allows %.3f", m.number, cost, client, a.of.limit, room, slack)
@@ -79,7 +79,7 @@ func (o *oracle) judgeDenied(a *account, m *member, room float64) {
 // recent is what counts at u of all charges, and the cost of those whose window is another
 // one by some clock.
 func (o *oracle) recent(a *account, u int64) (used uint64, edge float64) {
-	y, sigma, counts := a.yard, o.sigma(), map[int64]uint64{}
+	y, sigma, counts := a.yard, o.clocks.sigma(), map[int64]uint64{}
 	atEdge := sigma > 0 && (u < y.part(u)+sigma || u >= y.end(y.part(u))-sigma)
 	for _, all := range a.charges {
 		part, sum := int64(0), uint64(0) // of charges in a row: mostly many are of one part

@@ -56,8 +56,8 @@ func (sc *Scenario) documented() bool {
 func (o *oracle) terms(a *account) Terms {
 	burst, rate := float64(a.most), a.yard.rate()
 	apart, overrun := o.w.sc.apart(a.yard.policy.OnIsolation)
-	delta := o.promise.delta
-	t := Terms{Skew: rate * float64(o.sigma()), Partition: rate * float64(overrun)}
+	delta := o.knows.promise.delta
+	t := Terms{Skew: rate * float64(o.clocks.sigma()), Partition: rate * float64(overrun)}
 	asked := map[int]float64{}
 	for m, s := range a.asked {
 		from := m.bornAt
@@ -78,7 +78,7 @@ func (o *oracle) terms(a *account) Terms {
 	t.Partition += rate * o.w.comeback(a.yard.policy.OnIsolation)
 	for _, m := range o.w.members {
 		if m.diedAt != 0 && !m.farewell {
-			t.Crash += float64(a.charged[m].since(m.diedAt - o.lag()))
+			t.Crash += float64(a.charged[m].since(m.diedAt - o.knows.lag()))
 		}
 		if s := a.asked[m]; s != nil && m.bornAt >= o.w.start {
 			until := int64(joinTime)

@@ -55,7 +55,7 @@ func newExplorer(x *Exploration) (*explorer, error) {
 	}
 	// Steps take what time they like, so nothing is promised but what nodes claim.
 	w.oracle.documented = false
-	w.oracle.promise.trouble = []span{{0, w.now + int64(24*time.Hour)}}
+	w.oracle.knows.promise.trouble = []span{{0, w.now + int64(24*time.Hour)}}
 	w.runUntil(w.start)
 	w.loading = true
 	return e, nil
@@ -238,6 +238,6 @@ func (e *explorer) rest() {
 	e.w.network.lossy = true // messages may have been lost, as a lossy network loses them
 	e.w.calm()
 	if !e.w.oracle.altered {
-		e.w.oracle.audit()
+		e.w.oracle.ledger.audit()
 	}
 }

@@ -54,7 +54,7 @@ func healed(t *testing.T, p node.Policy, nodes int, windows float64) {
 	w.loading = true
 	w.stream(&sc.Streams[0], 0)
 	w.runUntil(w.start + int64(sc.Duration))
-	y := w.oracle.yardstick(node.DefaultLimit)
+	y := w.oracle.tracks[node.DefaultLimit].yardstick()
 	apart := cut + 2*time.Second // until the first beat after it
 	most := 1.5 * float64(nodes-1) * (float64(y.policy.Burst) + y.rate()*float64(apart))
 	if p.OnIsolation == node.IsolationShare || p.OnIsolation == node.IsolationClosed {

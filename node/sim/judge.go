@@ -35,12 +35,12 @@ func (o *oracle) judge(a *account, c *charge) {
 	if a.yard.gcra != nil || c.at <= a.until {
 		lost := a.excused
 		if a.converted != 0 && c.at <= a.until {
-			lost = max(lost, o.unseenBefore(a, c.by))
+			lost = max(lost, o.knows.unseenBefore(a, c.by))
 		}
 		e.bound += float64(lost)
 	}
 	o.edge = max(o.edge, e.edge)
-	o.observeStaleness(a, c.by)
+	o.knows.observeStaleness(a, c.by)
 	if e.over <= 0 {
 		return
 	}
@@ -62,11 +62,11 @@ type excess struct{ over, bound, edge float64 }
 // why lists what the bound is made of.
 func (o *oracle) why(a *account, m *member, e excess) string {
 	var out strings.Builder
-	_, _ = fmt.Fprintf(&out, " (σ %v, %.3f at the edges, %d excused", time.Duration(o.sigma()), e.edge, a.excused)
+	_, _ = fmt.Fprintf(&out, " (σ %v, %.3f at the edges, %d excused", time.Duration(o.clocks.sigma()), e.edge, a.excused)
 	for _, other := range o.w.members {
 		if s := a.charged[other]; s != nil && other != m {
 			_, _ = fmt.Fprintf(&out, "; of n%d known until %v ago, %d of %d unseen", other.number,
-				time.Duration(o.w.now-o.known(a, m, other)), o.unseen(a, m, other), s.total[len(s.total)-1])
+				time.Duration(o.w.now-o.knows.known(a, m, other)), o.knows.unseen(a, m, other), s.total[len(s.total)-1])
 		}
 	}
 	return out.String() + ")"
@@ -81,13 +81,13 @@ func (o *oracle) drained(a *account, now *charge) excess {
 	rate := a.yard.rate()
 	e := excess{
 		over:  float64(a.yard.gcra.TAT(a.level)-now.at)*rate - float64(a.yard.policy.Burst),
-		bound: float64(o.unseenOfOthers(a, now.by)+o.untoldOwn(a, now.by)) + rate*float64(o.sigma()),
+		bound: float64(o.knows.unseenOfOthers(a, now.by)+o.knows.untoldOwn(a, now.by)) + rate*float64(o.clocks.sigma()),
 	}
 	old := now.at - a.yard.lasts()
 	a.pruneRefunds(now.at)
 	rounded := 0.0
 	for _, c := range a.refunds {
-		if c.by != now.by && c.backAt > o.known(a, now.by, c.by) {
+		if c.by != now.by && c.backAt > o.knows.known(a, now.by, c.by) {
 			c.missed, now.blind = true, true
 		}
 		if c.at <= old || !a.counts(c) {
@@ -106,7 +106,7 @@ func (o *oracle) drained(a *account, now *charge) excess {
 // counted judges by windows. In the last σ of a fixed window nothing is judged: the node
 // may count in the next one already.
 func (o *oracle) counted(a *account, now *charge) (e excess, judged bool) {
-	y, sigma := a.yard, o.sigma()
+	y, sigma := a.yard, o.clocks.sigma()
 	start := y.part(now.stamp)
 	end := y.end(start)
 	share := 1 - float64(now.stamp-start)/float64(end-start) // of the window before, by estimate
@@ -133,7 +133,7 @@ func (o *oracle) counted(a *account, now *charge) (e excess, judged bool) {
 			continue
 		}
 		unseen, most := 0.0, float64(a.most)+float64(a.debts[other])
-		known := o.known(a, now.by, other)
+		known := o.knows.known(a, now.by, other)
 		for _, c := range slices.Backward(all) {
 			if c.at <= now.at-y.lasts()-sigma {
 				break
@@ -172,5 +172,5 @@ func (o *oracle) overlooked(y *yardstick, c, now *charge) bool {
 		return true
 	}
 	frame := y.frame(now.stamp)
-	return c.stamp < frame && now.stamp >= frame+y.width-o.sigma()
+	return c.stamp < frame && now.stamp >= frame+y.width-o.clocks.sigma()
 }

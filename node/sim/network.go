@@ -135,7 +135,7 @@ func (n *network) arrive(from, to *member, p deltasync.Packet) {
 		from.heard = true
 		to.do(deltasync.Input{Kind: deltasync.InputPacket, Packet: p})
 		if to.alive {
-			n.w.oracle.progress(to, from)
+			n.w.oracle.knows.progress(to, from)
 		}
 	}
 }

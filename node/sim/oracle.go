@@ -17,58 +17,32 @@ import (
 // what a cluster without trouble promises, see promise. If a claim is wrong, or merging,
 // folding or forgetting loses something, some admission breaks its bound.
 type oracle struct {
-	w       *world
-	promise promise
+	w      *world
+	clocks *clocks
+	knows  *knowledge
+	ledger *ledger
 	// documented is whether a bound for the whole run can be stated beforehand.
 	documented bool
 	altered    bool // a limit changes, or a client was reset
 	tracks     map[string]*track
 	accounts   map[clientOf]*account
 	order      []*account // as they came
-
-	// How far clocks were from true time so far: σ is the difference.
-	offMin, offMax int64
-	offSome        bool
-
-	staleness int64   // how far a node was behind another at most, nanoseconds
-	edge      float64 // the most that was ever excused at the edges of windows
-
-	fresh  map[[2]*member]int64  // up to when the first claims to know the second
-	late   map[[2]*member][]late // what the first learnt of the second too late
-	totals map[entryKey]crdt.Count
-	early  map[entryKey]crdt.Count // of those that had not joined, whatever the window
+	edge       float64    // the most that was ever excused at the edges of windows
 }
-
-// late is a stretch of a node's admissions that another learnt of so late that GCRA's
-// windows may have been folded: what is in there is not charged any more.
-type late struct {
-	span
-	ahead, behind int64 // the fastest clock when it was heard; the slowest one's offset
-}
-
-// folded is the part of l in windows of that width which were over by some node's clock.
-func (l *late) folded(width int64) span {
-	return span{l.from, min(l.to, l.ahead-l.ahead%width-width-l.behind)}
-}
-
-type span struct{ from, to int64 }
 
 // epsilon is for rounding: one nanosecond a fold.
 const epsilon = 1e-3
 
 func newOracle(w *world) *oracle {
-	o := &oracle{
-		w: w, promise: newPromise(&w.sc, w.start), documented: w.sc.documented(),
-		tracks: map[string]*track{node.DefaultLimit: {policies: []node.Policy{w.sc.Policy}}}, accounts: map[clientOf]*account{},
-		fresh: map[[2]*member]int64{}, late: map[[2]*member][]late{},
-	}
+	tracks := map[string]*track{node.DefaultLimit: {policies: []node.Policy{w.sc.Policy}}}
 	for _, l := range w.sc.Limits {
-		o.tracks[l.Name] = &track{policies: []node.Policy{l.Policy}}
+		tracks[l.Name] = &track{policies: []node.Policy{l.Policy}}
 	}
-	if w.sc.auditable() {
-		o.totals, o.early = map[entryKey]crdt.Count{}, map[entryKey]crdt.Count{}
+	c := &clocks{}
+	return &oracle{
+		w: w, clocks: c, knows: newKnowledge(w, c), ledger: newLedger(w, tracks),
+		documented: w.sc.documented(), tracks: tracks, accounts: map[clientOf]*account{},
 	}
-	return o
 }
 
 // account finds a client's, nil if nothing is counted against it.
@@ -136,10 +110,10 @@ func (o *oracle) admitted(m *member, limits []string, client string, cost int64,
 			of = append(of, nil)
 			continue
 		}
-		o.observeClock(m)
+		o.clocks.observe(m)
 		if a.yard.gcra == nil { // at the edges of windows every clock matters
 			for _, other := range o.w.living() {
-				o.observeClock(other)
+				o.clocks.observe(other)
 			}
 		}
 		c := o.charge(a, m, cost)
@@ -177,7 +151,7 @@ func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 		unheard = reset.Compare(a.reset) < 0 && t < max(a.unheard, o.mayNotHear(m.bornAt)+int64(joinTime))
 		c.void = c.phase < a.phase || unheard
 	}
-	o.total(a, c, crdt.Count{P: uint64(cost)}) //nolint:gosec // positive
+	o.ledger.add(a, c, crdt.Count{P: uint64(cost)}) //nolint:gosec // positive
 	switch {
 	case c.phase < a.phase && !unheard:
 		c.void, c.late = false, true
@@ -204,10 +178,10 @@ func (o *oracle) phaseOf(a *account, p node.Policy) int {
 }
 
 func (o *oracle) report(r *Result) {
-	r.Incarnations, r.Sigma = len(o.w.members), time.Duration(o.sigma())
-	r.Delta = time.Duration(o.staleness)
+	r.Incarnations, r.Sigma = len(o.w.members), time.Duration(o.clocks.sigma())
+	r.Delta = time.Duration(o.knows.staleness)
 	if o.documented && len(o.w.sc.Faults) == 0 {
-		r.Delta = time.Duration(o.promise.delta)
+		r.Delta = time.Duration(o.knows.promise.delta)
 	}
 	for _, a := range o.order {
 		if o.documented {

@@ -74,7 +74,7 @@ func (o *oracle) settled(m *member, limits []string, client string, of []*charge
 
 func (o *oracle) giveBack(a *account, c *charge, back int64) {
 	c.back, c.backAt = back, o.w.now
-	o.total(a, c, crdt.Count{N: uint64(back)}) //nolint:gosec // positive
+	o.ledger.add(a, c, crdt.Count{N: uint64(back)}) //nolint:gosec // positive
 	if !a.counts(c) {
 		return
 	}

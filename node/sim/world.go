@@ -162,7 +162,7 @@ func (w *world) finish() {
 	r.Scenario, r.Seed = w.sc, w.sc.Seed
 	r.Simulated = time.Duration(w.now - w.begun)
 	r.Messages, r.Bytes = w.network.messages, w.network.bytes
-	w.oracle.audit()
+	w.oracle.ledger.audit()
 	w.oracle.report(r)
 	r.Trace = w.trace.Sum64()
 }
@@ -240,7 +240,7 @@ func (w *world) join(again *member, name string) error {
 	}
 	m.step = step
 	m.subs = step.Subjects()
-	m.claims = w.oracle.claims()
+	m.claims = w.oracle.knows.claims()
 	w.members = append(w.members, m)
 	w.note("start", int64(m.number))
 	m.do(deltasync.Input{Kind: deltasync.InputConnected})
@@ -306,7 +306,7 @@ func (m *member) do(in deltasync.Input) {
 	for _, e := range out.Events {
 		m.w.note("event", int64(m.number), int64(e.Kind))
 		if e.Kind == deltasync.EventReady {
-			m.w.oracle.joined(m, uint64(e.Replica))
+			m.w.oracle.knows.joined(m, uint64(e.Replica))
 		}
 	}
 	if out.Wake == m.wake {
