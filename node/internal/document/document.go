@@ -21,7 +21,9 @@ import (
 // values, and those have the types of their fields here.
 var directive = regexp.MustCompile(`^((?:\x{FEFF})?(?:[ \t]*(?:#.*)?\r?\n)*%YAML[ \t]+)1\.2\b`)
 
-// Parse is the one document in a text, nil if the text is empty. Errors call the text name.
+// Parse is the one document in a text, nil if the text is empty. Errors call the text name, and
+// give the line as all other faults do: "name:line: what". It neither follows aliases nor judges
+// values: Value does.
 func Parse(name string, text []byte) (*yaml.Node, error) {
 	d := yaml.NewDecoder(bytes.NewReader(directive.ReplaceAll(text, []byte("${1}1.1"))))
 	var doc yaml.Node
@@ -31,13 +33,17 @@ func Parse(name string, text []byte) (*yaml.Node, error) {
 	case err != nil:
 		return nil, errors.New(name + ":" + malformed(err))
 	}
+	// A second document would be ignored in silence, and with it the limits that somebody wrote
+	// behind a line of dashes.
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: there is more than one document in the file: give one", name)
 	}
 	return doc.Content[0], nil
 }
 
-// malformed is the YAML reader's error, with its line in the form of all other faults.
+// malformed is the YAML reader's error, with its line in the form of all other faults. It begins
+// with the line and a colon, or with a blank if the reader names no line. Two errors get a hint,
+// because their text does not say what to mend.
 func malformed(err error) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := " "
@@ -54,7 +60,8 @@ func malformed(err error) string {
 	return line + text
 }
 
-// Faults puts a file's name and the line before each fault that a reader found in it.
+// Faults puts a file's name and the line before each fault that a reader found in it. The last one
+// says how many more there are, if the reader did not keep all.
 func Faults(name string, r *spec.Reader) []error {
 	told, more := r.Faults()
 	var all []error

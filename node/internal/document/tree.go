@@ -9,7 +9,8 @@ import (
 )
 
 // mostRepeated caps the values that aliases repeat. Without a cap, a few lines of aliases
-// to lists of aliases would become gigabytes. Lower refuses honest files with many aliases.
+// to lists of aliases would become gigabytes. Raising it lets a hostile file take more memory and
+// time. Lowering it refuses honest files with many aliases.
 const mostRepeated = 100_000
 
 // Form says which documents are read.
@@ -31,15 +32,16 @@ func Value(r *spec.Reader, n *yaml.Node, form Form) (spec.Value, bool) {
 	return p.value("", n, 1)
 }
 
-// planter makes a tree of YAML's nodes.
+// planter makes a tree of YAML's nodes. It goes on after a fault, so that one run shows them all.
 type planter struct {
 	reader   *spec.Reader
 	form     Form
 	aliases  int // around the value at hand
-	repeated int
+	repeated int // values that aliases repeated so far; stays at or above mostRepeated once there
 }
 
-// value makes the value at path. It reports false after it has refused the value.
+// value makes the value at path. It reports false after it has refused the value. depth counts an
+// alias as well, so that one which contains itself ends.
 func (p *planter) value(path string, n *yaml.Node, depth int) (spec.Value, bool) {
 	v := spec.Value{Line: n.Line}
 	switch {
@@ -81,6 +83,8 @@ func (p *planter) value(path string, n *yaml.Node, depth int) (spec.Value, bool)
 	}
 }
 
+// mapping makes a mapping without the members that it refuses. A member written out wins over one
+// of a merge key, and of several merge keys the first wins, as YAML 1.1 has it.
 func (p *planter) mapping(path string, n *yaml.Node, depth int) (spec.Value, bool) {
 	v := spec.Value{Kind: spec.Mapping, Line: n.Line, Members: make([]spec.Member, 0, len(n.Content)/2)}
 	var merged []spec.Value
@@ -127,7 +131,8 @@ func (p *planter) merge(path string, v *spec.Value, base spec.Value) {
 	}
 }
 
-// kind is the kind of a scalar. A plain one has the type that its field takes.
+// kind is the kind of a scalar. A plain one has the type that its field takes: `limit: 10` is a
+// number and `client: 10` is an id, whatever YAML would make of them.
 func kind(n *yaml.Node) spec.Kind {
 	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	switch {

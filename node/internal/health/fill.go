@@ -6,6 +6,7 @@ import "log/slog"
 // one goroutine.
 type Fill struct{ told fill }
 
+// fill is how full the table is. A higher one is worse, so that Tell can compare them.
 type fill int
 
 const (
@@ -24,7 +25,7 @@ func (f *Fill) Tell(log *slog.Logger, clients, most int) {
 	case clients*5 >= most*4:
 		now = nearly
 	case clients*10 >= most*7:
-		now = f.told
+		now = f.told // between the two borders nothing changes
 	}
 	if now > f.told {
 		if now == full {

@@ -9,7 +9,8 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// Names of what came once.
+// Names of what came once: cost above the limit that is not repaid, since no count of it is left.
+// They are label values of metrics, so changing one breaks dashboards.
 const (
 	onceCrash    = "crash"       // an incarnation ended, and what it had not told is gone
 	onceForgiven = "forgiven"    // what was told too late to be counted, as after a long cut
@@ -18,7 +19,8 @@ const (
 	onceLate     = "change_late" // what this node admitted by a limit that had changed
 )
 
-// OnceNames lists all names that Once.Of has.
+// OnceNames lists all names that Once.Of has. Metrics export each from the start at 0, so that an
+// increase never goes unseen for want of a first value.
 func OnceNames() []string {
 	return []string{onceCrash, onceForgiven, onceJoin, onceRestart, onceLate}
 }
@@ -31,11 +33,12 @@ type Once struct {
 	sums map[*tally.Account]map[string]float64
 }
 
-// Look adds the spans that ended since the last look.
+// Look adds the spans that ended since the last look. A span's number is above those of all that
+// ended before, so each counts once, however often somebody looks.
 func (o *Once) Look(all []*limits.Limit, s *limits.Sight) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	last := o.last
+	last := o.last // spans of several peers are not in the order of their numbers
 	for i := range s.Sync.Unknown {
 		u := &s.Sync.Unknown[i]
 		for _, sp := range u.Spans {
@@ -65,6 +68,8 @@ func (o *Once) add(a *tally.Account, reason string, units float64) {
 	o.sums[a][reason] += units
 }
 
+// onceReason names what a span is of. A span of this node's own name is of a run before this one,
+// since a node knows all that it admits itself.
 func onceReason(u *deltasync.Unknown, sp deltasync.Span) string {
 	switch {
 	case sp.Kind == deltasync.SpanDrained:

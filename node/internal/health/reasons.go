@@ -15,6 +15,7 @@ type reason struct {
 	// lasts says that it counts until the widest limit's horizon has passed since it last
 	// held: what was admitted meanwhile stays admitted.
 	lasts bool
+	// holds is called with w.mu held, once for each look.
 	holds func(w *Watch, l *Look) bool
 }
 
@@ -34,7 +35,9 @@ const tooStale = int64(1250 * time.Millisecond)
 // ends it before the loss is mended.
 const crowdedFor = int64(5 * time.Second)
 
-// reasons lists them all. docs/error-bound.md, section 9, has the same table.
+// reasons lists them all, in the order in which they are told. docs/error-bound.md, section 9, has
+// the same table. A reason has an end that the node sees by itself or an operator can bring about:
+// without one, an alert on it would never clear.
 var reasons = []reason{
 	{
 		name: "not_connected", means: "no connection to the network", until: "the node is connected",
@@ -117,6 +120,7 @@ var reasons = []reason{
 	},
 }
 
+// anyPeer reports whether one of the known peers is as asked.
 func anyPeer(l *Look, is func(*deltasync.Peer) bool) bool {
 	for i := range l.Sync.Peers {
 		if is(&l.Sync.Peers[i]) {

@@ -32,16 +32,19 @@ type Watch struct {
 	mu  sync.Mutex
 	own deltasync.Offsets // our clock against one that nobody sets
 	was int64             // the last of them
-	// held is when each reason that lasts held last, by our clock; 0 if it never did.
+	// held is when each of reasons held last, by our clock; 0 if it never did.
 	held []int64
 
+	// What was counted by the last look: rows refused for good, and requests that passed without
+	// room for them, because nodes were isolated or the table was full.
 	lost, isolated, full Growing
 	crowded              recent // messages that found no room
 
 	told map[string]bool // what Tell told the log; only Tell uses it
 }
 
-// NoteClock takes how far our clock is from one that nobody sets.
+// NoteClock takes how far our clock is from one that nobody sets, in nanoseconds. Peers compare
+// clocks with ours; this tells whether a difference that appears is due to us.
 func (w *Watch) NoteClock(now, offset int64) {
 	// A step is what no crystal drifts within a second. Raising it takes small steps for
 	// drift; lowering it takes drift for steps, which does no harm to the bound.
@@ -60,7 +63,8 @@ func (w *Watch) Clock() deltasync.Offsets {
 	return w.own.Clone()
 }
 
-// Degraded lists the names of the reasons that hold, or still count.
+// Degraded lists the names of the reasons that hold, or still count, in the order of reasons. It is
+// empty for a node whose live bound can be trusted.
 func (w *Watch) Degraded(l *Look) (names []string) {
 	now := l.Sync.Now
 	w.mu.Lock()
@@ -80,7 +84,7 @@ func (w *Watch) Degraded(l *Look) (names []string) {
 	return names
 }
 
-// Names lists all names that Degraded can return.
+// Names lists all names that Degraded can return. Metrics have a series for each.
 func Names() (names []string) {
 	for i := range reasons {
 		names = append(names, reasons[i].name)

@@ -21,6 +21,7 @@ func (s Servers) Transport(name string, log *slog.Logger) (deltasync.Transport, 
 		return deltasync.NATS(s.Conn), nil
 	}
 	r := teller{log: log, url: s.String(), complaints: seldom.Warner{Every: time.Second}}
+	// The user's options come last, so that they win over the node's own.
 	o := nats.GetDefaultOptions()
 	o.Servers = s.urls()
 	for _, set := range append(r.options(name), s.Options...) {
@@ -56,21 +57,27 @@ func (r *teller) complain(err error, subject string) {
 	r.complaints.Warn(r.log, "NATS", "error", err, "subject", subject)
 }
 
+// options are those of a node's own connection. A decision never waits for the network, so each
+// of them prefers to lose a message over holding one back.
 func (r *teller) options(name string) []nats.Option {
 	return []nats.Option{
 		nats.Name("ratelimiter " + name),
-		// Be patient for ever, and look again every second: being away is normal.
+		// Be patient for ever, and look again every second: being away is normal. Lower costs
+		// servers that restart a rush of nodes; higher leaves a node alone for longer.
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(time.Second),
 		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
 		nats.Timeout(2 * time.Second),
-		// Stale deltas are worth nothing; repair catches up.
+		// Stale deltas are worth nothing; repair catches up. A buffer would send them all at
+		// once after an absence, before what matters by then.
 		nats.ReconnectBufSize(-1),
-		// Notice a half-open connection within seconds, not minutes.
+		// Notice a half-open connection within 6 s: a third ping that nobody answered ends it.
+		// Until then the node takes silence for a peer's.
 		nats.PingInterval(2 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		// A server that reads nothing for that long is as good as away.
 		nats.FlusherTimeout(5 * time.Second),
+		// A node knows what it admitted itself.
 		nats.NoEcho(),
 		// Wrong credentials may be set right on the server.
 		nats.IgnoreAuthErrorAbort(),
@@ -114,7 +121,8 @@ func (r *teller) refused(err error) {
 	}
 }
 
-// isAbsence reports whether nobody answered.
+// isAbsence reports whether nobody answered. Any other error is an answer, which an operator can do
+// something about.
 func isAbsence(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return err == nil || errors.Is(err, nats.ErrNoServers) || errors.Is(err, syscall.ECONNREFUSED) ||

@@ -16,6 +16,7 @@ import (
 
 // Servers are the ways to a cluster's other nodes. node.NATS has the same fields, and says what
 // they mean.
+// The zero value is no way to others: a node alone.
 type Servers struct {
 	URL     string
 	Options []nats.Option
@@ -56,6 +57,7 @@ func (s Servers) Validate() error {
 	return errors.Join(faults...)
 }
 
+// fault is one of the field nats. value has been freed of passwords.
 func (s Servers) fault(value, reason string) error {
 	return &limit.FieldError{Field: "nats", Value: value, Reason: reason}
 }
@@ -72,7 +74,7 @@ func (s Servers) validConn() error {
 	return nil
 }
 
-// urls takes the list apart.
+// urls takes the list apart. A comma too many is no fault: people leave one behind at the end.
 func (s Servers) urls() []string {
 	var all []string
 	for text := range strings.SplitSeq(s.URL, ",") {
@@ -83,7 +85,8 @@ func (s Servers) urls() []string {
 	return all
 }
 
-// server reads one URL of a server; reason says why it is none.
+// server reads one URL of a server; reason says why it is none. It is stricter than the client,
+// which takes nearly every text for a host name and then tries to reach it for ever.
 func server(text string) (u *url.URL, reason string) {
 	if !strings.Contains(text, "://") {
 		text = "nats://" + text
@@ -100,6 +103,7 @@ func server(text string) (u *url.URL, reason string) {
 			return nil, "the port must be from 1 to 65535"
 		}
 	}
+	// A path is part of a WebSocket's address, and means nothing elsewhere.
 	if webSocket := strings.HasPrefix(u.Scheme, "ws"); !webSocket && strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, "must be a host and a port, with nothing after them"
 	}
