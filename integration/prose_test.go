@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // mostWords is the longest sentence, in words, that documents and comments may have. The
@@ -59,26 +60,71 @@ func paragraphs(document string) []string {
 	return all
 }
 
-func TestDocumentsKeepTheirSentencesShort(t *testing.T) {
+// eachDocument reads every document.
+func eachDocument(t *testing.T, do func(name, text string)) {
+	t.Helper()
 	root := moduleRoot(t)
-	var files []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "docs/adr/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s finds %d files: %v", pattern, len(found), err)
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s finds %d files: %v", pattern, len(files), err)
 		}
-		files = append(files, found...)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			do(strings.TrimPrefix(file, root+"/"), string(text))
+		}
 	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range paragraphs(string(text)) {
+}
+
+func TestDocumentsKeepTheirSentencesShort(t *testing.T) {
+	eachDocument(t, func(name, text string) {
+		for _, p := range paragraphs(text) {
 			for _, s := range longSentences(p) {
-				t.Errorf("%s: more than %d words: %s", strings.TrimPrefix(file, root+"/"), mostWords, s)
+				t.Errorf("%s: more than %d words: %s", name, mostWords, s)
 			}
 		}
+	})
+}
+
+// longestLine is how many characters a line of prose has at most. More of them need a wide
+// window; fewer make more lines for the same text.
+const longestLine = 141
+
+// longLines returns the numbers of the lines of prose that are longer. What a program prints,
+// tables and pictures cannot be wrapped.
+func longLines(document string) (long []int) {
+	code, number := false, 0
+	for line := range strings.Lines(document) {
+		number++
+		switch {
+		case strings.HasPrefix(strings.TrimSpace(line), "```"):
+			code = !code
+		case code || strings.HasPrefix(line, "    ") || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "!["):
+		case utf8.RuneCountInString(strings.TrimRight(line, "\n")) > longestLine:
+			long = append(long, number)
+		}
+	}
+	return long
+}
+
+func TestDocumentsKeepTheirLinesShort(t *testing.T) {
+	eachDocument(t, func(name, text string) {
+		if long := longLines(text); len(long) > 0 {
+			t.Errorf("%s: lines %v have more than %d characters", name, long, longestLine)
+		}
+	})
+}
+
+func TestALongLineIsFound(t *testing.T) {
+	long := strings.Repeat("é", longestLine+1)
+	if got := longLines("short\n" + long + "\n- " + long + "\n"); !slices.Equal(got, []int{2, 3}) {
+		t.Errorf("found lines %v, want 2 and 3", got)
+	}
+	if got := longLines("| " + long + "\n    " + long + "\n```\n" + long + "\n```\n" + long[2:] + "\n"); got != nil {
+		t.Errorf("found lines %v", got)
 	}
 }
 
@@ -135,16 +181,10 @@ func declared(t *testing.T) map[string]bool {
 		for _, decl := range file.Decls {
 			switch d := decl.(type) {
 			case *ast.FuncDecl:
-				if d.Recv == nil {
+				if of := receiver(d); of != "" {
+					names[in+of+"."+d.Name.Name] = true
+				} else {
 					names[in+d.Name.Name] = true
-					continue
-				}
-				receiver := d.Recv.List[0].Type
-				if star, ok := receiver.(*ast.StarExpr); ok {
-					receiver = star.X
-				}
-				if id, ok := receiver.(*ast.Ident); ok {
-					names[in+id.Name+"."+d.Name.Name] = true
 				}
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
@@ -164,6 +204,28 @@ func declared(t *testing.T) map[string]bool {
 		}
 	})
 	return names
+}
+
+// receiver is the name of the type that a method belongs to, "" for a function.
+func receiver(f *ast.FuncDecl) string {
+	if f.Recv == nil || len(f.Recv.List) == 0 {
+		return ""
+	}
+	of := f.Recv.List[0].Type
+	for {
+		switch t := of.(type) {
+		case *ast.StarExpr:
+			of = t.X
+		case *ast.IndexExpr:
+			of = t.X
+		case *ast.IndexListExpr:
+			of = t.X
+		case *ast.Ident:
+			return t.Name
+		default:
+			return ""
+		}
+	}
 }
 
 // members are the names of a struct's fields and of an interface's methods.

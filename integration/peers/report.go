@@ -60,7 +60,8 @@ func where(rounds int) string {
 			}
 		}
 	}
-	return fmt.Sprintf("Measured on %s: %s, %s/%s, %s with %d cores. Medians of %d alternating rounds of CPU time; quartiles in brackets.\n",
+	return fmt.Sprintf("Measured on %s: %s, %s/%s, %s with %d cores.\n"+
+		"Medians of %d alternating rounds of CPU time; quartiles in brackets.\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, model, runtime.NumCPU(), rounds)
 }
 
