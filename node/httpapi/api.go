@@ -165,6 +165,8 @@ func New(cfg Config) http.Handler {
 	})
 	readWithin := cmp.Or(cfg.ReadWithin, 10*time.Second)
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A client that sends its body byte by byte would otherwise hold a connection and a
+		// buffer for as long as it likes.
 		if r.ContentLength != 0 {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readWithin)) // not every server can
 		}

@@ -21,7 +21,7 @@ func (t *token) is(text string) bool {
 	return subtle.ConstantTimeCompare(given[:], t.hash[:]) == 1 && t.set
 }
 
-// auth decides who may write, and who may ask at all.
+// auth decides who may write, and who may ask at all. It is immutable.
 type auth struct {
 	admin, api token
 	loopback   bool
@@ -42,7 +42,8 @@ func presented(r *http.Request) (tokens [2]string, password string) {
 	return tokens, password
 }
 
-// write guards a handler that writes.
+// write guards a handler that writes. A refusal is a 403: after a 401 a browser would ask for a
+// password, and that is for reading only.
 func (a *api) write(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if why := a.auth.refuseWrite(r); why != "" {
@@ -53,7 +54,8 @@ func (a *api) write(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// who says for the log who writes: by which door, from which address, and with which token.
+// who says for the log who writes: by which door, from which address, and with which token. Behind a
+// proxy the address is the proxy's, because anybody can write a header.
 func (a *api) who(r *http.Request) []any {
 	who := []any{"door", "http", "address", r.RemoteAddr}
 	if a.auth.admin.set {
@@ -96,7 +98,7 @@ func (a *api) fromProxy(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, forwardPath) && a.proxies.Trusts(r.RemoteAddr)
 }
 
-// ask guards all handlers but those of health.
+// ask guards all handlers but those of health, which an orchestrator calls without a secret.
 func (a *api) ask(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.auth.admits(r) && !forEverybody(r.URL.Path) && !a.fromProxy(r) {

@@ -18,7 +18,8 @@ const (
 	MaxBatchBody = 256 << 10
 )
 
-// batch is the input of a batch.
+// batch is the input of a batch. all_or_nothing makes its requests one request of several limits:
+// they pass together or not at all, at one instant.
 type batch struct {
 	requests []request
 	allOrNot bool
@@ -30,6 +31,8 @@ func (b *batch) fields() []spec.Field {
 	return []spec.Field{{Name: "requests", Into: b.readRequests}, {Name: "all_or_nothing", Into: &b.allOrNot}}
 }
 
+// readRequests reads the list of requests, each with the fields of a take. A fault in one refuses the
+// whole batch, because nothing has been taken yet; a limit that does not exist refuses its own request.
 func (b *batch) readRequests(r *spec.Reader, path string, v spec.Value) {
 	if v.Kind != spec.List || len(v.Items) == 0 || len(v.Items) > MaxBatch {
 		r.Refuse(v.Line, path, "is not such a list", fmt.Sprintf("must be a list of 1 to %d mappings, such as [{\"client\": \"alice\"}]", MaxBatch))
@@ -49,7 +52,8 @@ type batched struct {
 	Problem *problem `json:"problem,omitempty"`
 }
 
-// batch decides several requests: each by itself, or all or nothing.
+// batch decides several requests: each by itself, in their order, or all or nothing. By themselves the
+// status is 200 whatever they got, and each answer tells its own.
 func (a *api) batch(w http.ResponseWriter, r *http.Request) {
 	var b batch
 	v, p := readDocument(w, r, MaxBatchBody, batchExample)
@@ -74,14 +78,16 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// together is the answer to requests that pass together or not at all.
+// together is the answer to requests that pass together or not at all. RetryAfter is the longest of
+// all, after which they can pass together.
 type together struct {
 	Allowed    bool      `json:"allowed"`
 	RetryAfter int64     `json:"retry_after_ms"`
 	Results    []batched `json:"results"`
 }
 
-// takeOne decides one request of a batch.
+// takeOne decides one request of a batch. Its answer has the form of a take's, without the fields that
+// a header would carry.
 func (a *api) takeOne(r *http.Request, q *request) batched {
 	d := a.node.DoDetailed(q.request(r))
 	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
@@ -93,7 +99,8 @@ func (a *api) takeOne(r *http.Request, q *request) batched {
 }
 
 // takeAll decides requests that pass together or not at all. They are one request of several
-// limits to the node.
+// limits to the node: the first one, with the others beside it. So what such a request cannot
+// have, none of them may have.
 func (a *api) takeAll(w http.ResponseWriter, r *http.Request, requests []request) {
 	if len(requests) > 1+node.MaxChecks {
 		bad("requests", fmt.Sprintf("requests must be at most %d if they are to pass together", 1+node.MaxChecks)).write(w)

@@ -16,6 +16,8 @@ type charge struct {
 	Limits []charge `json:"limits,omitempty"`
 }
 
+// chargeOf is a node's charge in JSON. It is called once for each limit within itself: the answers of
+// each limit have no further ones.
 func chargeOf(d *node.ChargeDetail) charge {
 	out := charge{decision: decisionOf(d.Decision), Charged: d.Charged, NotCharged: d.NotCharged}
 	for i := range d.Each {
@@ -33,7 +35,7 @@ func (a *api) charge(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ask := q.request(r)
-	ask.Timeout = 0
+	ask.Timeout = 0 // a charge is final
 	d := a.node.Charge(ask)
 	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
 		p.write(w)

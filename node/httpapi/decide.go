@@ -26,7 +26,8 @@ type decision struct {
 	Limits []decision `json:"limits,omitempty"`
 }
 
-// quota is what a limited client may use.
+// quota is what a limited client may use, in units of cost: Quota in each Window, and Burst at once.
+// Remaining is how many could be taken right after the decision.
 type quota struct {
 	Quota     int64 `json:"quota"`
 	Window    int64 `json:"window_ms"`
@@ -41,6 +42,8 @@ const (
 	noteShare = "longer than the window: while nodes cannot hear each other, these nodes have only their share of the limit"
 )
 
+// noteOf explains a wait that looks like a mistake, "" if the wait needs no words. A request that can
+// never pass has a reason that says so.
 func noteOf(d *node.Decision) string {
 	switch {
 	case d.Allowed || d.Burst == 0 || d.RetryAfter <= d.Window || d.RetryAfter == math.MaxInt64:
@@ -52,6 +55,8 @@ func noteOf(d *node.Decision) string {
 	}
 }
 
+// decisionOf is a node's decision in JSON, without Cost and Limits: those depend on what was asked. A
+// peek and an ordinary admission have no reason, so that programs can test for one.
 func decisionOf(d node.Decision) decision {
 	out := decision{
 		Allowed: d.Allowed, Limit: d.Limit, RetryAfter: milliseconds(headers.Wait(d.RetryAfter)),
@@ -66,6 +71,7 @@ func decisionOf(d node.Decision) decision {
 	return out
 }
 
+// milliseconds rounds up, so that whoever waits for that long does not come too early.
 func milliseconds(d time.Duration) int64 { return headers.Ceil(d, time.Millisecond) }
 
 // take decides. A denial is an answer, not an error.
@@ -104,7 +110,8 @@ func (d *decision) write(w http.ResponseWriter, status int) {
 // ofJSON is a Content-Type. Nobody may change it.
 var ofJSON = []string{"application/json"}
 
-// decision is the answer to a take.
+// decision is the answer to a take. It tells the cost where that can differ from what the request says:
+// with at_most, with several limits, and with a policy that came along.
 func (q *request) decision(d *node.Detail) decision {
 	out := decisionOf(d.Decision)
 	if q.atMost || len(q.also) > 0 || q.policy != nil {
@@ -145,7 +152,8 @@ func answer(w http.ResponseWriter, d *node.Decision, out any) {
 	respond(w, http.StatusTooManyRequests, "application/json", out)
 }
 
-// peek answers as take would, but takes nothing.
+// peek answers as take would, but takes nothing. Its status is 200 also where a take would be denied:
+// the question was answered.
 func (a *api) peek(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
 	if !readFlatQuery(r.URL.RawQuery, &q, false) {

@@ -15,7 +15,9 @@ import (
 // undoing each other's changes: a PUT or DELETE with If-Match changes only what its sender
 // has seen.
 
-// tagOf is the entity tag of what an answer shows.
+// tagOf is the entity tag of what an answer shows: 96 bits of a hash of its JSON. So the same limit has
+// the same tag on all nodes, and a change back brings the old tag back. Fewer bits could make two
+// limits look alike.
 func tagOf(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil { // an answer has a form in JSON

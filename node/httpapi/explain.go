@@ -10,7 +10,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// explanation is the answer of GET /v1/explain.
+// explanation is the answer of GET /v1/explain: which policy holds for the client and why, what a take
+// of one unit would get now, and what the windows that count hold, by the node that admitted it.
 type explanation struct {
 	Client   string             `json:"client"`
 	Limit    string             `json:"limit"`
@@ -20,9 +21,9 @@ type explanation struct {
 	Since    *time.Time         `json:"since"` // null: as configured
 	Decision decision           `json:"decision"`
 	FullAt   *time.Time         `json:"full_at"` // null: nothing is counted
-	Held     bool               `json:"held"`
-	Shared   bool               `json:"shared"`
-	Reset    *time.Time         `json:"reset"` // null: never, as far as is known
+	Held     bool               `json:"held"`    // this node counts something for the client
+	Shared   bool               `json:"shared"`  // the client found no room and shares an entry
+	Reset    *time.Time         `json:"reset"`   // null: never, as far as is known
 	Windows  []explainedWindow  `json:"windows"`
 }
 
@@ -35,6 +36,7 @@ type explainedOverride struct {
 	Value    string `json:"value,omitempty"`
 }
 
+// explainedWindow is one window that counts. It ends at End, exclusively.
 type explainedWindow struct {
 	Start  time.Time        `json:"start"`
 	End    time.Time        `json:"end"`
@@ -42,6 +44,7 @@ type explainedWindow struct {
 	Nodes  []explainedShare `json:"nodes"`
 }
 
+// explainedShare is what one run of a node counted in a window, in units.
 type explainedShare struct {
 	Node        string `json:"node"` // "" if this node no longer knows the name
 	Incarnation string `json:"incarnation"`
@@ -102,6 +105,7 @@ func zoneOf(p *node.Policy) *time.Location {
 // instant returns nil for the zero time.
 func instant(t time.Time) *time.Time { return instantIn(time.UTC, t) }
 
+// instantIn is instant in a zone.
 func instantIn(zone *time.Location, t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -12,7 +12,9 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// refusal is the problem of a request that no limit decided, nil if the limits did decide.
+// refusal is the problem of a request that no limit decided, nil if the limits did decide. The waits of
+// its two 503s are as long as it takes until room can come: inline policies are forgotten after a
+// minute without use, and a reservation may be settled at any moment.
 func refusal(fault error) *problem {
 	switch {
 	case fault == nil:
@@ -42,6 +44,7 @@ func refusal(fault error) *problem {
 	return problemOf(fault, "")
 }
 
+// unknownLimit is the problem of a limit that does not exist, named in a field.
 func unknownLimit(field, name string) *problem {
 	return &problem{Status: http.StatusNotFound, Field: field, Detail: "there is no limit " + spec.Quote(name) + ": GET /v1/limits lists them"}
 }

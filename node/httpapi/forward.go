@@ -30,7 +30,8 @@ const forwardPath = "/v1/forward/"
 // noOptions stands for no options in a path.
 const noOptions = "-"
 
-// forwarding is what a proxy asks.
+// forwarding is what a proxy asks. Its options come from the proxy's configuration, and its path from the
+// client.
 type forwarding struct {
 	limit string
 	keys  forwardKeys
@@ -74,7 +75,8 @@ func (k *forwardKeys) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// readForwarding reads what a proxy asks.
+// readForwarding reads what a proxy asks. It reads the escaped path, because the limit and the options may
+// hold an escaped slash.
 func readForwarding(r *http.Request) (f forwarding, p *problem) {
 	f = forwarding{keys: forwardKeys{"ip"}, deny: http.StatusTooManyRequests, cost: 1}
 	requested := r.URL.EscapedPath()
@@ -107,7 +109,8 @@ func readForwarding(r *http.Request) (f forwarding, p *problem) {
 	return f, p
 }
 
-// forward decides whether a proxy may pass a request on.
+// forward decides whether a proxy may pass a request on. The answer must not be kept: the next request of
+// the same client may get another one.
 func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	f, p := readForwarding(r)

@@ -24,6 +24,7 @@ func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
 	text(w, status, line)
 }
 
+// verbose says in lines for people what readyz leaves out. Programs read /v1/status.
 func (a *api) verbose() string {
 	s := a.node.Stats()
 	states := map[node.PeerState]int{}

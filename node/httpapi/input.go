@@ -23,7 +23,8 @@ const (
 	MaxLimitBody = 64 << 10
 )
 
-// readRequest reads a request from the query if there is one, otherwise from the body.
+// readRequest reads a request from the query if there is one, otherwise from the body. It tries the
+// flat form first, which allocates nothing but the texts, and reads everything else by the tree.
 func readRequest(w http.ResponseWriter, r *http.Request, q *request, mayAtMost bool) *problem {
 	if r.URL.RawQuery != "" {
 		if r.ContentLength == 0 && readFlatQuery(r.URL.RawQuery, q, mayAtMost) {
@@ -48,6 +49,7 @@ func readInput(w http.ResponseWriter, r *http.Request, fields, nested []spec.Fie
 	if r.URL.RawQuery == "" {
 		return readBody(w, r, append(fields, nested...))
 	}
+	// Some clients send an empty body of unknown length, so only a byte of it counts.
 	if r.ContentLength != 0 {
 		if _, err := io.ReadFull(http.MaxBytesReader(w, r.Body, MaxBody), make([]byte, 1)); err == nil {
 			return bad("body", "give a query or a body, not both")
@@ -122,6 +124,7 @@ func readLimit(w http.ResponseWriter, r *http.Request, known map[string]node.Pol
 	return l.Policy(), refused(&in)
 }
 
+// readDocument reads a body of at most so many bytes as a tree. Errors show the example.
 func readDocument(w http.ResponseWriter, r *http.Request, most int64, example string) (spec.Value, *problem) {
 	buffer := buffers.get()
 	defer buffers.put(buffer)
@@ -140,7 +143,8 @@ func parseDocument(text []byte, example string) (spec.Value, *problem) {
 	return v, nil
 }
 
-// readAll reads a body of at most so many bytes.
+// readAll reads a body of at most so many bytes into a buffer, which grows as needed: what a client says
+// that it will send costs no memory until it comes.
 func readAll(w http.ResponseWriter, r *http.Request, most int64, into *[]byte) *problem {
 	body := r.Body
 	if r.ContentLength < 0 || r.ContentLength > most { // the server reads no more than it says
@@ -178,6 +182,7 @@ func unreadable(err error, most int64) *problem {
 	}
 }
 
+// tooLarge is the problem of a body above most bytes.
 func tooLarge(most int64) *problem {
 	return &problem{Status: http.StatusRequestEntityTooLarge, Field: "body", Detail: fmt.Sprintf("the body is larger than %d bytes", most)}
 }

@@ -24,6 +24,7 @@ const (
 	clockLag = 5 * time.Millisecond
 )
 
+// listLimits answers with all limits in force, and one tag for all of them.
 func (a *api) listLimits(w http.ResponseWriter, r *http.Request) {
 	limits := map[string]spec.Limit{}
 	for name, p := range a.node.Limits() {
@@ -32,6 +33,7 @@ func (a *api) listLimits(w http.ResponseWriter, r *http.Request) {
 	tagged(w, r, map[string]any{"limits": limits})
 }
 
+// getLimit answers with a limit in force and its tag, which a PUT may name in If-Match.
 func (a *api) getLimit(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	p, found := a.node.Limits()[name]
@@ -42,6 +44,8 @@ func (a *api) getLimit(w http.ResponseWriter, r *http.Request) {
 	tagged(w, r, spec.LimitOf(p))
 }
 
+// putLimit replaces a limit on all nodes, and answers with what is in force then. That can be another
+// policy than the sender's, if somebody else set the limit at the same instant: the later stamp wins.
 func (a *api) putLimit(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	policy, p := readLimit(w, r, a.node.Limits())
@@ -100,6 +104,7 @@ func (a *api) change(r *http.Request, name, what string, is *node.Policy, do fun
 	}
 	before, after := limit.Change(was, is)
 	a.log.Info(what, append([]any{"limit", name, "old", before, "new", after, "from", from.UTC()}, a.who(r)...)...)
+	// A writer that goes away has made the change all the same.
 	timer := time.NewTimer(min(time.Until(from)+clockLag, inForceWithin))
 	defer timer.Stop()
 	select {
@@ -109,7 +114,8 @@ func (a *api) change(r *http.Request, name, what string, is *node.Policy, do fun
 	return nil
 }
 
-// apply makes a change if its conditions hold. stats are those from before.
+// apply makes a change if its conditions hold. stats are those from before, for the log. The lock covers
+// this node's writers alone: two that ask two nodes at once are ordered by their stamps.
 func (a *api) apply(r *http.Request, name string, do func() (from time.Time, err error)) (stats node.Stats, from time.Time, p *problem) {
 	a.changing.Lock()
 	defer a.changing.Unlock()
@@ -124,7 +130,7 @@ func (a *api) apply(r *http.Request, name string, do func() (from time.Time, err
 	return stats, from, nil
 }
 
-// reset gives a client its whole burst back.
+// reset gives a client its whole burst back on all nodes. What a client is called goes into no log.
 func (a *api) reset(w http.ResponseWriter, r *http.Request) {
 	q := newRequest()
 	if p := readInput(w, r, q.fields()[:2], nil); p != nil {

@@ -23,6 +23,8 @@ type problem struct {
 	wait int // seconds until a retry may succeed; 0 for no Retry-After
 }
 
+// write answers with the problem. Its title is the status's own text, since all problems are of the type
+// about:blank (RFC 9457, section 4.2.1).
 func (p *problem) write(w http.ResponseWriter) {
 	p.Title = http.StatusText(p.Status)
 	if p.wait > 0 {
@@ -37,7 +39,7 @@ func bad(field, detail string) *problem {
 }
 
 // problemOf translates a node's error. limitField is the field in which the request named
-// the limit.
+// the limit. An error that is none of those that the node documents is a 500, and a mistake of ours.
 func problemOf(err error, limitField string) *problem {
 	p := &problem{Status: http.StatusInternalServerError, Detail: spec.OneLine(err)}
 	switch {
@@ -71,4 +73,5 @@ func respond(w http.ResponseWriter, status int, contentType string, v any) {
 	_, _ = w.Write(append(body, '\n')) // an error means that the client has gone
 }
 
+// ok answers with 200 and v as JSON.
 func ok(w http.ResponseWriter, v any) { respond(w, http.StatusOK, "application/json", v) }

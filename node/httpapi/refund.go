@@ -23,6 +23,7 @@ type shortfall struct {
 	Note   string `json:"note,omitempty"`
 }
 
+// shortfallNotes say to a person what a reason means. There is one for each of node's shortfalls.
 var shortfallNotes = map[node.Shortfall]string{
 	node.ShortDrained: "the rest has drained or was never charged: the client can use it already",
 	node.ShortWindow:  "the window that counted these units is over, and nobody can tell them from others any more: refunds_for_ms of the reservation says for how long something can come back",
@@ -33,6 +34,7 @@ var shortfallNotes = map[node.Shortfall]string{
 	node.ShortAway:    "nodes hold the rest that are gone, that cannot be reached, or that did not answer in time",
 }
 
+// shortfallOf is empty for the zero Shortfall, which says that all came back.
 func shortfallOf(s node.Shortfall) shortfall {
 	return shortfall{Reason: s.String(), Note: shortfallNotes[s]}
 }

@@ -24,10 +24,12 @@ type request struct {
 	shares  bool // it takes of what is shared out among those who ask
 }
 
+// newRequest has the defaults of all fields that are missing.
 func newRequest() request {
 	return request{cost: 1, timeout: timeout{time.Minute}}
 }
 
+// fields are those of every request. Some read the first two alone, so their order counts.
 func (q *request) fields() []spec.Field {
 	return []spec.Field{{Name: "client", Into: &q.client}, {Name: "limit", Into: &q.limit}, {Name: "cost", Into: &q.cost}}
 }
@@ -49,6 +51,7 @@ func (q *request) nested() []spec.Field {
 	return []spec.Field{{Name: "also", Into: q.readAlso}, {Name: "policy", Into: readPolicy(&q.policy)}}
 }
 
+// readPolicy reads a policy that comes with a request.
 func readPolicy(into **node.Policy) func(*spec.Reader, string, spec.Value) {
 	return func(r *spec.Reader, path string, v spec.Value) {
 		l := r.Inline(path, v)
@@ -59,6 +62,7 @@ func readPolicy(into **node.Policy) func(*spec.Reader, string, spec.Value) {
 
 const alsoExample = `{"limit": "day"}`
 
+// readAlso reads the further limits that have to admit the request as well.
 func (q *request) readAlso(r *spec.Reader, path string, v spec.Value) {
 	if v.Kind != spec.List || len(v.Items) > node.MaxChecks {
 		r.Refuse(v.Line, path, "is not such a list", fmt.Sprintf("must be a list of at most %d mappings, such as [%s]", node.MaxChecks, alsoExample))
@@ -70,6 +74,8 @@ func (q *request) readAlso(r *spec.Reader, path string, v spec.Value) {
 	}
 }
 
+// readCheck reads one of them. A client or a cost that is missing is the request's own. So an empty
+// client and a cost of 0 are faults, or they would be taken for missing.
 func readCheck(r *spec.Reader, path string, v spec.Value, c *node.Check) {
 	fields := []spec.Field{
 		{Name: "limit", Into: &c.Limit}, {Name: "client", Into: &c.Client}, {Name: "cost", Into: &c.Cost}, {Name: "policy", Into: readPolicy(&c.Policy)},

@@ -76,6 +76,7 @@ func (a *api) commit(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	// Missing would otherwise mean 0, and give back what was used.
 	if actual == math.MinInt64 && token != "" {
 		bad("actual", "actual is missing: it must be the units that the work cost; POST /v1/cancel gives all back").write(w)
 		return
@@ -93,7 +94,8 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) {
 	settle(w, r, func(ctx context.Context) (node.Settlement, error) { return a.node.Settle(ctx, token, 0) })
 }
 
-// settle answers a commit or a cancel.
+// settle answers a commit or a cancel. Both are safe to repeat: the node that made the reservation
+// settles it once, and tells whoever asks again that it did.
 func settle(w http.ResponseWriter, r *http.Request, by func(context.Context) (node.Settlement, error)) {
 	ctx, stop := context.WithTimeout(r.Context(), settledWithin)
 	defer stop()

@@ -54,6 +54,8 @@ func (a *api) routes(metrics, dashboard http.Handler) []route {
 // methods are the handlers of one path, by method. HEAD is GET without the body.
 type methods map[string]http.HandlerFunc
 
+// ServeHTTP calls the method's handler. No answer may be kept by a cache, unless its handler says
+// otherwise.
 func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method := r.Method
 	if method == http.MethodHead {
@@ -72,6 +74,7 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // notStored is a Cache-Control. Nobody may change it.
 var notStored = []string{"no-store"}
 
+// allowed lists the methods, for the header Allow.
 func (m methods) allowed() []string {
 	var all []string
 	for method := range m {

@@ -21,6 +21,7 @@ type shadowReport struct {
 	ByOverride map[string]shadowPart `json:"by_override,omitempty"`
 }
 
+// shadowPart is the part of one override.
 type shadowPart struct {
 	Checked      uint64 `json:"checked"`
 	Denied       uint64 `json:"would_deny"`
@@ -28,12 +29,15 @@ type shadowPart struct {
 	DeniedUnits  uint64 `json:"would_deny_units"`
 }
 
+// shadowClient is one of the clients that a shadow limit would have denied the most. Its counts are
+// estimates, as those of /v1/top are.
 type shadowClient struct {
 	Client  string `json:"client"`
 	Denied  uint64 `json:"would_deny_units"`
 	Allowed uint64 `json:"allowed_units"`
 }
 
+// shadow reports on all shadow limits at once: what would change for whom if they were switched on.
 func (a *api) shadow(w http.ResponseWriter, _ *http.Request) {
 	limits := map[string]shadowReport{}
 	for _, l := range a.node.Stats().Limits {

@@ -20,6 +20,7 @@ type sites struct {
 	others *http.CrossOriginProtection
 }
 
+// newSites takes names as Host headers have them, with or without a port.
 func newSites(local bool, hosts []string) *sites {
 	s := &sites{local: local, hosts: map[string]bool{}, others: http.NewCrossOriginProtection()}
 	for _, name := range hosts {
@@ -33,6 +34,7 @@ func newSites(local bool, hosts []string) *sites {
 // sites' pages.
 func Guard(h http.Handler, hosts []string) http.Handler { return newSites(true, hosts).guard(h) }
 
+// guard refuses what refuse has a problem with, but for paths that others may ask.
 func (s *sites) guard(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !byAnyName(r.URL.Path) {
@@ -117,7 +119,8 @@ func hostName(host string) string {
 	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 }
 
-// printable is a header's text as an answer may repeat it.
+// printable is a header's text as an answer may repeat it: 100 bytes tell a person which name is meant,
+// and more would let a caller fill the answer.
 func printable(host string) string {
 	return strings.ToValidUTF8(host[:min(len(host), 100)], "?")
 }

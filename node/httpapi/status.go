@@ -26,6 +26,7 @@ type status struct {
 	Latency  latencyStatus          `json:"latency"`
 }
 
+// nodeStatus is this node, and what it sees of its cluster.
 type nodeStatus struct {
 	Name        string    `json:"name"`
 	Cluster     string    `json:"cluster"`
@@ -42,6 +43,7 @@ type nodeStatus struct {
 	ClockAhead  float64   `json:"clock_ahead_ms"`
 }
 
+// peerStatus is what this node knows of one incarnation of another.
 type peerStatus struct {
 	Node        string   `json:"node"`
 	Incarnation string   `json:"incarnation"`
@@ -60,6 +62,7 @@ type peerStatus struct {
 	OtherLimits bool `json:"configured_otherwise"`
 }
 
+// syncStatus is how the exchange with the peers goes.
 type syncStatus struct {
 	Connected     bool               `json:"connected"`
 	Ready         bool               `json:"ready"`
@@ -80,6 +83,7 @@ type syncStatus struct {
 	PublishErrors uint64             `json:"publish_errors"`
 }
 
+// traffic is what was sent or received of one kind of message.
 type traffic struct {
 	Messages uint64 `json:"messages"`
 	Bytes    uint64 `json:"bytes"`
@@ -101,6 +105,8 @@ type boundStatus struct {
 	ObservedPeak uint64              `json:"observed_peak_units"`
 }
 
+// limitStatus is a limit in force and what this node decided by it since its start. Allowed and Denied
+// count decisions, those in units their cost.
 type limitStatus struct {
 	spec.Limit
 	OverrideCount int         `json:"override_count"` // GET /v1/limits/NAME lists them
@@ -121,6 +127,7 @@ type limitStatus struct {
 	ByOverride map[string]overrideStatus `json:"by_override,omitempty"`
 }
 
+// overrideStatus is the part of one override, in the counts of limitStatus.
 type overrideStatus struct {
 	Allowed           uint64 `json:"allowed"`
 	Denied            uint64 `json:"denied"`
@@ -130,6 +137,7 @@ type overrideStatus struct {
 	ShadowDeniedUnits uint64 `json:"shadow_denied_units"`
 }
 
+// latencyStatus is a histogram of the time that a decision takes, HTTP left out.
 type latencyStatus struct {
 	Bounds []int64  `json:"bounds_ns"` // upper; one less than counts
 	Counts []uint64 `json:"counts"`
@@ -139,6 +147,7 @@ type latencyStatus struct {
 
 func (a *api) status(w http.ResponseWriter, _ *http.Request) { ok(w, a.statusNow()) }
 
+// statusNow takes one copy of the statistics, so that all parts of the answer are of one moment.
 func (a *api) statusNow() status {
 	s := a.node.Stats()
 	out := status{
@@ -199,6 +208,7 @@ func (a *api) statusNow() status {
 	return out
 }
 
+// syncStatusOf is the part of the statistics that is about the exchange with the peers.
 func syncStatusOf(s *node.Stats) syncStatus {
 	c := &s.Sync
 	out := syncStatus{

@@ -8,9 +8,12 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/spec"
 )
 
-// mostTop caps each list of GET /v1/top.
+// mostTop caps each list of GET /v1/top. Raising it makes answers longer, each client of which takes a
+// look at the table. Lowering it hides clients from whoever looks for a culprit.
 const mostTop = 50
 
+// topClient is one of the heaviest clients. Allowed and Denied are estimates of what this node decided
+// since its start.
 type topClient struct {
 	Client  string `json:"client"`
 	Allowed uint64 `json:"allowed_units"`
@@ -37,6 +40,7 @@ func (a *api) top(w http.ResponseWriter, r *http.Request) {
 	ok(w, map[string]any{"limit": limit, "heaviest": a.topOf(limit, clients), "most_denied": a.topOf(limit, denied(clients))})
 }
 
+// topOf adds to each client what all nodes admitted to it. That is exact as far as this node has heard.
 func (a *api) topOf(limit string, clients []node.TopClient) []topClient {
 	out := []topClient{}
 	for _, c := range clients[:min(len(clients), mostTop)] {
