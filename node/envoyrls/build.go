@@ -15,7 +15,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// builder makes Rules of what files say.
+// builder makes Rules of what files say. It goes on after faults, so that one reading shows them all;
+// its rules are good only if there were none. It is used once.
 type builder struct {
 	options Options
 	rules   *Rules
@@ -26,7 +27,9 @@ func newBuilder(o Options) *builder {
 	return &builder{options: o, rules: &Rules{domains: map[string]*branch{}}, files: map[string]string{}}
 }
 
-// branchOf makes the branch of a descriptor, nil if there is one already.
+// branchOf makes the branch of a descriptor, nil if there is one already. A value with a star is a
+// pattern, and a descriptor without a value takes any. Patterns keep the order of the file, since
+// the first that matches wins.
 func (b *builder) branchOf(r *spec.Reader, path string, v spec.Value, at *branch, w *written, label string) *branch {
 	to := new(branch)
 	taken := false
@@ -57,6 +60,7 @@ func (b *builder) branchOf(r *spec.Reader, path string, v spec.Value, at *branch
 	return to
 }
 
+// put sets a branch in a map that may be nil. Most branches have no children, and then no maps.
 func put[K comparable](m map[K]*branch, k K, to *branch) map[K]*branch {
 	if m == nil {
 		m = map[K]*branch{}
@@ -79,7 +83,8 @@ var units = map[rls.RateLimitResponse_RateLimit_Unit]time.Duration{
 
 const (
 	day = 24 * time.Hour
-	// longest is the longest window of a limit.
+	// longest is the longest window of a limit: a year, with a day to spare. A longer one could pass
+	// what a node can count.
 	longest = 366 * day
 )
 
@@ -89,7 +94,8 @@ func unitOf(name string) (rls.RateLimitResponse_RateLimit_Unit, bool) {
 	return unit, units[unit] > 0
 }
 
-// rule makes the rule of a descriptor with a rate_limit. Faults go to r.
+// rule makes the rule of a descriptor with a rate_limit. Faults go to r. It validates the policy here,
+// so that no request ever fails for what a file says.
 func (b *builder) rule(r *spec.Reader, path string, v spec.Value, w *written, label string) *rule {
 	unit, known := unitOf(w.limit.unit)
 	out := &rule{
@@ -126,7 +132,8 @@ func (b *builder) rule(r *spec.Reader, path string, v spec.Value, w *written, la
 	return out
 }
 
-// policyOf is what a rule without options of its own lets pass.
+// policyOf is what a rule without options of its own lets pass. 0 requests per unit block, as in
+// envoyproxy/ratelimit; a node's policies need a limit of at least 1.
 func policyOf(requests uint32, window time.Duration) node.Policy {
 	if requests == 0 {
 		return node.Policy{Access: node.Blocked}

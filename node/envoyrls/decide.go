@@ -45,10 +45,11 @@ func (w *work) decide(ctx context.Context, s *Service) error {
 	return nil
 }
 
-// mostTogether is how many limits the node decides at once.
+// mostTogether is how many limits the node decides at once: the request's own, and those beside it.
 const mostTogether = node.MaxChecks + 1
 
-// decideTogether decides the parts of which all are charged or none.
+// decideTogether decides the parts of which all are charged or none. One part, or as many as the node
+// takes at once, are decided at one instant.
 func (w *work) decideTogether(n Node) error {
 	switch {
 	case len(w.asked) == 0:
@@ -90,7 +91,8 @@ func (w *work) decideTogether(n Node) error {
 	return nil
 }
 
-// decideAtOnce decides the parts as one request of the node.
+// decideAtOnce decides the parts as one request of the node: the first one, with the others beside it.
+// A node that decides nothing, because the request is at fault, tells no decision for each.
 func (w *work) decideAtOnce(n Node) error {
 	q := w.parts[w.asked[0]].request()
 	w.checks = w.checks[:0]
@@ -134,7 +136,8 @@ func (p *part) look(n Node) error {
 	return nil
 }
 
-// chargeInFull charges what was used, also beyond the limit.
+// chargeInFull charges what was used, also beyond the limit. The node leaves out what is above its debt
+// cap.
 func (p *part) chargeInFull(n Node) error {
 	c := n.Charge(p.request())
 	if c.Fault != nil {
@@ -177,7 +180,8 @@ func (p *part) giveBack(ctx context.Context, s *Service) error {
 	return nil
 }
 
-// conclude takes over the node's decision.
+// conclude takes over the node's decision. Reasons that say nothing of the bucket are errors: Envoy then
+// does what its failure mode says, and takes no answer for a denial.
 func (p *part) conclude(d node.Decision) error {
 	switch d.Reason {
 	case node.ReasonTooManyPolicies, node.ReasonBadPolicy, node.ReasonBadRequest, node.ReasonBadCost,
@@ -194,12 +198,14 @@ func (p *part) conclude(d node.Decision) error {
 	return nil
 }
 
-// window is the unit of time of the part's limit, as often as its multiplier says.
+// window is the unit of time of the part's limit, as often as its multiplier says. A limit of a file has
+// no multiplier, which stands for 1.
 func (p *part) window() time.Duration {
 	return units[p.rule.limit.GetUnit()] * time.Duration(max(1, p.rule.limit.GetUnitMultiplier().GetValue()))
 }
 
-// fault is the error of a request that no limit decided.
+// fault is the error of a request that no limit decided. ResourceExhausted and Unavailable say that
+// the same request may succeed later.
 func fault(why node.Reason, err error) error {
 	code := codes.Internal
 	switch {

@@ -6,7 +6,8 @@ import (
 )
 
 // dynamicMetadata is what envoyproxy/ratelimit puts into its answers: what was asked, and the
-// metadata of the rules that let it pass, merged in the order of the descriptors.
+// metadata of the rules that let it pass, merged in the order of the descriptors. Envoy's filters
+// and access logs read it by these names, so they are part of the interface.
 func dynamicMetadata(req *rls.RateLimitRequest, w *work) *structpb.Struct {
 	descriptors := &structpb.ListValue{}
 	for _, d := range req.GetDescriptors() {

@@ -22,10 +22,12 @@ type Headers struct {
 	Limit, Remaining, Reset string
 }
 
-// mostFields is how many fields an answer can have.
+// mostFields is how many fields an answer can have: three of the draft, and three with names that the
+// operator chose. A field more needs one more.
 const mostFields = 6
 
-// fields collects the fields of one answer. Their values share one allocation.
+// fields collects the fields of one answer. Their values share one allocation: value i ends at
+// ends[i] in the text, where the next one begins.
 type fields struct {
 	names [mostFields]string
 	ends  [mostFields]int
@@ -63,7 +65,8 @@ func (h *Headers) add(a *room, w *work, over bool, wait time.Duration) {
 	a.response.ResponseHeadersToAdd = a.added[:f.count:f.count]
 }
 
-// standard appends the fields of the draft, and Retry-After if the request is over for a while.
+// standard appends the fields of the draft, and Retry-After if the request is over for a while. A rule
+// without a limit to state, because it is unlimited or matched nothing, has no part in them.
 func (w *work) standard(f *fields, partition headers.Partition, over bool, wait time.Duration) {
 	var pk []string
 	for i := range w.parts {
@@ -88,6 +91,7 @@ func (w *work) standard(f *fields, partition headers.Partition, over bool, wait 
 		f.end(headers.FieldLimits, w.fields)
 	}
 	if over {
+		// 0 would make clients retry at once.
 		w.fields = strconv.AppendInt(w.fields, max(1, headers.Seconds(wait)), 10)
 		f.end(headers.FieldRetry, w.fields)
 	}

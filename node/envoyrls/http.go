@@ -17,7 +17,8 @@ import (
 // refuses requests with many descriptors.
 const mostBody = 1 << 20
 
-// json is the service over HTTP: the messages in protobuf's JSON, and the code as a status.
+// json is the service over HTTP: the messages in protobuf's JSON, and the code as a status, as
+// envoyproxy/ratelimit has it.
 // Whoever reaches the API can ask here. So what undoes a limit needs the right that refuse judges.
 func (s *Service) json(w http.ResponseWriter, r *http.Request, refuse func(*http.Request) string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
@@ -61,7 +62,8 @@ func (s *Service) json(w http.ResponseWriter, r *http.Request, refuse func(*http
 	_, _ = w.Write(text) // an error means that the client has gone
 }
 
-// healthcheck is OK while clients are to ask this service.
+// healthcheck is OK while clients are to ask this service, and 500 otherwise, as in envoyproxy/ratelimit:
+// the probes of its manifests work unchanged.
 func (s *Service) healthcheck(w http.ResponseWriter, _ *http.Request) {
 	if !s.serving.Load() {
 		w.WriteHeader(http.StatusInternalServerError)

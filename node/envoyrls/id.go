@@ -20,6 +20,7 @@ func appendEntry(b []byte, key, value string) []byte {
 	return appendEscaped(append(b, '='), value)
 }
 
+// appendEscaped appends a text so that no part of it reads as a divider.
 func appendEscaped(b []byte, text string) []byte {
 	for i := range len(text) {
 		switch c := text[i]; c {

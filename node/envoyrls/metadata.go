@@ -14,13 +14,14 @@ import (
 // passes it on like any other, so one file serves both.
 const ownKey = "ratelimiter"
 
-// options are what a rule's metadata says to this service.
+// options are what a rule's metadata says to this service. The zero value is a rule as
+// envoyproxy/ratelimit has it.
 type options struct {
 	burst       uint32 // 0: requests_per_unit
 	algorithm   node.Algorithm
-	resolution  int
+	resolution  int // parts of a sliding window; 0 is an estimate
 	onIsolation node.OnIsolation
-	admitted    bool
+	admitted    bool // see rule.admitted
 }
 
 // policy is what a rule with these options lets pass.
@@ -57,6 +58,7 @@ func metadata(r *spec.Reader, path string, v spec.Value) (*structpb.Struct, opti
 	return structOf(v), o
 }
 
+// read reads the options. It refuses what it does not know, since nothing but this service reads them.
 func (o *options) read(r *spec.Reader, path string, v spec.Value) {
 	r.Fields(path, given(v), "{burst: 50}", []spec.Field{
 		{Name: "burst", Into: func(r *spec.Reader, path string, v spec.Value) {
@@ -89,6 +91,7 @@ func structOf(v spec.Value) *structpb.Struct {
 	return s
 }
 
+// valueOf is a value as metadata of Envoy. A plain scalar is what YAML 1.1 takes it for.
 func valueOf(v spec.Value) *structpb.Value {
 	switch v.Kind {
 	case spec.Mapping:

@@ -18,7 +18,8 @@ import (
 // gateways with more tenants than that slower.
 const mostOverrides = 1 << 16
 
-// override is a limit that a descriptor brings.
+// override is a limit that a descriptor brings. Equal ones share a rule, whichever domain and
+// descriptor they came with.
 type override struct {
 	requests, multiplier uint32
 	unit                 rls.RateLimitResponse_RateLimit_Unit
@@ -50,6 +51,7 @@ func (o *overrides) rule(i int, l *ratelimit.RateLimitDescriptor_RateLimitOverri
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	// Dropping all is cheaper than keeping an order of use, and rare. A rule in use stays good.
 	if o.rules == nil || len(o.rules) >= mostOverrides {
 		o.rules = map[override]*rule{}
 	}
@@ -57,6 +59,7 @@ func (o *overrides) rule(i int, l *ratelimit.RateLimitDescriptor_RateLimitOverri
 	return r, nil
 }
 
+// rule makes the rule of the limit of descriptor i. Its error is for the caller of the service.
 func (k override) rule(i int) (*rule, error) {
 	unit := units[k.unit]
 	switch {

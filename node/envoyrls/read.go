@@ -78,7 +78,7 @@ func FromTrees(trees []Named, o Options) (*Rules, error) {
 	return b.rules, nil
 }
 
-// written is a descriptor as a file has it.
+// written is a descriptor as a file has it, before its rate_limit and its place are judged.
 type written struct {
 	key, value                          string
 	limit                               *writtenLimit
@@ -104,7 +104,8 @@ const (
 	limitExample      = `rate_limit: {unit: minute, requests_per_unit: 100}`
 )
 
-// domain reads the root of a file.
+// domain reads the root of a file. Files of one domain come in the order in which they were given: of
+// patterns that match alike, the one in the earlier file wins.
 func (b *builder) domain(r *spec.Reader, file string, root spec.Value) {
 	var name string
 	var children []spec.Value
@@ -126,8 +127,10 @@ func (b *builder) domain(r *spec.Reader, file string, root spec.Value) {
 	b.descriptors(r, "", "", b.rules.domains[name], false, children)
 }
 
-// descriptors reads the descriptors below a branch. values says that metrics name values of
-// the branch, or of one above it.
+// descriptors reads the descriptors below a branch, and all below those. label names the branch to
+// people: keys and values joined by dots, as envoyproxy/ratelimit names its metrics. values says that
+// metrics name values of the branch, or of one above it. Those below a
+// descriptor with a fault are not read.
 func (b *builder) descriptors(r *spec.Reader, path, label string, at *branch, values bool, list []spec.Value) {
 	for i, v := range list {
 		where := spec.Index(spec.Join(path, "descriptors"), i)
@@ -181,6 +184,7 @@ func (b *builder) descriptor(r *spec.Reader, path string, v spec.Value, w *writt
 	return len(after) == len(before) && more == still
 }
 
+// read reads a rate_limit. Whether its unit and its number can be together is for the builder to say.
 func (l *writtenLimit) read(r *spec.Reader, path string, v spec.Value) {
 	r.Fields(path, given(v), "{unit: minute, requests_per_unit: 100}", []spec.Field{
 		{Name: "unit", Into: text(&l.unit)},

@@ -27,7 +27,7 @@ func (r *Rules) Domains() int { return len(r.domains) }
 // Has reports whether there are rules of a domain.
 func (r *Rules) Has(domain string) bool { return r.domains[domain] != nil }
 
-// branch is one place in a domain's tree of descriptors.
+// branch is one place in a domain's tree of descriptors. It is immutable once read.
 type branch struct {
 	exact map[entry]*branch  // of a key and a value
 	plain map[string]*branch // of a key with any value

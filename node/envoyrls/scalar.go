@@ -30,9 +30,10 @@ func given(v spec.Value) spec.Value {
 	return v
 }
 
-// single reports whether a value is a scalar.
+// single reports whether a value is a scalar. A key without a value is none.
 func single(v spec.Value) bool { return v.Kind < spec.Null }
 
+// shown is a value as a message shows it: a scalar by its text, anything else by its form.
 func shown(v spec.Value) string {
 	switch v.Kind {
 	case spec.List:
@@ -46,6 +47,7 @@ func shown(v spec.Value) string {
 	}
 }
 
+// text reads any scalar, by its text: an unquoted 8080 is a fine value for a descriptor.
 func text(into *string) field {
 	return func(r *spec.Reader, path string, v spec.Value) {
 		if !single(v) {
@@ -56,6 +58,7 @@ func text(into *string) field {
 	}
 }
 
+// list reads a list, and leaves its items to whoever asked.
 func list(into *[]spec.Value) field {
 	return func(r *spec.Reader, path string, v spec.Value) {
 		if v.Kind != spec.List {
@@ -66,6 +69,7 @@ func list(into *[]spec.Value) field {
 	}
 }
 
+// boolean reads true or false, in the spellings of YAML 1.1.
 func boolean(into *bool) field {
 	return func(r *spec.Reader, path string, v spec.Value) {
 		value, ok := truth(v)
@@ -91,6 +95,7 @@ func truth(v spec.Value) (value, ok bool) {
 	return false, false
 }
 
+// count reads a whole number of 32 bits, as protobuf's field has them. 1e3 and 10.0 are whole numbers.
 func count(into *uint32) field {
 	return func(r *spec.Reader, path string, v spec.Value) {
 		n, ok := number(v)

@@ -51,13 +51,13 @@ type Config struct {
 type Service struct {
 	rls.UnimplementedRateLimitServiceServer
 
-	cfg       Config
+	cfg       Config // never changes
 	rules     atomic.Pointer[Rules]
 	overrides overrides
-	health    *health.Server
+	health    *health.Server // follows serving
 	serving   atomic.Bool
-	stats     *stats // nil if nobody counts
-	work      sync.Pool
+	stats     *stats    // nil if nobody counts
+	work      sync.Pool // of *work
 }
 
 // HealthName is the service's name in gRPC's health protocol, as in envoyproxy/ratelimit. The

@@ -18,8 +18,8 @@ import (
 // counts more of them as one.
 const mostStats = 10_000
 
-// longestStat is the longest name of a rule, with its domain, that is counted apart, in bytes. It is
-// as mostStats.
+// longestStat is the longest name of a rule, with its domain, that is counted apart, in bytes. Clients'
+// values make names longer: raising it takes memory, and lowering it counts more of them as one.
 const longestStat = 256
 
 // OtherRules is the rule under which those beyond the caps are counted.
@@ -36,7 +36,7 @@ type RuleStats struct {
 	Total, Within, Near, Over, Shadow uint64
 }
 
-// tally counts the hits of a rule.
+// tally counts the hits of a rule, in units: total = within + over, and near is part of within.
 type tally struct {
 	domain, rule                      string
 	total, within, near, over, shadow atomic.Uint64
@@ -72,7 +72,7 @@ func (s *Service) Stats() []RuleStats {
 // otherRules is the name of OtherRules, which have no domain.
 var otherRules = []byte("\x00" + OtherRules)
 
-// tally is the tally of a name, which nobody keeps.
+// tally is the tally of a name, which it does not keep. Beyond the caps it is that of OtherRules.
 func (s *stats) tally(name []byte) *tally {
 	if len(name) > longestStat {
 		name = otherRules
@@ -97,7 +97,7 @@ func (s *stats) tally(name []byte) *tally {
 	return t
 }
 
-// count counts the parts of a request that a rule decided.
+// count counts the parts of a request that a rule decided. A look and a refund are no hits.
 func (s *Service) count(rules *Rules, req *rls.RateLimitRequest, w *work) {
 	if s.stats == nil {
 		return
@@ -114,6 +114,7 @@ func (s *Service) count(rules *Rules, req *rls.RateLimitRequest, w *work) {
 	w.fields = w.fields[:0]
 }
 
+// observe counts one part. A part in shadow_mode is over without being denied.
 func (t *tally) observe(p *part) {
 	units := uint64(p.cost) //nolint:gosec // positive
 	t.total.Add(units)

@@ -27,7 +27,7 @@ type part struct {
 	cost   int64
 	from   int // of its bucket's id in ids
 	to     int
-	id     string
+	id     string // of its bucket; all ids of a request share one text
 	domain string
 
 	d    node.Decision
@@ -50,6 +50,7 @@ const (
 // mostHits caps the cost of a descriptor. The debt cap of any limit is lower.
 const mostHits = 1 << 53
 
+// reset makes w ready for another request. It lets go of the last one's texts, and keeps the room.
 func (w *work) reset() {
 	clear(w.parts)
 	clear(w.checks)
@@ -57,7 +58,8 @@ func (w *work) reset() {
 	*w = work{parts: w.parts[:0], ids: w.ids[:0], checks: w.checks[:0], asked: w.asked[:0], shown: w.shown[:0], fields: w.fields[:0]}
 }
 
-// list finds the rule of each descriptor, and how it is charged.
+// list finds the rule of each descriptor, and how it is charged. A limit that a descriptor brings goes
+// before the rules of the files, but only in a domain that they know.
 func (w *work) list(s *Service, rules *Rules, req *rls.RateLimitRequest) error {
 	domain := req.GetDomain()
 	tree := rules.domains[domain]
@@ -104,7 +106,8 @@ func appendDescriptor(b []byte, domain string, d *ratelimit.RateLimitDescriptor)
 	return b
 }
 
-// replace drops the rules that others of the request replace.
+// replace drops the rules that others of the request replace, by name. Rules that replace each other all
+// go: a rule that is dropped still drops others, whatever the order of the descriptors.
 func (w *work) replace() {
 	for i := range w.parts {
 		r := w.parts[i].rule
@@ -127,7 +130,8 @@ func (w *work) replace() {
 	}
 }
 
-// plan says how a descriptor is charged.
+// plan says how a descriptor is charged. A hits_addend of the request counts at least 1, and only a
+// descriptor's own can be 0.
 func (p *part) plan(req *rls.RateLimitRequest, d *ratelimit.RateLimitDescriptor, quota bool) {
 	own := d.GetHitsAddend()
 	p.cost = int64(max(1, req.GetHitsAddend()))
