@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
@@ -39,13 +40,15 @@ type check struct {
 type terms struct {
 	peek   bool         // charge and count nothing
 	atMost bool         // lower the request's cost to what fits
+	holds  bool         // let it wait for loans, if they are all that it lacks
 	door   Door         // by which the request came in
 	into   *Reservation // gets the charges, if it is not nil
 }
 
 // decideAll decides all checks under the locks of all their shards, so they are one
-// decision. It reports whether all of them admit the request. It does no I/O.
-func (n *decider) decideAll(checks []check, by terms) (allowed bool) {
+// decision. It reports whether all of them admit the request. It does no I/O. If hold is above 0,
+// the request may wait for so long, and the denial is not counted.
+func (n *decider) decideAll(checks []check, by terms) (allowed bool, hold time.Duration) {
 	now := n.now()
 	var net limit.Buffer
 	for i := range checks {
@@ -60,9 +63,13 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool) {
 		n.fit(checks, now)
 	}
 	iso := n.isolation.Group()
-	allowed = n.judgeAll(checks, iso, now)
+	if allowed = n.judgeAll(checks, iso, now); !allowed && !by.peek {
+		if hold = n.askAll(checks, now); !by.holds {
+			hold = 0
+		}
+	}
 	for i := range checks {
-		n.conclude(&checks[i], iso, by, allowed, now)
+		n.conclude(&checks[i], iso, by, allowed, hold > 0, now)
 	}
 	timed := locked[0] != nil && !by.peek && locked[0].Sampler.One(tally.LatencyEvery)
 	for i := range checks {
@@ -70,12 +77,31 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool) {
 	}
 	unlockAll(&locked)
 	for i := range checks {
-		n.count(&checks[i], by, allowed)
+		if hold == 0 {
+			n.count(&checks[i], by, allowed)
+		}
 	}
 	if timed {
 		n.latency.Observe(n.now() - now)
 	}
-	return allowed
+	return allowed, hold
+}
+
+// askAll asks other nodes for what the account of a bounded limit lacks. It returns for how long
+// the request may wait for answers: 0 if it lacks anything else, or if none will come. All shards
+// are locked.
+func (n *decider) askAll(checks []check, now int64) (hold time.Duration) {
+	hold = MaxHold
+	for i := range checks {
+		switch c := &checks[i]; {
+		case c.d.Allowed:
+		case c.d.Reason == ReasonShort && n.holdings.Use(c.shard, c.entry, now, c.asked, false, true):
+			hold = min(hold, c.rule.Hold)
+		default:
+			hold = 0
+		}
+	}
+	return hold
 }
 
 // prepare finds the client's rule, and the shard that holds the client. With atMost the
@@ -230,17 +256,14 @@ func (n *decider) judge(c *check, before []check, iso *isolation.Group, now int6
 }
 
 // conclude charges the check's part if all checks admit the request, completes the check's
-// decision, and counts it under the limit. All shards are locked.
-func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed bool, now int64) {
+// decision, and counts it under the limit, unless the request is held. All shards are locked.
+func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed, held bool, now int64) {
 	if c.why == ReasonOK {
 		if allowed && !by.peek {
 			c.d.Allowed, c.d.Reason = n.take(c.shard, c.entry, iso, now, c.cost)
 			if by.into != nil && c.d.Reason == ReasonOK {
 				by.into.add(hold{Charge: c.shard.Charged(c.entry, now, c.cost), ownCost: c.ownCost, also: c.place > 0, debts: &c.limit.Account.Debts})
 			}
-		}
-		if !allowed && !by.peek && c.d.Reason == ReasonShort {
-			n.holdings.Use(c.shard, c.entry, now, c.asked, false, true)
 		}
 		n.explain(c.shard, &c.d, c.entry, now, c.asked)
 	}
@@ -251,11 +274,14 @@ func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed boo
 	if allowed {
 		c.d.Cost = c.cost
 	}
-	if c.shard == nil || by.peek {
+	if c.shard == nil || by.peek || held {
 		return
 	}
 	if c.share = c.shard.Sampler.Pick(now); allowed == c.d.Allowed {
 		c.shard.Counts.Count(c.by.Account(c.rule), c.cost, allowed, c.d.Reason == ReasonShadow)
+		if !allowed && c.d.Reason == ReasonShort {
+			c.limit.Account.Rights.Short.Add(1)
+		}
 	}
 }
 

@@ -314,7 +314,9 @@ func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now
 	} else {
 		allowed, why, o := n.weigh(s, e, iso, now, cost)
 		if r.Bounded {
-			n.holdings.Use(s, e, now, cost, allowed, why == ReasonShort)
+			if n.holdings.Use(s, e, now, cost, allowed, why == ReasonShort); why == ReasonShort {
+				n.holdings.Tally(r).Short.Add(1)
+			}
 		}
 		if why != ReasonOK {
 			if why == ReasonIsolatedOpen {

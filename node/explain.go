@@ -94,7 +94,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 		defer c.drop()
 	}
 	n.judge(&c, nil, iso, now)
-	n.conclude(&c, iso, terms{peek: true}, c.d.Allowed, now)
+	n.conclude(&c, iso, terms{peek: true}, c.d.Allowed, false, now)
 	if x.Decision, x.Cost = c.d, 0; c.entry != nil {
 		x.FullAt, x.Reset = time.Unix(0, now).Add(x.ResetAfter), instant(c.entry.Reset().At)
 		if c.entry.Rule().Bounded {

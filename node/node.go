@@ -65,7 +65,8 @@ type Node struct {
 	housekeeping sync.WaitGroup // waits for the end of the housekeeping
 	closing      sync.Once
 	closed       atomic.Bool
-	left         atomic.Bool // it said bye over a network
+	left         atomic.Bool  // it said bye over a network
+	holding      atomic.Int64 // requests that wait at doors
 }
 
 // protocol is the running sync engine: a Loop in a real node, a Stepper in

@@ -57,6 +57,9 @@ const (
 	MaxResolution       = limit.MaxResolution
 	MaxOverrides        = limit.MaxOverrides
 	MaxClientID         = limit.MaxClientID
+	DefaultHold         = limit.DefaultHold
+	MaxHold             = limit.MaxHold
+	NoHold              = limit.NoHold
 	DefaultMaxOvershoot = limit.DefaultMaxOvershoot
 	DefaultIPv6Prefix   = limit.DefaultIPv6Prefix
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -39,6 +40,10 @@ type Request struct {
 	Also []Check
 	// Door is the way by which the request came in, for the statistics.
 	Door Door
+	// Hold lets the request wait for loans of a Bounded limit, for as long as Policy.Hold says and
+	// this context lasts. Servers set it to the context of their client's request. nil never waits,
+	// and neither does a peek.
+	Hold context.Context
 }
 
 // Check is one more limit that a request has to pass. The zero Client and Cost mean the
@@ -75,6 +80,7 @@ type told struct {
 	detail *Detail      // nil if nobody asks for details
 	into   *Reservation // nil if nothing is reserved
 	fault  error
+	queue  queue
 }
 
 // note notes what each check says, and what is wrong with the binding one.
@@ -90,21 +96,27 @@ func (t *told) note(checks []check, binding *check) {
 	}
 }
 
-// Do makes one decision. All servers' interfaces use it. It never waits for the network,
-// and a denial is never an error.
-func (n *Node) Do(r Request) Decision { return n.do(&r, nil) }
+// Do makes one decision. All servers' interfaces use it. It never waits for the network, unless
+// the request has a Hold, and a denial is never an error.
+func (n *Node) Do(r Request) Decision {
+	if r.Hold != nil {
+		return n.hold(&r, &told{})
+	}
+	return n.do(&r, nil)
+}
 
 // DoDetailed is Do with details: the decision of each limit, and the field at fault if no
 // limit decided.
 func (n *Node) DoDetailed(r Request) Detail {
 	var d Detail
 	t := told{detail: &d}
-	d.Decision = n.do(&r, &t)
+	d.Decision = n.hold(&r, &t)
 	d.Fault = t.fault
 	return d
 }
 
-// do decides a request. t is nil if nothing but the decision is wanted.
+// do decides a request. t is nil if nothing but the decision is wanted. If t.queue is set after it,
+// the request may wait there, and the denial is not counted yet.
 func (n *decider) do(q *Request, t *told) Decision {
 	if q.Cost == 0 {
 		q.Cost = 1
@@ -120,6 +132,9 @@ func (n *decider) do(q *Request, t *told) Decision {
 		return n.doAll(q, t)
 	}
 	l := n.find(q.Limit)
+	if q.Hold != nil && !q.Peek && l.Holds() {
+		return n.doAll(q, t)
+	}
 	var d Decision
 	switch {
 	case q.Peek:
@@ -150,10 +165,13 @@ func (n *decider) doAll(q *Request, t *told) Decision {
 	}
 	by := terms{peek: q.Peek, atMost: q.AtMost, door: q.Door}
 	if t != nil {
-		by.into = t.into
+		by.into, by.holds = t.into, q.Hold != nil && !q.Peek
 	}
-	allowed := n.decideAll(checks, by)
+	allowed, hold := n.decideAll(checks, by)
 	best := binding(checks, allowed)
+	if hold > 0 {
+		t.queue = queue{best.key, best.rule, hold}
+	}
 	d := best.d
 	if allowed {
 		d.Cost = checks[0].cost

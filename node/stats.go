@@ -64,8 +64,9 @@ type LimitStats struct {
 // RightsStats are a bounded limit's counters on this node.
 type RightsStats struct {
 	// Short counts requests that were denied because this node held no right to what was left,
-	// and Asked questions to other nodes, one for each client.
-	Short, Asked uint64
+	// and Asked questions to other nodes, one for each client. Held counts requests that waited at
+	// a door, whatever the decision was then: see Request.Hold.
+	Short, Held, Asked uint64
 	// Lent and Borrowed are units. Expired are those that were borrowed and not used in time.
 	Lent, Borrowed, Expired float64
 }
@@ -112,6 +113,7 @@ type Stats struct {
 	Clients    int
 	MaxClients int
 	Overflowed uint64            // decisions on unknown clients at the cap
+	Holding    int               // requests that wait for loans at doors now, at most MaxHolding
 	Refused    map[string]uint64 // by Reason: requests that no limit decided
 	// LimitsVersion stands for the limits that somebody set or changed while nodes run.
 	// Nodes that agree have the same one: compare it with each peer's in Sync.Peers. See
@@ -146,7 +148,7 @@ func (n *Node) Stats() Stats {
 	s := Stats{
 		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Replica: uint64(n.replica), Now: time.Unix(0, now),
 		Clients: n.table.Clients(), MaxClients: n.cfg.MaxClients,
-		Overflowed: n.overflowed.Load(), Refused: map[string]uint64{}, RowsLost: map[string]uint64{},
+		Overflowed: n.overflowed.Load(), Holding: int(n.holding.Load()), Refused: map[string]uint64{}, RowsLost: map[string]uint64{},
 		ClockAhead: time.Duration(n.ahead.Load()), Sync: syncStats(&status), LimitsVersion: n.LimitsVersion(),
 		LatencyEvery: tally.LatencyEvery, LatencySum: n.latency.Sum(), LatencyBounds: tally.LatencyBounds(),
 	}
@@ -221,7 +223,7 @@ func (s sighting) limitStats(r *limits.Revision) LimitStats {
 	l.Charged, l.NotCharged = a.Debts.Seen()
 	if x := &a.Rights; r.Policy.Consistency == Bounded {
 		l.Rights = &RightsStats{
-			Short: x.Short.Load(), Asked: x.Asked.Load(),
+			Short: x.Short.Load(), Held: x.Held.Load(), Asked: x.Asked.Load(),
 			Lent: x.Lent.Units(), Borrowed: x.Borrowed.Units(), Expired: x.Expired.Units(),
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/line"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -144,4 +145,85 @@ func (n *Node) waitInLine(ctx context.Context, q Request, k crdt.Key, most int64
 			return err
 		}
 	}
+}
+
+// MaxHolding caps the requests that a node holds at one time. Each takes a goroutine of its door,
+// and some 300 bytes here. Raising it lets a flood of clients take more of both; lowering it denies
+// bursts of many clients whose loans are under way. Beyond it nothing waits.
+const MaxHolding = 1 << 14
+
+// queue is where a request may wait, by whose rule, and for how long. In the zero value it may not.
+type queue struct {
+	key  crdt.Key
+	rule *limit.Rule
+	hold time.Duration
+}
+
+// hold decides a request. If loans that were asked for are all that it lacks, it lets the request
+// wait for them, as long as its Hold lasts. What passes at once may overtake those that wait.
+func (n *Node) hold(q *Request, t *told) Decision {
+	d := n.do(q, t)
+	if t.queue.hold == 0 {
+		return d
+	}
+	return n.holdInLine(q, t, d)
+}
+
+// holdInLine lets a request wait behind those of its client that came before. It decides again when
+// a loan wakes it, when the node has earned what it lacks, and when its time is over. Only the last
+// decision counts in the statistics. It returns d, which nobody counted, if the caller is gone.
+func (n *Node) holdInLine(q *Request, t *told, d Decision) Decision {
+	here, lines := t.queue, &n.holdings.Lines
+	var place *line.Place
+	defer n.holding.Add(-1)
+	if n.holding.Add(1) <= MaxHolding {
+		place = lines.Join(here.key, here.rule.Policy.Burst)
+	}
+	if place == nil {
+		return n.decideLast(q, t)
+	}
+	defer lines.Leave(here.key, place)
+	n.holdings.Tally(here.rule).Held.Add(1)
+	until := time.Now().Add(here.hold)
+	timer := time.NewTimer(here.hold)
+	defer timer.Stop()
+	for {
+		pause := time.Until(until)
+		if lines.First(here.key, place) {
+			pause = min(pause, max(d.RetryAfter, waitAtLeast))
+		}
+		timer.Reset(pause)
+		select {
+		case <-q.Hold.Done():
+			return d
+		case <-n.stop:
+			return n.decideLast(q, t)
+		case <-timer.C:
+		case <-place.Woken:
+		}
+		switch {
+		case !time.Now().Before(until):
+			return n.decideLast(q, t)
+		case !lines.First(here.key, place):
+			continue
+		}
+		if d = n.decideAgain(q, t); t.queue.hold == 0 {
+			return d
+		}
+	}
+}
+
+// decideAgain decides a request that was decided before.
+func (n *Node) decideAgain(q *Request, t *told) Decision {
+	t.queue, t.fault = queue{}, nil
+	if t.detail != nil {
+		t.detail.Each = t.detail.Each[:0]
+	}
+	return n.do(q, t)
+}
+
+// decideLast decides a request that does not wait any longer.
+func (n *Node) decideLast(q *Request, t *told) Decision {
+	q.Hold = nil
+	return n.decideAgain(q, t)
 }

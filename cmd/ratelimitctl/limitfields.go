@@ -35,6 +35,7 @@ func newLimitFields(c *call) *limitFields {
 	add(new(string), "on-isolation", "`MODE` while nodes cannot hear each other: keep, share, open or closed (default keep)")
 	add(new(string), "consistency", "`MODE`: eventual, or local, where each node counts for itself, or bounded, which never admits more than burst and max-excess (default eventual)")
 	add(new(float64), "max-excess", "with -consistency bounded: what may be admitted beyond the burst, as a share of it below 1, or in units (default 0)")
+	add(new(windowFlag), "hold", "with -consistency bounded: how many `SECONDS`, or a duration up to 1s, a request may wait for loans at its door; 0 is never (default 10ms)")
 	add(new(bool), "shadow", "decide and report, but let everything pass")
 	add(new(bool), "block", "let nobody pass")
 	add(new(bool), "unlimited", "let everybody pass")

@@ -89,4 +89,22 @@ var boundedMistakes = []mistake{
 	{name: "lend under another roster", edits: []edit{
 		{"node/limit/bounded.go", "math.Float64bits(p.MaxExcess), roster.Digest())", "math.Float64bits(p.MaxExcess), 0)"},
 	}, also: "./node"},
+	{name: "hold requests while nobody is asked", edits: []edit{
+		{"node/internal/rights/asks.go", "return k.open > 0 || k.Listed", "return true"},
+	}, also: "./node"},
+	{name: "let requests that wait sleep on after a question in vain", edits: []edit{
+		{"node/internal/lending/lender.go", "	return got > 0 || !a.Record.Asks.Awaits()\n", "	return got > 0\n"},
+	}, also: "./node"},
+	{name: "hold a request that lacks more than loans", edits: []edit{
+		{"node/checks.go", "			hold = min(hold, c.rule.Hold)\n		default:\n			hold = 0\n", "			hold = min(hold, c.rule.Hold)\n		default:\n"},
+	}},
+	{name: "count a request that waits as denied", edits: []edit{
+		{"node/checks.go", "	if c.shard == nil || by.peek || held {\n", "	if c.shard == nil || by.peek {\n"},
+	}},
+	{name: "hold a request whose caller is gone", edits: []edit{
+		{"node/wait.go", "		case <-q.Hold.Done():\n			return d\n", ""},
+	}},
+	{name: "hold more requests of a client than a burst", edits: []edit{
+		{"node/wait.go", "lines.Join(here.key, here.rule.Policy.Burst)", "lines.Join(here.key, MaxHolding)"},
+	}},
 }

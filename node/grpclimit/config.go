@@ -8,7 +8,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
 )
 
-// Limiter decides; *node.Node is one. It must not block. Interceptors call it concurrently.
+// Limiter decides; *node.Node is one. It must not block, but for a request with a Hold. Interceptors call it concurrently.
 type Limiter interface {
 	DoDetailed(q node.Request) node.Detail
 }

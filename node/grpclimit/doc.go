@@ -4,8 +4,8 @@
 //	...
 //	grpc.NewServer(grpc.ChainUnaryInterceptor(limits.Unary()), grpc.ChainStreamInterceptor(limits.Stream()))
 //
-// n is a *node.Node. A call asks the node, which decides in memory and never waits for the
-// network. A stream is one call; with [Config.Messages], each message that the server
+// n is a *node.Node. A call asks the node, which decides in memory. Only for a bounded limit may
+// a call wait for other nodes: see node.Request.Hold. A stream is one call; with [Config.Messages], each message that the server
 // receives is decided on too.
 //
 // # Whom to count

@@ -129,6 +129,6 @@ func (i *Interceptors) request(c Call) (q node.Request, limited bool, err error)
 		}
 		q.Also = append(q.Also, also)
 	}
-	q.Door = node.DoorGRPC
+	q.Door, q.Hold = node.DoorGRPC, c.Context
 	return q, true, nil
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 )
 
-// Decider makes decisions and charges. It must not block.
+// Decider makes decisions and charges. It must not block, but for a request with a Hold.
 type Decider interface {
 	DoDetailed(r node.Request) node.Detail
 	Charge(r node.Request) node.ChargeDetail
 }
 
-// Reserver makes decisions that somebody settles later. Reserve must not block; Settle may
+// Reserver makes decisions that somebody settles later. Reserve is like DoDetailed; Settle may
 // block until ctx is done. Their errors are node.ErrUnknownReservation,
 // node.ErrUnconfirmed, node.ErrTooManyHeld or a *node.FieldError.
 type Reserver interface {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
@@ -16,6 +17,8 @@ const (
 	MaxBatch = 100
 	// MaxBatchBody is the largest body of a batch, in bytes.
 	MaxBatchBody = 256 << 10
+	// batchHold is how long after its start a batch still lets its next request wait for loans.
+	batchHold = node.DefaultHold
 )
 
 // batch is the input of a batch. all_or_nothing makes its requests one request of several limits:
@@ -71,8 +74,9 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request) {
 		a.takeAll(w, r, b.requests)
 	default:
 		results := make([]batched, len(b.requests))
+		until := time.Now().Add(batchHold)
 		for i := range b.requests {
-			results[i] = a.takeOne(r, &b.requests[i])
+			results[i] = a.takeOne(r, &b.requests[i], time.Now().Before(until))
 		}
 		ok(w, map[string]any{"results": results})
 	}
@@ -86,10 +90,14 @@ type together struct {
 	Results    []batched `json:"results"`
 }
 
-// takeOne decides one request of a batch. Its answer has the form of a take's, without the fields that
-// a header would carry.
-func (a *api) takeOne(r *http.Request, q *request) batched {
-	d := a.node.DoDetailed(q.request(r))
+// takeOne decides one request of a batch, which may wait or not. Its answer has the form of a take's,
+// without the fields that a header would carry.
+func (a *api) takeOne(r *http.Request, q *request, mayWait bool) batched {
+	ask := q.request(r)
+	if !mayWait {
+		ask.Hold = nil
+	}
+	d := a.node.DoDetailed(ask)
 	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
 		p.Title = http.StatusText(p.Status)
 		return batched{Problem: p}

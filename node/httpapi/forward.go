@@ -126,7 +126,7 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	q := node.Request{Door: node.DoorForward, Origin: keys.Origin(r.RemoteAddr), Client: client, Limit: f.limit, Cost: f.cost}
+	q := node.Request{Door: node.DoorForward, Hold: r.Context(), Origin: keys.Origin(r.RemoteAddr), Client: client, Limit: f.limit, Cost: f.cost}
 	if q.Cost == 0 {
 		q.Cost = zeroCost
 	}

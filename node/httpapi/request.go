@@ -106,7 +106,7 @@ func (q *request) request(r *http.Request) node.Request {
 		cost = zeroCost
 	}
 	out := node.Request{
-		Door: node.DoorHTTP, Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,
+		Door: node.DoorHTTP, Hold: r.Context(), Client: q.client, Limit: q.limit, Cost: cost, AtMost: q.atMost, Policy: q.policy, Timeout: q.timeout.Duration, Also: q.also,
 	}
 	if q.policy != nil || len(q.also) > 0 || q.shares { // nothing else is shared out
 		out.Origin = keys.Origin(r.RemoteAddr)

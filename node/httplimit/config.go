@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/keys"
 )
 
-// Limiter decides; *node.Node is one. Its methods must not block. The middleware calls all of
-// them concurrently.
+// Limiter decides; *node.Node is one. Its methods must not block, but for a request with a Hold.
+// The middleware calls all of them concurrently.
 type Limiter interface {
 	DoDetailed(q node.Request) node.Detail
 	// Reserve and Charge are called only with Config.After.

@@ -75,7 +75,7 @@ func (m *middleware) request(r *http.Request) (q node.Request, of costs, err err
 	if len(checks) > 1 {
 		q.Also = slices.Delete(checks, first, first+1)
 	}
-	q.Door = node.DoorHTTP
+	q.Door, q.Hold = node.DoorHTTP, r.Context()
 	return q, of, nil
 }
 

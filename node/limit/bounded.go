@@ -1,10 +1,12 @@
 package limit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"math"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
@@ -24,9 +26,15 @@ func (p Policy) bounded() error {
 		if p.MaxExcess != 0 {
 			return refuse("max_excess", p.MaxExcess, "needs consistency: bounded; for eventual limits max_overshoot is the target")
 		}
+		if p.Hold != 0 {
+			return refuse("hold", shownHold(p.Hold), "needs consistency: bounded; requests for other limits never wait")
+		}
 		return nil
 	}
 	var faults []error
+	if p.Hold != NoHold && (p.Hold < 0 || p.Hold > MaxHold) {
+		faults = append(faults, refuse("hold", p.Hold, fmt.Sprintf("must be from 0, which is never, to %v", MaxHold)))
+	}
 	switch x, burst := p.MaxExcess, float64(p.WithDefaults().Burst); {
 	case x < 0 || x > burst || x != x:
 		faults = append(faults, refuse("max_excess", x, "must be a share of the burst below 1, or units up to the burst"))
@@ -53,6 +61,22 @@ func (p Policy) bounded() error {
 		faults = append(faults, refuse("burst", p.WithDefaults().Burst, fmt.Sprintf("must drain within %s with consistency: bounded", Span(gcra.MaxWindow))))
 	}
 	return errors.Join(faults...)
+}
+
+// shownHold is a Hold as people write it: never is 0.
+func shownHold(d time.Duration) time.Duration {
+	if d == NoHold {
+		return 0
+	}
+	return d
+}
+
+// holds is how long doors hold a request by a valid policy.
+func (p Policy) holds() time.Duration {
+	if p.Consistency != Bounded || p.Access != Limited {
+		return 0
+	}
+	return shownHold(cmp.Or(p.Hold, DefaultHold))
 }
 
 // excess is a valid policy's MaxExcess as nanoseconds of drain.

@@ -34,6 +34,7 @@ func (p Policy) String() string {
 	add(p.OnIsolation != 0, "on_isolation %v", p.OnIsolation)
 	add(p.Consistency != 0, "consistency %v", p.Consistency)
 	add(p.MaxExcess != 0, "max_excess %v", p.MaxExcess)
+	add(p.Hold != 0, "hold %v", shownHold(p.Hold))
 	add(p.Shadow, "shadow%s", "")
 	add(p.IDs != IDsBytes, "ids %v", p.IDs)
 	add(p.IPv6Prefix != 0, "ipv6_prefix %d", p.IPv6Prefix)
@@ -66,6 +67,9 @@ func (p Policy) plain() Policy {
 	}
 	if p.Resolution == 1 {
 		p.Resolution = 0
+	}
+	if p.Hold == DefaultHold {
+		p.Hold = 0
 	}
 	if len(p.Overrides) == 0 {
 		p.Overrides = nil

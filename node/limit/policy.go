@@ -43,6 +43,9 @@ type Policy struct {
 	// happens to the network; for Consistency Bounded only. Below 1 it is a share of Burst,
 	// from 1 on it is units, at most Burst. 0 is none. See docs/bounded.md.
 	MaxExcess float64 `json:",omitempty"`
+	// Hold is how long doors let a request for a Bounded limit wait for loans that are asked for,
+	// at most MaxHold. 0 means DefaultHold, and NoHold is never.
+	Hold time.Duration `json:",omitempty"`
 	// Access is Limited, Unlimited (everybody passes) or Blocked (nobody does). The last
 	// two need no Limit and no Window.
 	Access Access `json:",omitempty"`
@@ -103,7 +106,13 @@ const (
 	// Raising it makes the buffer larger in which keys are hashed; lowering it refuses ids
 	// that worked.
 	MaxClientID = 1024
+	// MaxHold caps Policy.Hold. Raising it lets requests take up goroutines and connections for
+	// longer; lowering it denies requests where round trips are long.
+	MaxHold = time.Second
 )
+
+// NoHold is a Policy.Hold that lets no request wait.
+const NoHold = time.Duration(-1)
 
 // OtherOverrides is the name under which decisions are counted once a limit has had more
 // names of overrides than a node counts apart.
@@ -114,6 +123,10 @@ const (
 	// DefaultMaxOvershoot is Policy.MaxOvershoot where it is 0. Raising it saves messages,
 	// lowering it saves overshoot.
 	DefaultMaxOvershoot = 0.1
+	// DefaultHold is Policy.Hold of a Bounded limit where it is 0: a few round trips within a
+	// data centre. Raising it lets requests wait that are denied in the end. Lowering it denies
+	// requests whose loans are under way.
+	DefaultHold = 10 * time.Millisecond
 	// DefaultIPv6Prefix is Policy.IPv6Prefix where it is 0 and an override is by CIDR. A
 	// provider usually gives one customer a network of this length: a longer prefix would
 	// give that customer many clients' quota, a shorter one would put customers together.

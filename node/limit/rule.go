@@ -37,6 +37,8 @@ type Rule struct {
 	// Bounded says that a node decides by the right that it holds, because the Consistency is
 	// Bounded.
 	Bounded bool
+	// Hold is how long doors let a request wait for loans; 0 if the rule is not Bounded.
+	Hold time.Duration
 	// Terms are what the accounts of a Bounded rule go by; nil otherwise. Compile leaves it to
 	// whoever knows the members: see Divide.
 	Terms *rights.Terms
@@ -90,7 +92,7 @@ func newRule(p Policy, shared calendars) (Rule, error) {
 	r := Rule{
 		Policy: p, Slots: 1, Slack: p.MaxOvershoot * float64(p.Burst),
 		Silent: p.Consistency == Local, Plain: p.Algorithm == GCRA && !p.Shadow && p.Consistency != Bounded,
-		Bounded: p.Consistency == Bounded && p.Access == Limited,
+		Bounded: p.Consistency == Bounded && p.Access == Limited, Hold: p.holds(),
 	}
 	if p.Access != Limited && p.Limit == 0 {
 		p.Limit, p.Window, p.Burst = 1, time.Minute, 1 // stands in: nobody is counted by it

@@ -70,6 +70,9 @@ func (p Policy) complete() (Policy, error) {
 	if p.Resolution == 1 {
 		p.Resolution = 0
 	}
+	if p.Hold == DefaultHold {
+		p.Hold = 0
+	}
 	return p.WithDefaults(), errors.Join(faults...)
 }
 

@@ -50,10 +50,14 @@ func TestPoliciesThatContradictThemselvesAreRefused(t *testing.T) {
 		"time_zone":    {Limit: 5, Window: time.Minute, TimeZone: "Europe/Berlin"},
 		"algorithm":    {Algorithm: 9, Limit: 5, Window: time.Minute},
 		"consistency":  {Consistency: 9, Limit: 5, Window: time.Minute},
+		"hold":         {Limit: 5, Window: time.Minute, Hold: time.Millisecond},
+		"hold ":        {Limit: 5, Window: time.Minute, Hold: limit.NoHold},
+		"hold  ":       {Limit: 5, Window: time.Minute, Consistency: limit.Bounded, Hold: limit.MaxHold + 1},
+		"hold   ":      {Limit: 5, Window: time.Minute, Consistency: limit.Bounded, Hold: -time.Millisecond},
 		"ipv6_prefix":  {IPv6Prefix: 129, Limit: 5, Window: time.Minute},
 	} {
 		err := p.Validate()
-		if f, ok := errors.AsType[*limit.FieldError](err); !ok || f.Field != want {
+		if f, ok := errors.AsType[*limit.FieldError](err); !ok || f.Field != strings.TrimSpace(want) {
 			t.Errorf("%s: got %v", want, err)
 		}
 	}
@@ -62,6 +66,8 @@ func TestPoliciesThatContradictThemselvesAreRefused(t *testing.T) {
 		{Algorithm: limit.SlidingWindow, Limit: 5, Window: time.Minute, Burst: 5, Resolution: 60},
 		{Algorithm: limit.FixedWindow, Limit: 5, Calendar: 7},
 		{Access: limit.Blocked},
+		{Limit: 5, Window: time.Minute, Consistency: limit.Bounded, Hold: limit.NoHold},
+		{Limit: 5, Window: time.Minute, Consistency: limit.Bounded, Hold: limit.MaxHold},
 	} {
 		c, err := limit.Compile(p)
 		if err != nil {

@@ -73,6 +73,7 @@ func collectLimits(ch chan<- prometheus.Metric, s *node.Stats) {
 		notChargedUnits.send(ch, float64(l.NotCharged), l.Name)
 		if x := l.Rights; x != nil {
 			rightsShort.send(ch, float64(x.Short), l.Name)
+			rightsHeld.send(ch, float64(x.Held), l.Name)
 			rightsAsked.send(ch, float64(x.Asked), l.Name)
 			rightsLent.send(ch, x.Lent, l.Name)
 			rightsBorrowed.send(ch, x.Borrowed, l.Name)
@@ -106,6 +107,7 @@ func collectNode(ch chan<- prometheus.Metric, s *node.Stats) {
 	clients.send(ch, float64(s.Clients))
 	maxClients.send(ch, float64(s.MaxClients))
 	overflow.send(ch, float64(s.Overflowed))
+	holding.send(ch, float64(s.Holding))
 	for reason, n := range s.Refused {
 		refused.send(ch, float64(n), reason)
 	}

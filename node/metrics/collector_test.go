@@ -86,7 +86,7 @@ func value(m *dto.Metric) float64 {
 // limits default and login that nobody has asked anything yet.
 func expected() []string {
 	all := []string{
-		"decision_duration_seconds", "clients", "max_clients", "overflow_decisions_total", "ready", "peers_configured_otherwise", "peers_limits_differ", "isolated", "members", "members_visible",
+		"decision_duration_seconds", "clients", "max_clients", "overflow_decisions_total", "bounded_holding_requests", "ready", "peers_configured_otherwise", "peers_limits_differ", "isolated", "members", "members_visible",
 		"clock_ahead_seconds", "nats_connected", "staleness_seconds", "clock_skew_seconds", "sync_gaps_total",
 		"sync_mismatches_total", "sync_repairs_total", "sync_timeouts_total", "sync_publish_errors_total",
 		`sync_rows_total{direction="sent"}`, `sync_rows_total{direction="received"}`,
@@ -341,7 +341,7 @@ func TestOnlyPeersThatCanAdmitHaveSeries(t *testing.T) {
 
 // bounded are the series of a bounded limit.
 var bounded = []string{
-	"ratelimiter_bounded_short_total", "ratelimiter_bounded_asked_total", "ratelimiter_bounded_lent_units_total",
+	"ratelimiter_bounded_short_total", "ratelimiter_bounded_held_total", "ratelimiter_bounded_asked_total", "ratelimiter_bounded_lent_units_total",
 	"ratelimiter_bounded_borrowed_units_total", "ratelimiter_bounded_expired_units_total",
 }
 

@@ -55,6 +55,7 @@ var (
 	chargedUnits          = counter("charged_units_total", "Units charged after the work was done, by charges and by reservations that cost more than their estimate.", "limit")
 	notChargedUnits       = counter("not_charged_units_total", "Units of such charges that this node left out, because they were above the client's debt cap, or because the client table was full.", "limit")
 	rightsShort           = counter("bounded_short_total", "Requests that a bounded limit denied because this node held no right to what was left.", "limit")
+	rightsHeld            = counter("bounded_held_total", "Requests for a bounded limit that waited at a door for loans, whatever the decision was then.", "limit")
 	rightsAsked           = counter("bounded_asked_total", "Questions to other nodes for loans of a bounded limit, one for each client.", "limit")
 	rightsLent            = counter("bounded_lent_units_total", "Units that this node lent to others under a bounded limit.", "limit")
 	rightsBorrowed        = counter("bounded_borrowed_units_total", "Units that this node borrowed from others under a bounded limit.", "limit")
@@ -72,6 +73,7 @@ var (
 	clients          = gauge("clients", "Clients in the table, over all limits.")
 	maxClients       = gauge("max_clients", "The most clients that the table holds.")
 	overflow         = counter("overflow_decisions_total", "Decisions on unknown clients while the client table was full.")
+	holding          = gauge("bounded_holding_requests", "Requests for bounded limits that wait at doors of this node now, at most 16384.")
 	refused          = counter("refused_requests_total", "Requests that no limit decided, by reason.", "reason")
 	ready            = gauge("ready", "1 once the node has joined its cluster.")
 	degraded         = gauge("degraded", "1 while the bounds of this node are wide or unknown, or may be too small, for this reason.", "reason")
@@ -105,8 +107,8 @@ var (
 
 // all lists the metrics for Describe. A test compares it with what Collect sends.
 var all = []metric{
-	decisions, units, overshootBound, overshootExpected, wronglyDeniedBound, wronglyDeniedExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, doorDecisions, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, rightsShort, rightsAsked, rightsLent, rightsBorrowed, rightsExpired, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
-	decisionDuration, clients, maxClients, overflow, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
+	decisions, units, overshootBound, overshootExpected, wronglyDeniedBound, wronglyDeniedExpected, overshootOnce, overshootObserved, overshootPeak, shadowDenied, shadowUnits, doorDecisions, overrideDecisions, overrideUnits, overrideShadow, oddAddresses, chargedUnits, notChargedUnits, rightsShort, rightsHeld, rightsAsked, rightsLent, rightsBorrowed, rightsExpired, limitSet, limitUnits, limitBurst, limitWindow, limitRevision,
+	decisionDuration, clients, maxClients, overflow, holding, refused, ready, degraded, otherwise, differing, isolated, members, visible, clockAhead,
 	connected, peers, staleness, peerStaleness, clockSkew, peerSkew, messages, bytes, rows, droppedMessages, lostRows,
 	gaps, mismatches, repairs, timeouts, publishErrors,
 }

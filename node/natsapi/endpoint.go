@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/headers"
@@ -19,7 +20,7 @@ import (
 )
 
 // answerWithin is the longest that a request may take. A change of a limit takes a quarter of a
-// second, and nothing else waits. Raising it holds up the requests behind one that is stuck;
+// second, and loans take up to node.MaxHold. Raising it holds up the requests behind one that is stuck;
 // lowering it below that quarter cuts changes short.
 const answerWithin = 5 * time.Second
 
@@ -151,17 +152,19 @@ var passed = map[string][]string{
 	http.MethodPut: {"Authorization", "X-Api-Token", "If-Match", "If-None-Match"},
 }
 
-// answer asks the HTTP interface, and sends what it says.
+// answer asks the HTTP interface, and sends what it says. A request that waits for loans does not
+// hold up those behind it: node.MaxHolding caps how many do.
 func (d *door) answer(r micro.Request, ask func([]byte) (string, string, []byte, error)) {
 	method, target, send, err := ask(r.Data())
 	if err != nil {
 		d.respond(r, refusal(err))
 		return
 	}
-	ctx, stop := context.WithTimeout(context.Background(), answerWithin)
-	defer stop()
+	timed, stop := context.WithTimeout(context.Background(), answerWithin)
+	ctx := patient{timed, make(chan struct{}, 1)}
 	q, err := http.NewRequestWithContext(ctx, method, "http://localhost"+target, bytes.NewReader(send))
 	if err != nil {
+		stop()
 		d.respond(r, refusal(err))
 		return
 	}
@@ -171,9 +174,65 @@ func (d *door) answer(r micro.Request, ask func([]byte) (string, string, []byte,
 			q.Header[name] = v
 		}
 	}
-	w := &writer{status: http.StatusOK, header: http.Header{}}
-	d.handler.ServeHTTP(w, q)
-	d.respond(r, w)
+	w, done := &writer{status: http.StatusOK, header: http.Header{}}, make(chan struct{})
+	go func() {
+		defer close(done)
+		defer stop()
+		d.handler.ServeHTTP(w, q)
+	}()
+	select {
+	case <-done:
+		d.respond(r, w)
+	case <-ctx.waits:
+		go func() {
+			<-done
+			d.respond(late{d.conn, r.Reply()}, w)
+		}()
+	}
+}
+
+// patient is a context that tells when somebody looks at its end for the first time: who does is
+// about to wait.
+type patient struct {
+	context.Context
+
+	waits chan struct{}
+}
+
+// Done implements context.Context.
+func (p patient) Done() <-chan struct{} {
+	select {
+	case p.waits <- struct{}{}:
+	default:
+	}
+	return p.Context.Done()
+}
+
+// responder sends an answer, as micro.Request does.
+type responder interface {
+	Respond(data []byte, opts ...micro.RespondOpt) error
+	Error(code, description string, data []byte, opts ...micro.RespondOpt) error
+}
+
+// late answers a request that the service takes for answered.
+type late struct {
+	conn  *nats.Conn
+	reply string
+}
+
+// Respond implements responder.
+func (l late) Respond(data []byte, opts ...micro.RespondOpt) error {
+	m := &nats.Msg{Subject: l.reply, Data: data}
+	for _, o := range opts {
+		o(m)
+	}
+	return l.conn.PublishMsg(m)
+}
+
+// Error implements responder.
+func (l late) Error(code, description string, data []byte, opts ...micro.RespondOpt) error {
+	fault := micro.WithHeaders(micro.Headers{micro.ErrorHeader: {description}, micro.ErrorCodeHeader: {code}})
+	return l.Respond(data, append(opts, fault)...)
 }
 
 // refusal is the answer to a body that asks nothing.
@@ -187,7 +246,7 @@ func refusal(err error) *writer {
 
 // respond sends an answer. An error means that the connection is gone, and the asker waits in
 // vain.
-func (d *door) respond(r micro.Request, w *writer) {
+func (d *door) respond(r responder, w *writer) {
 	d.answered(w.status)
 	h := micro.Headers{}
 	for _, name := range []string{"Content-Type", "Etag", headers.FieldPolicy, headers.FieldLimits, headers.FieldRetry} {

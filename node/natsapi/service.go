@@ -55,7 +55,7 @@ func Serve(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("natsapi: %w", err)
 	}
-	door := &door{handler: httpapi.New(cfg.API), answered: cfg.Answered}
+	door := &door{conn: cfg.Conn, handler: httpapi.New(cfg.API), answered: cfg.Answered}
 	group := service.AddGroup(cfg.Prefix + ".api." + s.Cluster)
 	for _, e := range endpoints {
 		options := []micro.EndpointOpt{micro.WithEndpointSubject(e.subject)}
@@ -128,6 +128,7 @@ func statsOf(s node.Stats) stats {
 
 // door hands requests to the HTTP interface.
 type door struct {
+	conn     *nats.Conn
 	handler  http.Handler
 	answered func(status int)
 }

@@ -38,27 +38,25 @@ func (h *Holdings) Weigh(s *table.Shard, e *table.Entry, now, cost int64) (v Ver
 }
 
 // Use takes what Weigh admitted off the account, or notes what it lacked, and asks the others if
-// that is due. s is locked.
-func (h *Holdings) Use(s *table.Shard, e *table.Entry, now, cost int64, allowed, short bool) {
+// that is due. It reports whether some answer is still to come. s is locked.
+func (h *Holdings) Use(s *table.Shard, e *table.Entry, now, cost int64, allowed, short bool) (awaits bool) {
 	a, t := s.Account(e, now)
 	c := e.Rule().GCRA.Drain(uint64(cost)) //nolint:gosec // judged before
-	switch {
-	case allowed:
+	if allowed {
 		e.Spent(a.Spend(t, c))
 		s.Keep(e, &a)
-	case short:
-		h.tally(e.Rule()).Short.Add(1)
 	}
 	if h.roster.Size() < 2 || a.Record == nil && !short && (!allowed || !a.Low(t)) {
-		return
+		return false
 	}
 	if !s.Record(e, &a, &t, now) {
-		return
+		return false
 	}
 	delay := h.delay.Load()
 	if a.Use(t, c, delay, short); a.Wish(t, delay, left(s, e, now)) > 0 {
 		s.Ask(e, a.Record)
 	}
+	return a.Record.Asks.Awaits()
 }
 
 // roundTrip is how long after a short denial the same request may pass, beyond two of the

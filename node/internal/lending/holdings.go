@@ -97,11 +97,11 @@ func (h *Holdings) Time(now int64) (t rights.Time) {
 
 // Expired implements table.Rights.
 func (h *Holdings) Expired(r *limit.Rule, tokens int64) {
-	h.tally(r).Expired.Add(units(r, tokens))
+	h.Tally(r).Expired.Add(units(r, tokens))
 }
 
-// tally is where the loans of a rule's limit are counted.
-func (h *Holdings) tally(r *limit.Rule) *tally.Rights {
+// Tally is where the loans of a rule's limit are counted.
+func (h *Holdings) Tally(r *limit.Rule) *tally.Rights {
 	if l := h.limits.Get(r.Limit); l != nil {
 		return &l.Account.Rights
 	}

@@ -39,11 +39,12 @@ func (h Lender) Wants(now int64, present uint64, most int) (out []deltasync.Want
 			}
 		}
 		if a.Asked(t, int(lenders)); lenders == 0 {
+			h.Lines.Wake(w.Key) // nobody will answer
 			return true
 		}
 		w.Wanted = min(wish, 3*(wish/lenders)/2+1)
 		out = append(out, w)
-		h.tally(e.Rule()).Asked.Add(1)
+		h.Tally(e.Rule()).Asked.Add(1)
 		return true
 	})
 	return out, when
@@ -79,39 +80,40 @@ func (h Lender) lend(now int64, to crdt.Replica, number, low uint64, w *deltasyn
 	}
 	y := a.Lend(t, min(w.Wanted, a.Spare(t, h.delay.Load(), e.OwnUse())), to, number)
 	s.Keep(e, &a)
-	h.tally(r).Lent.Add(units(r, y))
+	h.Tally(r).Lent.Add(units(r, y))
 	return y
 }
 
 // Lent implements deltasync.Lender.
 func (h Lender) Lent(now int64, when deltasync.Asked, wants []deltasync.Want, lent []deltasync.Lent) {
 	for i := range wants {
-		if h.borrow(now, when, &wants[i], lent[i].Amount) > 0 {
+		if h.borrow(now, when, &wants[i], lent[i].Amount) {
 			h.Lines.Wake(wants[i].Key)
 		}
 	}
 }
 
-// borrow takes a loan for one client, and returns how much of it still counts.
-func (h Lender) borrow(now int64, when deltasync.Asked, w *deltasync.Want, y int64) (got int64) {
+// borrow takes a loan for one client. It reports whether requests that wait should look: some of
+// the loan still counts, or no answer is to come any more.
+func (h Lender) borrow(now int64, when deltasync.Asked, w *deltasync.Want, y int64) (look bool) {
 	r := h.limits.Promised(now, w.Terms)
 	if r == nil {
-		return 0 // it changed since
+		return true // it changed since
 	}
 	s := h.table.Shard(w.Key)
 	s.Lock()
 	defer s.Unlock()
 	e := s.Find(w.Key)
 	if e == nil || e.Rule() != r {
-		return 0
+		return true
 	}
 	a, t := s.Account(e, now)
 	if a.Record == nil {
-		return 0
+		return true
 	}
-	got = a.Borrow(t, y, when.Mono, when.Wall)
+	got := a.Borrow(t, y, when.Mono, when.Wall)
 	a.Answered(t, got)
 	s.Keep(e, &a)
-	h.tally(r).Borrowed.Add(units(r, got))
-	return got
+	h.Tally(r).Borrowed.Add(units(r, got))
+	return got > 0 || !a.Record.Asks.Awaits()
 }

@@ -47,7 +47,7 @@ const inlineMark = "~"
 // is not nil.
 func inlineOf(p *limit.Policy) (inlinePolicy, bool) {
 	if len(p.Overrides) > 0 || p.IPv6Prefix != 0 || p.IDs != limit.IDsBytes || p.TimeZone != "" && p.TimeZone != "UTC" || p.MaxOvershoot != 0 && p.MaxOvershoot != limit.DefaultMaxOvershoot ||
-		p.Consistency == limit.Bounded || p.MaxExcess != 0 {
+		p.Consistency == limit.Bounded || p.MaxExcess != 0 || p.Hold != 0 {
 		return inlinePolicy{}, false
 	}
 	c := inlinePolicy{

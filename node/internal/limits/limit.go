@@ -146,6 +146,12 @@ func (l *Limit) Recent() *Revision {
 	return present(l.chain.Load().in)
 }
 
+// Holds reports whether doors hold some requests for the limit.
+func (l *Limit) Holds() bool {
+	r := l.Recent()
+	return r != nil && r.Holds
+}
+
 // present is r unless the limit is deleted from r on.
 func present(r *Revision) *Revision {
 	if r.Gone {

@@ -26,6 +26,8 @@ type Revision struct {
 	Stated bool
 	// Rules has the limit's own rule first, then those of the overrides. It is never empty.
 	Rules []limit.Rule
+	// Holds says that doors hold requests by some of Rules: see limit.Policy.Hold.
+	Holds bool
 	// Only is the rule of all clients if it is a plain one that limits them, and each counts as
 	// its own id; otherwise nil.
 	Only *limit.Rule
@@ -47,6 +49,7 @@ func (l *Limit) newRevision(p limit.Policy, stamp crdt.Stamp) (*Revision, error)
 	for i := range r.Rules {
 		r.Rules[i].Limit, r.Rules[i].Revision, r.Rules[i].Past = l.Name, stamp, l
 		r.Rules[i].Divide(l.roster)
+		r.Holds = r.Holds || r.Rules[i].Hold > 0
 	}
 	if own := &r.Rules[0]; r.match == nil && own.Plain && own.Policy.Access == limit.Limited {
 		r.Only = own

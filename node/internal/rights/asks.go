@@ -119,6 +119,9 @@ func (a *Account) Answered(t Time, got int64) {
 	}
 }
 
+// Awaits reports whether an answer may still come: a question is open, or is about to be asked.
+func (k *Asks) Awaits() bool { return k.open > 0 || k.Listed }
+
 // conclude ends the question under way.
 func (k *Asks) conclude(t Time) {
 	if k.open = 0; k.found {

@@ -24,6 +24,7 @@ type Limit struct {
 	Consistency  node.Consistency `json:"consistency"`
 	Shadow       bool             `json:"shadow"`
 	MaxExcess    float64          `json:"max_excess,omitempty"`
+	Hold         Hold             `json:"hold,omitzero"`
 	Block        bool             `json:"block,omitempty"`
 	Unlimited    bool             `json:"unlimited,omitempty"`
 	IDs          node.IDs         `json:"ids,omitempty"`
@@ -44,7 +45,7 @@ func LimitOf(p node.Policy) Limit {
 		Limit: p.Limit, Window: windowOf(p.Window, p.Calendar), Burst: p.Burst, Algorithm: p.Algorithm,
 		Resolution: p.Resolution, TimeZone: p.TimeZone, MaxOvershoot: p.MaxOvershoot, OnIsolation: p.OnIsolation,
 		Consistency: p.Consistency, Shadow: p.Shadow, Block: p.Access == node.Blocked, Unlimited: p.Access == node.Unlimited,
-		MaxExcess: p.MaxExcess, IDs: p.IDs, IPv6Prefix: p.IPv6Prefix, Overrides: p.Overrides,
+		MaxExcess: p.MaxExcess, Hold: Hold{p.Hold}, IDs: p.IDs, IPv6Prefix: p.IPv6Prefix, Overrides: p.Overrides,
 	}
 	if l.Algorithm != node.GCRA && l.Burst == 0 {
 		l.Burst = l.Limit // a window lets all of it pass at once
@@ -64,7 +65,7 @@ func (l *Limit) Policy() node.Policy {
 		Algorithm: l.Algorithm, Limit: l.Limit, Window: l.Window.Duration, Calendar: l.Window.Calendar,
 		TimeZone: l.TimeZone, Resolution: l.Resolution, Burst: l.Burst, MaxOvershoot: l.MaxOvershoot,
 		OnIsolation: l.OnIsolation, Consistency: l.Consistency, Access: accessOf(l.Block, l.Unlimited), Shadow: l.Shadow,
-		MaxExcess: l.MaxExcess, IDs: l.IDs, IPv6Prefix: l.IPv6Prefix, Overrides: l.Overrides,
+		MaxExcess: l.MaxExcess, Hold: l.Hold.Duration, IDs: l.IDs, IPv6Prefix: l.IPv6Prefix, Overrides: l.Overrides,
 	}
 	if p.Algorithm != node.GCRA && p.Burst == p.Limit {
 		p.Burst = 0 // as LimitOf writes it: windows have no burst of their own
@@ -106,7 +107,7 @@ func (r *Reader) Inline(path string, v Value) Limit {
 	fields = fields[:len(fields)-2] // without ids and ipv6_prefix
 	r.rate(path, v, &l, func(at string, m Member) bool {
 		switch m.Name {
-		case "use", "overrides", "ids", "ipv6_prefix", "max_excess":
+		case "use", "overrides", "ids", "ipv6_prefix", "max_excess", "hold":
 			r.Refuse(m.Line, at, "is given", "must be left out of a policy that comes with a request")
 			return false
 		}
@@ -160,6 +161,7 @@ func (l *Limit) fields() []Field {
 		{"consistency", &l.Consistency},
 		{"shadow", &l.Shadow},
 		{"max_excess", &l.MaxExcess},
+		{"hold", &l.Hold},
 		{"block", &l.Block},
 		{"unlimited", &l.Unlimited},
 		{"ids", &l.IDs},

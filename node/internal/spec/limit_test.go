@@ -65,6 +65,7 @@ func drawPolicy(t *rapid.T) node.Policy {
 		OnIsolation: node.OnIsolation(rapid.IntRange(0, 3).Draw(t, "on_isolation")), //nolint:gosec // 0 to 3
 		Consistency: node.Consistency(rapid.IntRange(0, 1).Draw(t, "consistency")),  //nolint:gosec // 0 or 1
 		Access:      node.Access(rapid.IntRange(0, 2).Draw(t, "access")),            //nolint:gosec // 0 to 2
+		Hold:        rapid.SampledFrom([]time.Duration{0, node.NoHold, time.Millisecond, node.MaxHold}).Draw(t, "hold"),
 		Shadow:      rapid.Bool().Draw(t, "shadow"),
 		IPv6Prefix:  rapid.IntRange(0, 128).Draw(t, "ipv6_prefix"),
 	}
@@ -210,6 +211,9 @@ func TestWhatIsWrongWithALimitIsToldByPath(t *testing.T) {
 		with(`"algorithm":"leaky_bucket"`):                 `algorithm "leaky_bucket": must be gcra, fixed_window or sliding_window`,
 		with(`"consistency":"strong"`):                     `consistency "strong": must be eventual, local or bounded`,
 		with(`"ipv6_prefix":64.5`):                         `ipv6_prefix "64.5": must be a whole number`,
+		with(`"hold":"2s"`):                                `hold "2s": must be a number of seconds or a duration such as 10ms, from 0, which is never, to 1s`,
+		with(`"hold":-0.001`):                              `hold "-0.001": must be a number of seconds or a duration such as 10ms`,
+		with(`"hold":"second"`):                            `hold "second": must be a number of seconds or a duration such as 10ms`,
 		with(`"algorythm":"gcra"`):                         "algorythm is unknown: known are limit, window, burst, algorithm, ",
 		with(`"lmit":1`):                                   "use, overrides; did you mean limit?",
 		with(`"x\ny":1`):                                   `"x\ny" is unknown: known are`,

@@ -5,7 +5,7 @@ import "sync/atomic"
 // Rights count what a bounded limit's accounts did for want of tokens. The zero value is ready.
 // Safe for concurrent use.
 type Rights struct {
-	Short, Asked            atomic.Uint64 // requests that were denied, questions to the others
+	Short, Held, Asked      atomic.Uint64 // requests that were denied, and that waited; questions to the others
 	Lent, Borrowed, Expired Amount        // Expired was borrowed and not used
 }
 
