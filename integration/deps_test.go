@@ -9,7 +9,8 @@ import (
 
 // heavyDependencies are what an embedder of the node package must not get with it: the first two add some 10 MB each to a
 // binary, the third brings a second metrics library to whoever has one, the fourth is for those who keep their limits in a
-// bucket, the fifth for those who are asked over NATS, and the sixth for those whom Envoy asks. They live in adapters and programs.
+// bucket, the fifth for those who are asked over NATS, the sixth for those whom Envoy asks, and the last for those who trace. They
+// live in adapters and programs.
 var heavyDependencies = []string{
 	"google.golang.org/grpc",
 	"github.com/nats-io/nats-server",
@@ -17,6 +18,7 @@ var heavyDependencies = []string{
 	"github.com/nats-io/nats.go/jetstream",
 	"github.com/nats-io/nats.go/micro",
 	"github.com/envoyproxy/go-control-plane",
+	"go.opentelemetry.io",
 }
 
 // heavyOnes picks from a list of package paths those that belong to a heavy dependency.
@@ -38,6 +40,22 @@ var doors = map[string][]string{
 	"node/dashboard": nil,
 	"node/grpclimit": {"google.golang.org/grpc"},
 	"node/natsapi":   {"github.com/nats-io/nats.go/micro"},
+	"node/envoyrls":  {"google.golang.org/grpc", "github.com/envoyproxy/go-control-plane"},
+	"node/oteltrace": {"go.opentelemetry.io"},
+	// The daemon has all doors, and no traces (docs/doors.md).
+	"cmd/ratelimitd": {
+		"google.golang.org/grpc", "github.com/nats-io/nats-server", "github.com/prometheus/client_golang", "github.com/nats-io/nats.go/jetstream",
+		"github.com/nats-io/nats.go/micro", "github.com/envoyproxy/go-control-plane",
+	},
+}
+
+// TestTracingLinksNoSDK sees that the package for traces brings what sets attributes, and nothing that makes spans or sends them.
+func TestTracingLinksNoSDK(t *testing.T) {
+	for _, p := range linked(t, "node/oteltrace") {
+		if within(p, "go.opentelemetry.io/otel/sdk") || within(p, "go.opentelemetry.io/otel/exporters") {
+			t.Errorf("node/oteltrace links %s", p)
+		}
+	}
 }
 
 // linked asks the go command for everything that a program gets by importing a package.
@@ -86,6 +104,7 @@ func TestHeavyDependenciesAreRecognised(t *testing.T) {
 		"github.com/prometheus/client_golang/prometheus",
 		"github.com/prometheus/client_model/go",
 		"github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3",
+		"go.opentelemetry.io/otel/trace",
 	})
 	want := []string{
 		"google.golang.org/grpc",
@@ -94,6 +113,7 @@ func TestHeavyDependenciesAreRecognised(t *testing.T) {
 		"github.com/nats-io/nats-server/v2/server",
 		"github.com/prometheus/client_golang/prometheus",
 		"github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3",
+		"go.opentelemetry.io/otel/trace",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

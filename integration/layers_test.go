@@ -53,6 +53,8 @@ type source struct {
 	file   *ast.File
 	folder string
 	test   bool
+	// example says that the file shows how an embedder uses the package.
+	example bool
 }
 
 func parseSource(name string, code any) (source, error) {
@@ -61,7 +63,8 @@ func parseSource(name string, code any) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{fset: fset, file: file, folder: path.Dir(name), test: strings.HasSuffix(name, "_test.go")}, nil
+	test := strings.HasSuffix(name, "_test.go")
+	return source{fset: fset, file: file, folder: path.Dir(name), test: test, example: test && strings.HasPrefix(path.Base(name), "example_")}, nil
 }
 
 // within reports whether the folder is top or lies below it.
@@ -128,6 +131,11 @@ func layerOf(folder string) string {
 	return ""
 }
 
+// adapter reports whether a layer is one of the packages beside node that embedders put together.
+func adapter(layer string) bool {
+	return strings.HasPrefix(layer, "node/") && !inNode(layer) && layer != "node/limit" && layer != "node/sim"
+}
+
 // mayImport lists, for a layer, the other layers of the project that it may import.
 func mayImport(layer string) []string {
 	if others, part := parts[layer]; part {
@@ -181,6 +189,7 @@ func violations(src source) []finding {
 			case other == "integration" && layer != "integration":
 				add(ruleIntegration, spec, "import of %q", target)
 			case layer == "cmd" || layer == "integration" || layer == "" || layer == other:
+			case src.example && adapter(layer) && adapter(other): // as embedders put them together
 			case !slices.Contains(mayImport(layer), other):
 				add(ruleDirection, spec, "%s imports %q", layer, target)
 			}

@@ -14,6 +14,13 @@ func DegradedReasonNames() []string { return health.Names() }
 // empty for another name.
 func DescribeDegraded(name string) (means, until string) { return health.Describe(name) }
 
+// DegradedReasons is the member of Stats of this name, for the cost of a look at the peers instead
+// of one at every limit.
+func (n *Node) DegradedReasons() []string {
+	status := n.protocol.Status()
+	return n.sight(&status).degraded()
+}
+
 // OnceNames lists all names that LimitStats.OvershootOnce has.
 func OnceNames() []string { return health.OnceNames() }
 

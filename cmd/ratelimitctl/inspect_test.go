@@ -67,3 +67,27 @@ func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestHealthTellsWhy(t *testing.T) {
+	const degraded = "degraded by peer_silent: a peer is silent and may be admitting; until the peer is heard\n"
+	for _, c := range []struct {
+		answer, out, errs string
+		code              int
+	}{
+		{"ready\n", "ready\n", "", exitOK},
+		{"ready\n" + degraded, "ready\n" + degraded, "", exitOK},
+		{"503 not ready: node: joining\n", "", "not ready: node: joining\n", exitError},
+		{"503 not ready: node: joining\n" + degraded, degraded, "not ready: node: joining\n", exitError},
+		{"503 <html>\nno backend", "", "not ready: 503: <html> no backend\n", exitError},
+	} {
+		scripted(t, map[string]string{"GET /readyz": c.answer})
+		if code, out, errs := ctl("health"); code != c.code || out != c.out || !strings.HasSuffix(errs, c.errs) {
+			t.Errorf("%q: %d, %q, %q", c.answer, code, out, errs)
+		}
+	}
+	scripted(t, map[string]string{"GET /readyz": "503 not ready: node: joining\n" + degraded})
+	if code, out, _ := ctl("health", "-o", "json"); code != exitError || !strings.Contains(out, `"ok": false`) ||
+		!strings.Contains(out, `"detail": "node: joining"`) || !strings.Contains(out, `"degraded by peer_silent: `) {
+		t.Errorf("%d, %s", code, out)
+	}
+}

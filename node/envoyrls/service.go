@@ -43,6 +43,11 @@ type Config struct {
 	Shadow, Quota bool
 	// Stats counts by rule, for Stats.
 	Stats bool
+	// Decided is told of each request that a rule limits, with its context, before it is answered:
+	// for its trace, see package oteltrace. It gets the request and the decision of the tightest
+	// rule, whose Limit is the rule's name, and Allowed is the answer of the whole request. It must
+	// not block. Default: nobody is told.
+	Decided func(context.Context, node.Request, node.Detail)
 	// Logger gets changes of the rules and refunds that failed. Default: no log.
 	Logger *slog.Logger
 }
@@ -144,5 +149,21 @@ func (s *Service) ShouldRateLimit(ctx context.Context, req *rls.RateLimitRequest
 		return nil, err
 	}
 	s.count(rules, req, w)
-	return s.answer(req, w), nil
+	answer := s.answer(req, w)
+	if s.cfg.Decided != nil {
+		s.tell(ctx, w, answer.GetOverallCode())
+	}
+	return answer, nil
+}
+
+// tell tells Config.Decided what the answer to a request says, by its tightest part.
+func (s *Service) tell(ctx context.Context, w *work, code rls.RateLimitResponse_Code) {
+	best := w.tightest()
+	if best == nil {
+		return
+	}
+	q, d := best.request(), best.d
+	q.Limit, q.Peek = best.rule.label, best.how == look
+	d.Limit, d.Allowed = best.rule.label, code == rls.RateLimitResponse_OK
+	s.cfg.Decided(ctx, q, node.Detail{Decision: d})
 }

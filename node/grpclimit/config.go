@@ -34,6 +34,10 @@ type Config struct {
 	// of node.Detail. If it returns nil the call passes, uncounted; otherwise that is the
 	// answer. Default Refuse.
 	Failed func(Call, error) error
+	// Decided is told what the limits decided on a call or a message, with the call's context,
+	// before it is answered: for its trace, see package oteltrace. It must not block. Default:
+	// nobody is told.
+	Decided func(context.Context, node.Request, node.Detail)
 }
 
 // Limit is one limit that a call has to pass. The zero value is the limit "default", with the

@@ -88,10 +88,13 @@ func (i *Interceptors) decide(c Call, trailer func(metadata.MD)) error {
 		return nil
 	}
 	d := i.cfg.Limiter.DoDetailed(q)
-	switch {
-	case d.Fault != nil && d.Reason != node.ReasonCostTooHigh:
+	if d.Fault != nil && d.Reason != node.ReasonCostTooHigh {
 		return i.cfg.Failed(c, d.Fault)
-	case !d.Allowed:
+	}
+	if i.cfg.Decided != nil {
+		i.cfg.Decided(c.Context, q, d)
+	}
+	if !d.Allowed {
 		trailer(pushback(&d.Decision))
 		return denied(&d)
 	}

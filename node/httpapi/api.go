@@ -56,6 +56,8 @@ type Observed interface {
 	Top(limit string) ([]node.TopClient, error)
 	Explain(limit, client string) (node.Explanation, error)
 	Ready() error
+	// DegradedReasons are those of Stats, and cheap: health asks for them without a token.
+	DegradedReasons() []string
 }
 
 // Node is the node behind the handler; *node.Node is one. The handler calls all methods
@@ -106,6 +108,11 @@ type Config struct {
 	// does. refuse says why a request may not do what needs the AdminToken, or "" if it may.
 	// Default: 404.
 	Envoy func(refuse func(*http.Request) string) http.Handler
+	// Decided is told what the limits decided on a request, with the request's context, before it
+	// is answered: for its trace, see package oteltrace. It is told of takes, reservations,
+	// charges, which are always allowed, and questions of proxies, but not of peeks. Of a batch, it
+	// is told of the request that binds. It must not block. Default: nobody is told.
+	Decided func(context.Context, node.Request, node.Detail)
 	// Logger gets changes of limits and resets, and once a minute that a proxy asks /v1/forward
 	// which is not among TrustedProxies. Default: no log.
 	Logger *slog.Logger
@@ -122,6 +129,7 @@ type api struct {
 	redact    redact.Names
 	proxies   proxies.Trusted
 	partition headers.Partition
+	decided   func(context.Context, node.Request, node.Detail)
 	// changing lets a conditional change see the one before it.
 	changing sync.Mutex
 	log      *slog.Logger
@@ -133,7 +141,7 @@ func New(cfg Config) http.Handler {
 	a := &api{
 		node: cfg.Node, version: cfg.Version, log: cfg.Logger,
 		auth: auth{newToken(cfg.AdminToken), newToken(cfg.APIToken), cfg.Loopback}, tokenName: cmp.Or(cfg.AdminTokenName, "admin"),
-		redact: redact.Names(cfg.RedactClients),
+		redact: redact.Names(cfg.RedactClients), decided: cfg.Decided,
 	}
 	a.partition = cfg.PartitionKey
 	a.proxies = proxies.Of(cfg.TrustedProxies)

@@ -73,12 +73,7 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request) {
 	case b.allOrNot:
 		a.takeAll(w, r, b.requests)
 	default:
-		results := make([]batched, len(b.requests))
-		until := time.Now().Add(batchHold)
-		for i := range b.requests {
-			results[i] = a.takeOne(r, &b.requests[i], time.Now().Before(until))
-		}
-		ok(w, map[string]any{"results": results})
+		ok(w, map[string]any{"results": a.takeEach(r, b.requests)})
 	}
 }
 
@@ -90,20 +85,39 @@ type together struct {
 	Results    []batched `json:"results"`
 }
 
-// takeOne decides one request of a batch, which may wait or not. Its answer has the form of a take's,
-// without the fields that a header would carry.
-func (a *api) takeOne(r *http.Request, q *request, mayWait bool) batched {
-	ask := q.request(r)
-	if !mayWait {
-		ask.Hold = nil
+// takeEach decides the requests of a batch, each by itself. None of them waits once all have waited for
+// batchHold. An answer has the form of a take's, without
+// the fields that a header would carry.
+func (a *api) takeEach(r *http.Request, requests []request) []batched {
+	results := make([]batched, len(requests))
+	var binding struct {
+		q  node.Request
+		d  node.Detail
+		ok bool
 	}
-	d := a.node.DoDetailed(ask)
-	if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
-		p.Title = http.StatusText(p.Status)
-		return batched{Problem: p}
+	until := time.Now().Add(batchHold)
+	for i := range requests {
+		q := &requests[i]
+		ask := q.request(r)
+		if !time.Now().Before(until) {
+			ask.Hold = nil
+		}
+		d := a.node.DoDetailed(ask)
+		if p := a.omitted(q.limit, refusal(d.Fault)); p != nil {
+			p.Title = http.StatusText(p.Status)
+			results[i].Problem = p
+			continue
+		}
+		out := q.decision(&d)
+		results[i].decision = &out
+		if !binding.ok || headers.Tighter(&d.Decision, &binding.d.Decision) {
+			binding.q, binding.d, binding.ok = ask, d, true
+		}
 	}
-	out := q.decision(&d)
-	return batched{decision: &out}
+	if binding.ok {
+		a.tell(r, &binding.q, &binding.d)
+	}
+	return results
 }
 
 // takeAll decides requests that pass together or not at all. They are one request of several
@@ -146,6 +160,7 @@ func (a *api) takeAll(w http.ResponseWriter, r *http.Request, requests []request
 		p.write(w)
 		return
 	}
+	a.tell(r, &ask, &d)
 	out := together{Allowed: d.Allowed, RetryAfter: milliseconds(headers.Wait(d.RetryAfter)), Results: make([]batched, len(requests))}
 	for i := range requests {
 		one := d.Decision

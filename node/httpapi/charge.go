@@ -45,6 +45,9 @@ func (a *api) charge(w http.ResponseWriter, r *http.Request) {
 	for i := range d.Each {
 		each[i] = d.Each[i].Decision
 	}
+	charged := node.Detail{Decision: d.Decision, Each: each}
+	charged.Allowed = true // whatever comes after it
+	a.tell(r, &ask, &charged)
 	a.describe(w, &ask, &d.Decision, each)
 	ok(w, chargeOf(&d))
 }

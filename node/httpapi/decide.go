@@ -87,6 +87,7 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	a.tell(r, &ask, &d)
 	a.describe(w, &ask, &d.Decision, d.Each)
 	out := q.decision(&d)
 	if d.Allowed {
@@ -95,6 +96,13 @@ func (a *api) take(w http.ResponseWriter, r *http.Request) {
 	}
 	headers.SetRetryAfter(w.Header(), &d.Decision)
 	out.write(w, http.StatusTooManyRequests)
+}
+
+// tell tells Config.Decided.
+func (a *api) tell(r *http.Request, q *node.Request, d *node.Detail) {
+	if a.decided != nil {
+		a.decided(r.Context(), *q, *d)
+	}
 }
 
 // write writes the decision as an answer.

@@ -14,7 +14,7 @@
 //	GET  /v1/limits, and GET, PUT and DELETE /v1/limits/NAME
 //	GET  /v1/status, /v1/top?limit=default, /v1/shadow
 //	POST /v1/forget   {"node":"n2"}
-//	GET  /livez, /readyz (?verbose), /metrics, /openapi.yaml
+//	GET  /livez, /readyz (why not, and why degraded; ?verbose), /metrics, /openapi.yaml
 //	GET  / for people, with /ui/{file} and /v1/events: see package dashboard
 //
 // docs/http.md shows an example of each, openapi.yaml every member of every body.

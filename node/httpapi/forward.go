@@ -135,6 +135,7 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	a.tell(r, &q, &d)
 	a.describe(w, &q, &d.Decision, d.Each)
 	if d.Allowed {
 		w.WriteHeader(http.StatusOK) // Envoy knows no other

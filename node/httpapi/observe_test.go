@@ -22,6 +22,8 @@ type doubled struct {
 
 func (d doubled) Ready() error { return d.ready }
 
+func (d doubled) DegradedReasons() []string { return d.Stats().DegradedReasons }
+
 func (d doubled) Stats() node.Stats {
 	s := d.Node.Stats()
 	if d.edit != nil {
@@ -173,21 +175,31 @@ func TestPeersAreListedByName(t *testing.T) {
 	}
 }
 
-func TestHealthTellsLifeFromReadiness(t *testing.T) {
+func TestHealthTellsLifeFromReadinessAndWhy(t *testing.T) {
 	n := open(t, node.Config{})
+	const (
+		facts    = "node: n1 of cluster default, version unknown\npeers: 0 alive, 0 suspect, 0 gone\nconnected: false\nisolated: false\n"
+		degraded = "degraded by not_connected: no connection to the network; until the node is connected\n"
+	)
 	for _, c := range []struct {
-		ready  error
-		path   string
-		status int
-		body   string
+		ready   error
+		reasons []string
+		path    string
+		status  int
+		body    string
 	}{
-		{nil, "/livez", 200, "ok\n"},
-		{errors.New("joining"), "/livez", 200, "ok\n"},
-		{nil, "/readyz", 200, "ready\n"},
-		{errors.New("joining"), "/readyz", 503, "not ready: joining\n"},
-		{nil, "/readyz?verbose", 200, "ready\nnode: n1 of cluster default, version unknown\npeers: 0 alive, 0 suspect, 0 gone\nconnected: false\nisolated: false\ndegraded: false\nclients: 0 of at most 10000000\n"},
+		{nil, nil, "/livez", 200, "ok\n"},
+		{errors.New("joining"), []string{"not_connected"}, "/livez", 200, "ok\n"},
+		{nil, nil, "/readyz", 200, "ready\n"},
+		{nil, []string{"not_connected"}, "/readyz", 200, "ready\n" + degraded},
+		{errors.New("joining"), nil, "/readyz", 503, "not ready: joining\n"},
+		{errors.New("joining"), []string{"not_connected"}, "/readyz", 503, "not ready: joining\n" + degraded},
+		{nil, nil, "/readyz?verbose", 200, "ready\n" + facts + "degraded: false\nclients: 0 of at most 10000000\n"},
+		{nil, []string{"not_connected"}, "/readyz?verbose", 200, "ready\n" + degraded + facts + "degraded: true\nclients: 0 of at most 10000000\n"},
 	} {
-		h := httpapi.New(httpapi.Config{Node: doubled{Node: n, ready: c.ready}})
+		h := httpapi.New(httpapi.Config{Node: doubled{Node: n, ready: c.ready, edit: func(s *node.Stats) {
+			s.DegradedReasons, s.Degraded = c.reasons, c.reasons != nil
+		}}})
 		w := ask(t, h, "GET", c.path, "")
 		wantStatus(t, w, c.status, isText)
 		if w.Body.String() != c.body {

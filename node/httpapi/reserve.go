@@ -65,6 +65,7 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request) {
 		out.ExpiresIn = milliseconds(q.timeout.Duration)
 		out.RefundsFor = int64(taken.RefundsFor() / time.Millisecond) // rounded down: then it surely can
 	}
+	a.tell(r, &ask, &node.Detail{Decision: d})
 	a.describe(w, &ask, &d, nil)
 	answer(w, &d, out)
 }

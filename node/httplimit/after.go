@@ -49,7 +49,10 @@ func (m *middleware) serveAndSettle(w http.ResponseWriter, r *http.Request, next
 	}
 	rec := &recorder{ResponseWriter: w}
 	defer func() { // also if the handler panics: what it wrote has its cost
-		m.settle(taken, q, m.After(Answer{Request: r, Status: rec.status, Header: w.Header(), Bytes: rec.bytes}))
+		actual := m.After(Answer{Request: r, Status: rec.status, Header: w.Header(), Bytes: rec.bytes})
+		m.settle(taken, q, actual)
+		d.Cost = max(0, actual)
+		m.tell(r, q, &d)
 	}()
 	next.ServeHTTP(rec, r)
 	if rec.status == 0 {

@@ -1,6 +1,7 @@
 package httplimit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,6 +59,10 @@ type Config struct {
 	// of node.Detail. If it returns true, the request passes, uncounted; otherwise it has
 	// answered. Default Refuse.
 	Failed func(http.ResponseWriter, *http.Request, error) (pass bool)
+	// Decided is told what the limits decided on a request, with the request's context, before it
+	// is answered: for its trace, see package oteltrace. With After it is told once more, with the
+	// true cost. It must not block. Default: nobody is told.
+	Decided func(context.Context, node.Request, node.Detail)
 	// Logger gets the faults that are the program's, such as an unknown limit, at most one a
 	// minute. Default: no log.
 	Logger *slog.Logger

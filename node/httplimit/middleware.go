@@ -105,10 +105,18 @@ func (m *middleware) answer(w http.ResponseWriter, r *http.Request, next http.Ha
 		return false
 	}
 	m.describe(w.Header(), q, d)
+	m.tell(r, q, d)
 	if !d.Allowed {
 		m.Denied(w, r, *d)
 	}
 	return d.Allowed
+}
+
+// tell tells Config.Decided.
+func (m *middleware) tell(r *http.Request, q *node.Request, d *node.Detail) {
+	if m.Decided != nil {
+		m.Decided(r.Context(), *q, *d)
+	}
 }
 
 // describe writes the fields that Config.Headers wants.

@@ -134,14 +134,16 @@ func appendLeft(b []byte, d *node.Decision, denied bool) []byte {
 // for the longest, else the first that has the least left.
 func tightest(ds []node.Decision, i int) bool {
 	for j := range ds {
-		if j != i && ds[j].Burst > 0 && ds[j].Limit == ds[i].Limit && (tighter(&ds[j], &ds[i]) || j < i && !tighter(&ds[i], &ds[j])) {
+		if j != i && ds[j].Burst > 0 && ds[j].Limit == ds[i].Limit && (Tighter(&ds[j], &ds[i]) || j < i && !Tighter(&ds[i], &ds[j])) {
 			return false
 		}
 	}
 	return true
 }
 
-func tighter(a, b *node.Decision) bool {
+// Tighter reports whether a binds more than b: it denies and b does not, or denies for longer, or has
+// less left.
+func Tighter(a, b *node.Decision) bool {
 	if a.Allowed != b.Allowed {
 		return b.Allowed
 	}
