@@ -90,7 +90,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	n, err := build(cfg, randomReplica())
+	n, err := build(cfg, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +104,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		n.table.Join()
 	}
 	engine, store := n.engine()
+	engine.Marked = true
 	loop, err := deltasync.NewLoop(engine, store, transport, n.now, n.log)
 	if err != nil {
 		return nil, fmt.Errorf("node: %w", err)
@@ -114,11 +115,14 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	return n, nil
 }
 
-// build makes a node that nothing drives yet.
+// build makes a node that nothing drives yet. Without a number for its incarnation it makes one.
 func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
+	}
+	if replica == 0 {
+		replica = newReplica(cfg.Name)
 	}
 	key := cfg.ClusterKey
 	if len(key) == 0 {
@@ -194,11 +198,11 @@ func (n *Node) engine() (cfg deltasync.Config, store deltasync.Store) {
 	return cfg, store
 }
 
-// randomReplica is a new incarnation's number.
-func randomReplica() crdt.Replica {
-	var b [8]byte
+// newReplica is a new incarnation's number.
+func newReplica(name string) crdt.Replica {
+	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return crdt.Replica(binary.LittleEndian.Uint64(b[:]) | 1)
+	return deltasync.NewReplica(name, binary.LittleEndian.Uint32(b[:]))
 }
 
 // runHousekeeping does the housekeeping once a second, until the node stops.

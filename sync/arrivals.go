@@ -56,7 +56,7 @@ func newArrivals(e *Engine, now func() int64) *arrivals {
 // sort puts a packet into the queue where it belongs, or counts it as dropped. It never waits.
 func (a *arrivals) sort(p Packet) {
 	queue := a.strangers
-	_, _, from, ours := a.subjects.parse(p.Subject)
+	_, node, from, ours := a.subjects.parse(p.Subject)
 	if ours && from == a.self {
 		return // our own, as a server without echo suppression delivers it
 	}
@@ -66,7 +66,7 @@ func (a *arrivals) sort(p Packet) {
 			a.bad[dropOf(err)].Add(1)
 			return
 		}
-	} else if member := (*a.known.Load())[from]; member != nil {
+	} else if member := (*a.known.Load())[from]; member != nil && member.node == node {
 		switch news, repeated := member.news(p.Data); {
 		case repeated:
 			a.bad[DropStale].Add(1)
@@ -101,7 +101,7 @@ func (a *arrivals) meet(ms *members) {
 			known[p.replica] = was[p.replica]
 			known[p.replica].unmask(p.sent)
 		default:
-			known[p.replica] = &latest{}
+			known[p.replica] = &latest{node: p.node}
 		}
 	}
 	a.known.Store(&known)

@@ -91,7 +91,7 @@ func TestArrivalsNeverWait(t *testing.T) {
 	all.Wait()
 	// A member's message finds room all the same.
 	const member = 2000
-	l.arrivals.known.Store(&map[crdt.Replica]*latest{member: {}})
+	l.arrivals.known.Store(&map[crdt.Replica]*latest{member: {node: "b"}})
 	full := l.arrivals.full.Load()
 	m := &Message{Kind: KindDelta, Node: "b", Replica: member, Sent: 1, Seq: 1}
 	w := newWriter(tagSecret([]byte(DefaultClusterKey), "default"))

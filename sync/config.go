@@ -11,10 +11,12 @@ import (
 // default.
 type Config struct {
 	Node    string       // own name, see ValidName
-	Replica crdt.Replica // own incarnation: random, not 0, another one at every start
-	Cluster string       // default "default", see ValidName
-	Prefix  string       // of subjects, default "ratelimit"
-	Key     []byte       // the cluster key, default DefaultClusterKey
+	Replica crdt.Replica // own incarnation: not 0, another one at every start
+	// Marked says that the incarnations of all nodes come from NewReplica. Others are refused.
+	Marked  bool
+	Cluster string // default "default", see ValidName
+	Prefix  string // of subjects, default "ratelimit"
+	Key     []byte // the cluster key, default DefaultClusterKey
 
 	// Last is the last run of this node that is known of. The zero value is none.
 	Last Run

@@ -388,3 +388,25 @@ func TestTheGroupIsFoundAnewWhenTimeAloneChangesIt(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// A server lets a node publish under its own name alone. So nobody speaks for another's incarnation
+// under a name of its own.
+func TestNobodySpeaksForAnothersIncarnation(t *testing.T) {
+	p := newReadyProbe(t)
+	for i, m := range []*Message{
+		{Kind: KindDelta, Seq: 9, Deltas: rowsFor(0, 1, 5)},
+		{Kind: KindReset, Resets: []ClientReset{{Limit: "default", Key: key(1), Stamp: crdt.Stamp{At: p.now, By: 2}}}},
+		{Kind: KindBye, Seq: 9},
+		{Kind: KindBeat, Seq: 9, Heard: []Heard{{Replica: 1}}},
+		{Kind: KindSnapshot, Request: 1 << 40},
+	} {
+		m.Node, m.Replica = "evil", 2
+		p.hear(m)
+		if got := p.drops(DropSender); got != uint64(i+1) {
+			t.Errorf("%v: %d dropped", m.Kind, got)
+		}
+	}
+	if b := p.engine.members.find(2); b.node != "b" || b.left || b.state != PeerAlive || p.count(1) != 0 {
+		t.Errorf("%s, left %v, %v, count %d", b.node, b.left, b.state, p.count(1))
+	}
+}

@@ -17,6 +17,8 @@ const mostOfAnInstant = 512
 // NATS keeps the order of a publisher, so what has an earlier sending time was overtaken, or is
 // a recording. The zero value has heard nothing. Safe for concurrent use.
 type latest struct {
+	node string // the member's name, which never changes
+
 	mu   sync.Mutex
 	sent int64
 	tags []uint64 // of the messages of that time

@@ -45,6 +45,10 @@ const (
 	// serve take more of the network. Lowering them denies clients that others could.
 	lendingBytes  = int64(1 << 20)
 	lendingAtOnce = int64(1 << 18)
+	// lentToOne and lentAtOnce are how many of these bytes answers to one peer may take. Raising
+	// them lets a peer that asks for ever keep the others from borrowing. Lowering them denies
+	// clients whose requests all reach one node.
+	lentToOne, lentAtOnce = lendingBytes / 2, lendingAtOnce / 2
 	// wantSize and lentSize are about what a question and an answer take in a message, and
 	// lendingHead what the rest of the message does.
 	wantSize, lentSize, lendingHead = 5 * wordSize, wordSize, 100
@@ -139,7 +143,8 @@ func (l *loans) ask(now int64) {
 
 // asked lends, and answers also if that is nothing: an answer ends the question.
 func (l *loans) asked(now int64, p *peer, m *Message) {
-	if !l.connected || l.store == nil || !l.bytes.take(now, lendingHead+int64(len(m.Wants))*lentSize, ration{lendingBytes, 2 * lendingAtOnce}) {
+	size := lendingHead + int64(len(m.Wants))*lentSize
+	if !l.connected || l.store == nil || !p.loans.take(now, size, ration{lentToOne, lentAtOnce}) || !l.bytes.take(now, size, ration{lendingBytes, 2 * lendingAtOnce}) {
 		return
 	}
 	l.tell(now, p, &Message{Kind: KindLoan, Request: m.Request, Lent: l.store.Lend(now, p.replica, m.Request, m.Low, m.Wants)}, nil)

@@ -197,3 +197,39 @@ func TestQuestionsAreCappedInBytes(t *testing.T) {
 		t.Errorf("%d bytes of questions in %d s, want at most %d", bytes, seconds, most)
 	}
 }
+
+// A peer that wants without end leaves this node's answers to others.
+func TestLoansAreRationedByPeer(t *testing.T) {
+	p, l := newLender(t)
+	wants := make([]Want, maxWants)
+	for i := range wants {
+		wants[i] = want(i, 0)
+	}
+	most := int(lentAtOnce) / (lendingHead + maxWants*lentSize)
+	for i := range 1000 {
+		p.hear(&Message{Kind: KindWant, Node: "b", Replica: 2, Request: uint64(i + 1), Wants: wants})
+	}
+	if n := len(l.lends); n > most+1 || n < most-1 {
+		t.Errorf("%d questions of one peer answered at once, want about %d", n, most)
+	}
+	l.lends = nil
+	p.hear(&Message{Kind: KindWant, Node: "c", Replica: 3, Request: 1, Wants: wants})
+	if len(l.lends) != 1 {
+		t.Error("another peer gets no answer")
+	}
+	l.wanting = []Want{want(1, 0b110)}
+	p.tick(2e6)
+	if len(p.wanted()) != 2 {
+		t.Error("this node's own question has to wait")
+	}
+	l.lends = nil
+	for i := range 2000 { // twice the rate, for a second
+		p.tick(5e5)
+		if i%5 == 0 {
+			p.hear(&Message{Kind: KindWant, Node: "b", Replica: 2, Request: uint64(2000 + i), Wants: wants})
+		}
+	}
+	if n, most := len(l.lends), int(lentToOne)/(lendingHead+maxWants*lentSize); n > most+1 || n < most-1 {
+		t.Errorf("%d questions of one peer answered in a second, want about %d", n, most)
+	}
+}

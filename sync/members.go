@@ -68,6 +68,15 @@ func (ms *members) find(r crdt.Replica) *peer {
 	return ms.peers[i]
 }
 
+// owns reports whether an incarnation can be that node's. Whoever may publish under one name
+// could speak for the incarnations of all others otherwise.
+func (ms *members) owns(node string, r crdt.Replica) bool {
+	if p := ms.find(r); p != nil {
+		return p.node == node
+	}
+	return !ms.cfg.Marked || bears(r, node)
+}
+
 // hears reports whether the replica is a peer that is alive.
 func (ms *members) hears(r crdt.Replica) bool {
 	p := ms.find(r)

@@ -114,9 +114,10 @@ type peer struct {
 	// configured limits; 0 before one, and beaten is false.
 	limits, base crdt.Digest
 	beaten       bool
-	// pages is how many messages of rows it may have now, pulls how many answers to its questions
-	// for entries of the register, and looks how many of its beats are compared.
-	pages, pulls, looks bucket
+	// pages is how many messages of rows it may have now, and pulls how many answers to its questions
+	// for entries of the register. looks is how many of its beats are compared, settles how many of
+	// its settlements are looked at, and loans how many bytes of answers to its wants it may have.
+	pages, pulls, looks, settles, loans bucket
 	// pull is the number of the question under way for newer entries, 0 for none, and pulling
 	// paces such questions.
 	pull    uint64

@@ -232,3 +232,45 @@ func TestLookingIsRationedAsRowsAre(t *testing.T) {
 		t.Errorf("one answer looks at %d partitions", rows.passed)
 	}
 }
+
+// asking counts the settlements that the store looks at.
+type asking struct {
+	Settler
+	of map[crdt.Replica]int
+}
+
+func (a *asking) Settle(now int64, s Settlement) Settled {
+	a.of[s.By]++
+	return a.Settler.Settle(now, s)
+}
+
+// A peer that asks to settle without end takes its share of the time, and no more.
+func TestSettlementsAreRationedByPeer(t *testing.T) {
+	p := newReadyProbe(t)
+	asked := &asking{p.engine.settlements.store, map[crdt.Replica]int{}}
+	p.engine.settlements.store = asked
+	list := make([]Settlement, 1000)
+	for i := range list {
+		list[i].ID = uint64(i)
+	}
+	number := uint64(0)
+	flood := func(node string, r crdt.Replica, messages int) int {
+		was := asked.of[r]
+		for range messages {
+			number++
+			p.hear(&Message{Kind: KindSettle, Node: node, Replica: r, Of: 1, Request: number, Settlements: list})
+		}
+		return asked.of[r] - was
+	}
+	most, perSecond := int(settleRation.most), int(settleRation.perSecond)
+	if n := flood("b", 2, 200); n > most || n < most-len(list) {
+		t.Errorf("%d settlements at once, want about %d", n, most)
+	}
+	if n := flood("c", 3, 10); n != 10*len(list) {
+		t.Errorf("another peer has %d settlements looked at, want %d", n, 10*len(list))
+	}
+	p.run(1e9)
+	if n := flood("b", 2, 200); n > perSecond || n < perSecond-len(list) {
+		t.Errorf("%d settlements a second later, want about %d", n, perSecond)
+	}
+}

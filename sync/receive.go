@@ -95,6 +95,9 @@ func (e *Engine) open(now int64, packet Packet) *Message {
 	case m.Node != node || m.Replica != replica:
 		e.drop(now, DropSender, "subject "+packet.Subject+" does not belong to "+m.Node)
 		return nil
+	case !e.members.owns(m.Node, m.Replica):
+		e.drop(now, DropSender, "incarnation "+incarnation(m.Replica)+" is none of "+m.Node+"'s")
+		return nil
 	case m.Kind != kind:
 		e.drop(now, DropMalformed, "kind does not fit subject "+packet.Subject)
 		return nil

@@ -17,9 +17,6 @@ func newSubjects(prefix, cluster string) subjects {
 	return subjects{base: prefix + ".v" + strconv.Itoa(Version) + "." + cluster + "."}
 }
 
-// incarnation is the spelling of a replica in subjects and in logs.
-func incarnation(r crdt.Replica) string { return strconv.FormatUint(uint64(r), 36) }
-
 // of is the subject of one replica's broadcasts of kind k.
 func (s subjects) of(k Kind, node string, r crdt.Replica) string {
 	return s.base + k.String() + "." + node + "." + incarnation(r)

@@ -190,7 +190,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/refund.go", "	case e.Life() != life.Life:\n", "	case e.Life() == crdt.Life{}:\n"},
 	}},
 	{name: "forget which refunds were given", also: "./node", edits: []edit{
-		{"node/internal/escrow/escrow.go", "		s.keep(r)\n	}\n	if !r.settled {\n", "	}\n	if !r.settled {\n"},
+		{"node/internal/escrow/escrow.go", "		s.keep(r)\n		s.shared(origin, 1, 0)\n	}\n", "	}\n"},
 	}},
 	{name: "let everybody refund who can reach a node", edits: []edit{
 		{"node/httpapi/routes.go", "http.MethodPost: a.write(a.refund)", "http.MethodPost: a.refund"},
@@ -297,6 +297,9 @@ var nodeMistakes = []mistake{
 	}},
 	{name: "compare the windows of any number of layouts", edits: []edit{
 		{"node/internal/limits/inlines.go", "len(x.layouts) >= mostLayouts {\n", "len(x.layouts) < 0 {\n"},
+	}},
+	{name: "let one node's refunds take all places of reservations", edits: []edit{
+		{"node/internal/escrow/escrow.go", "origin != \"\" && s.shares[origin].held >= free", "origin == \"?\""},
 	}},
 	{name: "let one client of the API hold all reservations", edits: []edit{
 		{"node/internal/escrow/escrow.go", "	if has := s.shares[origin]; origin != \"\" && (", "	if has := s.shares[origin]; origin == \"?\" && ("},

@@ -96,6 +96,21 @@ var syncMistakes = []mistake{
 	{name: "wait for a step that hangs, to say how the node is", edits: []edit{
 		{"sync/loop.go", "	case l.turn <- struct{}{}:\n		l.look()\n		l.unlock()\n	case <-timer.C:\n", "	case l.turn <- struct{}{}:\n		l.look()\n		l.unlock()\n"},
 	}},
+	{name: "let a node speak under its own name for another's incarnation", edits: []edit{
+		{"sync/members.go", "		return p.node == node\n", "		return true\n"},
+	}},
+	{name: "let whoever is heard first claim an incarnation", edits: []edit{
+		{"sync/members.go", "!ms.cfg.Marked || bears(r, node)", "true || bears(r, node)"},
+	}},
+	{name: "open a node without the marks of incarnations", edits: []edit{
+		{"node/node.go", "	engine.Marked = true\n", ""},
+	}},
+	{name: "let a peer settle without end", edits: []edit{
+		{"sync/settle.go", "!p.settles.take(now, int64(len(m.Settlements)), settleRation)", "false"},
+	}},
+	{name: "let a peer take all bytes for loans", edits: []edit{
+		{"sync/lend.go", "!p.loans.take(now, size, ration{lentToOne, lentAtOnce})", "false"},
+	}},
 	{name: "answer a question as often as somebody sends it again", edits: []edit{
 		{"sync/fresh.go", "m.Request <= p.asked", "m.Request == 0"},
 	}},

@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -115,6 +116,15 @@ func (s *Escrow) Hold(now, until int64, origin string, settle Settle) (Token, er
 	return Token{Of: s.self, ID: r.id}, nil
 }
 
+// nodeOrigin is whose share the refunds take that another node asks for. No client's origin begins
+// so: clients' are addresses.
+func nodeOrigin(by crdt.Replica) string {
+	if by == 0 {
+		return ""
+	}
+	return "node " + strconv.FormatUint(uint64(by), 36)
+}
+
 // shared changes what an origin has. mu is held.
 func (s *Escrow) shared(origin string, held, open int) {
 	if origin == "" {
@@ -147,7 +157,8 @@ func (s *Escrow) keep(r *reservation) {
 }
 
 // Settle implements deltasync.Settler. The first settlement of a reservation counts, and
-// later ones get its answer again. So do repeated refunds. At the cap, nothing is refunded.
+// later ones get its answer again. So do repeated refunds. At the cap, nothing is refunded. Each
+// node that asks has a share of the places, as origins have, so that it leaves some to others.
 func (s *Escrow) Settle(now int64, ask deltasync.Settlement) deltasync.Settled {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,16 +167,17 @@ func (s *Escrow) Settle(now int64, ask deltasync.Settlement) deltasync.Settled {
 	if ask.Of != s.self || ask.Actual < 0 {
 		return unknown
 	}
-	r := s.held[ask.ID]
-	switch {
+	r, origin := s.held[ask.ID], nodeOrigin(ask.By)
+	switch free := mostHeld - len(s.held); {
 	case r != nil:
-	case ask.Life == (deltasync.Life{}), len(s.held) >= mostHeld:
+	case ask.Life == (deltasync.Life{}), free <= 0, origin != "" && s.shares[origin].held >= free:
 		return unknown
 	default:
-		r = &reservation{id: ask.ID, until: now + int64(refundKept), settled: true}
+		r = &reservation{id: ask.ID, origin: origin, until: now + int64(refundKept), settled: true}
 		back, short := s.refund(ask.Life, ask.Actual, now)
 		r.answer = deltasync.Settled{ID: ask.ID, Back: back, Known: true, Short: short}
 		s.keep(r)
+		s.shared(origin, 1, 0)
 	}
 	if !r.settled {
 		back, notCharged, short := r.settle(ask.Actual)

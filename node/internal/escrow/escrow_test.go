@@ -285,6 +285,32 @@ func TestARefundIsGivenOnceForEachNumber(t *testing.T) {
 	}
 }
 
+// A node that asks for refunds without end leaves places to reservations, and to other nodes.
+func TestRefundsOfOneNodeLeavePlacesToOthers(t *testing.T) {
+	s := newEscrow()
+	ask := deltasync.Settlement{Of: self, By: other, Actual: 10, Life: deltasync.Life{Key: crdt.Key{Lo: 1}, Life: crdt.Life{Revision: crdt.Stamp{At: 3}}}}
+	known := 0
+	for range mostHeld {
+		if ask.ID++; s.Settle(begin, ask).Known {
+			known++
+		}
+	}
+	if known != mostHeld/2 {
+		t.Errorf("one node's refunds take %d of %d places", known, mostHeld)
+	}
+	if _, err := s.Hold(begin, begin+second, "192.0.2.1", nil); err != nil {
+		t.Errorf("a reservation: %v", err)
+	}
+	ask.ID, ask.By = ask.ID+1, other+1
+	if !s.Settle(begin, ask).Known {
+		t.Error("another node gets nothing back")
+	}
+	s.Expire(begin + int64(refundKept) + 1)
+	if len(s.held)+len(s.shares)+len(s.order) != 0 {
+		t.Errorf("%d held, shares %v", len(s.held), s.shares)
+	}
+}
+
 func TestARefundIsAskedForUntilItsCallerStopsWaiting(t *testing.T) {
 	s := newEscrow()
 	life := deltasync.Life{Key: crdt.Key{Lo: 1}, Life: crdt.Life{Revision: crdt.Stamp{At: 3}}}

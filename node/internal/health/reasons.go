@@ -24,11 +24,12 @@ type reason struct {
 // every start of a node a degradation.
 const deafness = int64(2500 * time.Millisecond)
 
-// tooStale is by how much older than a live peer's last message the data held from it may be.
-// Silence has a reason of its own. Raising it overlooks a node that does not keep up. Lowering
-// it below a beat and the time that a message is overtaken by calls an idle cluster degraded, and
-// below a repair's time each loss.
-const tooStale = int64(1250 * time.Millisecond)
+// tooStale is by how much older than a live peer's last message the data held from it may be:
+// silence has a reason of its own. In an idle cluster only beats say how fresh data are, so a
+// message between two of them makes data look up to a beat old, and a loss shows with the next beat.
+// Then it takes a moment to be repaired. Raising it overlooks a node that does not keep up. Lowering
+// it calls an idle cluster degraded, or each loss in it.
+const tooStale = int64(deltasync.DefaultBeatInterval + 250*time.Millisecond)
 
 // crowdedFor is for how long a drop counts: a gap is found by the next beat, and asked for
 // within some seconds. Raising it keeps a node degraded for longer after a burst. Lowering it
