@@ -67,6 +67,9 @@ type RightsStats struct {
 	// and Asked questions to other nodes, one for each client. Held counts requests that waited at
 	// a door, whatever the decision was then: see Request.Hold.
 	Short, Held, Asked uint64
+	// Excess is what nodes may admit beyond the burst, in units: MaxExcess of the rule with the
+	// largest. The rest of OvershootBound is what the distance of clocks adds.
+	Excess float64
 	// Lent and Borrowed are units. Expired are those that were borrowed and not used in time.
 	Lent, Borrowed, Expired float64
 }
@@ -224,7 +227,7 @@ func (s sighting) limitStats(r *limits.Revision) LimitStats {
 	if x := &a.Rights; r.Policy.Consistency == Bounded {
 		l.Rights = &RightsStats{
 			Short: x.Short.Load(), Held: x.Held.Load(), Asked: x.Asked.Load(),
-			Lent: x.Lent.Units(), Borrowed: x.Borrowed.Units(), Expired: x.Expired.Units(),
+			Excess: r.Excess(), Lent: x.Lent.Units(), Borrowed: x.Borrowed.Units(), Expired: x.Expired.Units(),
 		}
 	}
 	l.OvershootBound, l.OvershootExpected = s.bounds(r)

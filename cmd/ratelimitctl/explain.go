@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/output"
@@ -46,6 +48,30 @@ type explanation struct {
 	Shared  bool              `json:"shared"`
 	Reset   *time.Time        `json:"reset"`
 	Windows []explainedWindow `json:"windows"`
+	Account *account          `json:"account"`
+}
+
+// account is what the node may admit by itself under a bounded limit, in units.
+type account struct {
+	Own      float64 `json:"own_units"`
+	Borrowed float64 `json:"borrowed_units"`
+	Room     float64 `json:"room_units"`
+	Credit   float64 `json:"credit_units"`
+	Lent     float64 `json:"lent_units"`
+}
+
+// String reads "33.2 of a room of 33.3, 4 borrowed, 10 lent, credit 1.7".
+func (a *account) String() string {
+	number := func(units float64) string { return strconv.FormatFloat(math.Round(units*10)/10, 'f', -1, 64) }
+	text := number(a.Own) + " of a room of " + number(a.Room)
+	if a.Room == 0 {
+		text = "no share of this client"
+	}
+	text += ", " + number(a.Borrowed) + " borrowed, " + number(a.Lent) + " lent"
+	if a.Credit > 0 {
+		text += ", credit " + number(a.Credit)
+	}
+	return text
 }
 
 type explainedWindow struct {
@@ -65,6 +91,7 @@ var reasonWords = map[string]string{
 	"":                "within the limit",
 	"over_limit":      "the limit is used up",
 	"table_full":      "the client table is full, and unknown clients pass",
+	"short":           "the limit is not used up, but other nodes hold what is left, and this one has asked them",
 	"isolated_share":  "nodes cannot hear each other, and this side's share of the limit is used up",
 	"isolated_open":   "the limit is used up, but it is open while nodes cannot hear each other",
 	"isolated_closed": "the limit is closed while nodes cannot hear each other",
@@ -114,6 +141,9 @@ func (x *explanation) print(w io.Writer, now time.Time) error {
 		if d.ResetAfter > 0 {
 			t.Row("all there again", in(d.ResetAfter))
 		}
+	}
+	if x.Account != nil {
+		t.Row("this node's units", x.Account)
 	}
 	t.Row("policy", x.Policy.rate())
 	t.Row("whose", x.whose())

@@ -44,6 +44,18 @@ func TestAnExplanationSaysWhatHoldsAndWhoAdmittedWhat(t *testing.T) {
 			"\n" +
 			"WINDOW                                   NODE  ADMITTED  GIVEN BACK\n" +
 			"00:00:00 EST to 2026-11-24 00:00:00 EST  n1    6         0\n"},
+		"bounded": {`{"client":"bob","limit":"paid","counts_as":"bob","override":null,"policy":{"limit":100,"window":60,"burst":100,"algorithm":"gcra","time_zone":"UTC"},"since":null,
+			"decision":{"allowed":false,"remaining":0,"retry_after_ms":7,"reset_after_ms":0,"reason":"short"},
+			"account":{"own_units":-1.25,"borrowed_units":0,"room_units":33.333,"credit_units":1.667,"lent_units":12.5},"windows":[]}`, "" +
+			"bob at limit paid: denied now, the limit is not used up, but other nodes hold what is left, and this one has asked them\n" +
+			"passes again       in 7ms, at 15:30:00.007 UTC\n" +
+			"left               0 of 100\n" +
+			"this node's units  -1.3 of a room of 33.3, 0 borrowed, 12.5 lent, credit 1.7\n" +
+			"policy             100 per 1m, gcra\n" +
+			"whose              the limit's own\n" +
+			"in force           as configured\n" +
+			"\n" +
+			"nothing is counted\n"},
 		"blocked network": {`{"client":"2001:db8::1","limit":"api","counts_as":"2001:db8::/64","override":{"index":0},"policy":{"block":true},"since":null,
 			"decision":{"allowed":false,"retry_after_ms":31536000000,"reason":"blocked"},"windows":[]}`, "" +
 			"2001:db8::1 at limit api: denied now, this client is blocked\n" +

@@ -40,6 +40,7 @@ type member struct {
 var policies = map[string]node.Policy{
 	"default": {Limit: 100, Window: 10 * time.Second, Burst: 20},
 	"login":   {Limit: 5, Window: time.Minute},
+	"paid":    {Limit: 60, Window: time.Minute, Consistency: node.Bounded, MaxExcess: 3},
 	"search":  {Limit: 300, Window: time.Minute, Shadow: true, Overrides: []node.Override{{Name: "gold", Prefixes: []string{"gold-"}, Limit: 3000, Window: time.Minute}}},
 }
 
@@ -78,7 +79,7 @@ func (c *cluster) open(t *testing.T, m *member) {
 	t.Helper()
 	log := dashboard.NewLog()
 	logger := slog.New(log.Handler(nil))
-	n, err := node.Open(context.Background(), node.Config{Name: m.name, Cluster: "demo", Limits: policies, Transport: c.network.Transport(), Logger: logger})
+	n, err := node.Open(context.Background(), node.Config{Name: m.name, Cluster: "demo", Roster: []string{"n1", "n2", "n3"}, Limits: policies, Transport: c.network.Transport(), Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

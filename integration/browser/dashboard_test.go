@@ -57,6 +57,19 @@ func TestTheLogNamesAnAuthorThatIsHeardOfLater(t *testing.T) {
 	p.wait("the author's name is not shown", `window.told && /incarnation zz/.test(told.before) && /by node n9/.test(told.after) && !/zz/.test(told.after)`)
 }
 
+// A bounded limit has a bound of two parts, and clients of it have accounts.
+func TestABoundedLimitShowsItsCapAndItsAccounts(t *testing.T) {
+	c := start(t)
+	p := show(t, c.members[0])
+	p.wait("the table does not tell X from r·σ", `[...document.querySelector('#limits').tBodies[0].rows].some(r => /^paid/.test(r.innerText) && /\s3 \+ [\d.]+\s/.test(r.innerText))`)
+	if !eval[bool](p, `(() => { const l = document.querySelector('#limit'); l.value = 'paid'; return l.dispatchEvent(new Event('change', {bubbles: true})); })()`) {
+		t.Fatal("the limit cannot be chosen")
+	}
+	p.wait("the sentence does not tell X from r·σ", `/At worst, one client got X \+ r·σ, 3 \+ [\d.]+ = [\d.]+ units beyond 60 per 1m/.test(document.querySelector('#bound-text').innerText)`)
+	p.do(chromedp.SendKeys("#ask-client", "somebody"+kb.Enter))
+	p.wait("the account is not explained", `/This node may admit\s+[\d.]+ of its share of 20, credit 1, and 0 borrowed; it lent 0/.test(document.querySelector('#explain-body').innerText)`)
+}
+
 // A person who knows nothing of the page finds the four answers on it.
 func TestThePageAnswersTheFourQuestions(t *testing.T) {
 	c := start(t)

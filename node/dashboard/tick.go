@@ -85,7 +85,8 @@ type limitRow struct {
 	Allowed       uint64 `json:"allowed"`
 	Denied        uint64 `json:"denied"`
 	ShadowDenied  uint64 `json:"shadow_denied"`
-	Bound         value  `json:"bound"` // null: unknown, or nothing limits it
+	Bound         value  `json:"bound"`            // null: unknown, or nothing limits it
+	Excess        *value `json:"excess,omitempty"` // of a bounded limit: the part of bound that no clock adds to
 	Expected      value  `json:"expected"`
 	ObservedPeak  uint64 `json:"observed_peak"`
 	ObservedTotal uint64 `json:"observed"`
@@ -202,6 +203,10 @@ func limitRowOf(l *node.LimitStats, newest *moment) limitRow {
 		Rule: ruleOf(&l.Policy), Limit: l.Policy.Limit, WindowMS: l.Policy.Window.Milliseconds(), Burst: l.Policy.Burst, Shadow: l.Policy.Shadow,
 		Set: l.Set, Overrides: len(l.Policy.Overrides), Allowed: l.Allowed, Denied: l.Denied, ShadowDenied: l.Shadowed,
 		Bound: value(l.OvershootBound), Expected: value(l.OvershootExpected), ObservedPeak: l.OvershootPeak, ObservedTotal: l.OvershootSeen,
+	}
+	if l.Rights != nil {
+		excess := value(l.Rights.Excess)
+		row.Excess = &excess
 	}
 	if l.Configured != nil && !l.Configured.Same(l.Policy) {
 		row.Configured, _ = limit.Change(l.Configured, &l.Policy)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"errors"
+	"math"
 	"net/http"
 	"time"
 
@@ -25,6 +26,16 @@ type explanation struct {
 	Shared   bool               `json:"shared"`  // the client found no room and shares an entry
 	Reset    *time.Time         `json:"reset"`   // null: never, as far as is known
 	Windows  []explainedWindow  `json:"windows"`
+	Account  *explainedAccount  `json:"account,omitempty"` // of a bounded limit
+}
+
+// explainedAccount is what the answering node may admit to the client by itself, in units.
+type explainedAccount struct {
+	Own      float64 `json:"own_units"`      // its own, below 0 while it is on credit
+	Borrowed float64 `json:"borrowed_units"` // of other nodes, and not used yet
+	Room     float64 `json:"room_units"`     // the most that it can own; 0 if it has no share of this client
+	Credit   float64 `json:"credit_units"`   // how far it may be below 0
+	Lent     float64 `json:"lent_units"`     // to other nodes, as far as it knows
 }
 
 // explainedOverride is the override for the client, with the selector that matches if the
@@ -77,6 +88,9 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 		Since: instant(x.Since), Decision: decisionOf(x.Decision), FullAt: instantIn(zone, x.FullAt), Held: x.Held, Shared: x.Shared,
 		Reset: instant(x.Reset), Windows: []explainedWindow{},
 	}
+	if r := x.Right; r != nil {
+		out.Account = &explainedAccount{round(r.Own), round(r.Borrowed), round(r.Room), round(r.Credit), round(r.Lent)}
+	}
 	if x.Override >= 0 {
 		out.Override = &explainedOverride{Index: x.Override}
 		if p := a.node.Limits()[q.limit]; x.Override < len(p.Overrides) {
@@ -93,6 +107,9 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 	}
 	ok(w, out)
 }
+
+// round keeps three digits after the point: more say nothing of units.
+func round(units float64) float64 { return math.Round(units*1e3) / 1e3 }
 
 // zoneOf is the zone of a policy's windows: midnight in it reads as midnight.
 func zoneOf(p *node.Policy) *time.Location {

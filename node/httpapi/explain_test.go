@@ -181,3 +181,36 @@ func TestStatusShowsWhatWasSetBesideWhatIsConfigured(t *testing.T) {
 		t.Errorf("got %+v", l)
 	}
 }
+
+func TestABoundedLimitShowsItsAccountsAndItsCap(t *testing.T) {
+	now := start
+	n := open(t, node.Config{Now: func() time.Time { return now }, Transport: new(node.Memory).Transport(), Roster: []string{"n1", "n2", "n3"}, Limits: map[string]node.Policy{
+		"default": {Limit: 5, Window: time.Minute},
+		"paid":    {Limit: 90, Window: time.Minute, Consistency: node.Bounded, MaxExcess: 6, Hold: node.NoHold},
+	}})
+	h := httpapi.New(httpapi.Config{Node: n, Loopback: true})
+	now = now.Add(10 * time.Minute)
+	ask(t, h, "POST", "/v1/take?client=alice&limit=paid&cost=2", "")
+	ask(t, h, "POST", "/v1/take?client=alice&limit=paid&cost=40", "")
+	for target, want := range map[string]string{
+		"/v1/explain?client=alice&limit=paid":    `"account":{"own_units":28,"borrowed_units":0,"room_units":30,"credit_units":2,"lent_units":0}`,
+		"/v1/explain?client=alice&limit=default": `"windows":[]}`,
+		"/v1/limits/paid":                        `"consistency":"bounded","shadow":false,"max_excess":6,"hold":0}`,
+	} {
+		if got := ask(t, h, "GET", target, "").Body.String(); !strings.Contains(got, want) {
+			t.Errorf("%s says %s, want %s", target, got, want)
+		}
+	}
+	got := ask(t, h, "GET", "/v1/status", "").Body.String()
+	for _, want := range []string{
+		`"paid":{"units":6,"bound_known":true,"expected":`, `"excess_units":6,`, `"holding":0,`,
+		`"rights":{"short":1,"held":0,"asked":0,"lent_units":0,"borrowed_units":0,"expired_units":0}`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the status is %s, want %s", got, want)
+		}
+	}
+	if strings.Count(got, `"excess_units"`) != 1 || strings.Count(got, `"rights"`) != 1 {
+		t.Errorf("a limit that is not bounded speaks of it: %s", got)
+	}
+}

@@ -40,6 +40,7 @@ type nodeStatus struct {
 	Clients     int       `json:"clients"`
 	MaxClients  int       `json:"max_clients"`
 	Overflowed  uint64    `json:"overflowed"` // decisions on unknown clients while the table was full
+	Holding     int       `json:"holding"`    // requests that wait for loans at doors now
 	ClockAhead  float64   `json:"clock_ahead_ms"`
 }
 
@@ -95,6 +96,9 @@ type boundStatus struct {
 	Units    *float64 `json:"units"` // the bound of this moment; null: not known, or nothing limits it
 	Known    bool     `json:"bound_known"`
 	Expected *float64 `json:"expected"` // of the heaviest client at its present rate; an estimate
+	// Excess is the part of Units that a bounded limit may be exceeded by whatever clocks do. The
+	// rest is what their distance adds: Units is X + r·σ. nil: the limit is not bounded.
+	Excess *float64 `json:"excess_units,omitempty"`
 	// WronglyDenied is how many units of room a client can have at most when this node denies it
 	// something, and WronglyDeniedExpected how many to expect.
 	WronglyDenied         float64 `json:"wrongly_denied_units"`
@@ -122,9 +126,21 @@ type limitStatus struct {
 	ShadowDenied      uint64 `json:"shadow_denied"`
 	ShadowDeniedUnits uint64 `json:"shadow_denied_units"`
 
+	// Rights counts loans between nodes; nil if the limit is not bounded.
+	Rights *rightsStatus `json:"rights,omitempty"`
 	// ByOverride has the decisions by the overrides that have a name; the counts above
 	// include them.
 	ByOverride map[string]overrideStatus `json:"by_override,omitempty"`
+}
+
+// rightsStatus is what a bounded limit's accounts did for want of units.
+type rightsStatus struct {
+	Short    uint64  `json:"short"` // requests that were denied although the limit was not used up
+	Held     uint64  `json:"held"`  // requests that waited at a door
+	Asked    uint64  `json:"asked"` // questions to other nodes
+	Lent     float64 `json:"lent_units"`
+	Borrowed float64 `json:"borrowed_units"`
+	Expired  float64 `json:"expired_units"` // borrowed, and not used in time
 }
 
 // overrideStatus is the part of one override, in the counts of limitStatus.
@@ -155,7 +171,7 @@ func (a *api) statusNow() status {
 			Name: s.Name, Cluster: s.Cluster, Incarnation: incarnation(s.Replica), Version: a.version,
 			Now: s.Now.UTC(), Ready: a.node.Ready() == nil, Isolated: s.Isolated,
 			Members: s.Sync.Members, Visible: s.Sync.Visible, Clients: s.Clients,
-			MaxClients: s.MaxClients, Overflowed: s.Overflowed, ClockAhead: ms(s.ClockAhead),
+			MaxClients: s.MaxClients, Overflowed: s.Overflowed, Holding: s.Holding, ClockAhead: ms(s.ClockAhead),
 		},
 		Degraded: s.Degraded, Reasons: append([]string{}, s.DegradedReasons...), Peers: []peerStatus{}, Sync: syncStatusOf(&s),
 		Bound: map[string]boundStatus{}, Limits: map[string]limitStatus{}, Refused: s.Refused,
@@ -177,6 +193,11 @@ func (a *api) statusNow() status {
 	})
 	for _, l := range s.Limits {
 		out.Bound[l.Name] = boundStatus{Units: finite(l.OvershootBound), Known: !math.IsInf(l.OvershootBound, 1), Expected: finite(l.OvershootExpected), WronglyDenied: l.WronglyDeniedBound, WronglyDeniedExpected: l.WronglyDeniedExpected, Once: map[string]*float64{}, Observed: l.OvershootSeen, ObservedPeak: l.OvershootPeak}
+		if l.Rights != nil {
+			b := out.Bound[l.Name]
+			b.Excess = &l.Rights.Excess
+			out.Bound[l.Name] = b
+		}
 		for reason, units := range l.OvershootOnce {
 			out.Bound[l.Name].Once[reason] = finite(units)
 		}
@@ -185,6 +206,9 @@ func (a *api) statusNow() status {
 			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits, Since: instant(l.Revision), Set: l.Set,
 			ShadowDenied: l.Shadowed, ShadowDeniedUnits: l.ShadowedUnits,
 			OverrideCount: len(l.Policy.Overrides),
+		}
+		if x := l.Rights; x != nil {
+			ls.Rights = &rightsStatus{Short: x.Short, Held: x.Held, Asked: x.Asked, Lent: x.Lent, Borrowed: x.Borrowed, Expired: x.Expired}
 		}
 		for _, o := range l.Overrides {
 			if ls.ByOverride == nil {

@@ -1,7 +1,7 @@
 // The page: it follows the node's stream of events and shows each.
 
 import { $, el, text, keep } from './dom.js';
-import { count, rate, span, units, plural, clock } from './format.js';
+import { count, rate, span, units, boundOf, plural, clock } from './format.js';
 import { Chart } from './charts.js';
 import { History } from './history.js';
 import { showNodes } from './nodes.js';
@@ -96,7 +96,8 @@ function showTiles(tick) {
 function showBound(tick, l) {
   if (!l) return;
   const of = l.inline ? '' : ' beyond ' + l.rule;
-  const worst = l.bound === null ? 'How much one client can have got' + of + ' is not known now.' : 'At worst, one client got ' + units(l.bound) + ' units' + of + (l.limit ? ': ' + Math.round((100 * l.bound) / l.limit) + ' % of a window' : '') + '.';
+  const parts = l.excess === undefined ? '' : ' X + r·σ, ' + boundOf(l) + ' =';
+  const worst = l.bound === null ? 'How much one client can have got' + of + ' is not known now.' : 'At worst, one client got' + parts + ' ' + units(l.bound) + ' units' + of + (l.limit ? ': ' + Math.round((100 * l.bound) / l.limit) + ' % of a window' : '') + '.';
   text($('bound-text'), worst + ' Expect ' + (l.expected === null ? 'nothing in particular' : 'about ' + units(l.expected)) + '. The most that this node saw is ' + units(l.observed_peak) + '.');
 }
 

@@ -1,7 +1,7 @@
 // The clients of the selected limit, and why one stands where it stands.
 
 import { $, el, svg, text, keep } from './dom.js';
-import { count, rate, span, plural } from './format.js';
+import { count, rate, span, units, plural } from './format.js';
 
 let list = 'most_denied';
 const shown = 10;
@@ -100,12 +100,19 @@ function ofRow(c) {
   ];
 }
 
+// accountText says what the answering node may admit by itself under a bounded limit.
+function accountText(a) {
+  const share = a.room_units ? units(a.own_units) + ' of its share of ' + units(a.room_units) : 'no share of this client';
+  return share + (a.credit_units ? ', credit ' + units(a.credit_units) : '') + ', and ' + units(a.borrowed_units) + ' borrowed; it lent ' + units(a.lent_units);
+}
+
 function ofExplanation(x, c) {
   const d = x.decision, units = {};
   for (const w of x.windows) for (const n of w.nodes) units[n.node || 'unknown'] = (units[n.node || 'unknown'] || 0) + n.admitted_units - Math.min(n.admitted_units, n.given_back_units);
   let verdict = 'One unit would pass now: ' + plural(d.remaining ?? 0, 'unit is', 'units are') + ' left of a burst of ' + count(d.burst) + '.';
   if (x.policy.unlimited) verdict = 'Always admitted: the rule sets no limit.';
   else if (x.policy.block) verdict = 'Always denied: the rule blocks this client.';
+  else if (d.reason === 'short') verdict = 'Denied now: other nodes hold what is left of its burst of ' + count(d.burst) + ', and this one has asked them. One unit passes again in ' + span(d.retry_after_ms) + '.';
   else if (!d.allowed) verdict = 'Denied now: its burst of ' + count(d.burst) + ' is used up. One unit passes again in ' + span(d.retry_after_ms) + '.';
   const rule = x.policy.block ? 'block' : x.policy.unlimited ? 'unlimited' : count(x.policy.limit) + ' per ' + (typeof x.policy.window === 'number' ? span(x.policy.window * 1e3) : x.policy.window) + ', burst ' + count(x.policy.burst);
   const from = x.override ? 'override ' + (x.override.name || (x.override.selector ? x.override.selector + ' ' + x.override.value : x.override.index)) : "the limit's own";
@@ -118,6 +125,7 @@ function ofExplanation(x, c) {
       ['Whole burst is back', d.reset_after_ms ? 'in ' + span(d.reset_after_ms) + ' if it asks for nothing' : 'now'],
       x.since && ['Rule holds since', new Date(x.since).toLocaleString()],
       x.reset && ['Last reset', new Date(x.reset).toLocaleString()],
+      x.account && ['This node may admit', accountText(x.account)],
       x.shared && ['Shares an entry', 'yes: the client table is full'],
     ]), ...byNode(units),
   ];

@@ -18,6 +18,10 @@ export function units(n) {
   return n < 99.5 ? String(Math.round(n * 10) / 10) : count(n);
 }
 
+// boundOf is the live bound. That of a bounded limit has two parts: what it may be exceeded by, and what
+// clocks add, which are X and r·σ in docs/bounded.md.
+export const boundOf = (l) => (l.excess === undefined || l.bound === null ? units(l.bound) : units(l.excess) + ' + ' + units(Math.max(0, l.bound - l.excess)));
+
 // span is a time given in milliseconds.
 export function span(ms) {
   if (ms === null || ms === undefined) return 'unknown';

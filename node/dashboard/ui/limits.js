@@ -1,7 +1,7 @@
 // The limits, and the form that changes one.
 
 import { $, el, text, keep } from './dom.js';
-import { count, rate, span, units, clock } from './format.js';
+import { count, rate, span, units, boundOf, clock } from './format.js';
 
 let tickNow = null;
 let onSelect = () => {};
@@ -41,7 +41,7 @@ export function showLimits(tick) {
     text(rule.lastChild, notes(l, tick));
     text(admitted, rate(l.allowed_per_s));
     text(denied, rate(l.denied_per_s) + (l.shadow && l.shadow_denied ? ' (' + count(l.shadow_denied) + ' in shadow)' : ''));
-    text(bound, units(l.bound));
+    text(bound, boundOf(l));
     text(expected, units(l.expected));
     text(seen, units(l.observed_peak));
     edit.firstChild.hidden = l.inline || tick.config.alone;

@@ -59,6 +59,17 @@ func (r *Revision) Bound(s *Sight) float64 {
 	return worst
 }
 
+// Excess is the part of the bound of bounded rules that no clock adds to: the largest of them.
+func (r *Revision) Excess() float64 {
+	worst := 0.0
+	for i := range r.Rules {
+		if r.Rules[i].Bounded {
+			worst = max(worst, r.Rules[i].ExcessUnits())
+		}
+	}
+	return worst
+}
+
 // bound is the worst case now (docs/error-bound.md, section 9): what each other incarnation
 // can have admitted unseen, and what the distance of clocks adds once. Nothing can be
 // exceeded where everybody passes or each node counts by itself.
