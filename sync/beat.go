@@ -15,11 +15,7 @@ var lookRation = ration{perSecond: 4, most: 40}
 func (e *Engine) beat(now int64) {
 	e.nextBeat = now + int64(e.cfg.BeatInterval)
 	m := &Message{Kind: KindBeat, Beat: e.members.echoes.next(now), Seq: e.seq, Joining: !e.join.ready, Members: uint64(1 + len(e.members.roster.valid())), Unsure: e.members.unsure(), Limits: e.store.RegistersDigest(), Base: e.store.BaseDigest()}
-	for _, p := range e.members.peers {
-		if p.state == PeerAlive && p.lag.some {
-			m.Heard = append(m.Heard, Heard{Replica: p.replica, Beat: p.beat, Member: p.confirmed, Lag: p.bearing.recent.least()})
-		}
-	}
+	e.hearing.name(now, &e.members, m)
 	if e.join.ready {
 		m.Missing = e.members.missing(now)
 		m.Founded, m.Before = e.members.founding.ages(now)
@@ -42,7 +38,7 @@ func (e *Engine) beatSoon(now int64) {
 // onBeat takes a peer's beat. The order matters: the number shows gaps first, and digests
 // are compared only if it shows none, since a gap explains any difference (N3).
 func (e *Engine) onBeat(now int64, p *peer, m *Message) {
-	e.members.listen(now, p, m.Heard)
+	e.members.listen(now, p, m)
 	if !p.confirmed { // it may be a recording, so its beat says nothing of now
 		return
 	}

@@ -63,6 +63,7 @@ type Engine struct {
 	loans       loans
 	origins     origins
 	knowledge   knowledge
+	hearing     hearing
 	// questions wait for their ration, at most one a peer.
 	questions []unanswered
 	// These are where the next beat's lists begin.

@@ -52,6 +52,9 @@ var fields = [...]field{
 	35: records("Wants", maxWants, func(m *Message) *[]Want { return &m.Wants }, wantRecord),
 	36: number("Low", func(m *Message) *uint64 { return &m.Low }),
 	37: records("Lent", maxWants, func(m *Message) *[]Lent { return &m.Lent }, lentRecord),
+	38: number("HeardFrom", func(m *Message) *uint64 { return (*uint64)(&m.HeardFrom) }),
+	39: number("HeardTo", func(m *Message) *uint64 { return (*uint64)(&m.HeardTo) }),
+	40: number("Circle", func(m *Message) *uint64 { return (*uint64)(&m.Circle) }),
 }
 
 // The records. A word that holds a time is an int64's bits.

@@ -135,6 +135,9 @@ func genMessage(t *rapid.T) *Message {
 			Lag: rapid.Int64Range(-maxOffset, maxOffset).Draw(t, "lag"),
 		}
 	})
+	if has("part") {
+		m.HeardFrom, m.HeardTo, m.Circle = genReplica(t, "from"), genReplica(t, "to"), genDigest(t)
+	}
 	m.Origins = genSlice(t, "origins", 5, func() OriginRoot {
 		return OriginRoot{
 			Window: Window{Width: rapid.Int64().Draw(t, "width"), Start: rapid.Int64().Draw(t, "start")},

@@ -52,47 +52,32 @@ func (ms *members) findGroup(now int64, connected bool) company {
 		return company{size, 1, size > 1 || !ms.cfg.Alone}
 	}
 	isolated := false
-	alive := []crdt.Replica{ms.cfg.Replica}
 	var heard []string
 	for _, p := range ms.peers {
 		if p.state == PeerAlive && p.confirmed {
-			alive = append(alive, p.replica)
 			if p.node != ms.cfg.Node { // names are counted, and ours is
 				heard = append(heard, p.node)
 			}
 			isolated = isolated || ms.deaf(now, p)
 		}
 	}
+	slices.Sort(heard)
+	heard = slices.Compact(heard)
 	for _, name := range ms.roster.names {
-		isolated = isolated || !slices.Contains(heard, name)
+		_, found := slices.BinarySearch(heard, name)
+		isolated = isolated || !found
 	}
 	isolated = isolated || size > ms.roster.own()
 	if !isolated {
 		return company{size, size, false}
 	}
-	slices.Sort(alive)
+	ours := ms.circle()
 	for _, p := range ms.peers {
-		if p.state == PeerAlive && p.confirmed && !hearsAll(p, alive) {
+		if p.state == PeerAlive && p.confirmed && p.circle != ours {
 			return company{size, 1, true}
 		}
 	}
-	slices.Sort(heard)
-	return company{size, 1 + len(slices.Compact(heard)), true}
-}
-
-// hearsAll reports whether the peer said that it hears exactly the others of the group.
-func hearsAll(p *peer, group []crdt.Replica) bool {
-	n := 0
-	for _, r := range group {
-		if r == p.replica {
-			continue
-		}
-		if _, ok := slices.BinarySearch(p.hears, r); !ok {
-			return false
-		}
-		n++
-	}
-	return n == len(p.hears)
+	return company{size, 1 + len(heard), true}
 }
 
 // showPeers tells the store how many peers can admit and how far away they are, if that

@@ -272,7 +272,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		"Last": truth, "Done": truth, "Page": number, "Origins": records, "Base": number,
 		"Settlements": records, "Settled": records, "Known": records, "Beyond": records,
 		"Missing": records, "Refunds": records, "Founded": number, "Before": number, "Beat": number, "Held": records, "Members": number, "Unsure": truth,
-		"Wants": records, "Low": number, "Lent": records,
+		"Wants": records, "Low": number, "Lent": records, "HeardFrom": number, "HeardTo": number, "Circle": number,
 	}
 	r := newReader(testSecret, testSelf)
 	for field := 1; field < len(fields); field++ {

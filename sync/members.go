@@ -231,44 +231,6 @@ func (ms *members) admits(p *peer) bool {
 	})
 }
 
-// listen takes over whom the peer hears, and how late we reach it.
-func (ms *members) listen(now int64, p *peer, heard []Heard) {
-	heardUs, hears, strange := p.hearsUs, make([]crdt.Replica, 0, len(heard)), []crdt.Replica(nil)
-	p.hearsUs = false
-	for _, h := range heard {
-		if h.Member {
-			hears = append(hears, h.Replica)
-		} else {
-			strange = append(strange, h.Replica)
-		}
-		switch {
-		case h.Replica == ms.cfg.Replica:
-			p.hearsUs, p.theirLag = true, h.Lag
-			p.bearing.seen(now, h.Lag)
-			ms.confirm(now, p, h.Beat)
-		case ms.find(h.Replica) == nil:
-			ms.tell(now, h.Replica)
-		}
-	}
-	slices.Sort(hears)
-	slices.Sort(strange)
-	ms.changed = ms.changed || p.hearsUs != heardUs || !slices.Equal(hears, p.hears)
-	p.hears, p.strange = hears, strange
-	switch {
-	case p.hearsUs:
-		p.deafLogged = false
-		if !heardUs {
-			p.contact()
-		}
-	case heardUs:
-		p.deafAt, p.deafLogged = now, true
-		ms.events(EventOneWay, p, "it no longer hears us, but we hear it")
-	case !p.deafLogged && ms.deaf(now, p):
-		p.deafLogged = true
-		ms.events(EventOneWay, p, "it has never heard us, but we hear it")
-	}
-}
-
 // deaf reports whether the peer's beats have not named us for so long that it is no
 // matter of messages under way.
 func (ms *members) deaf(now int64, p *peer) bool {

@@ -117,12 +117,17 @@ type Message struct {
 	// with itself. Unsure says that there may be more, or fewer.
 	Members uint64
 	Unsure  bool
-	Heard   []Heard      // beat: the peers that the sender hears
-	Roots   []Root       // beat: digests of the sender's own counters, and of silent replicas'
-	Known   []Known      // beat: what the sender knows of replicas that it does not hear
-	Origins []OriginRoot // beat: digests of origins, over some of the partitions
-	Limits  crdt.Digest  // beat: digest of the limits register
-	Missing []Missing    // beat: what the sender may miss of others, and the receiver too if it came later
+	// Heard is in beats: peers that the sender hears. They are all of them if HeardFrom is
+	// HeardTo. Otherwise they are all in the part from HeardFrom up to and without HeardTo, see
+	// within, and perhaps more; Circle is then the sender's, see circle.
+	Heard              []Heard
+	HeardFrom, HeardTo crdt.Replica
+	Circle             crdt.Digest
+	Roots              []Root       // beat: digests of the sender's own counters, and of silent replicas'
+	Known              []Known      // beat: what the sender knows of replicas that it does not hear
+	Origins            []OriginRoot // beat: digests of origins, over some of the partitions
+	Limits             crdt.Digest  // beat: digest of the limits register
+	Missing            []Missing    // beat: what the sender may miss of others, and the receiver too if it came later
 	// Founded is in the beats of a node that has joined: how long ago began what it knows of.
 	// Before, if not 0, is how long ago something ran of which it knows nothing.
 	Founded, Before int64

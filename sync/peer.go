@@ -94,10 +94,15 @@ type peer struct {
 	bearing bearing
 	// theirLag is how late our messages reach it; it means nothing unless hearsUs.
 	theirLag int64
-	// hears is the members that its last beat named, sorted, and strange the strangers; nobody
-	// changes the lists. hearsUs says that the beat named us, as either (S8).
+	// hears is the members that it hears, sorted, and strange the strangers, for all that its
+	// beats named; nobody changes the lists. hearsUs says that we are on one of them (S8).
 	hears, strange []crdt.Replica
 	hearsUs        bool
+	// circle is the digest that its last beat stated, or that follows from whom it named; 0
+	// before one. See circle.
+	circle crdt.Digest
+	// toldLag is how late its messages came when a beat of ours named it last.
+	toldLag int64
 	// deafAt is since when its beats do not name us, by our clock; it means nothing
 	// while hearsUs.
 	deafAt int64

@@ -43,7 +43,7 @@ func fullMessage() *Message {
 		}},
 		Joining: true,
 		Heard:   []Heard{{Replica: 10, Beat: 11, Member: true, Lag: -12}},
-		Beat:    48,
+		Beat:    48, HeardFrom: 65, HeardTo: 66, Circle: 67,
 		Held:    []Held{{Name: 49, Stamp: crdt.Stamp{At: 50, By: 51}, Value: 57}},
 		Roots:   []Root{{Replica: 13, Window: Window{Width: 60e9, Start: 120e9}, Digest: math.MaxUint64}},
 		Limits:  14,

@@ -14,8 +14,30 @@ var syncMistakes = []mistake{
 	}
 `},
 	}},
-	{name: "count a group whose nodes hear more than each other", edits: []edit{
-		{"sync/group.go", "	return n == len(p.hears)\n", "	return n <= len(p.hears)\n"},
+	{name: "count a group whose nodes hear others than each other", edits: []edit{
+		{"sync/group.go", "p.confirmed && p.circle != ours {", "p.confirmed && false {"},
+		{"sync/group.go", "	ours := ms.circle()\n", ""},
+	}},
+	{name: "believe a digest of whom a peer heard before", edits: []edit{
+		{"sync/hearing.go", "if p.circle = m.Circle; m.HeardFrom == m.HeardTo {", "if m.HeardFrom == m.HeardTo {"},
+	}},
+	{name: "name a part of the peers after a change, too", edits: []edit{
+		{"sync/hearing.go", "h.circle, h.until = c, now+tellsChange*int64(ms.cfg.BeatInterval)", "h.circle = c"},
+	}},
+	{name: "name the same part of the peers in each beat", edits: []edit{
+		{"sync/hearing.go", "		h.turn = m.HeardTo\n", ""},
+	}},
+	{name: "let a peer that does not know this node wait for its echo", edits: []edit{
+		{"sync/hearing.go", " || !p.names(ms.cfg.Replica)", ""},
+	}},
+	{name: "let a peer wait for its turn to learn that a clock was set", edits: []edit{
+		{"sync/hearing.go", " || lag < p.toldLag-lagFell", ""},
+	}},
+	{name: "take a peer that a part leaves out for one that is heard", edits: []edit{
+		{"sync/hearing.go", "!moved && !m.within(r)", "!moved"},
+	}},
+	{name: "take peers beyond the part that a beat names for deaf", edits: []edit{
+		{"sync/hearing.go", "!moved && !m.within(r)", "!moved && false"},
 	}},
 	{name: "count each node of a name as one more of the group", edits: []edit{
 		{"sync/group.go", "			if p.node != ms.cfg.Node { // names are counted, and ours is\n", "			{\n"},
