@@ -1,7 +1,9 @@
 package bench
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -49,7 +51,9 @@ func (n *NATS) Ask(ctx context.Context, endpoint string, body []byte) ([]byte, e
 		return nil, fmt.Errorf("%s: %w", m.Subject, err)
 	}
 	if code := got.Header.Get("Nats-Service-Error-Code"); code != "" {
-		return nil, fmt.Errorf("%s: %s", code, got.Header.Get("Nats-Service-Error"))
+		var problem struct{ Detail string }
+		_ = json.Unmarshal(got.Data, &problem) // without one, the header says what is wrong
+		return nil, fmt.Errorf("%s: %.200s", code, cmp.Or(problem.Detail, got.Header.Get("Nats-Service-Error")))
 	}
 	return got.Data, nil
 }
