@@ -47,6 +47,7 @@ FROM         ?= 1
 DEPTH        ?= 4
 CHAOS_SEEDS  ?= 11
 CHAOS_FOR    ?= 2m
+MEMORY_FOR   ?= 10m
 SOAK         ?= 10m
 LOG          ?=
 ARGS         ?=
@@ -165,6 +166,10 @@ CHROMIUM := $(BIN)/.chromium
 browser-check: $(CHROMIUM) ## Run the dashboard and the reports in a real browser (Debian, to install Chromium; two minutes)
 	cd integration/browser && $(GO) test -count=1 -timeout $(RACE_TIMEOUT) ./...
 
+.PHONY: browser-memory
+browser-memory: $(CHROMIUM) ## Leave the dashboard open in a real browser for MEMORY_FOR: its memory must stay flat
+	cd integration/browser && MEMORY_FOR='$(MEMORY_FOR)' $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -tags minutes -run ForMinutes ./...
+
 .PHONY: screenshots
 screenshots: $(CHROMIUM) ## Take the pictures of the documents anew (two minutes)
 	cd integration/browser && SCREENSHOTS='$(CURDIR)/docs/images' $(GO) test -count=1 -timeout $(RACE_TIMEOUT) -tags pictures -run Picture ./...
@@ -275,7 +280,7 @@ help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s REF=%s ROUNDS=%s SEEDS=%s FROM=%s CHAOS_SEEDS=%s CHAOS_FOR=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(REF)' '$(ROUNDS)' '$(SEEDS)' '$(FROM)' '$(CHAOS_SEEDS)' '$(CHAOS_FOR)' '$(PKGS)'
+	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s REF=%s ROUNDS=%s SEEDS=%s FROM=%s CHAOS_SEEDS=%s CHAOS_FOR=%s MEMORY_FOR=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(REF)' '$(ROUNDS)' '$(SEEDS)' '$(FROM)' '$(CHAOS_SEEDS)' '$(CHAOS_FOR)' '$(MEMORY_FOR)' '$(PKGS)'
 
 .PHONY: clean
 clean: ## Remove built programs, tools and reports
