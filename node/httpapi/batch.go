@@ -86,8 +86,7 @@ type together struct {
 }
 
 // takeEach decides the requests of a batch, each by itself. None of them waits once all have waited for
-// batchHold. An answer has the form of a take's, without
-// the fields that a header would carry.
+// batchHold. An answer has the form of a take's, without the fields that a header would carry.
 func (a *api) takeEach(r *http.Request, requests []request) []batched {
 	results := make([]batched, len(requests))
 	var binding struct {
