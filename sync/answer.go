@@ -86,7 +86,7 @@ func (e *Engine) answer(now int64, question unanswered) bool {
 		e.batch.Reset()
 		from := q.Cursor
 		q.Cursor, answer.Done = e.store.Export(now, q, &e.batch)
-		cost := 1 + e.passed(q, from)/clientsPerPage
+		cost := 1 + q.passed(from, e.store.Clients())/clientsPerPage
 		spent += cost
 		p.pages.charge(now, cost, pageRation)
 		e.members.pages.charge(now, cost, allPageRation)
@@ -96,15 +96,15 @@ func (e *Engine) answer(now int64, question unanswered) bool {
 	return true
 }
 
-// passed is about how many clients an export looked at since it was at from.
-func (e *Engine) passed(q *Query, from Cursor) int64 {
+// passed is about how many clients an export looked at since it was at from, of all that there are.
+func (q *Query) passed(from Cursor, clients int) int64 {
 	parts := int64(0)
 	for part := from.Partition; part < min(q.Cursor.Partition, crdt.Partitions); part++ {
 		if q.Differ == nil || q.Differ[part] {
 			parts++
 		}
 	}
-	return parts * int64(e.store.Clients()) / crdt.Partitions
+	return parts * int64(clients) / crdt.Partitions
 }
 
 // queryOf is what a request wants of the store.
@@ -146,7 +146,7 @@ func (e *Engine) differingOrigins(now int64, m *Message) *[crdt.Partitions]bool 
 	for i := range m.Have {
 		have := &m.Have[i]
 		for p := range out {
-			out[p] = out[p] || e.originsOf(now, have.Window, p) != have.Digests[p]
+			out[p] = out[p] || e.origins.of(now, have.Window, p) != have.Digests[p]
 		}
 	}
 	return &out

@@ -143,7 +143,7 @@ func TestOriginsAreLookedAtOnce(t *testing.T) {
 	p.run(3e9)
 	counting := &looks{Summaries: p.engine.store.Summaries}
 	p.engine.store.Summaries = counting
-	carrying := p.engine.carryingWindows(p.now)
+	carrying := p.engine.origins.windows(p.now)
 	if len(carrying) == 0 {
 		t.Fatal("no window whose origins are compared")
 	}

@@ -23,7 +23,7 @@ func (e *Engine) beat(now int64) {
 	e.addRoots(now, m)
 	e.addKnown(now, m)
 	if e.join.ready {
-		e.addOrigins(now, m)
+		e.origins.add(now, m)
 	}
 	e.broadcast(now, m, nil)
 	e.sendResets(now, e.store.Resets(now, false))

@@ -12,7 +12,7 @@ import (
 // Batch collects rows for one message, in groups that share everything but the client.
 // Each group is columns: the rows' keys, a mask of two bits a row (has a current part, has
 // a previous part), then P, N and origin of each part. An empty part costs its bit; a
-// client costs about 23 bytes for one window and 33 for two. The zero value is an empty
+// client costs about 23 bytes for one window and 30 for two. The zero value is an empty
 // batch. Not safe for concurrent use.
 type Batch struct {
 	groups []group

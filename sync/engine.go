@@ -94,6 +94,7 @@ func NewEngine(cfg Config, store Store, now int64) *Engine {
 	e.summaries = &e.store
 	e.registers = registers{outbound: &e.outbound, store: &e.store, members: &e.members, names: NewSecret(cfg.Key, "limit names")}
 	e.settlements = settlements{outbound: &e.outbound, store: &e.store, members: &e.members}
+	e.origins = origins{store: &e.store, beat: int64(cfg.BeatInterval)}
 	e.loans = loans{outbound: &e.outbound, store: store.Lender, members: &e.members}
 	e.stats.init()
 	if cfg.Alone { // nobody is to tell

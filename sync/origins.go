@@ -33,8 +33,11 @@ func (m *Message) room() int {
 		len(m.Roots)*recordSize(rootRecord) - len(m.Known)*recordSize(knownRecord)
 }
 
-// origins is how far this node has come in comparing origins.
+// origins sums up what the store's clients carry in origins alone, and is how far this node has come
+// in telling that in beats.
 type origins struct {
+	store *Store
+	beat  int64 // between two beats, nanoseconds
 	// next is the partition that the next beat begins with.
 	next uint32
 	// cache has what was computed lately, by window. So whatever peers list and ask, a window
@@ -48,11 +51,11 @@ type cachedOrigins struct {
 	digest [crdt.Partitions]crdt.Digest
 }
 
-// carryingWindows is the windows whose origins are compared: for each width the one that
+// windows is the windows whose origins are compared: for each width the one that
 // closed last and the open one, once late messages of the time before have come.
-func (e *Engine) carryingWindows(now int64) []Window {
+func (o *origins) windows(now int64) []Window {
 	var out []Window
-	for _, w := range e.store.Windows(now) {
+	for _, w := range o.store.Windows(now) {
 		since := now - w.Start
 		if since >= w.Width {
 			since -= w.Width // it closed that long ago
@@ -64,51 +67,51 @@ func (e *Engine) carryingWindows(now int64) []Window {
 	return out
 }
 
-// addOrigins puts the digests that are due into a beat, if they fit beside its roots.
-func (e *Engine) addOrigins(now int64, m *Message) {
+// add puts the digests that are due into a beat, if they fit beside its roots.
+func (o *origins) add(now int64, m *Message) {
 	count := uint32(crdt.Partitions)
-	if n := e.store.Clients(); n > originsPerBeat {
+	if n := o.store.Clients(); n > originsPerBeat {
 		count = uint32(max(1, crdt.Partitions*originsPerBeat/n)) //nolint:gosec // at most Partitions
 	}
-	from, windows := e.origins.next, e.carryingWindows(now)
+	from, windows := o.next, o.windows(now)
 	if len(windows)*recordSize(originRecord) > m.room() {
 		return
 	}
-	e.origins.next = (from + count) % crdt.Partitions
+	o.next = (from + count) % crdt.Partitions
 	for _, w := range windows {
 		// Who carries nothing has nothing to tell. It learns from the others' beats.
-		if d := e.originRoot(now, w, from, count); d != 0 {
+		if d := o.root(now, w, from, count); d != 0 {
 			m.Origins = append(m.Origins, OriginRoot{Window: w, From: from, Count: count, Digest: d})
 		}
 	}
 }
 
-// originRoot is the digest of count partitions' origins, from the one called from on.
-func (e *Engine) originRoot(now int64, w Window, from, count uint32) (d crdt.Digest) {
+// root is the digest of count partitions' origins, from the one called from on.
+func (o *origins) root(now int64, w Window, from, count uint32) (d crdt.Digest) {
 	for i := range count {
-		d += e.originsOf(now, w, int((from+i)%crdt.Partitions))
+		d += o.of(now, w, int((from+i)%crdt.Partitions))
 	}
 	return d
 }
 
-// originsOf is the digest of one partition's origins in one of carryingWindows. It takes a
+// of is the digest of one partition's origins in one of windows. It takes a
 // look at all clients of the partition, so it is computed at most once in half a beat.
-func (e *Engine) originsOf(now int64, w Window, partition int) crdt.Digest {
-	c := e.origins.cache[w]
+func (o *origins) of(now int64, w Window, partition int) crdt.Digest {
+	c := o.cache[w]
 	if c == nil {
-		carrying := e.carryingWindows(now)
+		carrying := o.windows(now)
 		if !slices.Contains(carrying, w) {
 			return 0 // no peer can make us look at other windows
 		}
-		if e.origins.cache == nil {
-			e.origins.cache = map[Window]*cachedOrigins{}
+		if o.cache == nil {
+			o.cache = map[Window]*cachedOrigins{}
 		}
-		maps.DeleteFunc(e.origins.cache, func(w Window, _ *cachedOrigins) bool { return !slices.Contains(carrying, w) })
+		maps.DeleteFunc(o.cache, func(w Window, _ *cachedOrigins) bool { return !slices.Contains(carrying, w) })
 		c = &cachedOrigins{}
-		e.origins.cache[w] = c
+		o.cache[w] = c
 	}
-	if at := c.at[partition]; at == 0 || now-at >= int64(e.cfg.BeatInterval)/2 {
-		c.at[partition], c.digest[partition] = now, e.store.Origins(now, w, partition)
+	if at := c.at[partition]; at == 0 || now-at >= o.beat/2 {
+		c.at[partition], c.digest[partition] = now, o.store.Origins(now, w, partition)
 	}
 	return c.digest[partition]
 }
@@ -118,13 +121,13 @@ func (e *Engine) compareOrigins(now int64, p *peer, m *Message) {
 	if p.request.id != 0 || p.behind() || !p.request.pace.due(now) || !p.origins.due(now) {
 		return
 	}
-	carrying, differ := e.carryingWindows(now), false
+	carrying, differ := e.origins.windows(now), false
 	for i, o := range m.Origins {
 		if slices.ContainsFunc(m.Origins[:i], func(before OriginRoot) bool { return before.Window == o.Window }) {
 			continue // one a window, or a beat could cost a thousand sums
 		}
 		if o.From < crdt.Partitions && o.Count <= crdt.Partitions && slices.Contains(carrying, o.Window) &&
-			o.Digest != e.originRoot(now, o.Window, o.From, o.Count) {
+			o.Digest != e.origins.root(now, o.Window, o.From, o.Count) {
 			differ = true
 		}
 	}

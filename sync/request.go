@@ -83,7 +83,7 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 func (e *Engine) have(now int64, of crdt.Replica, failures int) []Partitioned {
 	windows := e.store.Windows(now)
 	if of == 0 {
-		windows = e.carryingWindows(now)
+		windows = e.origins.windows(now)
 	}
 	var out []Partitioned
 	for i := range min(len(windows), maxWindows) {
@@ -92,7 +92,7 @@ func (e *Engine) have(now int64, of crdt.Replica, failures int) []Partitioned {
 			e.store.Digests(of, have.Window, &have.Digests)
 		} else {
 			for p := range have.Digests {
-				have.Digests[p] = e.originsOf(now, have.Window, p)
+				have.Digests[p] = e.origins.of(now, have.Window, p)
 			}
 		}
 		out = append(out, have)

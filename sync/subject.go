@@ -79,3 +79,15 @@ func ValidName(name string) bool {
 	}
 	return true
 }
+
+// NameOf makes a name of a text: what a name cannot have becomes a dash, and what is too long is cut
+// off. It is empty for an empty text.
+func NameOf(text string) string {
+	token := []byte(text[:min(len(text), maxName)])
+	for i, b := range token {
+		if !ValidName(string(b)) {
+			token[i] = '-'
+		}
+	}
+	return string(token)
+}

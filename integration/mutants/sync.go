@@ -216,7 +216,7 @@ var syncMistakes = []mistake{
 		{"sync/answer.go", "		e.questions = append(e.questions, q)\n", ""},
 	}},
 	{name: "look for rows without end, for the price of a message", edits: []edit{
-		{"sync/answer.go", "1 + e.passed(q, from)/clientsPerPage", "1 + 0*e.passed(q, from)"},
+		{"sync/answer.go", "1 + q.passed(from, e.store.Clients())/clientsPerPage", "1 + 0*q.passed(from, e.store.Clients())"},
 	}},
 	{name: "begin a snapshot anew after a lost message", edits: []edit{
 		{"sync/join.go", "r.kind == KindSnapshot && r.begun", "r.kind != r.kind && r.begun"},
@@ -255,7 +255,7 @@ var syncMistakes = []mistake{
 		{"sync/answer.go", "h.Window == m.Have[i].Window }", "false }"},
 	}},
 	{name: "look at origins whenever somebody lists them", edits: []edit{
-		{"sync/origins.go", "at == 0 || now-at >= int64(e.cfg.BeatInterval)/2", "true || at == 0"},
+		{"sync/origins.go", "at == 0 || now-at >= o.beat/2", "true || at == 0"},
 	}},
 	{name: "take all limits of peers, however large", edits: []edit{
 		{"node/internal/limits/register.go", "all <= mostBytes && ", "all >= 0 && "},
