@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -283,16 +282,7 @@ func (c *Config) refuseBounded(limits map[string]Policy, field string) error {
 	if len(c.roster()) > 0 {
 		return nil
 	}
-	var faults []error
-	for _, name := range slices.Sorted(maps.Keys(limits)) {
-		if limits[name].Consistency == Bounded {
-			faults = append(faults, &FieldError{
-				Field: cmp.Or(field, "limits."+name+".consistency"), Value: Bounded,
-				Reason: "needs the names of all nodes: set roster (-roster)",
-			})
-		}
-	}
-	return errors.Join(faults...)
+	return lending.Lacks(limits, field)
 }
 
 // DefaultName is the default of Config.Name: the host's name as one token of a subject.
@@ -301,14 +291,5 @@ func DefaultName() string {
 	if err != nil {
 		return "node"
 	}
-	token := []byte(host)
-	for i, b := range token {
-		if !deltasync.ValidName(string(b)) {
-			token[i] = '-'
-		}
-	}
-	if len(token) == 0 {
-		return "node"
-	}
-	return string(token[:min(len(token), 64)])
+	return cmp.Or(deltasync.NameOf(host), "node")
 }

@@ -18,20 +18,14 @@ func DescribeDegraded(name string) (means, until string) { return health.Describ
 // of one at every limit.
 func (n *Node) DegradedReasons() []string {
 	status := n.protocol.Status()
-	return n.sight(&status).degraded()
+	return n.watch.Degraded(n.look(&status))
 }
 
 // OnceNames lists all names that LimitStats.OvershootOnce has.
 func OnceNames() []string { return health.OnceNames() }
 
-// sighting is what a node sees of the cluster at one moment, and what it makes of that.
-type sighting struct {
-	*limits.Sight
-	node *Node
-}
-
-// sight is what the node sees at this moment.
-func (n *Node) sight(status *deltasync.Status) sighting {
+// look is what the node sees of itself and of the cluster at this moment.
+func (n *Node) look(status *deltasync.Status) *health.Look {
 	now := status.Now
 	if now == 0 { // nothing drives the node yet
 		now = n.now()
@@ -44,44 +38,17 @@ func (n *Node) sight(status *deltasync.Status) sighting {
 		n.watch.NoteClock(now, n.now()-int64(n.cfg.Elapsed()))
 	}
 	own := n.watch.Clock()
-	return sighting{node: n, Sight: &limits.Sight{
-		Sync: status, Flush: n.cfg.Flush, Tolerance: n.cfg.ClockTolerance, Own: &own,
-		Never:    !n.offline && !n.cfg.Alone && !status.Heard && (!n.members.Known || len(status.Roster) > 0),
-		Isolated: n.isolation.Group().Isolated(),
-		Open:     n.onFull == FullOpen && n.table.Clients() >= n.cfg.MaxClients,
-	}}
-}
-
-// degraded lists the names of the reasons for which the node is degraded. A node without
-// others never is.
-func (s sighting) degraded() []string {
-	n := s.node
-	if n.offline {
-		return nil
-	}
-	return n.watch.Degraded(&health.Look{
-		Sight: s.Sight, Alone: n.cfg.Alone, ClockAhead: n.clockAhead(), Horizon: n.limits.Horizon(s.Sync.Now), FullOpen: n.onFull == FullOpen,
+	return &health.Look{
+		Sight: &limits.Sight{
+			Sync: status, Flush: n.cfg.Flush, Tolerance: n.cfg.ClockTolerance, Own: &own,
+			Never:    !n.offline && !n.cfg.Alone && !status.Heard && (!n.members.Known || len(status.Roster) > 0),
+			Isolated: n.isolation.Group().Isolated(),
+			Open:     n.onFull == FullOpen && n.table.Clients() >= n.cfg.MaxClients,
+		},
+		Offline: n.offline, Alone: n.cfg.Alone, ClockAhead: n.lead.Beyond(), Horizon: n.limits.Horizon(now),
+		FullOpen: n.onFull == FullOpen, Demand: &n.demand,
 		// Rows of a limit that is not known yet are repaired when it is, and are missing until then.
 		Lost:           n.dropped.Of(tally.DropFuture) + n.dropped.Of(tally.DropFull) + n.dropped.Of(tally.DropExcess),
 		PassedIsolated: n.opened.Load(), PassedFull: n.overflowed.Load(),
-	})
-}
-
-// bounds are the worst case of one limit and what to expect. The heaviest client here is
-// taken to ask the other nodes for as much each.
-func (s sighting) bounds(r *limits.Revision) (bound, expected float64) {
-	return r.Limit.Bound(s.Sight), r.Expected(s.Sight, s.elsewhere(r))
-}
-
-// denied is by how much a denial can be wrong at most, and what to expect.
-func (s sighting) denied(r *limits.Revision) (worst, expected float64) {
-	if s.node.offline {
-		return 0, 0
 	}
-	return r.Denied(s.Sight, s.elsewhere(r))
-}
-
-// elsewhere is what the heaviest client is taken to ask of the other nodes, in units a second.
-func (s sighting) elsewhere(r *limits.Revision) float64 {
-	return float64(max(s.Sync.Members, 1)-1) * s.node.demand.Rate(r.Limit.Account)
 }

@@ -89,7 +89,7 @@ func (n *Node) refusesChanges() error {
 	switch {
 	case n.closed.Load():
 		return ErrClosed
-	case n.clockAhead():
+	case n.lead.Beyond():
 		return ErrClockAhead
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,7 +46,7 @@ type Node struct {
 	began   int64         // by our clock
 	def     *Limiter      // of the limit "default"
 	members saved.Members // from an earlier run
-	ahead   atomic.Int64  // nanoseconds that the clock is ahead of the wall clock, at the last look
+	lead    clock.Lead
 
 	resets limits.Resets
 
@@ -56,7 +55,7 @@ type Node struct {
 	fill          health.Fill // only the housekeeping uses it
 	demand        health.Demand
 	refusedLimits seldom.Warner
-	lies          health.Growing // rows that say more than one node can have admitted
+	liars         health.Liars // only the housekeeping uses it
 
 	escrow       *escrow.Escrow // reservations under tokens
 	dropped      tally.Drops
@@ -65,8 +64,8 @@ type Node struct {
 	housekeeping sync.WaitGroup // waits for the end of the housekeeping
 	closing      sync.Once
 	closed       atomic.Bool
-	left         atomic.Bool  // it said bye over a network
-	holding      atomic.Int64 // requests that wait at doors
+	left         atomic.Bool // it said bye over a network
+	holder       holder      // of requests at doors
 }
 
 // protocol is the running sync engine: a Loop in a real node, a Stepper in
@@ -134,6 +133,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{},
 		refusedLimits: seldom.Warner{Every: time.Second},
 	}
+	n.holder.node = n
 	configuredAt := int64(0)
 	if !cfg.ConfiguredAt.IsZero() {
 		configuredAt = cfg.ConfiguredAt.UnixNano()
@@ -144,6 +144,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		n.clock = clock.New()
 		n.now = n.clock.Now
 	}
+	n.lead.Clock, n.lead.Now, n.lead.Wall, n.lead.Most = n.clock, n.now, cfg.Now, cfg.ClockTolerance
 	n.began = n.now()
 	n.holdings = lending.New(lending.Config{Names: cfg.roster(), Self: cfg.Name, Now: n.now, Clock: n.clock, Wall: n.cfg.wall, Elapsed: cfg.Elapsed})
 	n.limits, err = limits.New(limits.Config{
@@ -223,7 +224,9 @@ func (n *Node) runHousekeeping() {
 // housekeep does what time alone calls for: it steers the clock, forgets clients, proposes
 // what is pending, and says when the node becomes degraded or recovers.
 func (n *Node) housekeep() {
-	n.lookAtClock()
+	if n.lead.Look() {
+		n.log.Warn("this node's time is ahead of the wall clock; peers may refuse its data, and it refuses changes of limits; if the wall clock is right, restart the node", "ahead", n.lead.Last())
+	}
 	n.isolation.Settle(n.now())
 	n.table.Sweep(n.now())
 	n.fill.Tell(n.log, n.table.Clients(), n.cfg.MaxClients)
@@ -231,49 +234,13 @@ func (n *Node) housekeep() {
 	n.limits.ProposePending(n.now())
 	n.demand.Look(n.now(), n.limits.Accounts())
 	status := n.protocol.Status()
-	n.logLiars(&status)
-	sight := n.sight(&status)
-	reasons := sight.degraded()
+	n.liars.Tell(n.log, n.dropped.Of(tally.DropExcess), n.table.Liar(), status.Peers)
+	look := n.look(&status)
+	reasons := n.watch.Degraded(look)
 	n.degraded.Store(len(reasons) > 0)
 	n.watch.Tell(n.log, reasons)
-	n.onces.Look(n.limits.All(), sight.Sight)
+	n.onces.Look(n.limits.All(), look.Sight)
 }
-
-// logLiars names the peer that stated more than one node can have admitted, since the last
-// look. Only the housekeeping calls it, once a second.
-func (n *Node) logLiars(status *deltasync.Status) {
-	rows := n.dropped.Of(tally.DropExcess)
-	if !n.lies.Grew(rows) {
-		return
-	}
-	liar, name := n.table.Liar(), ""
-	for i := range status.Peers {
-		if status.Peers[i].Replica == liar {
-			name = status.Peers[i].Node
-		}
-	}
-	n.log.Warn("a peer states more than one node can have admitted; its rows are refused", "peer", name,
-		"incarnation", strconv.FormatUint(uint64(liar), 36), "rows", rows)
-}
-
-// lookAtClock steers the clock, or looks how far the time is ahead of Config.Now, which
-// stepped back.
-func (n *Node) lookAtClock() {
-	var ahead time.Duration
-	if n.clock != nil {
-		ahead = n.clock.Steer()
-	} else {
-		ahead = time.Duration(n.now() - n.cfg.Now().UnixNano())
-	}
-	n.ahead.Store(int64(ahead))
-	if n.clockAhead() {
-		n.log.Warn("this node's time is ahead of the wall clock; peers may refuse its data, and it refuses changes of limits; if the wall clock is right, restart the node", "ahead", ahead)
-	}
-}
-
-// clockAhead reports whether this node's time was ahead of the wall clock by more than peers
-// tolerate, at the last look.
-func (n *Node) clockAhead() bool { return time.Duration(n.ahead.Load()) > n.cfg.ClockTolerance }
 
 // ClockAhead is how far this node's time is ahead of its wall clock if that is more than peers
 // tolerate, and 0 otherwise. The wall clock was wrong for a moment, then. Time does not step
@@ -281,10 +248,10 @@ func (n *Node) clockAhead() bool { return time.Duration(n.ahead.Load()) > n.cfg.
 // Close it and open another one, which has the right time and takes a snapshot from its peers;
 // ratelimitd does so.
 func (n *Node) ClockAhead() time.Duration {
-	if !n.clockAhead() {
+	if !n.lead.Beyond() {
 		return 0
 	}
-	return time.Duration(n.ahead.Load())
+	return n.lead.Last()
 }
 
 // Allow takes one unit for the client from the limit "default", and reports whether the
@@ -304,7 +271,7 @@ func (n *Node) Ready() error {
 		return ErrClosed
 	case !n.protocol.Ready():
 		return ErrJoining
-	case !n.offline && n.clockAhead():
+	case !n.offline && n.lead.Beyond():
 		return ErrClockAhead
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/escrow"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -40,17 +39,17 @@ func (n *Node) Refund(ctx context.Context, q Request) (Refund, error) {
 		return Refund{}, errNilContext
 	}
 	r, err := n.refund(&q)
-	for err == nil && ctx.Err() == nil && r.ask() {
+	for err == nil && ctx.Err() == nil && r.Ask(n.now()) {
 		n.protocol.Urgent()
-		for _, a := range r.asked {
+		for done := range r.Asked {
 			select {
-			case <-a.Done():
+			case <-done:
 			case <-ctx.Done():
 			case <-n.stop:
 				err = ErrClosed
 			}
 		}
-		r.hear()
+		r.Hear()
 	}
 	return r.conclude(err)
 }
@@ -60,23 +59,10 @@ func (l *Limiter) Refund(ctx context.Context, clientID string, units int64) (Ref
 	return l.node.Refund(ctx, Request{Client: clientID, Limit: l.name, Cost: units})
 }
 
-// refunding is a refund under way. It asks in rounds: what one node does not give, it asks
-// of those that it has not asked yet.
+// refunding is a refund under way.
 type refunding struct {
-	node  *Node
-	cost  int64 // units to give back
-	did   Refund
-	here  table.Refunded // Held are those that nobody asked yet
-	left  int64          // units to ask for still
-	asked []asking       // in this round
-	away  bool           // some units are with nodes that did not answer
-	fault error          // why nobody is asked any more
-}
-
-// asking is one node's part of a refund.
-type asking struct {
-	*escrow.Passed
-	units int64
+	escrow.Rounds
+	cost int64 // units to give back
 }
 
 // refund begins a refund: it gives back what this node can.
@@ -84,7 +70,7 @@ func (n *Node) refund(q *Request) (*refunding, error) {
 	if q.Cost == 0 {
 		q.Cost = 1
 	}
-	r := &refunding{node: n, cost: q.Cost}
+	r := &refunding{cost: q.Cost, Rounds: escrow.Rounds{Escrow: n.escrow, Present: n.protocol.Present}}
 	if n.closed.Load() {
 		return r, ErrClosed
 	}
@@ -107,75 +93,28 @@ func (n *Node) refund(q *Request) (*refunding, error) {
 	case c.why.refused():
 		return r, c.fault()
 	case c.why == ReasonOK: // otherwise nobody counts the client
-		r.here = n.table.Refund(c.key, c.rule, r.cost, now, !n.offline)
+		here := n.table.Refund(c.key, c.rule, r.cost, now, !n.offline)
+		r.Returned, r.Left, r.Life = here.Given, min(r.cost-here.Given, here.Left), here.Life
+		for _, h := range here.Held {
+			r.Held = append(r.Held, escrow.Part{Of: h.Of, Units: h.Units})
+		}
 	}
-	r.did.Returned = r.here.Given
-	r.left = min(r.cost-r.here.Given, r.here.Left)
 	return r, nil
-}
-
-// ask asks those that hold what is left for it. It reports whether it asked anybody.
-func (r *refunding) ask() bool {
-	r.asked = r.asked[:0]
-	for len(r.here.Held) > 0 && r.left > 0 && r.fault == nil {
-		h := r.here.Held[0]
-		r.here.Held = r.here.Held[1:]
-		if !r.node.protocol.Present(h.Of) {
-			r.away = true
-			continue
-		}
-		units := min(h.Units, r.left)
-		p, err := r.node.escrow.PassRefund(r.node.now(), h.Of, r.here.Life, units)
-		if err != nil {
-			r.fault = ErrTooManyHeld
-			break
-		}
-		r.asked = append(r.asked, asking{p, units})
-		r.left -= units
-	}
-	return len(r.asked) > 0
-}
-
-// answered reports whether all have answered that were asked.
-func (r *refunding) answered() bool {
-	for _, a := range r.asked {
-		select {
-		case <-a.Done():
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// hear takes the answers. It waits for none: who has not answered is not asked again.
-func (r *refunding) hear() {
-	for _, a := range r.asked {
-		r.node.escrow.Withdraw(a.Passed)
-		switch s := a.Answer(); {
-		case s.Known:
-			r.did.Returned += s.Back
-			r.left += a.units - s.Back
-		default:
-			r.away = true
-			r.did.Unconfirmed += a.units
-		}
-	}
-	r.asked = r.asked[:0]
 }
 
 // conclude says what the refund did. What is not drained is then with those who did not
 // answer, or whom nobody asked.
 func (r *refunding) conclude(err error) (Refund, error) {
+	did := Refund{Returned: r.Returned, Unconfirmed: r.Unconfirmed}
 	switch {
-	case err != nil || r.did.Returned == r.cost:
-	case r.away || r.left > 0 && len(r.here.Held) > 0:
-		r.did.Short = ShortAway
+	case err != nil || did.Returned == r.cost:
+	case r.Away || r.Left > 0 && len(r.Held) > 0:
+		did.Short = ShortAway
 	default:
-		r.did.Short = ShortDrained
+		did.Short = ShortDrained
 	}
-	if err == nil {
-		err = r.fault
+	if err == nil && r.Full {
+		err = ErrTooManyHeld
 	}
-	return r.did, err
+	return did, err
 }

@@ -100,7 +100,7 @@ func (t *told) note(checks []check, binding *check) {
 // the request has a Hold, and a denial is never an error.
 func (n *Node) Do(r Request) Decision {
 	if r.Hold != nil {
-		return n.hold(&r, &told{})
+		return n.holder.decide(&r, &told{})
 	}
 	return n.do(&r, nil)
 }
@@ -110,7 +110,7 @@ func (n *Node) Do(r Request) Decision {
 func (n *Node) DoDetailed(r Request) Detail {
 	var d Detail
 	t := told{detail: &d}
-	d.Decision = n.hold(&r, &t)
+	d.Decision = n.holder.decide(&r, &t)
 	d.Fault = t.fault
 	return d
 }

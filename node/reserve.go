@@ -79,7 +79,7 @@ func (l *Limiter) Reserve(clientID string, cost int64) *Reservation {
 func (n *Node) Reserve(q Request) *Reservation {
 	r := &Reservation{node: n, origin: q.Origin, timeout: int64(cmp.Or(q.Timeout, settleWithin))}
 	t := told{into: r}
-	r.Decision = n.hold(&q, &t)
+	r.Decision = n.holder.decide(&q, &t)
 	r.Fault = t.fault
 	return r
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/health"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 )
@@ -147,12 +148,12 @@ type Stats struct {
 // a hot path.
 func (n *Node) Stats() Stats {
 	now, status := n.now(), n.protocol.Status()
-	sight := n.sight(&status)
+	read := reading{n, n.look(&status)}
 	s := Stats{
 		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Replica: uint64(n.replica), Now: time.Unix(0, now),
 		Clients: n.table.Clients(), MaxClients: n.cfg.MaxClients,
-		Overflowed: n.overflowed.Load(), Holding: int(n.holding.Load()), Refused: map[string]uint64{}, RowsLost: map[string]uint64{},
-		ClockAhead: time.Duration(n.ahead.Load()), Sync: syncStats(&status), LimitsVersion: n.LimitsVersion(),
+		Overflowed: n.overflowed.Load(), Holding: int(n.holder.held.Load()), Refused: map[string]uint64{}, RowsLost: map[string]uint64{},
+		ClockAhead: n.lead.Last(), Sync: syncStats(&status), LimitsVersion: n.LimitsVersion(),
 		LatencyEvery: tally.LatencyEvery, LatencySum: n.latency.Sum(), LatencyBounds: tally.LatencyBounds(),
 	}
 	for r := range reasonEnd {
@@ -165,7 +166,7 @@ func (n *Node) Stats() Stats {
 	}
 	s.LatencyCounts, s.LatencyFine = n.latency.Counts()
 	s.Isolated = n.isolation.Group().Isolated()
-	s.DegradedReasons = sight.degraded()
+	s.DegradedReasons = n.watch.Degraded(read.look)
 	s.Degraded = len(s.DegradedReasons) > 0
 	for i := range s.Sync.Peers {
 		if p := &s.Sync.Peers[i]; p.Admits {
@@ -173,36 +174,42 @@ func (n *Node) Stats() Stats {
 			s.Staleness = max(s.Staleness, p.StaleFor)
 		}
 	}
-	s.Limits = sight.inlineStats()
+	s.Limits = read.inline()
 	for _, l := range n.limits.All() {
 		if r := l.Known(now); r != nil {
-			s.Limits = append(s.Limits, sight.limitStats(r))
+			s.Limits = append(s.Limits, read.limit(r))
 		}
 	}
 	return s
 }
 
-// inlineStats are one limit's for all that came with requests, if some did. Its policy is
-// the zero one, its bound that of the widest.
-func (s sighting) inlineStats() []LimitStats {
+// reading is a node's statistics of all limits at one moment.
+type reading struct {
+	node *Node
+	look *health.Look
+}
+
+// inline is one limit's for all that came with requests, if some did. Its policy is the zero one,
+// its bound that of the widest.
+func (s reading) inline() []LimitStats {
 	var all []LimitStats
 	for _, l := range s.node.limits.AllInline() {
 		r := l.Newest()
 		if len(all) == 0 {
-			all = append(all, s.limitStats(r))
+			all = append(all, s.limit(r))
 			all[0].Policy = Policy{}
 		}
-		bound, expected := s.bounds(r)
+		bound, expected := s.look.Bounds(r)
 		all[0].OvershootBound = max(all[0].OvershootBound, bound)
 		all[0].OvershootExpected = max(all[0].OvershootExpected, expected)
-		denied, likely := s.denied(r)
+		denied, likely := s.look.Denied(r)
 		all[0].WronglyDeniedBound = max(all[0].WronglyDeniedBound, denied)
 		all[0].WronglyDeniedExpected = max(all[0].WronglyDeniedExpected, likely)
 	}
 	return all
 }
 
-func (s sighting) limitStats(r *limits.Revision) LimitStats {
+func (s reading) limit(r *limits.Revision) LimitStats {
 	n, a := s.node, r.Limit.Account
 	seen, peak := a.Overshoot.Seen()
 	of := n.table.Decisions(a)
@@ -230,8 +237,8 @@ func (s sighting) limitStats(r *limits.Revision) LimitStats {
 			Excess: r.Excess(), Lent: x.Lent.Units(), Borrowed: x.Borrowed.Units(), Expired: x.Expired.Units(),
 		}
 	}
-	l.OvershootBound, l.OvershootExpected = s.bounds(r)
-	l.WronglyDeniedBound, l.WronglyDeniedExpected = s.denied(r)
+	l.OvershootBound, l.OvershootExpected = s.look.Bounds(r)
+	l.WronglyDeniedBound, l.WronglyDeniedExpected = s.look.Denied(r)
 	l.OvershootOnce = n.onces.Of(r.Limit)
 	l.Set, l.Configured = r.Source == limits.SourceSet, n.limits.Configured(r.Limit.Name)
 	if r.Stamp.At != 0 {

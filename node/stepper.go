@@ -1,12 +1,9 @@
 package node
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/health"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/inside"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -48,14 +45,14 @@ func (s *Stepper) Lingers() int64 { return s.engine.Lingers(s.Node.now()) }
 // with steps in between. With last, it waits for no more answers.
 func (s *Stepper) Refund(q Request) func(last bool) (did Refund, done bool, err error) {
 	r, err := s.Node.refund(&q)
-	waiting := err == nil && r.ask()
+	waiting := err == nil && r.Ask(s.Node.now())
 	return func(last bool) (Refund, bool, error) {
-		for waiting && (last || r.answered()) {
-			r.hear()
-			waiting = !last && r.ask()
+		for waiting && (last || r.Answered()) {
+			r.Hear()
+			waiting = !last && r.Ask(s.Node.now())
 		}
 		if waiting {
-			return r.did, false, nil
+			return Refund{Returned: r.Returned, Unconfirmed: r.Unconfirmed}, false, nil
 		}
 		did, err := r.conclude(err)
 		return did, true, err
@@ -74,7 +71,10 @@ func (s *Stepper) TakeUrgent() bool {
 
 // Inside looks into the node's state. It is for package sim, which judges nodes by what they
 // hold; its result is of an internal package.
-func (s *Stepper) Inside() inside.View { return view{s} }
+func (s *Stepper) Inside() inside.View {
+	n := s.Node
+	return view{inside.Node{Self: n.replica, Engine: s.engine, Table: n.table, Limits: n.limits, Isolation: &n.isolation, Now: n.now}, s}
+}
 
 // stepped is a Stepper as its node sees it.
 type stepped Stepper
@@ -87,93 +87,35 @@ func (s *stepped) Forget(name string) bool     { return s.engine.Forget(s.Node.n
 func (s *stepped) Close() error                { return nil }
 
 // view is a Stepper as the simulator looks into it.
-type view struct{ *Stepper }
-
-// Fresh implements inside.View.
-func (v view) Fresh(replica uint64) (at int64, known bool) {
-	return v.engine.Fresh(crdt.Replica(replica))
+type view struct {
+	inside.Node
+	*Stepper
 }
 
-// Standing implements inside.View.
-func (v view) Standing(limitName, client string) (reset crdt.Stamp, p Policy, held bool) {
-	l := v.Node.limits.Get(limitName)
-	var net limit.Buffer
-	_, group := l.Newest().Rule(client, &net)
-	k := l.Key(client, group)
-	s := v.Node.table.Shard(k)
-	s.Lock()
-	defer s.Unlock()
-	if e := s.Find(k); e != nil {
-		return e.Reset(), v.inForce(e.Rule(), v.Node.now()).Policy, true
-	}
-	return crdt.Stamp{}, Policy{}, false
+// look is what the node sees now.
+func (v view) look() *health.Look {
+	status := v.engine.Status(v.Stepper.Node.now())
+	return v.Stepper.Node.look(&status)
 }
 
 // Exported implements inside.View.
 func (v view) Exported(name string) (bound float64, degraded bool) {
-	status := v.engine.Status(v.Node.now())
-	sight := v.Node.sight(&status)
-	if l := v.Node.limits.Get(name); l != nil {
-		if l.Known(v.Node.now()) != nil {
-			bound = l.Bound(sight.Sight)
-		}
+	n, look := v.Stepper.Node, v.look()
+	if l := n.limits.Get(name); l != nil && l.Known(n.now()) != nil {
+		bound = l.Bound(look.Sight)
 	}
-	return bound, len(sight.degraded()) > 0
+	return bound, len(n.watch.Degraded(look)) > 0
 }
 
 // Denied implements inside.View.
 func (v view) Denied(name string) float64 {
-	status := v.engine.Status(v.Node.now())
-	if r := v.Node.limits.Get(name).Known(v.Node.now()); r != nil {
-		worst, _ := v.Node.sight(&status).denied(r)
+	n := v.Stepper.Node
+	if r := n.limits.Get(name).Known(n.now()); r != nil {
+		worst, _ := v.look().Denied(r)
 		return worst
 	}
 	return 0
 }
 
 // Degraded implements inside.View.
-func (v view) Degraded() []string {
-	status := v.engine.Status(v.Node.now())
-	return v.Node.sight(&status).degraded()
-}
-
-// Unknown implements inside.View.
-func (v view) Unknown() (out []inside.Span) {
-	for _, u := range v.engine.Status(v.Node.now()).Unknown {
-		for _, s := range u.Spans {
-			out = append(out, inside.Span{Of: u.Replica, Began: s.Began, Ended: s.Ended, Kind: int(s.Kind)})
-		}
-	}
-	return out
-}
-
-// Isolated implements inside.View.
-func (v view) Isolated() bool { return v.Node.isolation.Group().Isolated() }
-
-// Held implements inside.View.
-func (v view) Held(at int64) []inside.Held {
-	var out []inside.Held
-	for e := range v.Node.table.All {
-		out = append(out, inside.HeldBy(e, v.inForce(e.Rule(), at), v.Node.replica, at)...)
-	}
-	slices.SortFunc(out, func(a, b inside.Held) int {
-		return cmp.Or(cmp.Compare(a.Key.Hi, b.Key.Hi), cmp.Compare(a.Key.Lo, b.Key.Lo))
-	})
-	return out
-}
-
-// inForce is the rule that decides at an instant where the last decision was by the given one.
-func (v view) inForce(rule *limit.Rule, at int64) *limit.Rule {
-	l := v.Node.limits.Get(rule.Limit)
-	if l == nil {
-		return rule
-	}
-	r := l.At(at)
-	if rule.Revision.Compare(r.Stamp) >= 0 {
-		return rule
-	}
-	if next := r.Numbered(rule.Index); next != nil {
-		return next
-	}
-	return &r.Rules[0]
-}
+func (v view) Degraded() []string { return v.Stepper.Node.watch.Degraded(v.look()) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -57,11 +58,12 @@ func (n *Node) WaitFor(ctx context.Context, q Request) error {
 		return errNilContext
 	}
 	q.Peek = false
+	w := waiter{n, ctx, q}
 	if k, most, bounded := n.lineOf(&q); bounded {
-		return n.waitInLine(ctx, q, k, most)
+		return w.inLine(k, most)
 	}
 	for {
-		passed, pause, err := n.try(ctx, q)
+		passed, pause, err := w.try()
 		if passed || err != nil {
 			return err
 		}
@@ -71,19 +73,26 @@ func (n *Node) WaitFor(ctx context.Context, q Request) error {
 	}
 }
 
+// waiter is one request that waits until it passes.
+type waiter struct {
+	node *Node
+	ctx  context.Context //nolint:containedctx // it is the call's, and lives no longer
+	ask  Request
+}
+
 // try asks once. If the request does not pass, pause is when to ask again, unless that is of no use.
-func (n *Node) try(ctx context.Context, q Request) (passed bool, pause time.Duration, err error) {
-	if err := ctx.Err(); err != nil {
+func (w *waiter) try() (passed bool, pause time.Duration, err error) {
+	if err := w.ctx.Err(); err != nil {
 		return false, 0, err
 	}
-	d := n.Do(q)
+	d := w.node.Do(w.ask)
 	if d.Allowed {
 		return true, 0, nil
 	}
 	if !reasons[d.Reason].waits {
 		return false, 0, &LimitedError{d}
 	}
-	if deadline, some := ctx.Deadline(); some && time.Until(deadline) < d.RetryAfter {
+	if deadline, some := w.ctx.Deadline(); some && time.Until(deadline) < d.RetryAfter {
 		return false, 0, &LimitedError{d}
 	}
 	return false, min(max(d.RetryAfter, waitAtLeast), waitAtMost), nil
@@ -120,12 +129,12 @@ func (n *Node) lineOf(q *Request) (k crdt.Key, most int64, bounded bool) {
 	return l.Key(q.Client, group), rule.Policy.Burst, true
 }
 
-// waitInLine waits behind those of the client who came before. Loans wake whoever comes first.
-func (n *Node) waitInLine(ctx context.Context, q Request, k crdt.Key, most int64) error {
-	lines := &n.holdings.Lines
+// inLine waits behind those of the client who came before. Loans wake whoever comes first.
+func (w *waiter) inLine(k crdt.Key, most int64) error {
+	lines := &w.node.holdings.Lines
 	place := lines.Join(k, most)
 	if place == nil {
-		d := n.Do(q)
+		d := w.node.Do(w.ask)
 		if d.Allowed {
 			return nil
 		}
@@ -135,13 +144,13 @@ func (n *Node) waitInLine(ctx context.Context, q Request, k crdt.Key, most int64
 	for {
 		pause := waitAtMost
 		if lines.First(k, place) {
-			passed, again, err := n.try(ctx, q)
+			passed, again, err := w.try()
 			if passed || err != nil {
 				return err
 			}
 			pause = again
 		}
-		if err := sleep(ctx, pause, place.Woken); err != nil {
+		if err := sleep(w.ctx, pause, place.Woken); err != nil {
 			return err
 		}
 	}
@@ -159,31 +168,37 @@ type queue struct {
 	hold time.Duration
 }
 
-// hold decides a request. If loans that were asked for are all that it lacks, it lets the request
+// holder lets requests at doors wait for loans. The zero value holds none; set node.
+type holder struct {
+	node *Node
+	held atomic.Int64 // requests that wait, at most MaxHolding but for moments
+}
+
+// decide decides a request. If loans that were asked for are all that it lacks, it lets the request
 // wait for them, as long as its Hold lasts. What passes at once may overtake those that wait.
-func (n *Node) hold(q *Request, t *told) Decision {
-	d := n.do(q, t)
+func (h *holder) decide(q *Request, t *told) Decision {
+	d := h.node.do(q, t)
 	if t.queue.hold == 0 {
 		return d
 	}
-	return n.holdInLine(q, t, d)
+	return h.inLine(q, t, d)
 }
 
-// holdInLine lets a request wait behind those of its client that came before. It decides again when
+// inLine lets a request wait behind those of its client that came before. It decides again when
 // a loan wakes it, when the node has earned what it lacks, and when its time is over. Only the last
 // decision counts in the statistics. It returns d, which nobody counted, if the caller is gone.
-func (n *Node) holdInLine(q *Request, t *told, d Decision) Decision {
-	here, lines := t.queue, &n.holdings.Lines
+func (h *holder) inLine(q *Request, t *told, d Decision) Decision {
+	here, lines := t.queue, &h.node.holdings.Lines
 	var place *line.Place
-	defer n.holding.Add(-1)
-	if n.holding.Add(1) <= MaxHolding {
+	defer h.held.Add(-1)
+	if h.held.Add(1) <= MaxHolding {
 		place = lines.Join(here.key, here.rule.Policy.Burst)
 	}
 	if place == nil {
-		return n.decideLast(q, t)
+		return h.last(q, t)
 	}
 	defer lines.Leave(here.key, place)
-	n.holdings.Tally(here.rule).Held.Add(1)
+	h.node.holdings.Tally(here.rule).Held.Add(1)
 	until := time.Now().Add(here.hold)
 	timer := time.NewTimer(here.hold)
 	defer timer.Stop()
@@ -196,34 +211,34 @@ func (n *Node) holdInLine(q *Request, t *told, d Decision) Decision {
 		select {
 		case <-q.Hold.Done():
 			return d
-		case <-n.stop:
-			return n.decideLast(q, t)
+		case <-h.node.stop:
+			return h.last(q, t)
 		case <-timer.C:
 		case <-place.Woken:
 		}
 		switch {
 		case !time.Now().Before(until):
-			return n.decideLast(q, t)
+			return h.last(q, t)
 		case !lines.First(here.key, place):
 			continue
 		}
-		if d = n.decideAgain(q, t); t.queue.hold == 0 {
+		if d = h.again(q, t); t.queue.hold == 0 {
 			return d
 		}
 	}
 }
 
-// decideAgain decides a request that was decided before.
-func (n *Node) decideAgain(q *Request, t *told) Decision {
+// again decides a request that was decided before.
+func (h *holder) again(q *Request, t *told) Decision {
 	t.queue, t.fault = queue{}, nil
 	if t.detail != nil {
 		t.detail.Each = t.detail.Each[:0]
 	}
-	return n.do(q, t)
+	return h.node.do(q, t)
 }
 
-// decideLast decides a request that does not wait any longer.
-func (n *Node) decideLast(q *Request, t *told) Decision {
+// last decides a request that does not wait any longer.
+func (h *holder) last(q *Request, t *told) Decision {
 	q.Hold = nil
-	return n.decideAgain(q, t)
+	return h.again(q, t)
 }

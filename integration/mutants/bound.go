@@ -6,7 +6,7 @@ var boundMistakes = []mistake{
 		{"sync/unknown.go", "		case !p.left && p.replacedAt == 0:\n			spans", "		case p.state == PeerAlive:\n			spans"},
 	}},
 	{name: "wait for ever for nodes that an operator forgot", edits: []edit{
-		{"node/degraded.go", "len(status.Roster) > 0)", "len(n.members.names) > 0)"},
+		{"node/degraded.go", "len(status.Roster) > 0)", "len(n.members.Names) > 0)"},
 	}},
 	{name: "export that no denial is wrong", edits: []edit{
 		{"node/internal/limits/denied.go", "	return room(r.Frame.Width), ", "	return room(0), "},

@@ -52,7 +52,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/clock/clock.go", "	if d < 0 && b.before != nil {\n", "	if false {\n"},
 	}},
 	{name: "change limits at an instant of a clock that is ahead", edits: []edit{
-		{"node/limits.go", "	case n.clockAhead():\n", "	case false:\n"},
+		{"node/limits.go", "	case n.lead.Beyond():\n", "	case false:\n"},
 	}},
 	{name: "go on for ever with a clock that is ahead", edits: []edit{
 		{"cmd/ratelimitd/rejoin.go", "	return *l >= rejoinAfter\n", "	return false\n"},
@@ -311,7 +311,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/keys/keys.go", "Network(addr, IPv6Bits)", "Network(addr, 128)"},
 	}},
 	{name: "ask only one node for a refund", edits: []edit{
-		{"node/refund.go", "		r.left -= units\n	}\n", "		r.left -= units\n		r.here.Held = nil\n	}\n"},
+		{"node/internal/escrow/rounds.go", "		r.Left -= units\n	}\n", "		r.Left -= units\n		r.Held = nil\n	}\n"},
 	}},
 	{name: "charge whatever is said, for years", edits: []edit{
 		{"node/limit/debt.go", "	st.Admit(min(uint64(cost), r.room(s, st, t))) //nolint:gosec // positive\n", "	st.Admit(uint64(cost)) //nolint:gosec // positive\n"},

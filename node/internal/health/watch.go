@@ -16,6 +16,7 @@ import (
 // Look is what a node sees of itself and of the cluster at one moment.
 type Look struct {
 	*limits.Sight
+	Offline    bool  // there is no network, so no other node counts
 	Alone      bool  // no other node is expected
 	ClockAhead bool  // the node's time is ahead of the wall clock by more than peers tolerate
 	Horizon    int64 // the longest of all limits', in nanoseconds
@@ -24,6 +25,27 @@ type Look struct {
 	Lost           uint64 // rows of peers that were refused for good
 	PassedIsolated uint64 // requests that passed because nodes did not hear each other
 	PassedFull     uint64 // decisions on unknown clients at the table's cap
+
+	Demand *Demand // what clients ask of this node
+}
+
+// Bounds are the worst case of one limit and what to expect, in units. The heaviest client here is
+// taken to ask each of the other nodes for as much.
+func (l *Look) Bounds(r *limits.Revision) (bound, expected float64) {
+	return r.Limit.Bound(l.Sight), r.Expected(l.Sight, l.elsewhere(r))
+}
+
+// Denied is by how much a denial can be wrong at most, and what to expect, in units.
+func (l *Look) Denied(r *limits.Revision) (worst, expected float64) {
+	if l.Offline {
+		return 0, 0
+	}
+	return r.Denied(l.Sight, l.elsewhere(r))
+}
+
+// elsewhere is what the heaviest client is taken to ask of the other nodes, in units a second.
+func (l *Look) elsewhere(r *limits.Revision) float64 {
+	return float64(max(l.Sync.Members, 1)-1) * l.Demand.Rate(r.Limit.Account)
 }
 
 // Watch remembers what a node saw from one look to the next. The zero value is ready. Safe for
@@ -64,8 +86,11 @@ func (w *Watch) Clock() deltasync.Offsets {
 }
 
 // Degraded lists the names of the reasons that hold, or still count, in the order of reasons. It is
-// empty for a node whose live bound can be trusted.
+// empty for a node whose live bound can be trusted, and for one without a network.
 func (w *Watch) Degraded(l *Look) (names []string) {
+	if l.Offline {
+		return nil
+	}
 	now := l.Sync.Now
 	w.mu.Lock()
 	defer w.mu.Unlock()

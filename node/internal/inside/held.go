@@ -9,10 +9,10 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// HeldBy is what an entry of the node self holds at an instant, by slot, if it is decided by rule.
+// heldBy is what an entry of the node self holds at an instant, by slot, if it is decided by rule.
 // Whoever asks by name is not known here, so a client of an override is taken for one of the override
 // of that number.
-func HeldBy(e *table.Entry, rule *limit.Rule, self crdt.Replica, at int64) []Held {
+func heldBy(e *table.Entry, rule *limit.Rule, self crdt.Replica, at int64) []Held {
 	var look table.Entry
 	look.Imitate(e, e.Key(), rule, at)
 	var out []Held

@@ -1,10 +1,14 @@
 package lending
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -30,4 +34,19 @@ func Refuse(roster []string, self string) (value any, reason string) {
 		return roster, "must name this node, " + self + ": give every node the same list, and each its -name"
 	}
 	return nil, ""
+}
+
+// Lacks refuses the bounded ones among limits, where there is no roster to share them. field names the
+// field at fault; "" is that of a configuration.
+func Lacks(limits map[string]limit.Policy, field string) error {
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		if limits[name].Consistency == limit.Bounded {
+			faults = append(faults, &limit.FieldError{
+				Field: cmp.Or(field, "limits."+name+".consistency"), Value: limit.Bounded,
+				Reason: "needs the names of all nodes: set roster (-roster)",
+			})
+		}
+	}
+	return errors.Join(faults...)
 }

@@ -71,28 +71,38 @@ func (g *Registry) accountOf(l *Limit, name string) *tally.Account {
 	case g.counted >= maxNamed:
 		return l.Account
 	}
-	a := &tally.Account{Name: cmp.Or(l.Account.Name, l.Name), Override: name, Index: g.takeIndex()}
+	a := &tally.Account{Name: cmp.Or(l.Account.Name, l.Name), Override: name, Index: g.places.take()}
 	g.counted++
 	next := slices.Insert(slices.Clone(all), at, a)
 	l.named.Store(&next)
 	return a
 }
 
-// takeIndex is a place in every shard's Counts that nobody has.
-func (g *Registry) takeIndex() int {
-	if n := len(g.free); n > 0 {
-		index := g.free[n-1]
-		g.free = g.free[:n-1]
+// places are the places in every shard's Counts: no two accounts in use have one. The zero value has
+// given out none but 0. The registry's lock guards it.
+type places struct {
+	free []int
+	last int // the highest that was given out
+}
+
+// take is a place that nobody has.
+func (p *places) take() int {
+	if n := len(p.free); n > 0 {
+		index := p.free[n-1]
+		p.free = p.free[:n-1]
 		return index
 	}
-	g.lastIndex++
-	return g.lastIndex
+	p.last++
+	return p.last
 }
+
+// give takes a place back, in which nobody counts any more.
+func (p *places) give(index int) { p.free = append(p.free, index) }
 
 // giveBack frees the places of a limit's overrides. The limit counts nothing any more.
 func (g *Registry) giveBack(l *Limit) {
 	for _, a := range l.Named() {
-		g.free = append(g.free, a.Index)
+		g.places.give(a.Index)
 		g.counted--
 	}
 }

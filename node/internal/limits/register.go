@@ -120,7 +120,7 @@ func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	if l == nil {
 		index := 0
 		if len(limits) < MaxLimits {
-			index = g.takeIndex()
+			index = g.places.take()
 		} else {
 			switch ousted = longestGone(limits); {
 			case ousted == nil:

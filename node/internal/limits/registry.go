@@ -101,10 +101,10 @@ type Registry struct {
 	// stamp otherwise. It is taken before mu, never after it.
 	proposing sync.Mutex
 
-	// lastIndex is the highest place in the shards' Counts that was ever taken, free those
-	// that were given back, and counted the number of accounts of overrides. mu guards them.
-	lastIndex, counted int
-	free               []int
+	// places are those of all accounts, and counted is how many of overrides there are. mu guards
+	// both.
+	places  places
+	counted int
 
 	mu         sync.Mutex // guards the fields below, and every change of byName
 	base       map[string]limit.Policy
@@ -135,7 +135,7 @@ func New(cfg Config) (*Registry, error) {
 	g.configured(cfg.Configured)
 	limits := map[string]*Limit{}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Configured)) {
-		l := newLimit(name, g.takeIndex(), cfg.Keys) // index 0 is that of inlineAccount
+		l := newLimit(name, g.places.take(), cfg.Keys) // index 0 is that of inlineAccount
 		l.roster = cfg.Roster
 		r, err := l.newRevision(cfg.Configured[name], crdt.Stamp{})
 		if err != nil {
