@@ -107,4 +107,10 @@ var boundedMistakes = []mistake{
 	{name: "hold more requests of a client than a burst", edits: []edit{
 		{"node/wait.go", "lines.Join(here.key, here.rule.Policy.Burst)", "lines.Join(here.key, MaxHolding)"},
 	}},
+	{name: "ask on at once after a question in vain", edits: []edit{
+		{"node/internal/rights/asks.go", "	k.until = t.Mono + k.pause\n", "	k.until = t.Mono\n"},
+	}, also: "./node"},
+	{name: "take more than was asked for", edits: []edit{
+		{"sync/lend.go", "min(m.Lent[k].Amount, p.wanted[i].wants[k].Wanted)", "m.Lent[k].Amount"},
+	}},
 }
