@@ -46,6 +46,8 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 	e.members.reckon(p, m)
 	if m.Limits == e.store.RegistersDigest() { // otherwise a change is on its way to one of the two
 		e.compareLimits(p, m.Base != e.store.BaseDigest())
+	} else {
+		e.registers.alike = false
 	}
 	if !m.Joining {
 		e.members.inherit(now, p, m.Missing)
@@ -89,7 +91,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 func (e *Engine) compareLimits(p *peer, other bool) {
 	was := false
 	for _, q := range e.members.peers {
-		if q.node == p.node && q.otherLimits {
+		if q.otherLimits && q.node == p.node {
 			was, q.otherLimits = true, false
 		}
 	}

@@ -128,7 +128,7 @@ func (e *Engine) compare(now int64, p *peer, m *Message) {
 		if p.mismatch.failures > 0 {
 			due += p.mismatch.pause(repairPause)
 		}
-		p.differs = true
+		p.differs, e.owed = true, true
 		p.mismatch.failed(due)
 	}
 }

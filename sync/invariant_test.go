@@ -55,6 +55,9 @@ func (iv *invariants) check(now int64) string {
 			}
 		}
 	}
+	if !e.owed && slices.ContainsFunc(e.members.peers, (*peer).owes) {
+		return "S16"
+	}
 	known := e.knowledge.of
 	for i, k := range known {
 		if i > 0 && k.Replica <= known[i-1].Replica || k.Replica == e.cfg.Replica || i >= maxKnown {

@@ -129,7 +129,7 @@ func TestClosedEngineIsSilent(t *testing.T) {
 	b.step(Input{Kind: InputUrgent})
 	silent := a.engine.members.find(b.replica) // as if its bye had been lost, so that a asks it
 	silent.left, silent.byeSeq, silent.state, silent.heardAt = false, 0, PeerAlive, n.now
-	silent.miss(silent.seq, silent.seq+1)
+	a.engine.missing(n.now, silent, silent.seq, silent.seq+1)
 	silent.seq++
 	a.engine.showPeers(now())
 	delete(a.invariants.last, b.replica)

@@ -55,8 +55,9 @@ type members struct {
 	founding founding
 	// told is since when beats name incarnations that were never heard, by our clock.
 	told map[crdt.Replica]int64
-	// nextForget is when to look again for peers to forget.
-	nextForget int64
+	// nextForget is when to look again for peers to forget, and nextAge for peers whose state
+	// silence changes: none changes sooner.
+	nextForget, nextAge int64
 }
 
 // find returns the peer of an incarnation, nil if it is not known.
@@ -173,8 +174,17 @@ func (ms *members) rejoin(p *peer) {
 }
 
 // age moves peers along by silence and forgets those that matter no more. It reports
-// whether a state changed.
+// whether a state changed. A pass over all peers each step would cost most of a step.
 func (ms *members) age(now int64) (changed bool) {
+	if now >= ms.nextForget {
+		ms.nextForget = now + int64(ms.cfg.BeatInterval)
+		ms.disinherit(now)
+		ms.forget(now)
+	}
+	if now < ms.nextAge {
+		return false
+	}
+	ms.nextAge = now + int64(ms.cfg.SuspectAfter) // of whoever is heard from now on
 	for _, p := range ms.peers {
 		silence := now - p.heardAt
 		switch {
@@ -185,20 +195,27 @@ func (ms *members) age(now int64) (changed bool) {
 			p.state, p.goneAt, changed, ms.changed = PeerGone, now, true, true
 			ms.events(EventPeerGone, p, fmt.Sprintf("not heard for %.1f s", float64(silence)/1e9))
 		}
-	}
-	if now >= ms.nextForget {
-		ms.nextForget = now + int64(ms.cfg.BeatInterval)
-		ms.disinherit(now)
-		ms.peers = slices.DeleteFunc(ms.peers, func(p *peer) bool {
-			forget := p.state == PeerGone && now-p.goneAt > forgetAfter && !ms.admits(p)
-			if forget {
-				ms.drop(p)
-				ms.edits++
-			}
-			return forget
-		})
+		switch p.state {
+		case PeerAlive:
+			ms.nextAge = min(ms.nextAge, p.heardAt+int64(ms.cfg.SuspectAfter))
+		case PeerSuspect:
+			ms.nextAge = min(ms.nextAge, p.heardAt+int64(ms.cfg.GoneAfter))
+		case PeerGone:
+		}
 	}
 	return changed
+}
+
+// forget drops peers that matter no more.
+func (ms *members) forget(now int64) {
+	ms.peers = slices.DeleteFunc(ms.peers, func(p *peer) bool {
+		forget := p.state == PeerGone && now-p.goneAt > forgetAfter && !ms.admits(p)
+		if forget {
+			ms.drop(p)
+			ms.edits++
+		}
+		return forget
+	})
 }
 
 // bye takes the peer's word that it stops. It reports whether that was news.

@@ -17,6 +17,8 @@ type outbound struct {
 	connected bool
 	// requests is the number of the last question. No number is used twice (S7).
 	requests uint64
+	// owed: some peer may owe rows or an answer, so that repairs has to look at all (S16).
+	owed bool
 	// nextBadLog is when a refused packet may be logged again.
 	nextBadLog int64
 	// unsaid is how many were refused since without a line.
@@ -65,6 +67,7 @@ func (o *outbound) sendResets(now int64, resets []ClientReset) {
 // missing notes that the peer's messages after since up to to did not arrive.
 func (o *outbound) missing(now int64, p *peer, since, to uint64) {
 	o.stats.Gaps++
+	o.owed = true
 	if p.miss(since, to) {
 		p.request.pace.hold(now + o.jitter(repairJitter))
 	}

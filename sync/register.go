@@ -1,6 +1,10 @@
 package sync
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
 
 // pullRation is how often a peer's question for newer entries is answered. A node asks one peer a
 // beat. Raising it lets a peer take all limits more often. Lowering it below a question a beat
@@ -15,6 +19,9 @@ type registers struct {
 	names   Secret // hashes limits' names in a pull
 	// next is the earliest time, by our clock, at which a peer may be asked for newer entries.
 	next int64
+	// alike: no peer's register differs from mine, for all that beats said.
+	alike bool
+	mine  crdt.Digest
 }
 
 // registerSize is an upper bound of what an entry takes beside its value: a long name,
@@ -34,15 +41,22 @@ func (g *registers) pull(now int64) {
 		return
 	}
 	mine := g.store.RegistersDigest()
+	if g.alike && g.mine == mine {
+		return
+	}
+	g.alike, g.mine = true, mine
 	var from *peer // the one that was asked in vain least
 	for _, p := range g.members.peers {
 		switch {
 		case p.state != PeerAlive || !p.confirmed || p.beat == 0:
+			continue
 		case p.limits == mine:
 			p.pulling = backoff{}
+			continue
 		case p.pulling.due(now) && (from == nil || p.pulling.failures < from.pulling.failures):
 			from = p
 		}
+		g.alike = false
 	}
 	if from == nil {
 		return

@@ -13,6 +13,10 @@ const (
 
 // repairs gives up requests that nobody answered, and sends the repairs that are due (N6).
 func (e *Engine) repairs(now int64) {
+	if !e.owed {
+		return
+	}
+	e.owed = false
 	for _, p := range e.members.peers {
 		if r := &p.request; r.id != 0 && now >= r.deadline {
 			r.giveUp(now)
@@ -27,8 +31,12 @@ func (e *Engine) repairs(now int64) {
 		case p.differs && p.mismatch.due(now):
 			e.ask(now, p, KindRepair, p.replica, 0, Cursor{})
 		}
+		e.owed = e.owed || p.owes()
 	}
 }
+
+// owes reports whether the peer owes rows, or an answer.
+func (p *peer) owes() bool { return p.gap || p.differs || p.request.id != 0 }
 
 // answers reports whether the peer can be asked: it is a member that is alive, or lingers
 // after its bye (N6).

@@ -75,7 +75,7 @@ func (e *Engine) ask(now int64, p *peer, kind Kind, of crdt.Replica, since uint6
 		}
 	}
 	e.request(now, p, m)
-	r.id = m.Request
+	r.id, e.owed = m.Request, true
 }
 
 // have is what we hold of replica of's counters, or of everybody's origins (0). One
@@ -107,7 +107,7 @@ func (e *Engine) onRows(now int64, p *peer, m *Message) {
 	case m.Request == 0 || m.Request != r.id && m.Request != r.givenUp:
 		return // unasked, or asked anew
 	case r.id == 0:
-		r.id, r.givenUp = r.givenUp, 0
+		r.id, r.givenUp, e.owed = r.givenUp, 0, true
 	}
 	r.deadline = now + requestTimeout
 	r.unknown = !e.merge(now, m) || r.unknown

@@ -18,6 +18,15 @@ var syncMistakes = []mistake{
 		{"sync/group.go", "p.confirmed && p.circle != ours {", "p.confirmed && false {"},
 		{"sync/group.go", "	ours := ms.circle()\n", ""},
 	}},
+	{name: "let the silence of a peer pass while a later one is awaited", edits: []edit{
+		{"sync/members.go", "			ms.nextAge = min(ms.nextAge, p.heardAt+int64(ms.cfg.SuspectAfter))\n", ""},
+	}},
+	{name: "forget that a peer owes rows that differ", edits: []edit{
+		{"sync/digest.go", "p.differs, e.owed = true, true", "p.differs = true"},
+	}},
+	{name: "ask no peer for limits once all were alike", edits: []edit{
+		{"sync/beat.go", "		e.registers.alike = false\n", ""},
+	}},
 	{name: "believe a digest of whom a peer heard before", edits: []edit{
 		{"sync/hearing.go", "if p.circle = m.Circle; m.HeardFrom == m.HeardTo {", "if m.HeardFrom == m.HeardTo {"},
 	}},
