@@ -30,7 +30,8 @@ const (
 
 // SetLimit makes or changes a limit on every node of the cluster, without a restart. All
 // nodes change at the same instant, shortly after the call, and what clients have used
-// stays used. The error is Policy.Validate's, or about the name.
+// stays used. The error is Policy.Validate's, a *FieldError about the name, or ErrTooManyLimits,
+// ErrTooManyChanges, ErrClockAhead or ErrClosed.
 func (n *Node) SetLimit(name string, p Policy) (from time.Time, err error) {
 	if err := p.Validate(); err != nil {
 		return time.Time{}, err
@@ -48,7 +49,7 @@ func (n *Node) SetLimit(name string, p Policy) (from time.Time, err error) {
 // instant, shortly after the call. The configured limit holds again. Without one, the limit
 // is gone, and requests on it are denied with ReasonUnknownLimit. SetLimit can make it
 // anew; recent use then still counts. The error is ErrUnknownLimit if no limit has the
-// name.
+// name, or one of SetLimit's.
 //
 // Nodes that join later learn of it. So do nodes that were cut off, as long as deleted and
 // existing limits together do not exceed MaxLimits.

@@ -31,8 +31,8 @@ type Reserver interface {
 	Settle(ctx context.Context, token string, actual int64) (node.Settlement, error)
 }
 
-// Admin changes limits and clients. Its errors are node.ErrUnknownLimit,
-// node.ErrTooManyLimits, node.ErrTooManyResets, node.ErrTooManyChanges or a
+// Admin changes limits and clients. Its errors are node.ErrUnknownLimit, node.ErrTooManyLimits,
+// node.ErrTooManyResets, node.ErrTooManyChanges, node.ErrClockAhead, node.ErrClosed or a
 // *node.FieldError, wrapped or joined.
 type Admin interface {
 	// SetLimit and DeleteLimit return the instant from which the change holds.

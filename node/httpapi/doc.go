@@ -41,8 +41,8 @@
 //	412  If-Match or If-None-Match does not hold
 //	413  a body above [MaxBody], [MaxLimitBody] for a limit, or [MaxBatchBody] for a batch
 //	421  a loopback address is called by a foreign name
-//	503  the node holds as many policies, reservations, resets or changes as it can;
-//	     with Retry-After
+//	503  the node holds as many policies, reservations, resets or changes as it can, stops,
+//	     or has a clock that is ahead; with Retry-After
 //
 // # Several limits, and inline policies
 //

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"cmp"
-	"errors"
 	"math"
 	"net/http"
 	"time"
@@ -74,12 +73,8 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) {
 	asked := q.limit
 	q.limit = cmp.Or(q.limit, node.DefaultLimit)
 	x, err := a.node.Explain(q.limit, q.client)
-	switch {
-	case errors.Is(err, node.ErrUnknownLimit):
-		a.omitted(asked, unknownLimit("limit", q.limit)).write(w)
-		return
-	case err != nil:
-		problemOf(err, "limit").write(w)
+	if err != nil {
+		a.failed(asked, q.limit, err).write(w)
 		return
 	}
 	zone := zoneOf(&x.Policy)

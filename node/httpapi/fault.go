@@ -61,3 +61,11 @@ func (a *api) omitted(limit string, p *problem) *problem {
 	}
 	return bad("limit", "limit is missing, and there is no limit "+spec.Quote(node.DefaultLimit)+": name one of "+spec.Among("", known))
 }
+
+// failed is the problem of a request about a client of a limit, which the request called asked.
+func (a *api) failed(asked, limit string, err error) *problem {
+	if errors.Is(err, node.ErrUnknownLimit) {
+		return a.omitted(asked, unknownLimit("limit", limit))
+	}
+	return problemOf(err, "limit")
+}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 	"time"
 
@@ -139,12 +138,8 @@ func (a *api) reset(w http.ResponseWriter, r *http.Request) {
 	}
 	asked := q.limit
 	q.limit = cmp.Or(q.limit, node.DefaultLimit)
-	switch err := a.node.Reset(q.limit, q.client); {
-	case errors.Is(err, node.ErrUnknownLimit):
-		a.omitted(asked, unknownLimit("limit", q.limit)).write(w)
-		return
-	case err != nil:
-		problemOf(err, "limit").write(w)
+	if err := a.node.Reset(q.limit, q.client); err != nil {
+		a.failed(asked, q.limit, err).write(w)
 		return
 	}
 	a.log.Info("client reset", append([]any{"limit", q.limit}, a.who(r)...)...)

@@ -118,19 +118,13 @@ type limitStatus struct {
 	Set           bool        `json:"set"`            // a PUT on some node shadows the configured limit
 	Configured    *spec.Limit `json:"configured"`     // in this node's configuration; null: none
 	Differs       bool        `json:"differs"`        // what holds is not what this node's configuration says
-	Allowed       uint64      `json:"allowed"`
-	Denied        uint64      `json:"denied"`
-	AllowedUnits  uint64      `json:"allowed_units"`
-	DeniedUnits   uint64      `json:"denied_units"`
-	// ShadowDenied counts the allowed decisions that would be denials without shadow.
-	ShadowDenied      uint64 `json:"shadow_denied"`
-	ShadowDeniedUnits uint64 `json:"shadow_denied_units"`
+	decisionCounts
 
 	// Rights counts loans between nodes; nil if the limit is not bounded.
 	Rights *rightsStatus `json:"rights,omitempty"`
 	// ByOverride has the decisions by the overrides that have a name; the counts above
 	// include them.
-	ByOverride map[string]overrideStatus `json:"by_override,omitempty"`
+	ByOverride map[string]decisionCounts `json:"by_override,omitempty"`
 }
 
 // rightsStatus is what a bounded limit's accounts did for want of units.
@@ -143,12 +137,13 @@ type rightsStatus struct {
 	Expired  float64 `json:"expired_units"` // borrowed, and not used in time
 }
 
-// overrideStatus is the part of one override, in the counts of limitStatus.
-type overrideStatus struct {
-	Allowed           uint64 `json:"allowed"`
-	Denied            uint64 `json:"denied"`
-	AllowedUnits      uint64 `json:"allowed_units"`
-	DeniedUnits       uint64 `json:"denied_units"`
+// decisionCounts are decisions and their units, of a limit or of its overrides of one name.
+type decisionCounts struct {
+	Allowed      uint64 `json:"allowed"`
+	Denied       uint64 `json:"denied"`
+	AllowedUnits uint64 `json:"allowed_units"`
+	DeniedUnits  uint64 `json:"denied_units"`
+	// ShadowDenied counts the allowed decisions that would be denials without shadow.
 	ShadowDenied      uint64 `json:"shadow_denied"`
 	ShadowDeniedUnits uint64 `json:"shadow_denied_units"`
 }
@@ -202,22 +197,17 @@ func (a *api) statusNow() status {
 			out.Bound[l.Name].Once[reason] = finite(units)
 		}
 		ls := limitStatus{
-			Limit: spec.LimitOf(l.Policy), Allowed: l.Allowed, Denied: l.Denied,
-			AllowedUnits: l.AllowedUnits, DeniedUnits: l.DeniedUnits, Since: instant(l.Revision), Set: l.Set,
-			ShadowDenied: l.Shadowed, ShadowDeniedUnits: l.ShadowedUnits,
-			OverrideCount: len(l.Policy.Overrides),
+			Limit: spec.LimitOf(l.Policy), Since: instant(l.Revision), Set: l.Set, OverrideCount: len(l.Policy.Overrides),
+			decisionCounts: decisionCounts{l.Allowed, l.Denied, l.AllowedUnits, l.DeniedUnits, l.Shadowed, l.ShadowedUnits},
 		}
 		if x := l.Rights; x != nil {
 			ls.Rights = &rightsStatus{Short: x.Short, Held: x.Held, Asked: x.Asked, Lent: x.Lent, Borrowed: x.Borrowed, Expired: x.Expired}
 		}
 		for _, o := range l.Overrides {
 			if ls.ByOverride == nil {
-				ls.ByOverride = map[string]overrideStatus{}
+				ls.ByOverride = map[string]decisionCounts{}
 			}
-			ls.ByOverride[o.Name] = overrideStatus{
-				Allowed: o.Allowed, Denied: o.Denied, AllowedUnits: o.AllowedUnits, DeniedUnits: o.DeniedUnits,
-				ShadowDenied: o.Shadowed, ShadowDeniedUnits: o.ShadowedUnits,
-			}
+			ls.ByOverride[o.Name] = decisionCounts{o.Allowed, o.Denied, o.AllowedUnits, o.DeniedUnits, o.Shadowed, o.ShadowedUnits}
 		}
 		// There may be thousands of overrides. GET /v1/limits/NAME lists them.
 		ls.Overrides = nil

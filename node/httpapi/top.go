@@ -34,7 +34,7 @@ func (a *api) top(w http.ResponseWriter, r *http.Request) {
 	limit := cmp.Or(asked, node.DefaultLimit)
 	clients, err := a.node.Top(limit)
 	if err != nil {
-		a.omitted(asked, unknownLimit("limit", limit)).write(w)
+		a.failed(asked, limit, err).write(w)
 		return
 	}
 	ok(w, map[string]any{"limit": limit, "heaviest": a.topOf(limit, clients), "most_denied": a.topOf(limit, denied(clients))})

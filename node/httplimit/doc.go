@@ -25,8 +25,8 @@
 //
 // Each answer carries RateLimit-Policy and RateLimit, structured fields of the IETF's draft
 // (draft-ietf-httpapi-ratelimit-headers). A denial is 429 with Retry-After, and a problem
-// (RFC 9457) that lists the violated policies. [Config.Headers] adds or takes the older
-// X-RateLimit fields, and [Config.Denied] replaces the answer.
+// (RFC 9457) that lists the violated policies. [Config.Headers] adds the older X-RateLimit
+// fields, or leaves these out, and [Config.Denied] replaces the answer.
 //
 // If nobody can decide, because a request has no key or the limit is unknown, the request is
 // refused. [Config.Failed] can let it pass.

@@ -62,6 +62,15 @@ func (p Policy) plain() Policy {
 	if p.Calendar != 0 {
 		p.Window = 0 // a node shows the longest that it can be
 	}
+	if len(p.Overrides) == 0 {
+		p.Overrides = nil
+	}
+	return p.spelled()
+}
+
+// spelled gives the policy one of the spellings of each default that has two, so that policies which
+// decide alike compare as equal.
+func (p Policy) spelled() Policy {
 	if p.TimeZone == "UTC" {
 		p.TimeZone = ""
 	}
@@ -70,9 +79,6 @@ func (p Policy) plain() Policy {
 	}
 	if p.Hold == DefaultHold {
 		p.Hold = 0
-	}
-	if len(p.Overrides) == 0 {
-		p.Overrides = nil
 	}
 	return p
 }

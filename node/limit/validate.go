@@ -63,17 +63,7 @@ func (p Policy) complete() (Policy, error) {
 		refuse("resolution", p.Resolution, "needs the algorithm sliding_window")
 	}
 	faults = append(faults, p.amounts())
-	// Two spellings of one policy become one, so that they compare as equal.
-	if p.TimeZone == "UTC" {
-		p.TimeZone = ""
-	}
-	if p.Resolution == 1 {
-		p.Resolution = 0
-	}
-	if p.Hold == DefaultHold {
-		p.Hold = 0
-	}
-	return p.WithDefaults(), errors.Join(faults...)
+	return p.spelled().WithDefaults(), errors.Join(faults...)
 }
 
 // amounts judges limit, window and burst.
