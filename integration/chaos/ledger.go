@@ -73,9 +73,9 @@ type history struct {
 	// blind[k][j] are the stretches in which node k did not learn what node j admitted.
 	blind  [][][]span
 	clocks []reading // of all nodes
-	// starved is for how long the machine let nodes wait for a CPU between two instants, the
-	// longest of them: Δ grows by that. nil is never.
-	starved func(from, to instant) time.Duration
+	// starved is for how long the machine let those wait for a CPU between two instants whom a
+	// message of node j passes on its way to node k: Δ grows by that. nil is never.
+	starved func(k, j int, from, to instant) time.Duration
 }
 
 // recently is for how long a wait for a CPU adds to Δ. Raising it excuses more on a busy machine;
@@ -101,7 +101,7 @@ func (h *history) known(k, j int, t instant) instant {
 		}
 	}
 	if h.starved != nil {
-		t -= h.starved(t-recently, t)
+		t -= h.starved(k, j, t-recently, t)
 	}
 	return t - staleness
 }

@@ -119,7 +119,7 @@ func TestAClockThatWasAheadCountsForAWhile(t *testing.T) {
 
 func TestAStarvedNodeKnowsLess(t *testing.T) {
 	h := two()
-	h.starved = func(from, to instant) time.Duration {
+	h.starved = func(_, _ int, from, to instant) time.Duration {
 		if from != 58*time.Second || to != time.Minute {
 			t.Errorf("asked for %v to %v", from, to)
 		}

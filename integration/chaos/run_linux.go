@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
@@ -48,7 +49,7 @@ type run struct {
 	history    *history
 	looks      [][]look  // by node
 	stalls     []span    // of this process
-	queues     [][]queue // by node, and of this process
+	queues     [][]queue // by node, then of this process, and of the NATS server if there is one
 	late       []lateness
 	violations []string
 }
@@ -136,11 +137,16 @@ func (r *run) see() {
 type server struct {
 	binary string
 	cmd    *exec.Cmd
+	pid    atomic.Int32
 }
 
 func (s *server) start() error {
 	s.cmd = exec.Command("ip", "netns", "exec", "nats", s.binary, "-a", address(serverHost), "-p", "4222") //nolint:noctx // ends with the namespace
-	return s.cmd.Start()
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	s.pid.Store(int32(s.cmd.Process.Pid)) //nolint:gosec // pids fit
+	return nil
 }
 
 func (s *server) kill() error {
@@ -152,7 +158,7 @@ func (s *server) kill() error {
 // open starts the cluster, and waits until it is one.
 func (r *run) open(ctx context.Context) error {
 	r.began, r.client, r.history, r.looks = time.Now(), newClient(), newHistory(r.nodes), make([][]look, r.nodes)
-	r.queues = make([][]queue, r.nodes+1)
+	r.queues = make([][]queue, r.nodes+2)
 	if err := settle(); err != nil {
 		return err
 	}
@@ -316,11 +322,11 @@ func (r *run) execute(length time.Duration, quiet bool, only string) (outcome, e
 			r.violate("%s", fault)
 		}
 	}
-	r.history.starved = func(from, to instant) (most time.Duration) {
-		for _, q := range r.queues {
-			most = max(most, waited(q, from, to))
+	r.history.starved = func(k, j int, from, to instant) (sum time.Duration) {
+		for _, i := range []int{k, j, r.nodes, r.nodes + 1} { // messages pass this process's proxies and the server
+			sum += waited(r.queues[i], from, to)
 		}
-		return most
+		return sum
 	}
 	r.judgeLate()
 	r.judge(l, &o)

@@ -105,12 +105,18 @@ func (r *run) watch(ctx context.Context) {
 			})
 		})
 	}
-	for i := range r.nodes + 1 {
+	for i := range r.queues {
+		if i == r.nodes+1 && r.server == nil {
+			continue
+		}
 		r.watching.Go(func() {
 			r.repeat(ctx, queuePace, func() {
 				pid := "self"
-				if i < r.nodes {
+				switch {
+				case i < r.nodes:
 					pid = strconv.Itoa(int(r.daemons[i].pid.Load()))
+				case i > r.nodes:
+					pid = strconv.Itoa(int(r.server.pid.Load()))
 				}
 				q := queue{r.now(), runQueue(pid)}
 				r.mu.Lock()
