@@ -6,6 +6,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/health"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/top"
 )
 
 // LatencyFineSchema and LatencyFineFirst say where the buckets of Stats.LatencyFine end.
@@ -92,7 +93,11 @@ type TopClient struct {
 	Denied  uint64 // units
 }
 
-// Top lists a limit's heaviest clients on this node, heaviest first, at most 128. The error
+// MaxTop is how many clients Top lists at most. The list is also what /v1/top and the dashboard
+// choose from. Raising it takes memory for each limit; lowering it makes estimates of crowds worse.
+const MaxTop = top.Size
+
+// Top lists a limit's heaviest clients on this node, heaviest first, at most MaxTop. The error
 // is ErrUnknownLimit.
 func (n *Node) Top(limitName string) ([]TopClient, error) {
 	l, err := n.known(limitName)

@@ -16,11 +16,12 @@ const listed = 20
 type clientsMoment struct {
 	at   time.Time
 	used map[string]node.TopClient
+	full bool // there may have been more clients
 }
 
 // addClients takes over the heaviest clients of a limit.
 func (r *recorder) addClients(limit string, clients []node.TopClient, at time.Time) {
-	m := clientsMoment{at: at, used: make(map[string]node.TopClient, len(clients))}
+	m := clientsMoment{at: at, used: make(map[string]node.TopClient, len(clients)), full: len(clients) >= node.MaxTop}
 	for _, c := range clients {
 		m.used[c.Client] = c
 	}
@@ -57,11 +58,11 @@ type client struct {
 }
 
 // rates sets what the client was allowed and denied a second, from the counts of a minute ago or
-// as long as it was listed.
+// as long as it was listed. Who was not on a list that had room had used nothing by then.
 func (c *client) rates(past []clientsMoment, at time.Time) {
 	for _, m := range past {
-		was, ok := m.used[c.id]
-		if !ok {
+		was, listed := m.used[c.id]
+		if !listed && m.full {
 			continue
 		}
 		if seconds := at.Sub(m.at).Seconds(); seconds > 0 {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -75,6 +76,31 @@ func TestPercentilesComeFromWhatTheHistogramGrewBy(t *testing.T) {
 		got := float64(percentile(bounds, was, c.now, c.share))
 		if math.IsNaN(c.low) != math.IsNaN(got) || got < c.low || got > c.high && !math.IsNaN(c.low) {
 			t.Errorf("%v of %v: got %v", c.share, c.now, got)
+		}
+	}
+}
+
+func TestAClientHasARateFromItsFirstMoment(t *testing.T) {
+	crowd := make([]node.TopClient, node.MaxTop)
+	for i := range crowd {
+		crowd[i] = node.TopClient{Client: fmt.Sprint(i), Allowed: 1e6}
+	}
+	for name, c := range map[string]struct {
+		past            [][]node.TopClient // at seconds 0, 5, 10, ...
+		allowed, denied value              // of 100 and 50 units at second 20
+	}{
+		"nobody looked before":          {nil, 0, 0},
+		"it was not there at the start": {[][]node.TopClient{{}, {{Client: "c", Allowed: 40}}}, 5, 2.5},
+		"it was there":                  {[][]node.TopClient{{{Client: "c", Allowed: 60, Denied: 10}}}, 2, 2},
+		"the list had no room for it":   {[][]node.TopClient{crowd, {{Client: "c", Allowed: 85, Denied: 35}}}, 1, 1},
+	} {
+		var r recorder
+		for i, clients := range c.past {
+			r.addClients("l", clients, at(float64(5*i)))
+		}
+		got := client{id: "c", Allowed: 100, Denied: 50}
+		if got.rates(r.clients["l"], at(20)); got.AllowedPerS != c.allowed || got.DeniedPerS != c.denied {
+			t.Errorf("%s: %v and %v a second, want %v and %v", name, got.AllowedPerS, got.DeniedPerS, c.allowed, c.denied)
 		}
 	}
 }

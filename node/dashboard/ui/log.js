@@ -35,5 +35,5 @@ function rest(e) {
   const attrs = new Map(e.attrs), told = ['peer', 'limit', 'old', 'new'];
   if (attrs.has('peer')) told.push('incarnation');
   return [...attrs].filter(([k]) => !told.includes(k))
-    .map(([k, v]) => (k === 'incarnation' && names.has(v) ? 'by node ' + names.get(v) : k.replaceAll('_', ' ') + ' ' + v)).join(' · ');
+    .map(([k, v]) => (k === 'incarnation' && names.has(v) ? 'by node ' + names.get(v) : k === 'at' ? 'holds from ' + clock(Date.parse(v)) : k.replaceAll('_', ' ') + ' ' + v)).join(' · ');
 }

@@ -24,10 +24,12 @@ export function showNodes(tick) {
     text(state.firstChild, stateOf(n));
     text(lag, n.self ? '–' : span(n.lag_ms));
     text(skew, n.self ? '–' : Math.abs(n.skew_ms) < 0.05 ? '0 ms' : span(n.skew_ms)); // it is an estimate
-    const part = all ? (shares[n.name] || 0) / all : 0;
+    // A node counts once, also while an earlier run of it is on the list.
+    const runs = nodes.filter((other) => other.name === n.name), counts = all > 0 && (runs.find((other) => other.state === 'alive') ?? runs[0]) === n;
+    const part = counts ? (shares[n.name] || 0) / all : 0;
     share.firstChild.value = part;
     share.firstChild.setAttribute('aria-label', 'share of ' + n.name);
-    text(share.lastChild, all ? Math.round(part * 100) + ' %' : '–');
+    text(share.lastChild, counts ? Math.round(part * 100) + ' %' : '–');
   });
 }
 
