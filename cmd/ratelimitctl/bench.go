@@ -55,6 +55,7 @@ func benchmark(c *call) action {
 	c.Add(&b.targets.status, "status", "`URLS` of daemons that state their error bound and set limits, for targets that are not HTTP")
 	c.Add(&b.targets.descriptor, "descriptor", "`DOMAIN/KEY` of the descriptor that grpc targets are asked about")
 	c.Add(&b.targets.cluster, "cluster", "`NAME` of the cluster that nats targets are asked for (default default)")
+	c.Add(&b.targets.prefix, "subject-prefix", "`PREFIX` of the subjects of that cluster (default ratelimit)")
 	c.Add(&b.targets.creds, "nats-creds", "`FILE` of credentials for nats targets")
 	c.Add(&b.thresholds, "fail", "fail unless these `CONDITIONS` hold, such as 'p99<1ms,overshoot<1%': of "+strings.Join(bench.MetricNames(), ", "))
 	c.Add(&b.events, "events", "write each request and event as a line of JSON into this `FILE`")
@@ -144,7 +145,7 @@ func (b *benchCall) validate() error {
 		}
 	}
 	refuse(has("nodes") && (b.nodes < 1 || b.nodes > bench.MaxNodes), "-nodes %d: must be from 1 to %d", b.nodes, bench.MaxNodes)
-	for _, name := range []string{"target", "addr", "status", "descriptor", "cluster", "nats-creds"} {
+	for _, name := range []string{"target", "addr", "status", "descriptor", "cluster", "subject-prefix", "nats-creds"} {
 		refuse(has("nodes") && has(name), "-%s cannot be beside -nodes: those run in this process", name)
 	}
 	refuse(has("nodes") && !b.policy.Given(), "-policy is missing: nodes in this process need one, such as 1000/60s")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,8 @@ func TestBenchAsksEnvoysService(t *testing.T) {
 func TestBenchAsksOverNATS(t *testing.T) {
 	target := benchtest.NATS(t, "secret")
 	t.Setenv(envToken, "")
-	r := benched(t, "-target", target, "-limit", "login", "-set", "0s=20/1h")
+	of := []string{"-target", target, "-subject-prefix", benchtest.Prefix, "-limit", "login"}
+	r := benched(t, append(of, "-set", "0s=20/1h")...)
 	a := r.Accuracy
 	if a == nil || r.Allowed != 2*benchtest.Units || a.Central != r.Allowed || a.Admitted != r.Allowed || a.Bound == nil || *a.Bound != 0 || a.Limits[0] != "6 per 1h" {
 		t.Errorf("%d allowed, %+v", r.Allowed, a)
@@ -46,7 +48,7 @@ func TestBenchAsksOverNATS(t *testing.T) {
 		t.Errorf("without the token: %+v", r.Happened)
 	}
 	t.Setenv(envToken, "secret")
-	r = benched(t, "-target", target, "-limit", "login", "-set", "0s=20/1h", "-n", "100", "-rate", "100")
+	r = benched(t, append(of, "-set", "0s=20/1h", "-n", "100", "-rate", "100")...)
 	if len(r.Happened) != 1 || r.Happened[0].Error != "" || r.Accuracy == nil || len(r.Accuracy.Limits) != 2 {
 		t.Errorf("with the token: %+v, %+v", r.Happened, r.Accuracy)
 	}
@@ -54,8 +56,9 @@ func TestBenchAsksOverNATS(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"-target", target, "-limit", "nope"}, `"nope"`},
-		{[]string{"-target", target, "-limit", "login", "-cluster", "elsewhere"}, "ratelimit.api.elsewhere"},
+		{append(slices.Clone(of), "-limit", "nope"), `"nope"`},
+		{append(slices.Clone(of), "-cluster", "elsewhere"), "bench.api.elsewhere"},
+		{[]string{"-target", target, "-limit", "login"}, "ratelimit.api.default"},
 		{[]string{"-target", strings.Replace(target, "nats://", "nats://user:hidden@", 1) + "0", "-limit", "login"}, "-target nats://"},
 	} {
 		code, _, errs := ctl(append([]string{"bench", "-timeout", "5s"}, c.args...)...)

@@ -29,6 +29,7 @@ type targetFlags struct {
 	urls, status string
 	descriptor   string
 	cluster      string
+	prefix       string
 	creds        string
 	limit        *string
 
@@ -72,7 +73,7 @@ func (t *targetFlags) validate() error {
 	case t.descriptor != "" && !needs["grpc"]:
 		faults = append(faults, errors.New("-descriptor: no -target is grpc"))
 	}
-	for name, text := range map[string]string{"cluster": t.cluster, "nats-creds": t.creds} {
+	for name, text := range map[string]string{"cluster": t.cluster, "subject-prefix": t.prefix, "nats-creds": t.creds} {
 		if text != "" && !needs["nats"] {
 			faults = append(faults, fmt.Errorf("-%s: no -target is nats", name))
 		}
@@ -201,7 +202,7 @@ func (t *targetFlags) nats(ctx context.Context, l *lab, text string) (bench.Targ
 	if err != nil {
 		return nil, nil, fmt.Errorf("-target %s: %w", hidden(text), err)
 	}
-	target := bench.NewNATS(conn, cmp.Or(t.cluster, "default"), *t.limit, t.call.api.token, t.call.api.timeout)
+	target := bench.NewNATS(conn, cmp.Or(t.prefix, "ratelimit"), cmp.Or(t.cluster, "default"), *t.limit, t.call.api.token, t.call.api.timeout)
 	limits, err := target.Ask(ctx, "limits.get", nil)
 	if err == nil {
 		l.policy, err = t.policyOf(limits)

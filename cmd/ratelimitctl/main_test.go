@@ -133,6 +133,7 @@ func TestAWrongCallIsOneLineAndExitCode2(t *testing.T) {
 		{"bench -target grpc://127.0.0.1:8081", "-descriptor is missing"},
 		{"bench -target grpc://127.0.0.1:8081 -descriptor x", "-descriptor"},
 		{"bench -cluster x", "-cluster: no -target is nats"},
+		{"bench -subject-prefix x", "-subject-prefix: no -target is nats"},
 		{"bench -fail p98<1ms", "-fail"},
 		{"bench -fail overshoot<1", "-fail"},
 		{"bench -nodes 1 -policy 9/1s -events /nonexistent/x", "-events"},

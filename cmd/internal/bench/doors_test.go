@@ -45,10 +45,14 @@ func TestALoadOverNATSCountsItsDecisions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	put(t, NewNATS(conn, "default", "login", "", 30*time.Second))
-	for _, target := range []*NATS{NewNATS(conn, "default", "nope", "", 30*time.Second), NewNATS(conn, "elsewhere", "login", "", 30*time.Second)} {
+	put(t, NewNATS(conn, benchtest.Prefix, "default", "login", "", 30*time.Second))
+	for _, target := range []*NATS{
+		NewNATS(conn, benchtest.Prefix, "default", "nope", "", 30*time.Second),
+		NewNATS(conn, benchtest.Prefix, "elsewhere", "login", "", 30*time.Second),
+		NewNATS(conn, "other", "default", "login", "", 30*time.Second),
+	} {
 		if _, err := target.Take(t.Context(), "a", 1); err == nil {
-			t.Error("a limit or a cluster that does not exist decided")
+			t.Error("a limit, a cluster or a prefix that does not exist decided")
 		}
 	}
 }

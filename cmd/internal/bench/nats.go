@@ -20,9 +20,10 @@ type NATS struct {
 	timeout time.Duration
 }
 
-// NewNATS makes a target of the cluster on a connection, which stays the caller's.
-func NewNATS(conn *nats.Conn, cluster, limit, token string, timeout time.Duration) *NATS {
-	return &NATS{conn, "ratelimit.api." + cluster + ".", limit, token, timeout}
+// NewNATS makes a target of the cluster on a connection, which stays the caller's. prefix begins the
+// cluster's subjects.
+func NewNATS(conn *nats.Conn, prefix, cluster, limit, token string, timeout time.Duration) *NATS {
+	return &NATS{conn, prefix + ".api." + cluster + ".", limit, token, timeout}
 }
 
 // Take implements Target.

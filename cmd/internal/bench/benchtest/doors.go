@@ -18,8 +18,11 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/natsapi"
 )
 
-// Units is what a client has in an hour.
-const Units = 6
+// Units is what a client has in an hour. Prefix begins the subjects of NATS.
+const (
+	Units  = 6
+	Prefix = "bench"
+)
 
 // Envoy serves Envoy's rate limit service until the test ends, and returns its host:port. The limit is
 // that of the key remote_address in the domain edge.
@@ -63,7 +66,7 @@ func NATS(t testing.TB, token string) string {
 	}
 	t.Cleanup(conn.Close)
 	n := open(t, node.Config{Limits: map[string]node.Policy{"login": {Limit: Units, Window: time.Hour}}})
-	service, err := natsapi.Serve(natsapi.Config{Conn: conn, API: httpapi.Config{Node: n, AdminToken: token}})
+	service, err := natsapi.Serve(natsapi.Config{Conn: conn, Prefix: Prefix, API: httpapi.Config{Node: n, AdminToken: token}})
 	if err != nil {
 		t.Fatal(err)
 	}
