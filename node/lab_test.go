@@ -17,7 +17,7 @@ var epoch = time.Unix(1_900_000_000-1_900_000_000%60+30, 0)
 // lab is a cluster of Steppers on one thread and one clock. Messages take a
 // millisecond, unless a test holds them back or loses them.
 type lab struct {
-	t     *testing.T
+	t     testing.TB
 	now   time.Time
 	nodes []*member
 	wire  []mail
@@ -45,7 +45,7 @@ type mail struct {
 
 // newLab starts n nodes that know each other. Each gets cfg with a name and a clock
 // of its own.
-func newLab(t *testing.T, n int, cfg node.Config) *lab {
+func newLab(t testing.TB, n int, cfg node.Config) *lab {
 	t.Helper()
 	l := &lab{t: t, now: epoch}
 	for range n {
@@ -106,18 +106,23 @@ func (l *lab) run(d time.Duration) {
 		for _, p := range arrived {
 			l.deliver(p)
 		}
-		for _, m := range l.nodes {
-			if m.dead {
-				continue
-			}
-			if m.TakeUrgent() {
-				m.input(deltasync.Input{Kind: deltasync.InputUrgent})
-			} else if l.now.Add(m.skew).UnixNano() >= m.wake {
-				m.input(deltasync.Input{Kind: deltasync.InputTick})
-			}
-			if l.now.UnixMilli()%1000 == 0 {
-				m.Housekeep()
-			}
+		l.tick()
+	}
+}
+
+// tick steps the nodes that have something to do now.
+func (l *lab) tick() {
+	for _, m := range l.nodes {
+		if m.dead {
+			continue
+		}
+		if m.TakeUrgent() {
+			m.input(deltasync.Input{Kind: deltasync.InputUrgent})
+		} else if l.now.Add(m.skew).UnixNano() >= m.wake {
+			m.input(deltasync.Input{Kind: deltasync.InputTick})
+		}
+		if l.now.UnixMilli()%1000 == 0 {
+			m.Housekeep()
 		}
 	}
 }
