@@ -284,6 +284,12 @@ var syncMistakes = []mistake{
 	{name: "let a unit wait however much its client uses", edits: []edit{
 		{"node/internal/table/merge.go", "	s.noteAgain(e, now)\n", ""},
 	}},
+	{name: "take a client for one that carries nothing because it has drained since", edits: []edit{
+		{"node/internal/table/digest.go", "+f.Drain(count) > end", "+f.Drain(count) > now"},
+	}},
+	{name: "overlook what was carried out of the window before a client's own", edits: []edit{
+		{"node/internal/table/digest.go", "		return at.carry.Load() > end\n", "		return false\n"},
+	}},
 	{name: "let more single units wait than the burst leaves free", edits: []edit{
 		{"node/internal/table/audience.go", " && float64(a.peers.Load())+1 <= float64(r.Policy.Burst)-r.Slack", ""},
 	}},

@@ -202,6 +202,30 @@ func (w *twin) compare(k crdt.Key) {
 	s.clients.leave()
 }
 
+// origins compares the digests of what clients carry out of each of the last windows with that of
+// the states.
+func (w *twin) origins() (carried int) {
+	f := &w.r.Frame
+	for start := f.Start(w.now); start >= f.Start(w.now)-4*f.Width; start -= f.Width {
+		var want, got crdt.Digest
+		for k, st := range w.model {
+			if o, tat := st.CarriedOver(f, start+f.Width); start+f.Width <= w.now && tat > start+f.Width {
+				s := w.table.Shard(k)
+				want.Origin(k, s.Find(k).Life(), start, o)
+				s.clients.leave()
+				carried++
+			}
+		}
+		for part := range 2 {
+			got += w.table.Origins(w.now, deltasync.Window{Width: f.Width, Start: start}, part)
+		}
+		if got != want {
+			w.t.Fatalf("origins of the window at %d at %d: %x, want %x", start, w.now, got, want)
+		}
+	}
+	return carried
+}
+
 // The packed table is, step for step, what crdt.State is: over admissions, denials, charges,
 // refunds, rows of other replicas, messages, windows that end, huge totals and forgetting.
 func TestPackedClientsAreTheirStates(t *testing.T) {
@@ -228,6 +252,7 @@ func TestPackedClientsAreTheirStates(t *testing.T) {
 			}
 			seq := uint64(1<<32 - 50) // its lower half wraps
 			most := uint64(1) << (1 + rnd.IntN(8))
+			carried := 0
 			for step := range steps / len(policies) {
 				k := keys[rnd.IntN(len(keys))]
 				switch x := rnd.IntN(1000); {
@@ -274,12 +299,18 @@ func TestPackedClientsAreTheirStates(t *testing.T) {
 					w.now += rnd.Int64N(4 * f.Width)
 				}
 				w.compare(k)
+				if step%50 == 0 {
+					carried += w.origins()
+				}
 				if step%1000 == 0 {
 					most = 1 << (1 + rnd.IntN(20))
 					for k := range maps.Clone(w.model) {
 						w.compare(k)
 					}
 				}
+			}
+			if carried == 0 && p.Limit < 1<<30 { // else all drains at once
+				t.Error("nothing was carried out of a window")
 			}
 			if w.wides == 0 || w.fast < steps/len(policies)/4 {
 				t.Errorf("%d times wide, %d decisions from a cell alone: this proves too little", w.wides, w.fast)
