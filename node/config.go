@@ -149,9 +149,15 @@ const (
 
 // Defaults of Config.
 const (
-	DefaultMaxClients     = 10_000_000
+	// DefaultMaxClients fills about a gigabyte. Raising it lets a flood of invented ids take more;
+	// lowering it decides clients of large services by estimates.
+	DefaultMaxClients = 10_000_000
+	// DefaultClockTolerance is far above what synchronised clocks differ by. Raising it lets one wrong
+	// clock lock clients out for longer; lowering it refuses data of nodes that are well.
 	DefaultClockTolerance = time.Second
-	mostClients           = 1<<31 - 1
+	// mostClients fits into an int on every machine, and no memory holds as many. Raising it breaks
+	// builds for 32 bits; lowering it refuses large machines.
+	mostClients = 1<<31 - 1
 	// leastKey is the shortest cluster key, in bytes: 64 bits where it is hexadecimal. A
 	// shorter one could be tried out on messages that were overheard.
 	leastKey = 16

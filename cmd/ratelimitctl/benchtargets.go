@@ -37,6 +37,8 @@ type targetFlags struct {
 	workers int
 }
 
+// mostTargets caps the targets of one load. Raising it opens more connections than a machine has;
+// lowering it refuses large clusters.
 const mostTargets = 64
 
 // list returns the targets' URLs.

@@ -20,10 +20,15 @@ import (
 )
 
 const (
-	// joined is the longest time that a node takes to be ready, and to know whether it is alone.
-	joined     = 6 * time.Second
+	// joined is the longest time that a node takes to be ready, and to know whether it is alone. Raising
+	// it delays what waits for that; lowering it goes on before the node knows.
+	joined = 6 * time.Second
+	// joinedPoll is how often the daemon looks meanwhile. Raising it notices later; lowering it takes
+	// processor time at the start.
 	joinedPoll = 50 * time.Millisecond
-	saveEvery  = time.Second // if there is something new to save
+	// saveEvery is how often it saves, if there is something new. Raising it loses more of what was set
+	// if all nodes stop at once; lowering it writes more often while limits change.
+	saveEvery = time.Second
 )
 
 // daemon holds everything that runs: the node, its network, its listeners and its files.

@@ -260,7 +260,8 @@ func (e *envoy) credentials() (credentials.TransportCredentials, error) {
 }
 
 const (
-	// mostRules is the largest message of a control plane, in bytes.
+	// mostRules is the largest message of a control plane, in bytes. Raising it lets a broken one take
+	// more memory; lowering it refuses large sets of rules.
 	mostRules = 64 << 20
 	// aliveEvery is how often the client asks whether a silent control plane is still there, and
 	// aliveWithin how long it waits for the answer: one that is gone without a word would else be

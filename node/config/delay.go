@@ -11,13 +11,15 @@ import (
 // Delay is a length of time from 0 to MaxDelay, written as seconds or as a duration.
 type Delay time.Duration
 
-// MaxDelay is the longest Delay.
+// MaxDelay is the longest Delay. Raising it lets a slip hold a stop up for longer; lowering it refuses
+// balancers that look seldom.
 const MaxDelay = 10 * time.Minute
 
 // Age is a length of time from 0 to MaxAge, written like a Delay. 0 means that there is no end.
 type Age time.Duration
 
-// MaxAge is the longest Age.
+// MaxAge is the longest Age. Raising it changes little, since a connection seldom lives as long.
+// Lowering it refuses those that want long ones; 0 is still no end.
 const MaxAge = 30 * 24 * time.Hour
 
 var errAge = errors.New("must be a number of seconds or a duration, from 0 (no end) to " + limit.Span(MaxAge))

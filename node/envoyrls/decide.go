@@ -46,6 +46,7 @@ func (w *work) decide(ctx context.Context, s *Service) error {
 }
 
 // mostTogether is how many limits the node decides at once: the request's own, and those beside it.
+// Requests with more descriptors look first and charge then, so it follows node.MaxChecks.
 const mostTogether = node.MaxChecks + 1
 
 // decideTogether decides the parts of which all are charged or none. One part, or as many as the node

@@ -26,7 +26,8 @@ const longestStat = 256
 const OtherRules = "other"
 
 // nearLimit is from which share of its limit on a rule counts hits as near the limit, as
-// envoyproxy/ratelimit does by default.
+// envoyproxy/ratelimit does by default. Another share would make the metric of this name say something
+// else than there.
 const nearLimit = 0.8
 
 // RuleStats are the hits of one rule since the start, in units. Shadow counts hits beyond the

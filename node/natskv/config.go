@@ -47,8 +47,12 @@ type Config struct {
 }
 
 const (
+	// defaultSpread is long beside the milliseconds in which nodes hear of a change. Raising it delays
+	// every change; lowering it lets several nodes write the same one.
 	defaultSpread = 500 * time.Millisecond
-	defaultCheck  = 5 * time.Second
+	// defaultCheck is how long a change that somebody made past the bucket may hold. Raising it lets such
+	// a change hold for longer; lowering it asks the server more often.
+	defaultCheck = 5 * time.Second
 )
 
 func (c Config) complete() (Config, error) {

@@ -15,7 +15,8 @@ const (
 	// answerWithin is how long the server may take for one answer. Lower gives up on a slow
 	// server; higher notices a lost one later.
 	answerWithin = 2 * time.Second
-	// openWithin is how long the server may take until the first value comes.
+	// openWithin is how long the server may take until the first value comes. Lower gives up on a slow
+	// server; higher notices a lost one later.
 	openWithin = 3 * answerWithin
 	// leaveWithin is how long the watcher waits for the end of a subscription.
 	leaveWithin = time.Second

@@ -64,7 +64,8 @@ type Live struct {
 // DefaultPrefix begins the clients' ids, if nothing else is configured.
 const DefaultPrefix = "load-"
 
-// Ranges of Config.
+// Ranges of Config. Each is far above what one machine can send or hold. Raising one lets a slip take all
+// memory, or run for days; lowering one refuses tests of large machines.
 const (
 	MaxRate     = 1_000_000
 	MaxDuration = 24 * time.Hour

@@ -45,7 +45,8 @@ type Turn struct {
 	Rate float64       `json:"rate"`
 }
 
-// MaxTurns caps the turns of a ramp. Finding the time of a request takes time with each.
+// MaxTurns caps the turns of a ramp. Finding the time of a request takes time with each: raising
+// it slows the load's own clock down, lowering it allows coarser ramps only.
 const MaxTurns = 100
 
 // String implements flag.Value.

@@ -37,6 +37,8 @@ type Config struct {
 
 // Defaults of Config.
 const (
+	// DefaultRound leaves each fault some seconds to be seen. Raising it makes people wait for the
+	// verdict; lowering it hides what happens between two faults.
 	DefaultRound = 50 * time.Second
 	DefaultSeed  = 1
 	leastRound   = time.Second
@@ -135,7 +137,8 @@ func runRound(ctx context.Context, d *show, c *cluster, j *judge, plan *load, ne
 	return events.finish(ctx)
 }
 
-// How long things may take before something is wrong.
+// How long things may take before something is wrong. Raising one hides a node that is too slow;
+// lowering one blames a machine that is.
 const (
 	joinWithin = 20 * time.Second
 	// convergeWithin allows for the killed node. Some nodes heard its last words and others

@@ -35,7 +35,8 @@ type sample struct {
 	bound float64
 }
 
-// sampleEvery is the longest time between two looks at a node's live bound.
+// sampleEvery is the longest time between two looks at a node's live bound. Raising it judges by older
+// bounds; lowering it takes time from the nodes.
 const sampleEvery = 50 * time.Millisecond
 
 // rounding is what a change of the limit may add to E, because nodes carry whole units over.

@@ -46,7 +46,8 @@ func DefaultChoices() Choices {
 	return Choices{Windows{time.Second, 10 * time.Second, time.Minute, 10 * time.Minute, time.Hour}, Percents{95, 99, 99.9, 100}}
 }
 
-// mostChoices caps the windows, and the shares. Each window takes time with every request.
+// mostChoices caps the windows, and the shares. Each window takes time with every request:
+// raising it makes a replay slower, lowering it a table shorter.
 const mostChoices = 20
 
 // String implements flag.Value.

@@ -34,7 +34,7 @@ type Config struct {
 	Progress func(what string, done, total int)
 }
 
-// Ranges of Config.
+// Ranges of Config. Raising one makes a replay slower, and lowering one refuses clusters that exist.
 const (
 	MaxNodes = 64
 	MaxDelay = 10 * time.Second

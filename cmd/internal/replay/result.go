@@ -121,7 +121,8 @@ func newTimeline(log *Log) timeline {
 
 func (t *timeline) at(u int64) *Point { return &t.all[(u-t.from)/t.step] }
 
-// printedClients caps the clients of the printed report.
+// printedClients caps the clients of the printed report. More of them push the verdict off the screen;
+// -o json has them all.
 const printedClients = 10
 
 // Print writes the result for people.

@@ -8,7 +8,8 @@ import (
 )
 
 // year is what a client is told that can never pass: it cannot compute with the largest
-// duration.
+// duration. Less would make it retry in vain. From 69 years on, seconds do not fit
+// into 32 bits.
 const year = 365 * 24 * time.Hour
 
 // Never reports whether a wait means that the request can never pass.

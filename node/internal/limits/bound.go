@@ -249,6 +249,7 @@ const (
 	// its delivery. Raising it expects nothing of a node that has fallen silent.
 	fresh = 2500 * time.Millisecond
 	// underWay is the pause between two urgent flushes and the time to merge one, which come
-	// on top of the delivery.
+	// on top of the delivery. Raising it expects more than happens; lowering it expects less than a
+	// busy node takes.
 	underWay = 3 * time.Millisecond
 )

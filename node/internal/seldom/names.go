@@ -10,7 +10,8 @@ const (
 	// mostNames caps the names that the log tells of. Raising it lets clients that choose names write
 	// more lines; lowering it hides the misspelt name of a program behind those that clients made up.
 	mostNames = 64
-	// longestName is how much of a name the log shows, in bytes.
+	// longestName is how much of a name the log shows, in bytes: all of every name that can be one.
+	// Raising it lets clients write longer lines; lowering it cuts real names off.
 	longestName = 64
 )
 

@@ -5,7 +5,9 @@ import "strings"
 // Among returns the known names as a list for a message about an unknown one, and asks
 // for the name that was probably meant.
 func Among(name string, known []string) string {
-	const most = 96 // names in one message
+	// most is how many names a message lists. More of them hide the one that was meant; fewer hide
+	// what there is.
+	const most = 96
 	list := strings.Join(known[:min(len(known), most)], ", ")
 	if len(known) > most {
 		list += " and more"

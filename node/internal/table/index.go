@@ -33,7 +33,8 @@ const (
 	slotMask = 1<<slotBits - 1
 	// mostShared is the most entries that clients of a full shard share: one for each rule.
 	mostShared = maxLimits + limit.MaxOverrides + 1
-	// maxLimits is the most limits that a node has by name.
+	// maxLimits is the most limits that a node has by name. Raising it takes slots away from clients of
+	// a shard at its cap; below limits.MaxLimits there may be no room for shared entries.
 	maxLimits = 1024
 	// mostInShard keeps slot+1 within slotBits, with room for shared entries.
 	mostInShard = slotMask/chunkSize*chunkSize - mostShared

@@ -2,7 +2,8 @@ package tally
 
 import "sync/atomic"
 
-// MaxDoors is how many ways in a limit's decisions are counted by.
+// MaxDoors is how many ways in a limit's decisions are counted by. Raising it makes the counts of each
+// limit larger; below the number of doors, two would share one count.
 const MaxDoors = 8
 
 // Doors counts a limit's decisions by the way that requests came in. The zero value is ready. Safe
