@@ -60,7 +60,7 @@ func (b *builder) branchOf(r *spec.Reader, path string, v spec.Value, at *branch
 	return to
 }
 
-// put sets a branch in a map that may be nil. Most branches have no children, and then no maps.
+// put sets a branch in a map that may be nil, and returns the map. Most branches have no children, and then no maps.
 func put[K comparable](m map[K]*branch, k K, to *branch) map[K]*branch {
 	if m == nil {
 		m = map[K]*branch{}

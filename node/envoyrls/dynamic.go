@@ -42,7 +42,8 @@ func dynamicMetadata(req *rls.RateLimitRequest, w *work) *structpb.Struct {
 	return &structpb.Struct{Fields: all}
 }
 
-// merge adds to into what it does not have yet. Structs of one name become one. What into gets
+// merge adds to into what it does not have yet: of two rules that say different things of one
+// name, the first descriptor's holds. Structs of one name become one. What into gets
 // is its own, so that later merges change no rule.
 func merge(into, from *structpb.Struct) {
 	for name, v := range from.GetFields() {

@@ -8,13 +8,15 @@ import (
 )
 
 // limitName is the name under which a node counts all buckets of this service. So they never
-// meet those of other interfaces that name their policies.
+// meet those of other interfaces that name their policies. Another name would start all counts anew,
+// and apart from nodes of the other release.
 const limitName = "envoy"
 
 // A bucket's id is domain|key=value|key=value. Values come from clients, so what divides
 // them is escaped: nobody can write a value that reads like somebody else's entries.
 
-// appendEntry appends an entry to a bucket's id.
+// appendEntry appends an entry to a bucket's id. The entries keep their order, as in
+// envoyproxy/ratelimit: a descriptor with the same entries in another order has another bucket.
 func appendEntry(b []byte, key, value string) []byte {
 	b = appendEscaped(append(b, '|'), key)
 	return appendEscaped(append(b, '='), value)

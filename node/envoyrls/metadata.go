@@ -40,7 +40,7 @@ func (o *options) policy(requests uint32, unit rls.RateLimitResponse_RateLimit_U
 }
 
 // metadata reads a rule's metadata: as a whole for the answers, and the part that is for this
-// service.
+// service. The part stays in the whole, since envoyproxy/ratelimit would pass it on too.
 func metadata(r *spec.Reader, path string, v spec.Value) (*structpb.Struct, options) {
 	var o options
 	if v.Kind != spec.Mapping {

@@ -98,6 +98,7 @@ type writtenLimit struct {
 	replaces  []string
 }
 
+// What messages show of how a file, a descriptor and a limit are written.
 const (
 	fileExample       = `{domain: mydomain, descriptors: [` + descriptorExample + `]}`
 	descriptorExample = `{key: remote_address, ` + limitExample + `}`

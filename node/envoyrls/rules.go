@@ -50,17 +50,22 @@ type wildcard struct {
 
 // rule says what holds for the descriptors that end at its branch. It is immutable.
 type rule struct {
+	// policy is what the node decides by: the same for all buckets of the rule, so that a node counts
+	// one inline policy for each rule.
 	policy    node.Policy
 	limit     *rls.RateLimitResponse_RateLimit // as answers state it, nil if unlimited
 	unlimited bool
 	quota     bool // quota_mode
 	admitted  bool // charge: admitted, so that nothing is charged beyond the limit
-	name      string
-	replaces  []string
-	label     string // what headers call the rule: its keys and values as configured
-	metadata  *structpb.Struct
-	detailed  bool // detailed_metric: metrics name all values
-	values    bool // value_to_metric, of the rule or above it: metrics name some values
+	// name is what replaces of other rules name; "" if none can.
+	name     string
+	replaces []string
+	// label is what headers and metrics call the rule: its keys and values as configured, never what
+	// a client sent.
+	label    string
+	metadata *structpb.Struct // for the answers; nil for none
+	detailed bool             // detailed_metric: metrics name all values
+	values   bool             // value_to_metric, of the rule or above it: metrics name some values
 	// depth is how far ahead of the clock a bucket at exactly its limit is, for GCRA.
 	depth time.Duration
 }
@@ -90,7 +95,7 @@ func (b *branch) find(domain string, d *ratelimit.RateLimitDescriptor, buf []byt
 }
 
 // next is the branch of one entry, nil if there is none, and the value under which the entry
-// counts.
+// counts: its own, or the pattern where share_threshold gives all values of a pattern one bucket.
 func (b *branch) next(key, value string) (to *branch, counts string) {
 	if exact := b.exact[entry{key, value}]; exact != nil {
 		return exact, value

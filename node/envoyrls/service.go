@@ -84,7 +84,7 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// SetRules replaces all rules. Requests under way go on with the old ones. A bucket whose
+// SetRules replaces all rules at once. Requests under way go on with the old ones. A bucket whose
 // limit and unit stay keeps its level. With another limit it is another bucket, which is full.
 func (s *Service) SetRules(r *Rules) { s.rules.Store(r) }
 
@@ -127,7 +127,9 @@ func (s *Service) Handler(refuse func(*http.Request) string) http.Handler {
 	return mux
 }
 
-// ShouldRateLimit implements the service. The node decides in memory. Only a descriptor with
+// ShouldRateLimit implements the service. A request is at fault if it has no domain or no
+// descriptor, as in envoyproxy/ratelimit; a domain without rules lets everything pass. The node
+// decides in memory. Only a descriptor with
 // is_negative_hits can wait for other nodes: for half of the time that ctx leaves, at most a second.
 func (s *Service) ShouldRateLimit(ctx context.Context, req *rls.RateLimitRequest) (*rls.RateLimitResponse, error) {
 	rules := s.rules.Load()

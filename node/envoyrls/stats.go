@@ -45,8 +45,10 @@ type tally struct {
 
 // stats are the tallies by name. Safe for concurrent use.
 type stats struct {
-	mu      sync.RWMutex
-	tallies map[string]*tally // by domain, a zero byte and rule
+	mu sync.RWMutex
+	// tallies are by domain, a zero byte and rule. One stays once it is there, since a counter that
+	// vanished would look like a restart.
+	tallies map[string]*tally
 }
 
 func newStats() *stats { return &stats{tallies: map[string]*tally{}} }
@@ -133,7 +135,8 @@ func (t *tally) observe(p *part) {
 	}
 }
 
-// appendMetric appends what metrics call the rule of a descriptor.
+// appendMetric appends what metrics call the rule of a descriptor: keys and values joined as
+// envoyproxy/ratelimit joins them, so that dashboards find the same names.
 func (b *branch) appendMetric(out []byte, r *rule, d *ratelimit.RateLimitDescriptor) []byte {
 	if !r.detailed && !r.values {
 		return append(out, r.label...)

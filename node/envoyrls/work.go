@@ -24,14 +24,14 @@ type work struct {
 type part struct {
 	rule   *rule // nil if nothing limits it
 	how    how
-	cost   int64
-	from   int // of its bucket's id in ids
+	cost   int64 // units, or what comes back; 0 only for a look
+	from   int   // of its bucket's id in ids
 	to     int
 	id     string // of its bucket; all ids of a request share one text
 	domain string
 
-	d    node.Decision
-	over bool
+	d    node.Decision // of the zero value until decided
+	over bool          // the descriptor's own answer, before shadows of the whole service
 	wait time.Duration // duration_until_reset
 }
 

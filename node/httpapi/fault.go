@@ -50,7 +50,7 @@ func unknownLimit(field, name string) *problem {
 }
 
 // omitted turns the problem of a request that names no limit, where there is no default one,
-// into one that lists the limits.
+// into one that lists the limits: whoever forgot the field learns its name and what fits into it.
 func (a *api) omitted(limit string, p *problem) *problem {
 	if limit != "" || p == nil || p.Status != http.StatusNotFound || p.Field != "limit" {
 		return p

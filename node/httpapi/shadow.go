@@ -11,9 +11,11 @@ import (
 
 // shadowReport is what one shadow limit would have denied at this node since its start.
 type shadowReport struct {
-	Checked      uint64         `json:"checked"` // decisions
-	Denied       uint64         `json:"would_deny"`
-	Percent      float64        `json:"percent"` // of the decisions
+	// Checked counts decisions, and Denied those of them that would have been denials.
+	Checked uint64  `json:"checked"`
+	Denied  uint64  `json:"would_deny"`
+	Percent float64 `json:"percent"` // of the decisions
+	// CheckedUnits and DeniedUnits are the same in units of cost.
 	CheckedUnits uint64         `json:"checked_units"`
 	DeniedUnits  uint64         `json:"would_deny_units"`
 	Clients      []shadowClient `json:"clients"` // the most denied first

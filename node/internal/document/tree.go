@@ -17,7 +17,8 @@ const mostRepeated = 100_000
 type Form struct {
 	// Depth is how deep a document may nest. 0 means spec.MaxDepth.
 	Depth int
-	// Merge follows merge keys (<<). Without it, they are faults.
+	// Merge follows merge keys (<<), which files of Envoy's rules use. Without it, they are faults: a
+	// limit builds on another one with use, which every form of a limit has.
 	Merge bool
 }
 
@@ -113,7 +114,8 @@ func (p *planter) mapping(path string, n *yaml.Node, depth int) (spec.Value, boo
 	return v, true
 }
 
-// merge adds to v the members of base, a mapping or a list of them, that v does not have.
+// merge adds to v the members of base, a mapping or a list of them, that v does not have. base has
+// been read at v's own depth, so a merge makes nothing deeper than the file is.
 func (p *planter) merge(path string, v *spec.Value, base spec.Value) {
 	switch base.Kind {
 	case spec.Mapping:
@@ -145,7 +147,7 @@ func kind(n *yaml.Node) spec.Kind {
 	}
 }
 
-// subject is a message's name for the part of the file at path.
+// subject is a message's name for the part of the file at path, which is empty for all of it.
 func subject(path string) string {
 	if path == "" {
 		return "the file"

@@ -46,7 +46,7 @@ type teller struct {
 
 	mu     sync.Mutex
 	absent bool   // the log has said that no server answers
-	last   string // why a server last refused the node, as the log has it
+	last   string // why a server last refused the node, as the log has it; another reason is news
 
 	complaints seldom.Warner
 }

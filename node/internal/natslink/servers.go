@@ -119,7 +119,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// String is the URLs without their passwords, for logs and messages.
+// String is the URLs without their passwords, for logs and messages. It also works for URLs that
+// Validate refuses, since those show in its faults.
 func (s Servers) String() string {
 	all := strings.Split(s.URL, ",")
 	for i, text := range all {
