@@ -72,11 +72,18 @@ limits:
 	h := newHub(t, "-a", "127.0.0.1")
 	var all []*daemon
 	var doors []*door
+	dirs := t.TempDir()
 	for i := range 3 {
 		d := newDoor(t)
 		d.open(t, h.address)
 		doors = append(doors, d)
-		all = append(all, newDaemon(t, fmt.Sprintf("d%d", i), "-config", file, "-nats", "nats://"+d.address))
+		all = append(all, newDaemon(t, fmt.Sprintf("d%d", i), "-config", file, "-nats", "nats://"+d.address, "-state-dir", filepath.Join(dirs, fmt.Sprint(i))))
+	}
+	for i := range all { // a node that never used its share waits until all agree, so first let them
+		eventually(t, "a node uses its shares", func() bool {
+			text, err := os.ReadFile(filepath.Join(dirs, fmt.Sprint(i), "roster.json"))
+			return err == nil && strings.Contains(string(text), `"opened":true`)
+		})
 	}
 	fires := []*fire{{limit: "none", units: 20, most: 60}, {limit: "five", units: 20, most: 63}}
 	end := time.Now().Add(boundedFor(t))

@@ -151,25 +151,6 @@ func TestASettlementGivesOwnTokensBackAndNoBorrowedOnes(t *testing.T) {
 	}
 }
 
-func TestNodesOfOtherRostersLendNothing(t *testing.T) {
-	l := newBounded(t, 2, 80, 0)
-	cfg := boundedConfig(3, 80, 0)
-	other := l.join(cfg)
-	l.run(16 * time.Second)
-	total := 0
-	for range 20 {
-		total += other.take("", "c", 80)
-		l.run(5 * time.Millisecond)
-	}
-	if total > 80/3+10 {
-		t.Errorf("a node of another roster admits %d, though nobody may lend to it", total)
-	}
-	s := other.Node.Stats().Limits[0]
-	if s.Rights == nil || s.Rights.Short == 0 || s.Rights.Asked == 0 || s.Rights.Borrowed != 0 {
-		t.Errorf("it counts %+v", s.Rights)
-	}
-}
-
 // TestBusyNodesStayWithinTheCap lets many goroutines of real nodes take and wait at once, while
 // loans go back and forth. It is for the race detector, too.
 func TestBusyNodesStayWithinTheCap(t *testing.T) {

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -11,9 +12,14 @@ import (
 // unit drains in 100 ms.
 func boundedConfig(n int, burst int64, x float64) node.Config {
 	names := []string{"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7"}
-	return node.Config{Roster: names[:n], Limits: map[string]node.Policy{
+	return node.Config{Roster: names[:n], SavedRoster: savedRoster(names[:n]), Limits: map[string]node.Policy{
 		node.DefaultLimit: {Limit: burst, Window: time.Duration(burst) * 100 * time.Millisecond, Consistency: node.Bounded, MaxExcess: x},
 	}}
+}
+
+// savedRoster is what a node of a roster keeps that used its shares.
+func savedRoster(names []string) []byte {
+	return []byte(`{"version": 1, "opened": true, "configured": ["` + strings.Join(names, `", "`) + `"], "members": ["` + strings.Join(names, `", "`) + `"]}`)
 }
 
 // newBounded is a lab whose accounts are full.

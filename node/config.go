@@ -64,10 +64,18 @@ type Config struct {
 	// keep. Default: the number of nodes that were heard and did not say bye.
 	Nodes int
 	// Roster is the names of all nodes that share bounded limits (Policy.Consistency), this one's
-	// included, the same on all of them: at most MaxRoster. A node whose roster differs lends
-	// nothing to the others, and the cap does not hold between them. Default: none, which such
-	// limits need unless the node has no network.
+	// included: at most MaxRoster. Nodes agree on the roster in force by what each of them lists: a new
+	// one names at least one that is there already, and uses its share once all have put it into force.
+	// A name that the last run's Roster had, and this one's does not have, is struck off for good, as by
+	// Forget. Default: none, which such limits need unless the node has no network.
 	Roster []string
+	// SavedRoster is what KeepRoster was given last in an earlier run. A node that has it uses its share
+	// at once; another one waits until all others agree.
+	SavedRoster []byte
+	// KeepRoster keeps the roster for the next run, before others are told. It may block, and is called
+	// by one goroutine at a time, and by Open. Default: nothing is kept. Then give all nodes the whole
+	// roster, or one that starts could forget a node that it had let in.
+	KeepRoster func(text []byte) error
 	// NATS says how to reach the other nodes. The zero value is a node alone.
 	NATS NATS
 	// Transport replaces NATS, for tests and for many nodes in one process.

@@ -68,4 +68,11 @@ func explainIsolated(s *table.Shard, d *Decision, e *table.Entry, iso *isolation
 // Forget takes a node that will not come back off the list of members. Its silence then no
 // longer counts as a partition. Call it on every node. It reports whether this node knew the
 // name.
-func (n *Node) Forget(name string) bool { return n.protocol.Forget(name) }
+//
+// A name on the roster of bounded limits is struck off on all nodes, and for good: the others get its
+// share. So it must be dead, or this node itself, which stops using its share within a second and goes
+// on without one.
+func (n *Node) Forget(name string) bool {
+	struck := n.holdings.StrikeOff(name)
+	return n.protocol.Forget(name) || struck
+}

@@ -146,10 +146,13 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	}
 	n.lead.Clock, n.lead.Now, n.lead.Wall, n.lead.Most = n.clock, n.now, cfg.Now, cfg.ClockTolerance
 	n.began = n.now()
-	n.holdings = lending.New(lending.Config{Names: cfg.roster(), Self: cfg.Name, Now: n.now, Clock: n.clock, Wall: n.cfg.wall, Elapsed: cfg.Elapsed})
+	n.holdings = lending.New(lending.Config{
+		Names: cfg.roster(), Self: cfg.Name, Alone: cfg.lone(), Saved: cfg.SavedRoster, Keep: cfg.KeepRoster, Log: cfg.Logger,
+		Now: n.now, Clock: n.clock, Wall: n.cfg.wall, Elapsed: cfg.Elapsed,
+	})
 	n.limits, err = limits.New(limits.Config{
 		Replica: replica, Hash: hash.Hash128, Keys: hash.KeyHash(), Tolerance: cfg.ClockTolerance, Began: n.began,
-		Configured: cfg.Limits, ConfiguredAt: configuredAt, Roster: n.holdings.Roster(), Dropped: &n.dropped, Observer: limitsObserver{n},
+		Configured: cfg.Limits, ConfiguredAt: configuredAt, Dropped: &n.dropped, Observer: limitsObserver{n},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
@@ -159,6 +162,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 		Limits: n.limits, Isolation: &n.isolation, Dropped: &n.dropped, Rights: n.holdings, Urgent: func() { n.protocol.Urgent() },
 	})
 	n.holdings.Serve(n.limits, n.table)
+	n.holdings.Settle(false)
 	n.escrow = escrow.New(replica, hash, func(life deltasync.Life, units, now int64) (int64, deltasync.Shortfall) {
 		return n.table.GiveBack(life, units, now, !n.offline)
 	})
@@ -194,7 +198,7 @@ func (n *Node) engine() (cfg deltasync.Config, store deltasync.Store) {
 		Members: n.members.Names, Lost: n.members.Lost, Seed: uint64(n.replica),
 	}
 	store = deltasync.Store{
-		Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n}, Lender: lending.Lender{Holdings: n.holdings},
+		Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n}, Lender: lending.Lender{Holdings: n.holdings}, Roller: lending.Lender{Holdings: n.holdings},
 	}
 	return cfg, store
 }
@@ -231,6 +235,7 @@ func (n *Node) housekeep() {
 	n.table.Sweep(n.now())
 	n.fill.Tell(n.log, n.table.Clients(), n.cfg.MaxClients)
 	n.escrow.Expire(n.now())
+	n.holdings.Settle(n.protocol.Ready())
 	n.limits.ProposePending(n.now())
 	n.demand.Look(n.now(), n.limits.Accounts())
 	status := n.protocol.Status()

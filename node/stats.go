@@ -76,6 +76,16 @@ type RightsStats struct {
 	Lent, Borrowed, Expired float64
 }
 
+// RosterStats say who shares bounded limits, for all that a node knows.
+type RosterStats struct {
+	// Members are the nodes that do, and StruckOff those that did before.
+	Members, StruckOff []string
+	// Open says that this node uses its shares. If it does not, WaitsFor are the members that do not
+	// have the same roster in force yet. A member that is dead holds up others for ever: see Forget.
+	Open     bool
+	WaitsFor []string
+}
+
 // OverrideStats are the decisions by a limit's overrides of one name on this node.
 type OverrideStats struct {
 	Name                      string
@@ -131,6 +141,9 @@ type Stats struct {
 	RowsLost      map[string]uint64 // rows of peers that this node could not merge, by reason
 	ClockAhead    time.Duration     // how far the node's time is ahead of the wall clock; the node slows its time down
 
+	// Roster says who shares bounded limits; without members where nobody does.
+	Roster RosterStats
+
 	// Degraded says that the bounds are wide or unknown, or may be too small.
 	// DegradedReasons says why: some of DegradedReasonNames.
 	Degraded        bool
@@ -179,6 +192,7 @@ func (n *Node) Stats() Stats {
 			s.Staleness = max(s.Staleness, p.StaleFor)
 		}
 	}
+	s.Roster = RosterStats(n.holdings.Roster())
 	s.Limits = read.inline()
 	for _, l := range n.limits.All() {
 		if r := l.Known(now); r != nil {

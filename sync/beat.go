@@ -20,6 +20,7 @@ func (e *Engine) beat(now int64) {
 		m.Missing = e.members.missing(now)
 		m.Founded, m.Before = e.members.founding.ages(now)
 	}
+	e.addRoll(m)
 	e.addRoots(now, m)
 	e.addKnown(now, m)
 	if e.join.ready {
@@ -43,6 +44,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		return
 	}
 	p.joining, p.limits, p.base, p.beaten = m.Joining, m.Limits, m.Base, true
+	e.hearRoll(p, m)
 	e.members.reckon(p, m)
 	if m.Limits == e.store.RegistersDigest() { // otherwise a change is on its way to one of the two
 		e.compareLimits(p, m.Base != e.store.BaseDigest())

@@ -68,6 +68,7 @@ type Engine struct {
 	questions []unanswered
 	// These are where the next beat's lists begin.
 	ownTurn, silentTurn turn[Root]
+	rollTurn            turn[Enrolled]
 	knownTurn           turn[Known]
 
 	// nextFlush and nextBeat are when the next one is due, by our clock: after a step

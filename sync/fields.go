@@ -55,6 +55,9 @@ var fields = [...]field{
 	38: number("HeardFrom", func(m *Message) *uint64 { return (*uint64)(&m.HeardFrom) }),
 	39: number("HeardTo", func(m *Message) *uint64 { return (*uint64)(&m.HeardTo) }),
 	40: number("Circle", func(m *Message) *uint64 { return (*uint64)(&m.Circle) }),
+	41: number("Roll", func(m *Message) *uint64 { return (*uint64)(&m.Roll) }),
+	42: truth("Opened", func(m *Message) *bool { return &m.Opened }),
+	43: array("Enrolled", maxEnrolled, func(m *Message) *[]Enrolled { return &m.Enrolled }, enrolledValues),
 }
 
 // The records. A word that holds a time is an int64's bits.
@@ -153,6 +156,14 @@ func registerValues(c codec, r *Register) {
 	c.signed(&r.Stamp.At, math.MinInt64, math.MaxInt64)
 	c.number((*uint64)(&r.Stamp.By))
 	c.blob(&r.Value)
+}
+
+// enrolledSize is an upper bound of a name's bytes in a roster.
+const enrolledSize = maxName + 3
+
+func enrolledValues(c codec, r *Enrolled) {
+	c.text(&r.Name)
+	c.truth(&r.Gone)
 }
 
 // resetSize is an upper bound of a reset's bytes: a long name's header takes one more.

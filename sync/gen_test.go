@@ -190,6 +190,10 @@ func genMessage(t *rapid.T) *Message {
 		return Refund{ID: genUint64(t, "id"), Life: Life{Key: crdt.Key{Hi: genUint64(t, "hi"), Lo: genUint64(t, "lo")}, Life: crdt.Life{Revision: genStamp(t, "revision"), Reset: genStamp(t, "reset")}}}
 	})
 	m.Low = genUint64(t, "low")
+	m.Roll, m.Opened = genDigest(t), rapid.Bool().Draw(t, "opened")
+	m.Enrolled = genSlice(t, "enrolled", 5, func() Enrolled {
+		return Enrolled{Name: rapid.StringN(0, 16, maxName).Draw(t, "enrolled"), Gone: rapid.Bool().Draw(t, "gone")}
+	})
 	m.Wants = genSlice(t, "wants", 5, func() Want {
 		return Want{
 			Key: crdt.Key{Hi: genUint64(t, "hi"), Lo: genUint64(t, "lo")}, Terms: genUint64(t, "terms"),

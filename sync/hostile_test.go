@@ -273,6 +273,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 		"Settlements": records, "Settled": records, "Known": records, "Beyond": records,
 		"Missing": records, "Refunds": records, "Founded": number, "Before": number, "Beat": number, "Held": records, "Members": number, "Unsure": truth,
 		"Wants": records, "Low": number, "Lent": records, "HeardFrom": number, "HeardTo": number, "Circle": number,
+		"Roll": number, "Opened": truth, "Enrolled": "",
 	}
 	r := newReader(testSecret, testSelf)
 	for field := 1; field < len(fields); field++ {

@@ -158,9 +158,6 @@ func (l *loans) answered(now int64, p *peer, m *Message) {
 	if i < 0 || len(m.Lent) != len(p.wanted[i].wants) {
 		return
 	}
-	for k := range m.Lent { // nobody lends more than it was asked for
-		m.Lent[k].Amount = min(m.Lent[k].Amount, p.wanted[i].wants[k].Wanted)
-	}
 	l.store.Lent(now, p.wanted[i].when, p.wanted[i].wants, m.Lent)
 	p.wanted = slices.Delete(p.wanted, i, i+1)
 }

@@ -102,16 +102,6 @@ func TestWantsGoToThoseWhoHaveAShareAndOnesAnswerIsTakenOnce(t *testing.T) {
 	}
 }
 
-func TestNoMoreIsTakenThanWasAskedFor(t *testing.T) {
-	p, l := newLender(t)
-	l.wanting = []Want{want(0, 0b010), want(1, 0b010)}
-	p.step(Input{Kind: InputUrgent})
-	p.hear(&Message{Kind: KindLoan, Node: "b", Replica: 2, Request: p.wanted()[2].Request, Lent: []Lent{{11}, {20}}})
-	if !slices.Equal(l.took, []Lent{{10}, {20}}) {
-		t.Errorf("took %v, want 10 and 20", l.took)
-	}
-}
-
 func TestWantsAreGathered(t *testing.T) {
 	p, l := newLender(t)
 	for i := range 3 {

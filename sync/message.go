@@ -89,6 +89,9 @@ const (
 	maxName = 64
 	// maxSettlements is of requests or of answers, and of one step.
 	maxSettlements = 1 << 10
+	// maxEnrolled is of names in a roster and of those struck off it. More would not fit beside the
+	// rest of a beat, less would take more beats until nodes agree.
+	maxEnrolled = 48
 	// maxRefunds is of refunds among the settlements. More would not fit beside them, less
 	// would take more steps for many refunds at once.
 	maxRefunds = 512
@@ -161,6 +164,13 @@ type Message struct {
 	Refunds     []Refund     // settle: of the settlements that are refunds
 	Settled     []Settled    // settled
 	Beyond      []Beyond     // settled: of those that left something uncharged
+
+	// Roll is the digest of the roster of bounded limits as the sender has it, 0 for none, and
+	// Enrolled names of it, if some peer may not know them. Opened says that the sender uses its
+	// shares.
+	Roll     crdt.Digest // beat
+	Opened   bool        // beat
+	Enrolled []Enrolled  // beat
 
 	Wants []Want // want
 	// Low is in a want: no loan of the receiver's under this number or a lower one is taken any

@@ -30,7 +30,7 @@ const (
 func (m *Message) room() int {
 	const rest = 512 // what has no cap of its own: names, numbers, headers and the tag
 	return MaxMessage - rest - maxHeard*recordSize(heardRecord) - len(m.Missing)*recordSize(missingRecord) -
-		len(m.Roots)*recordSize(rootRecord) - len(m.Known)*recordSize(knownRecord)
+		len(m.Roots)*recordSize(rootRecord) - len(m.Known)*recordSize(knownRecord) - len(m.Enrolled)*enrolledSize
 }
 
 // origins sums up what the store's clients carry in origins alone, and is how far this node has come

@@ -131,6 +131,8 @@ type peer struct {
 	wanted questions
 	// otherLimits: it decides by other limits than we, since its configuration differs.
 	otherLimits bool
+	// roll is the roster that its last beat stated, 0 for none.
+	roll crdt.Digest
 }
 
 // lateAfter is by how much more than the least a peer's messages are late while its link

@@ -14,8 +14,9 @@ type Store struct {
 	Resetter
 	Settler
 	Viewer
-	// Lender is nil in a node without bounded limits.
+	// Lender and Roller are nil in a node without bounded limits.
 	Lender
+	Roller
 }
 
 // Rows are the counters of the clients, as they travel.

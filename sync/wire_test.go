@@ -60,6 +60,7 @@ func fullMessage() *Message {
 		Missing: []Missing{{Of: 45, Span: Span{Began: 47, Ended: 46, Kind: SpanHealed}}},
 		Founded: 52, Before: 53, Members: 56, Unsure: true,
 		Wants: []Want{{Key: crdt.Key{Hi: 58, Lo: 59}, Terms: 60, Wanted: 61, Held: 62}}, Low: 63, Lent: []Lent{{Amount: 64}},
+		Roll: 65, Opened: true, Enrolled: []Enrolled{{Name: "api-2", Gone: true}},
 	}
 }
 

@@ -105,6 +105,7 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	}
 	p.node.SavedLimits, p.node.LastRun = d.state.load(p.judgeSaved), d.state.lastRun()
 	p.node.SavedMembers = d.state.members()
+	p.node.SavedRoster, p.node.KeepRoster = d.state.rosters()
 	server, via, err := p.link.start(p.log)
 	if err != nil {
 		return d, err

@@ -3,7 +3,7 @@ package main
 // boundedMistakes are those in what nodes may admit under a bounded limit, and lend each other.
 var boundedMistakes = []mistake{
 	{name: "start with what the run before may have used", edits: []edit{
-		{"node/internal/rights/account.go", "		a.Full = a.Began + a.Terms.Bottom()\n", "		a.Full = a.Began\n"},
+		{"node/internal/rights/division.go", "		a.Full = a.Began + a.Terms.Bottom()\n", "		a.Full = a.Began\n"},
 	}},
 	{name: "forget over a restart what was lent", edits: []edit{
 		{"node/internal/rights/account.go", "	a.Full = max(a.Full, min(t.Own, a.Opens)+m*a.Terms.Room)\n", ""},
@@ -48,10 +48,10 @@ var boundedMistakes = []mistake{
 		{"node/internal/rights/terms.go", "Overdraft: credit / m,", "Overdraft: credit,"},
 	}},
 	{name: "give back what was borrowed", edits: []edit{
-		{"node/internal/table/charge.go", "a.GiveBack(t, min(c.own, r.GCRA.Drain(gone)), c.ownAt)", "a.GiveBack(t, r.GCRA.Drain(gone), c.ownAt)"},
+		{"node/internal/table/charge.go", "a.GiveBack(t, min(c.own, r.GCRA.Drain(gone)), c.ownAt,", "a.GiveBack(t, r.GCRA.Drain(gone), c.ownAt,"},
 	}, also: "./node"},
 	{name: "give back what was earned again", edits: []edit{
-		{"node/internal/rights/account.go", "a.repay(t, own-max(0, t.Own-since)/a.Terms.Parts)", "a.repay(t, own)"},
+		{"node/internal/rights/account.go", "a.repay(t, own-max(0, t.Own-since)/fastest)", "a.repay(t, own)"},
 	}},
 	{name: "refill by a clock that somebody sets", edits: []edit{
 		{"node/internal/clock/steady.go", "	if now > s.now {\n", "	if false {\n"},
@@ -86,9 +86,6 @@ var boundedMistakes = []mistake{
 	{name: "let unknown clients of a bounded limit pass at a full table", edits: []edit{
 		{"node/decide.go", "	} else if n.onFull == FullOpen {\n", "	}\n	if n.onFull == FullOpen {\n"},
 	}},
-	{name: "lend under another roster", edits: []edit{
-		{"node/limit/bounded.go", "math.Float64bits(p.MaxExcess), roster.Digest())", "math.Float64bits(p.MaxExcess), 0)"},
-	}, also: "./node"},
 	{name: "hold requests while nobody is asked", edits: []edit{
 		{"node/internal/rights/asks.go", "return k.open > 0 || k.Listed", "return true"},
 	}, also: "./node"},
@@ -107,10 +104,50 @@ var boundedMistakes = []mistake{
 	{name: "hold more requests of a client than a burst", edits: []edit{
 		{"node/wait.go", "lines.Join(here.key, here.rule.Policy.Burst)", "lines.Join(here.key, MaxHolding)"},
 	}},
-	{name: "ask on at once after a question in vain", edits: []edit{
-		{"node/internal/rights/asks.go", "	k.until = t.Mono + k.pause\n", "	k.until = t.Mono\n"},
-	}, also: "./node"},
-	{name: "take more than was asked for", edits: []edit{
-		{"sync/lend.go", "min(m.Lent[k].Amount, p.wanted[i].wants[k].Wanted)", "m.Lent[k].Amount"},
+	{name: "use a share before all others have let the node in", edits: []edit{
+		{"node/internal/lending/roll.go", "	case !ready || r.waitsFor() != nil:\n", "	case !ready:\n"},
 	}},
+	{name: "use a share while loans of larger ones may be out", edits: []edit{
+		{"node/internal/lending/roll.go", "	case own-r.agreed >= hold:\n", "	case own >= r.agreed:\n"},
+	}},
+	{name: "take a configured roster for one that all agree on", edits: []edit{
+		{"node/internal/lending/roll.go", "	r.opened = saved.Opened && !r.gone[self]\n", "	r.opened = !r.gone[self]\n"},
+	}},
+	{name: "forget over a restart whom a node let in", edits: []edit{
+		{"node/internal/lending/roll.go", "	for _, name := range saved.Members {\n", "	for _, name := range saved.Members[:0] {\n"},
+	}},
+	{name: "strike off whoever is silent", edits: []edit{
+		{"node/internal/lending/roll.go", "	switch digest := r.sum(); {\n", "	for _, name := range r.names(false) {\n		if name != r.self && r.heard[name] == 0 {\n			r.strikeOff(name, own)\n		}\n	}\n	switch digest := r.sum(); {\n"},
+	}},
+	{name: "give away a dead node's share while its loans may be out", edits: []edit{
+		{"node/internal/lending/roll.go", "return own-since >= hold })", "return own >= since })"},
+	}},
+	{name: "go on after being struck off", edits: []edit{
+		{"node/internal/lending/roll.go", "	case r.gone[r.self]:\n		r.opened = false\n", ""},
+	}},
+	{name: "give away the share of a node that goes on", edits: []edit{
+		{"node/internal/lending/roll.go", "	if said.Open && r.gone[name] {\n", "	if false {\n"},
+	}},
+	{name: "let a configuration bring back whom somebody struck off", edits: []edit{
+		{"node/internal/lending/roll.go", "		if _, known := r.gone[name]; !known {\n			r.gone[name] = false\n		}\n	}\n	r.opened", "		r.gone[name] = false\n	}\n	r.opened"},
+	}},
+	{name: "tell of a roster that could not be kept", edits: []edit{
+		{"node/internal/lending/settle.go", "	if !h.keep(text) && !left {\n", "	if h.keep(text); len(text) == 0 {\n"},
+	}, also: "./node"},
+	{name: "begin with a full account where a share is new", edits: []edit{
+		{"node/internal/rights/division.go", "		a.Full = t.Own + to.Bottom()\n", "		a.Full = t.Own\n"},
+	}},
+	{name: "give the credit that comes with a leave", edits: []edit{
+		{"node/internal/rights/division.go", "		own := a.Own(t) - max(0, to.Overdraft-a.Terms.Overdraft)\n", "		own := a.Own(t)\n"},
+	}},
+	{name: "put clients that nobody used under the last roster as if there had been no other", edits: []edit{
+		{"node/internal/rights/division.go", "	for i > 0 && ds[i].From > began {\n		i--\n	}\n", ""},
+		{"node/internal/rights/division.go", "	a.Began, a.Opens = max(began, ds[i].From), opens\n", "	a.Began, a.Opens = began, opens\n"},
+	}},
+	{name: "let accounts grow with their shares", edits: []edit{
+		{"node/internal/table/account.go", "		a.Change(t, terms, share)\n", "		_, _, _ = t, terms, share\n"},
+	}, also: "./node"},
+	{name: "name nobody to who has another roster", edits: []edit{
+		{"sync/roll.go", "p.roll != 0 && p.roll != r.Digest", "false"},
+	}, also: "./node"},
 }

@@ -95,17 +95,13 @@ func (r *Rule) ExcessUnits() float64 {
 	return r.Policy.MaxExcess
 }
 
-// Divide sets the Terms of a Bounded rule for a roster, which may be nil. The rule has its
-// name and revision.
-func (r *Rule) Divide(roster *rights.Roster) {
+// Divide sets the Shares of a Bounded rule, which has its name and revision.
+func (r *Rule) Divide() {
 	if !r.Bounded {
 		return
 	}
-	if roster == nil {
-		roster = new(rights.Roster)
-	}
 	h := fnv.New64a()
 	p := &r.Policy
-	_, _ = fmt.Fprintf(h, "%s\x00%d %d %d %d %d %d %x %x", r.Limit, r.Revision.At, r.Revision.By, r.Index, p.Limit, p.Window, p.Burst, math.Float64bits(p.MaxExcess), roster.Digest())
-	r.Terms = rights.NewTerms(r.GCRA.Depth(), excess(*p, r.GCRA), p.Burst+int64(r.ExcessUnits()), roster.Size(), h.Sum64())
+	_, _ = fmt.Fprintf(h, "%s\x00%d %d %d %d %d %d %x", r.Limit, r.Revision.At, r.Revision.By, r.Index, p.Limit, p.Window, p.Burst, math.Float64bits(p.MaxExcess))
+	r.Shares = rights.NewShares(r.GCRA.Depth(), excess(*p, r.GCRA), p.Burst+int64(r.ExcessUnits()), h.Sum64())
 }

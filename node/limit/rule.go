@@ -39,9 +39,9 @@ type Rule struct {
 	Bounded bool
 	// Hold is how long doors let a request wait for loans; 0 if the rule is not Bounded.
 	Hold time.Duration
-	// Terms are what the accounts of a Bounded rule go by; nil otherwise. Compile leaves it to
-	// whoever knows the members: see Divide.
-	Terms *rights.Terms
+	// Shares divide a Bounded rule among nodes; nil otherwise. Compile leaves it to whoever puts
+	// the rule into force: see Divide.
+	Shares *rights.Shares
 	// Silent says that nothing of the rule is sent, because its Consistency is Local.
 	Silent bool
 	// Plain says that the algorithm is GCRA, and the limit no shadow and not Bounded. Nearly all decisions

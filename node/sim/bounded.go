@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -70,7 +71,46 @@ func Bounded(seed uint64) Scenario {
 	for range d.upTo(3) {
 		sc.Faults = append(sc.Faults, d.boundedFault(&sc, depth))
 	}
+	if c := (draw{rand.New(rand.NewPCG(seed, 4))}); c.one(2) { //nolint:gosec // repeatable on purpose
+		c.changeRoster(&sc, depth)
+	}
 	return sc
+}
+
+// changeRoster lets nodes join, and strikes some off, and tries to spend what they have at such times:
+// before all know of it, while shares wait, and when they have changed.
+func (d draw) changeRoster(sc *Scenario, depth time.Duration) {
+	const soon = 8 * time.Second // nodes agree in two or three, and then wait for loans to end
+	sc.Duration += soon
+	hold := max(2*time.Second, d.loan(depth))
+	number := sc.Nodes
+	for range 1 + d.upTo(2) {
+		f := Fault{At: d.between(0, sc.Duration-soon), Kind: FaultJoin}
+		if kind := d.r.IntN(4); kind < 2 {
+			number++
+		} else {
+			f.Kind, f.Nodes = FaultStrikeOff, []int{1 + d.r.IntN(number)}
+			if kind == 3 {
+				f.Kind = FaultRetire
+			}
+		}
+		sc.Faults = append(sc.Faults, f)
+		if f.Kind == FaultJoin && d.one(3) {
+			sc.Faults = append(sc.Faults, Fault{At: f.At + d.between(0, soon), Kind: FaultCrash, Nodes: []int{1 + d.r.IntN(number)}, For: d.pick(1, 20, 200, 1000)})
+		}
+		burst := int(sc.Policy.Limit)
+		for range 1 + d.upTo(2) {
+			at := f.At + d.between(0, soon)
+			if d.one(3) {
+				at = f.At + hold + d.between(0, 2*time.Second)
+			}
+			sc.Streams = append(sc.Streams, Stream{Client: "c0", Cost: 1, Burst: burst + burst/2 + 1, Start: at})
+		}
+		if d.one(3) {
+			cut := Fault{At: f.At + d.between(0, soon), Kind: FaultPartition, Nodes: []int{1 + d.r.IntN(number)}, For: d.between(time.Millisecond, soon)}
+			sc.Faults = append(sc.Faults, cut)
+		}
+	}
 }
 
 // loan is about how long a loan lasts, as rights.NewTerms has it.
@@ -130,8 +170,7 @@ func (d draw) press(sc *Scenario, at, depth time.Duration) {
 	}
 }
 
-// boundedFault draws a fault. Rosters are fixed, so nobody joins, and a limit that changes is
-// another matter: see docs/bounded.md.
+// boundedFault draws a fault. A limit that changes is another matter: see docs/bounded.md.
 func (d draw) boundedFault(sc *Scenario, depth time.Duration) Fault {
 	f := Fault{At: d.between(0, sc.Duration), Nodes: d.node(sc.Nodes), For: d.between(time.Millisecond, 3*depth)}
 	switch d.r.IntN(7) {
@@ -156,7 +195,7 @@ func (d draw) boundedFault(sc *Scenario, depth time.Duration) Fault {
 	return f
 }
 
-// roster names the nodes if some limit needs that: those that run from the start.
+// roster names the nodes that run from the start, if some limit needs that: all of them list these.
 func (sc *Scenario) roster() (names []string) {
 	for p := range sc.policies() {
 		if p.Consistency == node.Bounded && names == nil {
@@ -166,6 +205,17 @@ func (sc *Scenario) roster() (names []string) {
 		}
 	}
 	return names
+}
+
+// ranBefore is what the state directories of these nodes have kept of the roster: their cluster ran
+// before.
+func (sc *Scenario) ranBefore() []byte {
+	names := sc.roster()
+	if names == nil {
+		return nil
+	}
+	list := `["` + strings.Join(names, `","`) + `"]`
+	return []byte(`{"version":1,"configured":` + list + `,"members":` + list + `,"opened":true}`)
 }
 
 // capped judges by the cap of a bounded limit, whatever the node that admits could know. The

@@ -68,6 +68,14 @@ func (w *world) fault(f *Fault) (run, undo func(), err error) {
 			}
 			w.rejoin(nil, name)
 		}, nil, nil
+	case FaultStrikeOff:
+		return func() { w.strikeOff(f.Nodes[0]) }, nil, nil
+	case FaultRetire:
+		return func() {
+			if m := w.node(f.Nodes[0]); m != nil {
+				m.step.Node.Forget(m.name)
+			}
+		}, nil, nil
 	case FaultClock:
 		return each(func(m *member) { m.clock.step(w.now, int64(f.By)) }), nil, nil
 	case FaultLimit:
@@ -84,7 +92,27 @@ func (w *world) fault(f *Fault) (run, undo func(), err error) {
 	return nil, nil, fmt.Errorf("sim: no fault is called %q", f.Kind)
 }
 
+// strikeOff ends a node for good, and lets another one take it off the roster.
+func (w *world) strikeOff(number int) {
+	dead := w.numbered()[number]
+	if dead == nil {
+		return
+	}
+	for _, m := range w.living() {
+		if m.number != number && m.step.Node.Forget(dead.name) {
+			w.struckOff[number] = true
+			if dead.alive {
+				dead.die(false)
+			}
+			return
+		}
+	}
+}
+
 func (w *world) rejoin(m *member, name string) {
+	if m != nil && w.struckOff[m.number] {
+		return // whoever is struck off is dead
+	}
 	if err := w.join(m, name); err != nil {
 		w.violate("start: %v", err)
 	}

@@ -140,6 +140,8 @@ const (
 	FaultCrash     FaultKind = "crash"      // Nodes stop without a bye, and start anew after For (0: never)
 	FaultLeave     FaultKind = "leave"      // Nodes say bye, and start anew after For (0: never)
 	FaultJoin      FaultKind = "join"       // one more node starts: under the name of the first of Nodes, if given, which lives on
+	FaultStrikeOff FaultKind = "strike_off" // the first of Nodes stops for good, and another one strikes it off the roster
+	FaultRetire    FaultKind = "retire"     // the first of Nodes strikes itself off the roster, and lives on
 	FaultClock     FaultKind = "clock_step" // Nodes' clocks jump by By
 	FaultLimit     FaultKind = "limit"      // the policy becomes Policy, told to the first of Nodes
 	FaultReset     FaultKind = "reset"      // Client is reset at the first of Nodes

@@ -119,7 +119,7 @@ func (c *checks) fault(at string, f *Fault) {
 		c.that(f.Value > 0, at+"value", f.Value, "must be above 0 messages per second")
 	case FaultLimit:
 		c.that(f.Policy != nil && f.Policy.Validate() == nil, at+"policy", f.Policy, "must be a valid policy")
-	case FaultPartition, FaultOneWay, FaultCrash, FaultLeave, FaultJoin, FaultClock, FaultReset:
+	case FaultPartition, FaultOneWay, FaultCrash, FaultLeave, FaultJoin, FaultStrikeOff, FaultRetire, FaultClock, FaultReset:
 	default:
 		c.that(false, at+"kind", f.Kind, "is no fault")
 	}

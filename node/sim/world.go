@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -44,6 +45,8 @@ type world struct {
 	log     io.Writer // nil: no trace text
 	loading bool
 	sent    map[*Stream]int // requests, of streams of several clients
+	// struckOff are the numbers of nodes that were taken off the roster, and never start again.
+	struckOff map[int]bool
 }
 
 // at schedules run for true time t.
@@ -89,7 +92,7 @@ func (w *world) violate(format string, args ...any) {
 // newWorld makes a cluster whose load begins warmup after now.
 func newWorld(sc Scenario, now int64, trace io.Writer) (*world, error) {
 	w := &world{
-		sc: sc, now: now, begun: now, start: now + int64(warmup), trace: fnv.New64a(), log: trace, sent: map[*Stream]int{},
+		sc: sc, now: now, begun: now, start: now + int64(warmup), trace: fnv.New64a(), log: trace, sent: map[*Stream]int{}, struckOff: map[int]bool{},
 		random:  rand.New(rand.NewPCG(sc.Seed, 1)), //nolint:gosec // repeatable on purpose
 		weather: rand.New(rand.NewPCG(sc.Seed, 2)), //nolint:gosec // repeatable on purpose
 	}
@@ -196,6 +199,8 @@ type member struct {
 	told     map[string]exported // by limit, as far as somebody asked
 	turns    uint64              // inputs so far
 	saved    []byte              // who the other nodes are, as its state directory has it
+	lists    []string            // the roster of bounded limits in its configuration
+	roster   []byte              // that roster, as its state directory has it
 }
 
 // join starts a node: the next incarnation of one that died, or a new one, which may bear
@@ -214,10 +219,15 @@ func (w *world) join(again *member, name string) error {
 			skew += int64(w.sc.Clocks[m.number-1])
 		}
 		m.clock = newClock(w.now, skew, (2*w.random.Float64()-1)*w.sc.Drift)
+		if m.lists = w.sc.roster(); m.lists != nil && !slices.Contains(m.lists, m.name) {
+			m.lists = append(m.lists, m.name) // it joins: the others do not list it
+		} else {
+			m.roster = w.sc.ranBefore()
+		}
 	} else {
 		m.number, m.name, m.clock = again.number, again.name, again.clock
 		last = again.run
-		m.saved = again.saved
+		m.saved, m.lists, m.roster = again.saved, again.lists, again.roster
 	}
 	m.replica = w.random.Uint64() | 1
 	limits := map[string]node.Policy{node.DefaultLimit: w.sc.Policy}
@@ -231,8 +241,9 @@ func (w *world) join(again *member, name string) error {
 	step, err := node.NewStepper(node.Config{
 		Name: m.name, Limits: limits,
 		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients, OnFull: full,
-		Roster: w.sc.roster(),
-		Alone:  w.sc.lone(), LastRun: last, SavedMembers: m.saved,
+		Roster: m.lists, SavedRoster: m.roster,
+		KeepRoster: func(text []byte) error { m.roster = text; return nil },
+		Alone:      w.sc.lone(), LastRun: last, SavedMembers: m.saved,
 		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) }, Elapsed: func() time.Duration { return time.Duration(w.now) },
 	}, m.replica)
 	if err != nil {

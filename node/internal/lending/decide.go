@@ -46,7 +46,7 @@ func (h *Holdings) Use(s *table.Shard, e *table.Entry, now, cost int64, allowed,
 		e.Spent(a.Spend(t, c))
 		s.Keep(e, &a)
 	}
-	if h.roster.Size() < 2 || a.Record == nil && !short && (!allowed || !a.Low(t)) {
+	if h.roster.Load().Size() < 2 || a.Record == nil && !short && (!allowed || !a.Low(t)) {
 		return false
 	}
 	if !s.Record(e, &a, &t, now) {

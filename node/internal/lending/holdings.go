@@ -1,6 +1,8 @@
 package lending
 
 import (
+	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,13 +14,21 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // Config is what Holdings are made from.
 type Config struct {
-	// Names is the roster, and Self the name of this node in it.
+	// Names is the roster as it is configured, and Self the name of this node in it. Alone says that
+	// nobody else can be there.
 	Names []string
 	Self  string
+	Alone bool
+	// Saved is what Keep kept in an earlier run, nil if nothing was kept. Keep keeps the roster for
+	// the next run; it may be nil, and blocks. Only Settle calls it.
+	Saved []byte
+	Keep  func(text []byte) error
+	Log   *slog.Logger
 	// Now is the node's time, of Clock; nil if the program brings its own clocks. Then Wall is the
 	// wall clock as it is, and Elapsed a time that no step of it changes, or nil.
 	Now     func() int64
@@ -35,36 +45,49 @@ type Holdings struct {
 	Lines line.Lines[crdt.Key]
 
 	cfg    Config
-	roster *rights.Roster
+	roster atomic.Pointer[rights.Roster]
+	told   atomic.Pointer[deltasync.Roll]
 	began  int64         // by rights.Time.Own
 	steady *clock.Steady // of the program's clocks
 	limits *limits.Registry
 	table  *table.Table
 	delay  atomic.Int64 // the largest to a peer, nanoseconds
+
+	mu   sync.Mutex
+	roll *roll
+	// These are for one goroutine: see Settle.
+	divisions rights.Divisions
+	kept      []byte
+	failing   bool
 }
 
 // New makes Holdings that begin now. Serve makes them ready.
 func New(cfg Config) *Holdings {
-	h := &Holdings{cfg: cfg, roster: rights.NewRoster(cfg.Names, cfg.Self)}
+	h := &Holdings{cfg: cfg}
 	at := cfg.Now()
 	if cfg.Clock == nil {
 		h.steady = clock.NewSteady(at, cfg.Elapsed)
 	}
 	h.began = h.Own(at)
+	var err error
+	if h.roll, err = newRoll(cfg.Self, cfg.Names, cfg.Saved, h.began); err != nil {
+		cfg.Log.Warn("the saved roster cannot be used: this node uses its shares of bounded limits once all others agree on them", "error", err)
+	}
+	h.roll.opened = h.roll.opened || cfg.Alone
+	h.divisions = rights.Divisions{{From: h.began, Roster: h.roll.roster()}}
+	h.roster.Store(h.divisions.Roster())
+	h.told.Store(&deltasync.Roll{}) // nothing is kept yet
 	return h
 }
 
 // Serve says whose limits and clients these are. Call it once, before anything is decided.
-func (h *Holdings) Serve(l *limits.Registry, t *table.Table) { h.limits, h.table = l, t }
-
-// Roster is that of the node.
-func (h *Holdings) Roster() *rights.Roster { return h.roster }
+func (h *Holdings) Serve(l *limits.Registry, t *table.Table) {
+	h.limits, h.table = l, t
+	t.Divide(h.divisions)
+}
 
 // SetDelay notes the largest delay to a peer, in nanoseconds.
 func (h *Holdings) SetDelay(delay int64) { h.delay.Store(delay) }
-
-// Self implements table.Rights.
-func (h *Holdings) Self(k crdt.Key, parts int64) bool { return h.roster.Self(k, parts) }
 
 // Began implements table.Rights.
 func (h *Holdings) Began() int64 { return h.began }

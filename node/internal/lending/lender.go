@@ -2,6 +2,7 @@ package lending
 
 import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -10,7 +11,7 @@ import (
 type Lender struct{ *Holdings }
 
 // Place implements deltasync.Lender.
-func (h Lender) Place(name string) int { return h.roster.Index(name) }
+func (h Lender) Place(name string) int { return h.roster.Load().Index(name) }
 
 // Wanting implements deltasync.Lender.
 func (h Lender) Wanting() bool { return h.table.Asking() }
@@ -18,7 +19,7 @@ func (h Lender) Wanting() bool { return h.table.Asking() }
 // Wants implements deltasync.Lender. Of what a client wants, each of those that have a share is
 // asked for one and a half times its part: some will have less.
 func (h Lender) Wants(now int64, present uint64, most int) (out []deltasync.Want, when deltasync.Asked) {
-	t := h.Time(now)
+	t, roster := h.Time(now), h.roster.Load()
 	when = deltasync.Asked{Mono: t.Mono, Wall: t.Wall}
 	h.table.Askers(func(s *table.Shard, e *table.Entry) bool {
 		if len(out) == most {
@@ -30,10 +31,10 @@ func (h Lender) Wants(now int64, present uint64, most int) (out []deltasync.Want
 		if wish <= 0 {
 			return true
 		}
-		w := deltasync.Want{Key: e.Key(), Terms: a.Terms.Word, Held: a.Record.Borrowed()}
+		w := deltasync.Want{Key: e.Key(), Terms: e.Rule().Shares.Word, Held: a.Record.Borrowed()}
 		lenders := int64(0)
-		for place := range h.roster.Size() {
-			if present>>place&1 != 0 && h.roster.Shares(w.Key, a.Terms.Parts, place) {
+		for place := range min(roster.Size(), rights.MaxMembers) {
+			if present>>place&1 != 0 && roster.Shares(w.Key, a.Terms.Parts, place) {
 				w.Lenders |= 1 << place
 				lenders++
 			}

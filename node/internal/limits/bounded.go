@@ -6,7 +6,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
-// words finds the bounded rules by rights.Terms.Word. The zero value knows none.
+// words finds the bounded rules by rights.Shares.Word. The zero value knows none.
 type words struct {
 	all   atomic.Pointer[map[uint64]*limit.Rule]
 	built atomic.Int64
@@ -28,7 +28,7 @@ func (g *Registry) Promised(now int64, word uint64) *limit.Rule {
 			rules := l.At(now).Rules
 			for i := range rules {
 				if rules[i].Bounded {
-					all[rules[i].Terms.Word] = &rules[i]
+					all[rules[i].Shares.Word] = &rules[i]
 				}
 			}
 		}

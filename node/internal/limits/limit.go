@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
@@ -32,7 +31,6 @@ type Limit struct {
 	Keys, Networks deltasync.KeyHash
 	Account        *tally.Account
 
-	roster  *rights.Roster                   // nil is none: no node has a share then
 	named   atomic.Pointer[[]*tally.Account] // see Named
 	chain   atomic.Pointer[chain]
 	version atomic.Uint64 // grows with every change of chain

@@ -131,7 +131,6 @@ func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err err
 			index = ousted.Account.Index
 		}
 		l = newLimit(r.Name, index, g.cfg.Keys)
-		l.roster = g.cfg.Roster
 	}
 	for _, s := range slices.Backward(list) {
 		if err := g.advance(now, l, &s); err != nil {

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
@@ -63,8 +62,6 @@ type Config struct {
 	// is, in unix nanoseconds; 0 if nobody knows.
 	Configured   map[string]limit.Policy
 	ConfiguredAt int64
-	// Roster are the members that share bounded limits; nil is none.
-	Roster *rights.Roster
 	// Dropped counts what the Registry drops of peers' messages. It is not nil.
 	Dropped *tally.Drops
 	// Observer learns what happens. It is not nil.
@@ -136,7 +133,6 @@ func New(cfg Config) (*Registry, error) {
 	limits := map[string]*Limit{}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Configured)) {
 		l := newLimit(name, g.places.take(), cfg.Keys) // index 0 is that of inlineAccount
-		l.roster = cfg.Roster
 		r, err := l.newRevision(cfg.Configured[name], crdt.Stamp{})
 		if err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ func (l *Limit) newRevision(p limit.Policy, stamp crdt.Stamp) (*Revision, error)
 	r := &Revision{Limit: l, Stamp: stamp, Policy: c.Policy, match: c.Match, Frames: c.Frames, Rules: c.Rules}
 	for i := range r.Rules {
 		r.Rules[i].Limit, r.Rules[i].Revision, r.Rules[i].Past = l.Name, stamp, l
-		r.Rules[i].Divide(l.roster)
+		r.Rules[i].Divide()
 		r.Holds = r.Holds || r.Rules[i].Hold > 0
 	}
 	if own := &r.Rules[0]; r.match == nil && own.Plain && own.Policy.Access == limit.Limited {

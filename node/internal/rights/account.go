@@ -12,8 +12,10 @@ type Account struct {
 	// loans of its predecessor may still be out.
 	Began, Opens int64
 	// Full is when the account would be full if nobody lent and took anything: it refills one
-	// nanosecond in Terms.Parts. 0 is an account that nobody used since Began.
+	// nanosecond in Terms.Parts. 0 is an account without a share.
 	Full int64
+	// fresh is what Full would be if nobody had used it.
+	fresh int64
 	// Record has the loans, nil while there are none.
 	Record *Record
 }
@@ -36,9 +38,6 @@ func (a *Account) Settle(t Time) {
 		return
 	}
 	m := a.Terms.Parts
-	if a.Full == 0 {
-		a.Full = a.Began + a.Terms.Bottom()
-	}
 	// What was lent leaves no room to refill. This holds at the end of each epoch before the
 	// room comes back, and now.
 	a.Full = max(a.Full, min(t.Own, a.Opens)+m*a.Terms.Room)
@@ -115,10 +114,11 @@ func later(full, parts, c, now int64) int64 {
 }
 
 // GiveBack returns own tokens that were spent at since and are not used after all: as far as
-// the account has not earned them again. Borrowed tokens never come back.
-func (a *Account) GiveBack(t Time, own, since int64) {
+// the account has not earned them again, one nanosecond in fastest at most. Borrowed tokens never
+// come back.
+func (a *Account) GiveBack(t Time, own, since, fastest int64) {
 	if a.Share {
-		a.repay(t, own-max(0, t.Own-since)/a.Terms.Parts)
+		a.repay(t, own-max(0, t.Own-since)/fastest)
 	}
 }
 
@@ -136,5 +136,5 @@ func (a *Account) repay(t Time, y int64) {
 
 // Idle reports whether the account is as good as one that nobody used: full, without loans.
 func (a *Account) Idle(t Time) bool {
-	return a.Record == nil && (!a.Share || a.Full <= t.Own || a.Full <= a.Began+a.Terms.Bottom())
+	return a.Record == nil && (!a.Share || a.Full <= t.Own || a.Full <= a.fresh)
 }

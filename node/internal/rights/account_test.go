@@ -5,7 +5,7 @@ import "testing"
 // lending is an account with a share of 1 s of 2 s, full, that lends.
 func lending(at int64) (a Account, t Time) {
 	t = Time{Own: at, Mono: at, Wall: at}
-	a = Account{Terms: NewTerms(2e9, 0, 100, 2, 0), Share: true, Began: 1e9, Opens: 2e9, Full: 3e9, Record: &Record{}}
+	a = Account{Terms: NewTerms(2e9, 0, 100, 2), Share: true, Began: 1e9, Opens: 2e9, Full: 3e9, Record: &Record{}}
 	a.Settle(t)
 	return a, t
 }
@@ -46,13 +46,13 @@ func TestWhatIsLentDoesNotRefillMeanwhile(t *testing.T) {
 func TestSharesAddUpToNoMoreThanTheWhole(t *testing.T) {
 	for _, members := range []int{1, 2, 3, 7, 64} {
 		for _, depth := range []int64{1, 1e9, 1e9 + 1, 6e10 - 1} {
-			x := NewTerms(depth, depth/3, 1000, members, 0)
+			x := NewTerms(depth, depth/3, 1000, members)
 			if x.Parts*x.Room > depth || x.Parts*x.Overdraft > depth/3 || x.Parts > int64(members) {
 				t.Errorf("%d members share %d: %+v", members, depth, x)
 			}
 		}
 	}
-	if x := NewTerms(1e9, 0, 11, 5, 0); x.Parts != 2 {
+	if x := NewTerms(1e9, 0, 11, 5); x.Parts != 2 {
 		t.Errorf("11 units are in %d shares, want 2 of at least 4", x.Parts)
 	}
 }
@@ -64,7 +64,7 @@ func TestWhatWasEarnedAgainDoesNotComeBack(t *testing.T) {
 	later := now
 	later.Own += 6e8 // it earns 300 ms
 	a.Settle(later)
-	if a.GiveBack(later, own, now.Own); a.Own(later) != 5e8 {
+	if a.GiveBack(later, own, now.Own, a.Terms.Parts); a.Own(later) != 5e8 {
 		t.Errorf("the account owns %d, want 300 ms earned and 200 ms back", a.Own(later))
 	}
 }

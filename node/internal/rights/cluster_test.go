@@ -81,6 +81,9 @@ func (n *node) time(now int64) Time {
 func (c *cluster) account(n *node) (a Account, t Time) {
 	t = n.time(c.now)
 	a = Account{Terms: c.terms, Share: n.share, Began: n.began, Opens: c.terms.Opens(n.began), Full: n.full, Record: n.record}
+	if a.Full == 0 && a.Share {
+		a.Full = a.Began + c.terms.Bottom()
+	}
 	a.Settle(t)
 	return a, t
 }
@@ -121,7 +124,7 @@ func (c *cluster) giveBack(r *rand.Rand) {
 		if n.self == s.by {
 			back := 1 + r.Int64N(s.all)
 			a, t := c.account(n)
-			a.GiveBack(t, min(s.own, back), s.when)
+			a.GiveBack(t, min(s.own, back), s.when, c.terms.Parts)
 			c.keep(n, &a)
 			c.tat -= min(back, max(0, c.tat-c.now))
 		}
@@ -240,7 +243,7 @@ func TestNoScheduleExceedsTheCap(t *testing.T) {
 		}
 		nodes := 1 + r.IntN(6)
 		units := int64(1 + r.IntN(40))
-		terms := NewTerms(depth, credit, units, nodes, 0)
+		terms := NewTerms(depth, credit, units, nodes)
 		c := newCluster(nodes, terms)
 		drifts := r.IntN(2) == 0
 		for _, n := range c.nodes {
@@ -340,7 +343,7 @@ func TestNoScheduleExceedsTheCap(t *testing.T) {
 // Who restarts cannot know what it lent. If all others are full and the loan is at its end, what it
 // earned since the start is too much.
 func TestARestartedLenderCountsWhatItMayHaveLent(t *testing.T) {
-	terms := NewTerms(4e9, 0, 100, 2, 0)
+	terms := NewTerms(4e9, 0, 100, 2)
 	c := newCluster(2, terms)
 	c.now += 20e9
 	lender, borrower := c.nodes[0], c.nodes[1]

@@ -12,16 +12,21 @@ import (
 // products of shares and times larger than a number holds. Lowering it refuses clusters.
 const MaxMembers = 64
 
-// Roster is the names of the nodes that share bounded limits, the same on all of them. Where a
+// mostCounted is how many nodes count at most: all members, and as many that were struck off
+// lately.
+const mostCounted = 2 * MaxMembers
+
+// Roster is the names of the nodes that share bounded limits, as one node knows them. Where a
 // limit has fewer shares than members, a client's shares go to the members that come first by
 // rendezvous hashing (Thaler and Ravishankar, 1998). Immutable; the zero Roster has no member.
 type Roster struct {
 	names []string
 	seeds []uint64
-	self  int // -1 if this node is no member
+	self  int // -1 if this node uses no share
 }
 
-// NewRoster makes a roster of names, in any order, for the node of the given name.
+// NewRoster makes a roster of names, in any order, for the node of the given name; "" is one that
+// uses no share.
 func NewRoster(names []string, self string) *Roster {
 	r := &Roster{names: slices.Compact(slices.Sorted(slices.Values(names)))}
 	for _, name := range r.names {
@@ -36,10 +41,10 @@ func NewRoster(names []string, self string) *Roster {
 // Size is the number of members.
 func (r *Roster) Size() int { return len(r.names) }
 
-// Index is the place of a name, -1 if it is no member.
+// Index is the place of a name, below MaxMembers; -1 if it has none.
 func (r *Roster) Index(name string) int {
 	i, found := slices.BinarySearch(r.names, name)
-	if !found {
+	if !found || i >= MaxMembers {
 		return -1
 	}
 	return i
@@ -65,14 +70,8 @@ func (r *Roster) Shares(k crdt.Key, parts int64, place int) bool {
 	return before < parts
 }
 
-// Digest tells two rosters apart.
-func (r *Roster) Digest() uint64 {
-	h := fnv.New64a()
-	for _, name := range r.names {
-		_, _ = h.Write(append([]byte(name), 0)) // never fails
-	}
-	return h.Sum64()
-}
+// Same reports whether two rosters give this node the same shares.
+func (r *Roster) Same(o *Roster) bool { return r.self == o.self && slices.Equal(r.names, o.names) }
 
 // weight mixes a client and a member. The multipliers are those of wyhash.
 func weight(k crdt.Key, seed uint64) uint64 {

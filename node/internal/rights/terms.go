@@ -1,5 +1,7 @@
 package rights
 
+import "sync/atomic"
+
 // Time is one instant by the three clocks of a node, in nanoseconds.
 type Time struct {
 	// Own is what accounts refill by, and what loans return by: it advances by the lesser of
@@ -10,18 +12,45 @@ type Time struct {
 	Mono, Wall int64
 }
 
-// Terms are what the accounts of one rule go by, on all nodes alike. Make them with NewTerms.
-// Immutable.
+// Terms are what the accounts of one rule go by while so many nodes share it. Make them with
+// NewTerms. Immutable.
 type Terms struct {
 	Parts     int64 // m: how many members have a share
 	Room      int64 // b: the room of a share
 	Overdraft int64 // x: the credit of a share
 	Loan      int64 // ℓ: how long a loan lasts for its borrower, from when it asked
 	Epoch     int64 // a loan returns to its lender when the epoch after the next one begins
-	// Word stands for the limit, its rule and the roster in messages: nodes that count otherwise
-	// lend each other nothing.
-	Word uint64
 }
+
+// Shares divide one rule's bucket and credit among any number of nodes. Make them with NewShares.
+// Safe for concurrent use.
+type Shares struct {
+	// Word stands for the limit and its rule in messages: nodes that count otherwise lend each
+	// other nothing.
+	Word uint64
+
+	depth, credit, units int64
+	among                [mostCounted + 1]atomic.Pointer[Terms]
+}
+
+// NewShares are of a bucket that takes depth to drain, with a credit of the same kind. units is the
+// number of units of both together.
+func NewShares(depth, credit, units int64, word uint64) *Shares {
+	return &Shares{Word: word, depth: depth, credit: credit, units: units}
+}
+
+// Among is how members share, at most twice MaxMembers. It allocates once for each number of them.
+func (s *Shares) Among(members int) *Terms {
+	at := &s.among[min(members, mostCounted)]
+	if x := at.Load(); x != nil {
+		return x
+	}
+	at.Store(NewTerms(s.depth, s.credit, s.units, members))
+	return at.Load()
+}
+
+// Epoch is Terms.Epoch, which is the same however many share.
+func (s *Shares) Epoch() int64 { return s.Among(1).Epoch }
 
 const (
 	// Grain is how many units a share has at least, unless one member has all. Raising it
@@ -42,10 +71,10 @@ const (
 
 // NewTerms divides a bucket that takes depth to drain, with a credit of the same kind, among at
 // most members. units is the number of units of both together.
-func NewTerms(depth, credit, units int64, members int, word uint64) *Terms {
+func NewTerms(depth, credit, units int64, members int) *Terms {
 	m := max(1, min(int64(members), units/Grain))
 	loan := min(max(depth/4, leastLoan), mostLoan)
-	return &Terms{Parts: m, Room: depth / m, Overdraft: credit / m, Loan: loan, Epoch: loan + 4*loan/drift, Word: word}
+	return &Terms{Parts: m, Room: depth / m, Overdraft: credit / m, Loan: loan, Epoch: loan + 4*loan/drift}
 }
 
 // Bottom is how far ahead of the clock the instant lies at which an account without a token

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
@@ -13,8 +12,6 @@ import (
 // Rights is what a table needs to know for bounded limits. Its methods are safe for concurrent
 // use, and the table calls them with a shard's lock held.
 type Rights interface {
-	// Self reports whether this node has one of a client's shares, of which there are parts.
-	Self(k crdt.Key, parts int64) bool
 	// Began is when this node began to decide, by rights.Time.Own.
 	Began() int64
 	// Own is now by rights.Time.Own, and Time all clocks. Now is the node's time.
@@ -38,6 +35,8 @@ type accounts struct {
 	// asking are the slots of those that are to ask. It may hold slots that are not used any
 	// more, and is at most 2·mostRecords long.
 	asking []uint32
+	// divisions say what shares this node has. Those of one shard change at once: see Divide.
+	divisions rights.Divisions
 	// crowded is when unknown clients last shared an entry, by rights.Time.Own. An account that
 	// nobody used begins then, since its client may have been one of them.
 	crowded int64
@@ -54,16 +53,17 @@ func (x *accounts) of(e *Entry, now int64) (a rights.Account, t rights.Time) {
 	if e.counted != e.rule && !e.copied {
 		x.renew(e)
 	}
-	g := x.rights
-	a.Terms = e.rule.Terms
-	a.Share = g.Self(e.key, a.Terms.Parts)
-	a.Began = max(g.Began(), e.rule.Revision.At)
+	g, shares := x.rights, e.rule.Shares
+	began := max(g.Began(), e.rule.Revision.At)
 	if !e.shared {
-		a.Began = max(a.Began, x.crowded)
+		began = max(began, x.crowded)
 	}
-	a.Opens = a.Terms.Opens(g.Began())
+	a = x.divisions.Fresh(shares, e.key, began, g.Began()+2*shares.Epoch())
 	if e.used && e.counted == e.rule {
-		a.Full, a.Record = x.get(e.slot), x.records[e.slot]
+		if full := x.get(e.slot); full != 0 {
+			a.Full = full
+		}
+		a.Record = x.records[e.slot]
 	}
 	if a.Record != nil {
 		t = g.Time(now)
@@ -89,7 +89,9 @@ func (x *accounts) of(e *Entry, now int64) (a rights.Account, t rights.Time) {
 func (x *accounts) renew(e *Entry) {
 	was, full := e.counted, int64(0)
 	if was.Bounded && e.rule.Bounded && was.Revision == e.rule.Revision && x.get(e.slot) != 0 {
-		full = x.rights.Own(x.rights.Now()) + e.rule.Terms.Bottom()
+		if terms, share := x.divisions.Terms(e.rule.Shares, e.key); share {
+			full = x.rights.Own(x.rights.Now()) + terms.Bottom()
+		}
 	}
 	e.counted = e.rule
 	x.put(e.slot, full)
@@ -194,6 +196,43 @@ func (t *Table) Askers(yield func(*Shard, *Entry) bool) {
 		s.accounts.asking = nil
 		t.asking.remove(p)
 		s.Unlock()
+	}
+}
+
+// Divide puts all accounts under further divisions, the last of which is new. When it returns, no
+// decision goes by the old ones any more. It holds one shard's lock at a time, for as long as it takes
+// to visit the accounts there that somebody used.
+func (t *Table) Divide(ds rights.Divisions) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.Lock()
+		for slot := range s.accounts.used {
+			s.redivide(slot, ds)
+		}
+		s.accounts.divisions = ds
+		s.Unlock()
+	}
+}
+
+// redivide puts the account of one slot under further divisions. s is locked.
+func (s *Shard) redivide(slot uint32, ds rights.Divisions) {
+	if e := s.clients.at(slot); e != nil && e.rule.Bounded {
+		a, t := s.Account(e, s.table.cfg.Rights.Now())
+		terms, share := ds.Terms(e.rule.Shares, e.key)
+		a.Change(t, terms, share)
+		s.Keep(e, &a)
+	}
+	s.closeViews()
+}
+
+// used yields the slots of all accounts that somebody used.
+func (x *accounts) used(yield func(uint32) bool) {
+	for n, chunk := range x.full {
+		for i := range chunkSize {
+			if chunk != nil && chunk[i] != 0 && !yield(uint32(n*chunkSize+i)) { //nolint:gosec // a slot
+				return
+			}
+		}
 	}
 }
 

@@ -101,7 +101,7 @@ func (t *Table) Settle(c *Charge, actual, now int64, send bool) (back int64) {
 		}
 		if r.Bounded && gone > 0 {
 			a, t := s.Account(e, now)
-			a.GiveBack(t, min(c.own, r.GCRA.Drain(gone)), c.ownAt)
+			a.GiveBack(t, min(c.own, r.GCRA.Drain(gone)), c.ownAt, s.accounts.divisions.Fastest(r.Shares, c.ownAt))
 			s.Keep(e, &a)
 		}
 		s.refunds.note(c.key, refund{of: c.turn, units: gone, tat: crdt.End}, now)
