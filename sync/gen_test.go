@@ -198,9 +198,12 @@ func genMessage(t *rapid.T) *Message {
 		return Want{
 			Key: crdt.Key{Hi: genUint64(t, "hi"), Lo: genUint64(t, "lo")}, Terms: genUint64(t, "terms"),
 			Wanted: rapid.Int64Range(0, crdt.End).Draw(t, "wanted"), Held: rapid.Int64Range(0, crdt.End).Draw(t, "borrowed"),
+			Back: rapid.Int64Range(0, crdt.End).Draw(t, "back"), BackOf: rapid.Int64Range(0, crdt.End).Draw(t, "back of"),
 		}
 	})
-	m.Lent = genSlice(t, "lent", 5, func() Lent { return Lent{Amount: rapid.Int64Range(0, crdt.End).Draw(t, "amount")} })
+	m.Lent = genSlice(t, "lent", 5, func() Lent {
+		return Lent{Amount: rapid.Int64Range(0, crdt.End).Draw(t, "amount"), Of: rapid.Int64Range(0, crdt.End).Draw(t, "of")}
+	})
 	if has("request") {
 		m.Request, m.Of, m.Since = genUint64(t, "id"), crdt.Replica(genUint64(t, "of")), genUint64(t, "since")
 		m.Cursor, m.Next = genCursor(t), genCursor(t)

@@ -23,12 +23,21 @@ type Want struct {
 	// Wanted is how much to lend at most, and Held how much the asker holds of what it
 	// borrowed, both in nanoseconds of drain, 0 to crdt.End.
 	Wanted, Held int64
+	// Back is what the asker gives back unspent of a loan of the receiver's, and BackOf what that
+	// loan said in Lent.Of. Held is without it.
+	Back, BackOf int64
+	// BackTo is whose loan that is. It is not sent: others are told of no Back.
+	BackTo crdt.Replica
 	// Lenders are the places in the roster of those to ask, as bits. It is not sent.
 	Lenders uint64
 }
 
 // Lent is how much a replica lends for a Want. 0 lends nothing, and ends the question.
-type Lent struct{ Amount int64 }
+type Lent struct {
+	Amount int64
+	// Of is for the lender: a loan that goes back says it again.
+	Of int64
+}
 
 // Asked is when a question was asked, by the asker's monotonic clock and its wall clock.
 type Asked struct{ Mono, Wall int64 }
@@ -51,7 +60,7 @@ const (
 	lentToOne, lentAtOnce = lendingBytes / 2, lendingAtOnce / 2
 	// wantSize and lentSize are about what a question and an answer take in a message, and
 	// lendingHead what the rest of the message does.
-	wantSize, lentSize, lendingHead = 5 * wordSize, wordSize, 100
+	wantSize, lentSize, lendingHead = 7 * wordSize, 2 * wordSize, 100
 	// mostAsked caps the open questions to one peer; the oldest is struck off. Raising it takes
 	// memory, lowering it below what a round trip holds refuses loans that were granted.
 	mostAsked = 128
@@ -128,7 +137,7 @@ func (l *loans) ask(now int64) {
 		if !may {
 			continue
 		}
-		list := slices.DeleteFunc(slices.Clone(all), func(w Want) bool { return w.Lenders>>place&1 == 0 })
+		list := wantsFor(all, p.replica, place)
 		if len(list) == 0 {
 			continue
 		}
@@ -139,6 +148,22 @@ func (l *loans) ask(now int64) {
 		_, delay := p.offset()
 		p.wanted = append(p.wanted, question{m.Request, now + askedFor + 4*delay, when, list})
 	}
+}
+
+// wantsFor are those of all that a replica is to hear, whose node has a place.
+func wantsFor(all []Want, r crdt.Replica, place int) (list []Want) {
+	for _, w := range all {
+		if w.Lenders>>place&1 == 0 {
+			w.Wanted = 0
+		}
+		if w.BackTo != r {
+			w.Back, w.BackOf = 0, 0
+		}
+		if w.Wanted > 0 || w.Back > 0 {
+			list = append(list, w)
+		}
+	}
+	return list
 }
 
 // asked lends, and answers also if that is nothing: an answer ends the question.
@@ -158,7 +183,7 @@ func (l *loans) answered(now int64, p *peer, m *Message) {
 	if i < 0 || len(m.Lent) != len(p.wanted[i].wants) {
 		return
 	}
-	l.store.Lent(now, p.wanted[i].when, p.wanted[i].wants, m.Lent)
+	l.store.Lent(now, p.replica, p.wanted[i].when, p.wanted[i].wants, m.Lent)
 	p.wanted = slices.Delete(p.wanted, i, i+1)
 }
 
@@ -168,6 +193,11 @@ func wantRecord(w *words, x *Want) {
 	w.uint(&x.Terms)
 	w.int(&x.Wanted, 0, crdt.End)
 	w.int(&x.Held, 0, crdt.End)
+	w.int(&x.Back, 0, crdt.End)
+	w.int(&x.BackOf, 0, crdt.End)
 }
 
-func lentRecord(w *words, x *Lent) { w.int(&x.Amount, 0, crdt.End) }
+func lentRecord(w *words, x *Lent) {
+	w.int(&x.Amount, 0, crdt.End)
+	w.int(&x.Of, 0, crdt.End)
+}

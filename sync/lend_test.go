@@ -40,12 +40,12 @@ func (l *lending) Wants(_ int64, present uint64, most int) (out []Want, when Ask
 func (l *lending) Lend(_ int64, to crdt.Replica, number, low uint64, wants []Want) (out []Lent) {
 	l.lends = append(l.lends, lend{to, number, low, wants})
 	for _, w := range wants {
-		out = append(out, Lent{w.Wanted / 2})
+		out = append(out, Lent{Amount: w.Wanted / 2})
 	}
 	return out
 }
 
-func (l *lending) Lent(_ int64, when Asked, _ []Want, lent []Lent) {
+func (l *lending) Lent(_ int64, _ crdt.Replica, when Asked, _ []Want, lent []Lent) {
 	l.took, l.when = append(l.took, lent...), append(l.when, when)
 }
 
@@ -88,17 +88,34 @@ func TestWantsGoToThoseWhoHaveAShareAndOnesAnswerIsTakenOnce(t *testing.T) {
 	if b, c := sent[2], sent[3]; b == nil || c == nil || len(b.Wants) != 1 || len(c.Wants) != 2 || b.Request == c.Request {
 		t.Fatalf("b is asked %+v, c is asked %+v", b, c)
 	}
-	loan := &Message{Kind: KindLoan, Node: "c", Replica: 3, Request: sent[3].Request, Lent: []Lent{{4}, {5}}}
+	loan := &Message{Kind: KindLoan, Node: "c", Replica: 3, Request: sent[3].Request, Lent: []Lent{{Amount: 4}, {Amount: 5}}}
 	p.hear(&Message{Kind: KindLoan, Node: "b", Replica: 2, Request: loan.Request, Lent: loan.Lent}) // not asked under this number
 	p.hear(&Message{Kind: KindLoan, Node: "c", Replica: 3, Lent: loan.Lent})                        // unasked
 	p.hear(loan)
 	p.hear(loan) // recorded
-	if !slices.Equal(l.took, []Lent{{4}, {5}}) || l.when[0] != (Asked{Mono: 1, Wall: -1}) {
+	if !slices.Equal(l.took, []Lent{{Amount: 4}, {Amount: 5}}) || l.when[0] != (Asked{Mono: 1, Wall: -1}) {
 		t.Errorf("took %v of %v, want one loan of 4 and 5, asked at 1", l.took, l.when)
 	}
-	p.hear(&Message{Kind: KindLoan, Node: "b", Replica: 2, Request: sent[2].Request, Lent: []Lent{{1}, {1}}})
+	p.hear(&Message{Kind: KindLoan, Node: "b", Replica: 2, Request: sent[2].Request, Lent: []Lent{{Amount: 1}, {Amount: 1}}})
 	if len(l.took) != 2 {
 		t.Errorf("took %v, though b answered other questions than it was asked", l.took)
+	}
+}
+
+func TestALoanGoesBackToItsLenderAlone(t *testing.T) {
+	p, l := newLender(t)
+	l.wanting = []Want{{Key: key(0), Terms: 9, Held: 1, Back: 5, BackOf: 7, BackTo: 3}, {Key: key(1), Terms: 9, Wanted: 4, Back: 6, BackOf: 8, BackTo: 2, Lenders: 0b100}}
+	p.step(Input{Kind: InputUrgent})
+	sent := p.wanted()
+	b, c := sent[2], sent[3]
+	if b == nil || c == nil {
+		t.Fatalf("asked %+v", sent)
+	}
+	if w := b.Wants; len(w) != 1 || w[0].Back != 6 || w[0].BackOf != 8 || w[0].Wanted != 0 {
+		t.Errorf("b is told %+v, want of its loan and to lend nothing", w)
+	}
+	if w := c.Wants; len(w) != 2 || w[0].Back != 5 || w[0].BackOf != 7 || w[1].Back != 0 || w[1].BackOf != 0 || w[1].Wanted != 4 {
+		t.Errorf("c is told %+v, want of its loan alone", w)
 	}
 }
 
@@ -131,7 +148,7 @@ func TestLowNamesNoNumberThatIsStillTaken(t *testing.T) {
 	if second.Low != first.Request-1 {
 		t.Errorf("low is %d while question %d is open", second.Low, first.Request)
 	}
-	p.hear(&Message{Kind: KindLoan, Node: "b", Replica: 2, Request: second.Request, Lent: []Lent{{1}}})
+	p.hear(&Message{Kind: KindLoan, Node: "b", Replica: 2, Request: second.Request, Lent: []Lent{{Amount: 1}}})
 	if third := ask(); third.Low != first.Request-1 {
 		t.Errorf("low is %d while question %d is open", third.Low, first.Request)
 	}
@@ -141,8 +158,8 @@ func TestLowNamesNoNumberThatIsStillTaken(t *testing.T) {
 	if fourth.Low < second.Request || fourth.Low >= fourth.Request {
 		t.Errorf("low is %d after questions %d and %d were given up", fourth.Low, first.Request, second.Request)
 	}
-	p.hear(&Message{Kind: KindLoan, Node: "b", Replica: 2, Request: first.Request, Lent: []Lent{{7}}})
-	if slices.Contains(l.took, Lent{7}) {
+	p.hear(&Message{Kind: KindLoan, Node: "b", Replica: 2, Request: first.Request, Lent: []Lent{{Amount: 7}}})
+	if slices.Contains(l.took, Lent{Amount: 7}) {
 		t.Error("a loan was taken under a number that was said to be over")
 	}
 }
@@ -158,7 +175,7 @@ func TestLenderAnswersEachQuestionOnce(t *testing.T) {
 		t.Errorf("lent %+v, want once", l.lends)
 	}
 	answers := slices.DeleteFunc(p.sent, func(m *Message) bool { return m.Kind != KindLoan })
-	if len(answers) != 1 || answers[0].To != 2 || answers[0].Request != 5 || !slices.Equal(answers[0].Lent, []Lent{{5}, {10}}) {
+	if len(answers) != 1 || answers[0].To != 2 || answers[0].Request != 5 || !slices.Equal(answers[0].Lent, []Lent{{Amount: 5}, {Amount: 10}}) {
 		t.Errorf("answered %+v", answers)
 	}
 }

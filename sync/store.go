@@ -100,13 +100,14 @@ type Lender interface {
 	// Wanting reports whether Wants has something. The engine asks at every step.
 	Wanting() bool
 	// Wants lists at most most questions that are due, each with at least one of the lenders
-	// whose places are in present, and when that was. It notes that they were asked.
+	// whose places are in present or with something to give back, and when that was. It notes that
+	// they were asked.
 	Wants(now int64, present uint64, most int) ([]Want, Asked)
 	// Lend lends to a replica, under a number above those of all its earlier questions. The
 	// answers are in the order of the questions. low is as in Message.
 	Lend(now int64, to crdt.Replica, number, low uint64, wants []Want) []Lent
-	// Lent takes what a peer lends for questions that were asked at that time.
-	Lent(now int64, when Asked, wants []Want, lent []Lent)
+	// Lent takes what a replica lends for questions that were asked at that time.
+	Lent(now int64, by crdt.Replica, when Asked, wants []Want, lent []Lent)
 }
 
 // Viewer hears of every change of the cluster's view.

@@ -59,7 +59,7 @@ func fullMessage() *Message {
 		Refunds: []Refund{{ID: 38, Life: Life{Key: crdt.Key{Hi: 48, Lo: 49}, Life: crdt.Life{Revision: crdt.Stamp{At: 50, By: 51}, Reset: crdt.Stamp{At: 54, By: 55}}}}},
 		Missing: []Missing{{Of: 45, Span: Span{Began: 47, Ended: 46, Kind: SpanHealed}}},
 		Founded: 52, Before: 53, Members: 56, Unsure: true,
-		Wants: []Want{{Key: crdt.Key{Hi: 58, Lo: 59}, Terms: 60, Wanted: 61, Held: 62}}, Low: 63, Lent: []Lent{{Amount: 64}},
+		Wants: []Want{{Key: crdt.Key{Hi: 58, Lo: 59}, Terms: 60, Wanted: 61, Held: 62, Back: 66, BackOf: 67}}, Low: 63, Lent: []Lent{{Amount: 64, Of: 68}},
 		Roll: 65, Opened: true, Enrolled: []Enrolled{{Name: "api-2", Gone: true}},
 	}
 }

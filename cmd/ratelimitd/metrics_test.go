@@ -64,14 +64,15 @@ func TestTheManualListsEveryMetric(t *testing.T) {
 	var out bytes.Buffer
 	out.WriteString(`# Metrics
 
-Every metric that a daemon exports at ` + "`GET /metrics`" + `, and what it says. A test compares this page with the code. [alerts.md](alerts.md) says which
-to watch. An embedder registers ` + "`metrics.New(node)`" + ` for all but those that speak of the daemon's files and build.
+Every metric that a daemon exports at ` + "`GET /metrics`" + `, and what it says. A test compares this page with the code. [alerts.md](alerts.md) says
+which to watch. An embedder registers ` + "`metrics.New(node)`" + ` for all but those that speak of the daemon's files and build.
 
-Each exists from the node's start, at 0 if nothing happened, apart from series of peers. No label holds a client. Names of overrides are at most
-200 for each limit; what is beyond counts as ` + "`other`" + `. Durations are in seconds. The daemon also exports those of Go's runtime (` + "`go_`" + `) and of the process
-(` + "`process_`" + `).
+Each exists from the node's start, at 0 if nothing happened, apart from series of peers. No label holds a client. Names of overrides are at
+most 200 for each limit; what is beyond counts as ` + "`other`" + `. Durations are in seconds. The daemon also exports those of Go's runtime (` + "`go_`" + `)
+and of the process (` + "`process_`" + `).
 
-` + "`ratelimiter_decision_duration_seconds`" + ` has native and classic buckets. Prometheus takes the native ones with ` + "`scrape_native_histograms: true`" + `.
+` + "`ratelimiter_decision_duration_seconds`" + ` has native and classic buckets. Prometheus takes the native ones with
+` + "`scrape_native_histograms: true`" + `.
 `)
 	done := map[string]bool{}
 	for _, part := range parts {

@@ -18,7 +18,7 @@ var boundedMistakes = []mistake{
 		{"node/internal/rights/record.go", "l.tokens > 0 && (t.Mono >= l.mono || t.Wall >= l.wall)", "l.tokens > 0 && false"},
 	}},
 	{name: "time a loan from when it came", edits: []edit{
-		{"node/internal/rights/record.go", "	l := lot{mono: askedMono + a.Terms.Loan, wall: askedWall + a.Terms.Loan}\n", "	l := lot{mono: t.Mono + a.Terms.Loan, wall: t.Wall + a.Terms.Loan}\n"},
+		{"node/internal/rights/record.go", "lot{mono: askedMono + a.Terms.Loan, wall: askedWall + a.Terms.Loan,", "lot{mono: t.Mono + a.Terms.Loan, wall: t.Wall + a.Terms.Loan,"},
 	}},
 	{name: "take a loan that is over", edits: []edit{
 		{"node/internal/rights/record.go", "	if y <= 0 || t.Mono >= l.mono || t.Wall >= l.wall {\n", "	if y <= 0 {\n"},
@@ -72,7 +72,7 @@ var boundedMistakes = []mistake{
 		{"sync/lend.go", "!l.bytes.take(now, lendingHead, ration{lendingBytes, lendingAtOnce})", "false"},
 	}},
 	{name: "say that less is held of what was borrowed", edits: []edit{
-		{"node/internal/lending/lender.go", "Held: a.Record.Borrowed()}", "Held: a.Record.Borrowed() / 2}"},
+		{"node/internal/lending/lender.go", "		w.Held = a.Record.Borrowed()\n", "		w.Held = a.Record.Borrowed() / 2\n"},
 	}},
 	{name: "let a client's account outlive a change of its limit", edits: []edit{
 		{"node/internal/table/account.go", "	x.put(e.slot, full)\n	delete(x.records, e.slot)\n", "	_ = full\n"},
@@ -150,4 +150,20 @@ var boundedMistakes = []mistake{
 	{name: "name nobody to who has another roster", edits: []edit{
 		{"sync/roll.go", "p.roll != 0 && p.roll != r.Digest", "false"},
 	}, also: "./node"},
+	{name: "give up a loan and keep it", edits: []edit{
+		{"node/internal/rights/record.go", "			a.Record.lots[i].tokens = 0\n", ""},
+	}},
+	{name: "take back a loan that is over", edits: []edit{
+		{"node/internal/rights/record.go", "|| epoch > r.epoch || epoch < r.epoch-1 {", "|| epoch > r.epoch {"},
+		{"node/internal/rights/record.go", "	part := r.epoch - epoch\n", "	part := min(1, r.epoch-epoch)\n"},
+	}},
+	{name: "take back a loan and count it as lent in another epoch", edits: []edit{
+		{"node/internal/rights/record.go", "	part := r.epoch - epoch\n", "	part := int64(0)\n"},
+	}},
+	{name: "give a loan back to all", edits: []edit{
+		{"sync/lend.go", "		if w.BackTo != r {\n", "		if false {\n"},
+	}},
+	{name: "never give back what nobody needs", edits: []edit{
+		{"node/internal/lending/settle.go", "	h.table.AskBack(h.Now())\n", ""},
+	}, also: "./node/sim", slow: true},
 }

@@ -26,12 +26,19 @@ func (h Lender) Wants(now int64, present uint64, most int) (out []deltasync.Want
 			return false
 		}
 		a, t := s.Account(e, now)
+		w := deltasync.Want{Key: e.Key(), Terms: e.Rule().Shares.Word}
+		w.Back, w.BackTo, w.BackOf = a.GiveUp(t)
+		w.Held = a.Record.Borrowed()
+		if w.Back > 0 { // nobody uses it, so there is nothing to wish
+			s.Keep(e, &a)
+			out = append(out, w)
+			return true
+		}
 		wish := a.Wish(t, h.delay.Load(), left(s, e, now))
 		s.Keep(e, &a)
 		if wish <= 0 {
 			return true
 		}
-		w := deltasync.Want{Key: e.Key(), Terms: e.Rule().Shares.Word, Held: a.Record.Borrowed()}
 		lenders := int64(0)
 		for place := range min(roster.Size(), rights.MaxMembers) {
 			if present>>place&1 != 0 && roster.Shares(w.Key, a.Terms.Parts, place) {
@@ -55,40 +62,42 @@ func (h Lender) Wants(now int64, present uint64, most int) (out []deltasync.Want
 func (h Lender) Lend(now int64, to crdt.Replica, number, low uint64, wants []deltasync.Want) []deltasync.Lent {
 	out := make([]deltasync.Lent, len(wants))
 	for i := range wants {
-		out[i].Amount = h.lend(now, to, number, low, &wants[i])
+		out[i] = h.lend(now, to, number, low, &wants[i])
 	}
 	return out
 }
 
 // lend lends to one client, whose want names a rule that is in force here.
-func (h Lender) lend(now int64, to crdt.Replica, number, low uint64, w *deltasync.Want) int64 {
+func (h Lender) lend(now int64, to crdt.Replica, number, low uint64, w *deltasync.Want) (l deltasync.Lent) {
 	r := h.limits.Promised(now, w.Terms)
 	if r == nil {
-		return 0
+		return l
 	}
 	s := h.table.Shard(w.Key)
 	s.Lock()
 	defer s.Unlock()
 	e := s.Open(w.Key, r, now)
 	if e == nil || e.Rule() != r {
-		return 0
+		return l
 	}
 	a, t := s.Account(e, now)
+	a.Back(t, w.Back, w.BackOf)
 	a.Told(to, w.Held, low)
 	if a.Own(t) <= 0 || !s.Record(e, &a, &t, now) {
 		s.Keep(e, &a)
-		return 0
+		return l
 	}
-	y := a.Lend(t, min(w.Wanted, a.Spare(t, h.delay.Load(), e.OwnUse())), to, number)
+	l.Amount = a.Lend(t, min(w.Wanted, a.Spare(t, h.delay.Load(), e.OwnUse())), to, number)
 	s.Keep(e, &a)
-	h.Tally(r).Lent.Add(units(r, y))
-	return y
+	h.Tally(r).Lent.Add(units(r, l.Amount))
+	l.Of = a.Record.Epoch()
+	return l
 }
 
 // Lent implements deltasync.Lender.
-func (h Lender) Lent(now int64, when deltasync.Asked, wants []deltasync.Want, lent []deltasync.Lent) {
+func (h Lender) Lent(now int64, by crdt.Replica, when deltasync.Asked, wants []deltasync.Want, lent []deltasync.Lent) {
 	for i := range wants {
-		if h.borrow(now, when, &wants[i], lent[i].Amount) {
+		if wants[i].Wanted > 0 && h.borrow(now, by, when, &wants[i], lent[i]) {
 			h.Lines.Wake(wants[i].Key)
 		}
 	}
@@ -96,7 +105,7 @@ func (h Lender) Lent(now int64, when deltasync.Asked, wants []deltasync.Want, le
 
 // borrow takes a loan for one client. It reports whether requests that wait should look: some of
 // the loan still counts, or no answer is to come any more.
-func (h Lender) borrow(now int64, when deltasync.Asked, w *deltasync.Want, y int64) (look bool) {
+func (h Lender) borrow(now int64, by crdt.Replica, when deltasync.Asked, w *deltasync.Want, l deltasync.Lent) (look bool) {
 	r := h.limits.Promised(now, w.Terms)
 	if r == nil {
 		return true // it changed since
@@ -112,7 +121,7 @@ func (h Lender) borrow(now int64, when deltasync.Asked, w *deltasync.Want, y int
 	if a.Record == nil {
 		return true
 	}
-	got := a.Borrow(t, y, when.Mono, when.Wall)
+	got := a.Borrow(t, l.Amount, when.Mono, when.Wall, by, l.Of)
 	a.Answered(t, got)
 	s.Keep(e, &a)
 	h.Tally(r).Borrowed.Add(units(r, got))

@@ -65,6 +65,18 @@ func (r *Record) Expired() (tokens int64) {
 // span is what counts as recently where messages take delay.
 func span(delay int64) int64 { return max(recently, 4*delay) }
 
+// beforeEnd is how long before its end a loan that nobody needs goes back. Raising it takes tokens from
+// where the next request may come. Lowering it lets them end on their way: whoever looks for such loans
+// does so once a second.
+const beforeEnd = int64(2500e6)
+
+// Unused reports whether the account holds a loan that will end soon, although the client was not used
+// lately.
+func (a *Account) Unused(t Time) bool {
+	r := a.Record
+	return r != nil && r.Borrowed() > 0 && t.Mono-r.Asks.used > min(idleAfter, a.Terms.Loan/2) && r.lots[0].mono-t.Mono < min(beforeEnd, a.Terms.Loan/2)
+}
+
 // Use notes a decision on c, and whether it was denied for want of tokens.
 func (a *Account) Use(t Time, c, delay int64, short bool) {
 	k := &a.Record.Asks

@@ -63,6 +63,8 @@ type letter struct {
 	low      uint64
 	held     int64
 	amount   int64
+	back     int64
+	backOf   int64 // in a loan, the lender's epoch
 }
 
 // time is what the node's clocks read. The refill clock advances by the lesser of both others.
@@ -131,9 +133,18 @@ func (c *cluster) giveBack(r *rand.Rand) {
 	}
 }
 
-// ask sends wants to all others.
-func (c *cluster) ask(n *node) {
+// ask sends wants to all others. An account that gives up what is unspent of a loan says so to its
+// lender.
+func (c *cluster) ask(n *node, giveUp bool) {
 	a, t := c.account(n)
+	var back int64
+	var from crdt.Replica
+	var epoch int64
+	if giveUp {
+		idle := t
+		idle.Mono += idleAfter + 1 // it was not used lately
+		back, from, epoch = a.GiveUp(idle)
+	}
 	for _, to := range c.nodes {
 		if to == n {
 			continue
@@ -143,7 +154,11 @@ func (c *cluster) ask(n *node) {
 		if len(n.asked) > 0 {
 			low = n.asked[0].number - 1
 		}
-		c.mail = append(c.mail, letter{from: n.self, to: to.self, number: n.number, low: low, held: a.Record.Borrowed()})
+		l := letter{from: n.self, to: to.self, number: n.number, low: low, held: a.Record.Borrowed()}
+		if to.self == from {
+			l.back, l.backOf = back, epoch
+		}
+		c.mail = append(c.mail, l)
 		n.asked = append(n.asked, question{n.number, to.self, t})
 	}
 	c.keep(n, &a)
@@ -174,17 +189,18 @@ func (c *cluster) deliver(l letter, part int64) {
 			return // a repetition
 		}
 		n.numbers[l.from] = l.number
+		a.Back(t, l.back, l.backOf)
 		a.Told(l.from, l.held, l.low)
 		y := int64(0)
 		if own := a.Own(t); own > 0 {
 			y = a.Lend(t, max(1, own/part), l.from, l.number)
 		}
-		c.mail = append(c.mail, letter{from: n.self, to: l.from, loan: true, number: l.number, amount: y})
+		c.mail = append(c.mail, letter{from: n.self, to: l.from, loan: true, number: l.number, amount: y, backOf: a.Record.Epoch()})
 		return
 	}
 	for i, q := range n.asked {
 		if q.number == l.number && q.to == l.from {
-			a.Borrow(t, l.amount, q.at.Mono, q.at.Wall)
+			a.Borrow(t, l.amount, q.at.Mono, q.at.Wall, l.from, l.backOf)
 			n.asked = append(n.asked[:i:i], n.asked[i+1:]...)
 			return
 		}
@@ -270,7 +286,7 @@ func TestNoScheduleExceedsTheCap(t *testing.T) {
 					t.Fatalf("seed %d: %d over a cap of %d", seed, excess, c.cap)
 				}
 			case 3, 4:
-				c.ask(n)
+				c.ask(n, r.IntN(3) == 0)
 			case 5, 6, 7:
 				if len(c.mail) > 0 {
 					i := r.IntN(len(c.mail))
@@ -347,7 +363,7 @@ func TestARestartedLenderCountsWhatItMayHaveLent(t *testing.T) {
 	c := newCluster(2, terms)
 	c.now += 20e9
 	lender, borrower := c.nodes[0], c.nodes[1]
-	c.ask(borrower)
+	c.ask(borrower, false)
 	for len(c.mail) > 0 {
 		l := c.mail[0]
 		c.mail = c.mail[1:]

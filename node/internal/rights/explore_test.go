@@ -57,7 +57,10 @@ func (c *cluster) successors(t *testing.T) (out []*cluster) {
 			}
 		})
 		if len(c.mail) < 4 {
-			try(fmt.Sprintf("ask %d", i), func(c *cluster) { c.ask(c.nodes[i]) })
+			try(fmt.Sprintf("ask %d", i), func(c *cluster) { c.ask(c.nodes[i], false) })
+			if c.nodes[i].record.Borrowed() > 0 {
+				try(fmt.Sprintf("give back %d", i), func(c *cluster) { c.ask(c.nodes[i], true) })
+			}
 		}
 		try(fmt.Sprintf("restart %d", i), func(c *cluster) { c.start(c.nodes[i]) })
 		if len(c.nodes[i].asked) > 0 {
@@ -102,7 +105,7 @@ func (c *cluster) String() string {
 		fmt.Fprintf(&s, "node %d.%d owns %d, opens %d, lent %v to %d.%d, epoch ends %d, lots %v", n.place, n.self, a.Own(t), max(0, a.Opens-t.Own),
 			r.lent, r.to, r.last, t.Own%a.Terms.Epoch, r.Borrowed())
 		for _, l := range r.lots {
-			fmt.Fprintf(&s, " %d", max(0, l.mono-t.Mono))
+			fmt.Fprintf(&s, " %d of %d.%d", max(0, l.mono-t.Mono), l.from, t.Own/a.Terms.Epoch-l.epoch)
 		}
 		for _, q := range n.asked {
 			fmt.Fprintf(&s, ", asked %d.%d %d ago", q.to, q.number, min(c.terms.Loan, t.Mono-q.at.Mono))

@@ -18,11 +18,19 @@ type Record struct {
 	Asks Asks
 }
 
-// lot is borrowed tokens, until either clock reaches its end.
-type lot struct{ tokens, mono, wall int64 }
+// lot is borrowed tokens, until either clock reaches its end. from is who lent them, and epoch in which
+// of its epochs; from is 0 if these were several.
+type lot struct {
+	tokens, mono, wall int64
+	from               crdt.Replica
+	epoch              int64
+}
 
 // Lent is λ: what is lent out, for all that this node knows.
 func (r *Record) Lent() int64 { return r.lent[0] + r.lent[1] }
+
+// Epoch is the one in which the last loan was made.
+func (r *Record) Epoch() int64 { return r.epoch }
 
 // Borrowed is what was borrowed and not spent yet.
 func (r *Record) Borrowed() int64 { return r.lots[0].tokens + r.lots[1].tokens }
@@ -100,12 +108,44 @@ func (a *Account) Told(from crdt.Replica, held int64, low uint64) {
 	r.settled()
 }
 
+// GiveUp takes what is unspent of one loan out of the account, if the client was not used lately, so
+// that its lender can have it back. Nobody else has it meanwhile. The account has a Record.
+func (a *Account) GiveUp(t Time) (tokens int64, from crdt.Replica, epoch int64) {
+	if !a.Unused(t) {
+		return 0, 0, 0
+	}
+	for i := range a.Record.lots {
+		if l := a.Record.lots[i]; l.tokens > 0 && l.from != 0 {
+			a.Record.lots[i].tokens = 0
+			a.Record.spend(0) // the other one comes first
+			return l.tokens, l.from, l.epoch
+		}
+	}
+	return 0, 0, 0
+}
+
+// Back takes y tokens back that somebody gives up of a loan of an epoch. What was lent in that epoch
+// counts as lent still, or nothing comes back: then its room has refilled. It returns how many came back.
+// The caller takes each report once, and before it takes what the same report says by Told.
+func (a *Account) Back(t Time, y, epoch int64) int64 {
+	r := a.Record
+	if !a.Share || r == nil || y <= 0 || epoch > r.epoch || epoch < r.epoch-1 {
+		return 0
+	}
+	part := r.epoch - epoch
+	y = min(y, r.lent[part])
+	r.lent[part] -= y
+	a.repay(t, y)
+	r.settled()
+	return y
+}
+
 // Borrow takes y tokens that were lent because of a question that was asked at the given
-// instants of both clocks (R4). They repay what the account owes first, and the rest is a lot.
+// instants of both clocks (R4), by a lender in one of its epochs. They repay what the account owes first, and the rest is a lot.
 // It returns how many tokens it took: none, if the loan is over. The caller takes each loan
 // once. The account has a Record.
-func (a *Account) Borrow(t Time, y, askedMono, askedWall int64) int64 {
-	l := lot{mono: askedMono + a.Terms.Loan, wall: askedWall + a.Terms.Loan}
+func (a *Account) Borrow(t Time, y, askedMono, askedWall int64, from crdt.Replica, epoch int64) int64 {
+	l := lot{mono: askedMono + a.Terms.Loan, wall: askedWall + a.Terms.Loan, from: from, epoch: epoch}
 	if y <= 0 || t.Mono >= l.mono || t.Wall >= l.wall {
 		return 0
 	}
@@ -117,6 +157,13 @@ func (a *Account) Borrow(t Time, y, askedMono, askedWall int64) int64 {
 	return y
 }
 
+// join adds the tokens of another lot.
+func (l *lot) join(o lot) {
+	if l.tokens += o.tokens; l.from != o.from || l.epoch != o.epoch {
+		l.from, l.epoch = 0, 0
+	}
+}
+
 // add puts a lot where it belongs. A third one ends with the first.
 func (r *Record) add(l lot) {
 	first, second := &r.lots[0], &r.lots[1]
@@ -124,13 +171,13 @@ func (r *Record) add(l lot) {
 	case first.tokens == 0:
 		*first = l
 	case first.mono == l.mono && first.wall == l.wall:
-		first.tokens += l.tokens
+		first.join(l)
 	case second.tokens == 0:
 		if *second = l; l.mono < first.mono {
 			*first, *second = *second, *first
 		}
 	default:
-		second.tokens += l.tokens
+		second.join(l)
 		second.mono, second.wall = min(second.mono, l.mono), min(second.wall, l.wall)
 		if second.mono < first.mono {
 			*first, *second = *second, *first

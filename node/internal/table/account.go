@@ -170,6 +170,24 @@ func (s *Shard) Ask(e *Entry, r *rights.Record) {
 	s.table.cfg.Urgent()
 }
 
+// AskBack puts all clients on the list of those that ask that hold loans which they do not need: to
+// give them back. Call it once a second. It holds one shard's lock at a time.
+func (t *Table) AskBack(now int64) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.Lock()
+		for slot, r := range s.accounts.records {
+			if e := s.clients.at(slot); e != nil && e.rule.Bounded && r.Borrowed() > 0 {
+				if a, t := s.Account(e, now); a.Record != nil && a.Unused(t) {
+					s.Ask(e, r)
+				}
+			}
+			s.closeViews()
+		}
+		s.Unlock()
+	}
+}
+
 // Asking reports whether some client is to ask.
 func (t *Table) Asking() bool { return t.asking.any() }
 
