@@ -130,6 +130,11 @@ $(PROXIES)/.unpacked:
 	@command -v curl >/dev/null || (apt-get update && apt-get install -y --no-install-recommends curl)
 	@touch $@
 
+.PHONY: bounded-figures
+bounded-figures: ## Print what bounded limits admit of what a central limiter does, and what a decision costs
+	$(GO) test -count=1 -run TestBoundedFigures -v ./integration
+	$(GO) test -run '^$$' -bench Bounded -benchtime $(BENCHTIME) ./node
+
 .PHONY: bounded-check
 bounded-check: ## Kill and cut off nodes under bounded limits for BOUNDED_FOR, and simulate SEEDS clusters that try to exceed their cap
 	BOUNDED_FOR='$(if $(BOUNDED_FOR),$(BOUNDED_FOR),10m)' $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run BoundedLimitsHold ./integration

@@ -169,8 +169,10 @@ func BenchmarkRatio(b *testing.B) {
 	}
 }
 
-func (l *load) ratio(b *testing.B, ours node.RateLimiter) {
-	theirs := l.bare()
+func (l *load) ratio(b *testing.B, ours node.RateLimiter) { l.beside(b, ours, l.bare()) }
+
+// beside lets two limiters take turns, and reports the median of each and of their ratio.
+func (l *load) beside(b *testing.B, ours, theirs node.RateLimiter) {
 	const most = 2048
 	var nanos, bareNanos, ratios []float64
 	at := 0
@@ -201,4 +203,32 @@ func (l *load) ratio(b *testing.B, ours node.RateLimiter) {
 func median(x []float64) float64 {
 	slices.Sort(x)
 	return x[len(x)/2]
+}
+
+// BenchmarkBounded measures decisions under a bounded limit beside those under an eventual one, and
+// decisions under an eventual limit of a node that has bounded ones beside those of a node that has
+// none. Each pair takes turns, so that what else the machine does hits both.
+func BenchmarkBounded(b *testing.B) {
+	const plenty = 1e7
+	eventual, bounded := node.Policy{Limit: plenty, Window: time.Second}, node.Policy{Limit: plenty, Window: time.Second, Consistency: node.Bounded}
+	open := func(limits map[string]node.Policy) *node.Node {
+		n, err := node.Open(context.Background(), node.Config{Name: "bench", Limits: limits})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = n.Close() })
+		return n
+	}
+	pair := func(name string, ours, theirs *node.Limiter) {
+		b.Run(name, func(b *testing.B) {
+			l := load{clients: ids(10_000), order: zipf(10_000)}
+			l.warm(ours)
+			l.warm(theirs)
+			time.Sleep(3 * time.Second) // what a start counts as lent is back
+			b.ReportAllocs()
+			l.beside(b, ours, theirs)
+		})
+	}
+	pair("bounded_beside_eventual", open(map[string]node.Policy{"x": bounded}).Limiter("x"), open(map[string]node.Policy{"x": eventual}).Limiter("x"))
+	pair("eventual_with_bounded_beside_eventual", open(map[string]node.Policy{"x": eventual, "y": bounded}).Limiter("x"), open(map[string]node.Policy{"x": eventual}).Limiter("x"))
 }

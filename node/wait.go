@@ -59,8 +59,8 @@ func (n *Node) WaitFor(ctx context.Context, q Request) error {
 	}
 	q.Peek = false
 	w := waiter{n, ctx, q}
-	if k, most, bounded := n.lineOf(&q); bounded {
-		return w.inLine(k, most)
+	if k, rule, bounded := n.lineOf(&q); bounded {
+		return w.inLine(k, rule)
 	}
 	for {
 		passed, pause, err := w.try()
@@ -92,7 +92,7 @@ func (w *waiter) try() (passed bool, pause time.Duration, err error) {
 	if !reasons[d.Reason].waits {
 		return false, 0, &LimitedError{d}
 	}
-	if deadline, some := w.ctx.Deadline(); some && time.Until(deadline) < d.RetryAfter {
+	if deadline, some := w.ctx.Deadline(); some && time.Until(deadline) < d.RetryAfter && d.Reason != ReasonShort { // loans may come sooner
 		return false, 0, &LimitedError{d}
 	}
 	return false, min(max(d.RetryAfter, waitAtLeast), waitAtMost), nil
@@ -111,28 +111,29 @@ func sleep(ctx context.Context, d time.Duration, woken <-chan struct{}) error {
 	return nil
 }
 
-// lineOf is where a request of one bounded limit waits, and how many may wait there.
-func (n *Node) lineOf(q *Request) (k crdt.Key, most int64, bounded bool) {
+// lineOf is where a request of one bounded limit waits, and by which rule.
+func (n *Node) lineOf(q *Request) (k crdt.Key, rule *limit.Rule, bounded bool) {
 	if len(q.Also) > 0 || q.Policy != nil {
-		return k, 0, false
+		return k, nil, false
 	}
 	l := n.limits.Get(q.Limit)
 	r := l.Known(n.now())
 	if r == nil || r.Policy.Consistency != Bounded {
-		return k, 0, false
+		return k, nil, false
 	}
 	var net limit.Buffer
 	rule, group, why := n.ruleFor(r, q.Client, cmp.Or(q.Cost, 1), &net)
 	if why != ReasonOK || !rule.Bounded {
-		return k, 0, false
+		return k, nil, false
 	}
-	return l.Key(q.Client, group), rule.Policy.Burst, true
+	return l.Key(q.Client, group), rule, true
 }
 
-// inLine waits behind those of the client who came before. Loans wake whoever comes first.
-func (w *waiter) inLine(k crdt.Key, most int64) error {
+// inLine waits behind those of the client who came before. Loans wake whoever comes first. What the
+// others lack is asked for as well, so that one question serves the whole line.
+func (w *waiter) inLine(k crdt.Key, rule *limit.Rule) error {
 	lines := &w.node.holdings.Lines
-	place := lines.Join(k, most)
+	place := lines.Join(k, rule.Policy.Burst)
 	if place == nil {
 		d := w.node.Do(w.ask)
 		if d.Allowed {
@@ -141,6 +142,9 @@ func (w *waiter) inLine(k crdt.Key, most int64) error {
 		return &LimitedError{d}
 	}
 	defer lines.Leave(k, place)
+	if !lines.First(k, place) {
+		w.node.holdings.Lack(k, rule, w.node.now(), cmp.Or(w.ask.Cost, 1))
+	}
 	for {
 		pause := waitAtMost
 		if lines.First(k, place) {

@@ -166,4 +166,7 @@ var boundedMistakes = []mistake{
 	{name: "never give back what nobody needs", edits: []edit{
 		{"node/internal/lending/settle.go", "	h.table.AskBack(h.Now())\n", ""},
 	}, also: "./node/sim", slow: true},
+	{name: "ask for the first of a line alone", edits: []edit{
+		{"node/wait.go", "		w.node.holdings.Lack(k, rule, w.node.now(), cmp.Or(w.ask.Cost, 1))\n", "		_ = rule\n"},
+	}, also: "./integration"},
 }

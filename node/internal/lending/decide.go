@@ -3,6 +3,7 @@ package lending
 import (
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
@@ -57,6 +58,17 @@ func (h *Holdings) Use(s *table.Shard, e *table.Entry, now, cost int64, allowed,
 		s.Ask(e, a.Record)
 	}
 	return a.Record.Asks.Awaits()
+}
+
+// Lack notes what a request lacks that waits behind others of its client, and asks for it if that is
+// due. k is the client's key, and r its rule.
+func (h *Holdings) Lack(k crdt.Key, r *limit.Rule, now, cost int64) {
+	s := h.table.Shard(k)
+	s.Lock()
+	defer s.Unlock()
+	if e := s.Find(k); e != nil && e.Rule() == r {
+		h.Use(s, e, now, cost, false, true)
+	}
 }
 
 // roundTrip is how long after a short denial the same request may pass, beyond two of the
