@@ -261,3 +261,18 @@ func TestThresholdsDecide(t *testing.T) {
 		}
 	}
 }
+
+// The few answers that come after the end would make each chart of rates end in a fall.
+func TestTheLastStretchHasARateOnlyIfItIsWhole(t *testing.T) {
+	r := &Result{Seconds: 0.21, Timeline: []Point{{At: 0}, {At: 0.1}, {At: 0.2}}}
+	rate := r.perSecond()
+	if got := rate(&r.Timeline[1], 30); got != 300 {
+		t.Errorf("30 in a tenth of a second are %v a second", got)
+	}
+	if got := rate(&r.Timeline[2], 1); !math.IsNaN(got) {
+		t.Errorf("a part of a stretch has the rate %v", got)
+	}
+	if r.Seconds = 0.3001; r.perSecond()(&r.Timeline[2], 30) < 299 {
+		t.Error("the last stretch is a gap, and was whole")
+	}
+}

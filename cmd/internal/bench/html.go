@@ -99,25 +99,32 @@ func (r *Result) line(c *report.Chart, name string, style report.Style, value fu
 	c.Lines = append(c.Lines, l)
 }
 
-// perSecond is the factor that makes a point's count a rate.
-func (r *Result) perSecond() float64 {
+// perSecond makes a count of a point a rate. The last point is a gap if the load ended within its
+// stretch: the few answers that came so late would look like a fall to nothing.
+func (r *Result) perSecond() func(p *Point, n float64) float64 {
 	if len(r.Timeline) < 2 {
-		return 1
+		return func(_ *Point, n float64) float64 { return n }
 	}
-	return 1 / (r.Timeline[1].At - r.Timeline[0].At)
+	step, last := r.Timeline[1].At-r.Timeline[0].At, &r.Timeline[len(r.Timeline)-1]
+	return func(p *Point, n float64) float64 {
+		if p == last && p.At+step > r.Seconds {
+			return math.NaN()
+		}
+		return n / step
+	}
 }
 
 func (r *Result) decisions() report.Part {
-	c, f := r.chart("requests per second"), r.perSecond()
-	r.line(c, "allowed", report.Good, func(p *Point) float64 { return float64(p.Allowed) * f })
-	r.line(c, "denied", report.Bad, func(p *Point) float64 { return float64(p.Denied) * f })
+	c, rate := r.chart("requests per second"), r.perSecond()
+	r.line(c, "allowed", report.Good, func(p *Point) float64 { return rate(p, float64(p.Allowed)) })
+	r.line(c, "denied", report.Bad, func(p *Point) float64 { return rate(p, float64(p.Denied)) })
 	note := ""
 	if r.Accuracy != nil {
-		r.line(c, "one central limiter would allow", report.Bound, func(p *Point) float64 { return float64(p.Central) * f / float64(r.Cost) })
+		r.line(c, "one central limiter would allow", report.Bound, func(p *Point) float64 { return rate(p, float64(p.Central)/float64(r.Cost)) })
 		note = "The dashed line is what one limiter that sees all requests would have allowed."
 	}
 	if r.Errors > 0 {
-		r.line(c, "errors", report.Light, func(p *Point) float64 { return float64(p.Errors) * f })
+		r.line(c, "errors", report.Light, func(p *Point) float64 { return rate(p, float64(p.Errors)) })
 	}
 	return report.Part{Title: "Decisions", Note: note, Chart: c}
 }
@@ -162,9 +169,9 @@ func positive(v float64) float64 {
 var nodeStyles = []report.Style{report.Strong, report.Good, report.Light, report.Bound, report.Bad}
 
 func (r *Result) perNode() report.Part {
-	c, f := r.chart("allowed per second"), r.perSecond()
+	c, rate := r.chart("allowed per second"), r.perSecond()
 	for i := range r.Nodes {
-		r.line(c, r.Nodes[i].Name, nodeStyles[i%len(nodeStyles)], func(p *Point) float64 { return float64(p.Nodes[i]) * f })
+		r.line(c, r.Nodes[i].Name, nodeStyles[i%len(nodeStyles)], func(p *Point) float64 { return rate(p, float64(p.Nodes[i])) })
 	}
 	return report.Part{Title: "Allowed by each node", Chart: c}
 }
