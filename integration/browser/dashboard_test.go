@@ -144,6 +144,17 @@ func TestALimitIsChangedWithTheTokenAndThePreviewSaysWhomItDenies(t *testing.T) 
 	p.wait("the configured limit is not back", `/100 per 10s, burst 20/.test(document.querySelector('#limits').innerText) && !document.querySelector('#edit').open`)
 }
 
+// What a shadow limit would deny passes, and the page does not say that anybody is denied.
+func TestAShadowDeniesNobody(t *testing.T) {
+	c := start(t)
+	p := show(t, c.members[0])
+	eval[string](p, `location.hash = 'limit=search'`)
+	p.wait("the shadow is not told apart", `/Nobody is being denied under search, which is a shadow: it would deny 1 client\./.test(document.querySelector('#health').innerText)`)
+	p.wait("the list says that somebody is denied", `/crawler[^]*in [\d.]+\/s over/.test(document.querySelector('#clients').innerText) && /All of them passed: search is a shadow/.test(document.querySelector('#clients-text').innerText)`)
+	p.do(chromedp.Click(chromedp.CSS("#clients li button")))
+	p.wait("the explanation contradicts itself", `/Admitted now, though its burst of 300 is used up: the limit is a shadow\.|One unit would pass now: [1-9]/.test(document.querySelector('#explain-body').innerText) && /over it, which passed as well/.test(document.querySelector('#explain-body').innerText)`)
+}
+
 func TestThePageOutlivesNodes(t *testing.T) {
 	c := start(t)
 	p := show(t, c.members[0])

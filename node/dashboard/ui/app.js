@@ -71,9 +71,11 @@ function showHead(tick) {
   text($('health-state'), states[tick.health.state]);
   const deniedNow = tick.detail.most_denied.filter((c) => c.denied_per_s > 0.05).length;
   const nodes = n.members > 1 ? plural(n.visible, 'node', 'nodes') + ' of ' + count(n.members) + ' hear each other. ' : 'This node is alone. ';
-  const rateNow = tick.limits.find((l) => l.name === tick.selected)?.denied_per_s ?? 0;
-  const denied = deniedNow ? plural(deniedNow, 'client is', 'clients are') : rateNow > 0.05 ? 'Clients are' : 'Nobody is';
-  text($('health-text'), nodes + denied + ' being denied under ' + tick.selected + '.');
+  const limit = tick.limits.find((l) => l.name === tick.selected);
+  let denied = deniedNow ? plural(deniedNow, 'client is', 'clients are') : limit?.denied_per_s > 0.05 ? 'Clients are' : 'Nobody is';
+  if (limit?.shadow) denied = 'Nobody is';
+  const would = limit?.shadow && deniedNow ? ', which is a shadow: it would deny ' + plural(deniedNow, 'client', 'clients') : '';
+  text($('health-text'), nodes + denied + ' being denied under ' + tick.selected + would + '.');
   keep($('findings'), tick.health.findings, (f) => f.text.replace(/\d+/g, '#'), () => el('li', null, el('b'), el('span')), (li, f) => {
     text(li.firstChild, f.text + '.');
     text(li.lastChild, 'Ends when: ' + f.until + '.');

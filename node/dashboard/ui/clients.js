@@ -6,11 +6,14 @@ import { count, rate, span, units, plural } from './format.js';
 let list = 'most_denied';
 const shown = 10;
 
+// isShadow reports whether the selected limit denies nobody, and counts who it would deny.
+const isShadow = (tick) => Boolean(tick.limits.find((l) => l.name === tick.selected)?.shadow);
+
 export function showClients(tick) {
-  const all = tick.detail[list], denied = list === 'most_denied';
+  const all = tick.detail[list], denied = list === 'most_denied', shadow = isShadow(tick);
   text($('clients-text'), all.length === 0
-    ? (denied ? 'Nobody has been denied under ' + tick.selected + ' at this node.' : 'Nobody has asked for ' + tick.selected + ' at this node.')
-    : 'Units a second over the last minute, at this node' + (tick.config.redacted ? '; names are hidden by configuration.' : '. Choose one to see why.'));
+    ? (denied ? (shadow ? 'Nobody would have been' : 'Nobody has been') + ' denied under ' + tick.selected + ' at this node.' : 'Nobody has asked for ' + tick.selected + ' at this node.')
+    : 'Units a second over the last minute, at this node' + (shadow ? '. All of them passed: ' + tick.selected + ' is a shadow' : '') + (tick.config.redacted ? '; names are hidden by configuration.' : '. Choose one to see why.'));
   const widest = Math.max(1, ...all.map((c) => c.allowed_per_s + c.denied_per_s));
   keep($('clients'), all.slice(0, shown), (c) => c.name, (c) => {
     const flow = svg('svg', { class: 'flow', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
@@ -23,7 +26,7 @@ export function showClients(tick) {
     const [name, numbers, flow, why] = li.firstChild.children;
     text(name, c.name);
     text(numbers.children[0], rate(c.allowed_per_s) + '/s in');
-    text(numbers.children[1], rate(c.denied_per_s) + '/s denied');
+    text(numbers.children[1], rate(c.denied_per_s) + (shadow ? '/s over' : '/s denied'));
     const a = (100 * c.allowed_per_s) / widest, d = (100 * c.denied_per_s) / widest;
     flow.children[1].setAttribute('width', a);
     flow.children[2].setAttribute('x', a);
@@ -84,7 +87,7 @@ async function explain(c, limit, typed = false) {
 
 function facts(list) { return el('dl', { class: 'facts' }, ...list.filter(Boolean).flatMap(([k, v]) => [el('dt', null, k), el('dd', null, v)])); }
 
-const flowFact = (c) => [['Over the last minute', rate(c.allowed_per_s) + '/s admitted and ' + rate(c.denied_per_s) + '/s denied at this node'], ['Asks all nodes for', 'about ' + rate(c.asked_per_s) + '/s']];
+const flowFact = (c) => [['Over the last minute', rate(c.allowed_per_s) + (isShadow(tickNow) ? '/s within the limit and ' + rate(c.denied_per_s) + '/s over it, which passed as well, at this node' : '/s admitted and ' + rate(c.denied_per_s) + '/s denied at this node')], ['Asks all nodes for', 'about ' + rate(c.asked_per_s) + '/s']];
 
 function byNode(units) {
   const all = Object.values(units).reduce((a, b) => a + b, 0);
@@ -95,7 +98,7 @@ function byNode(units) {
 
 function ofRow(c) {
   return [
-    el('p', { class: 'verdict' }, c.passes ? 'One unit would pass now: ' + plural(c.remaining, 'unit is', 'units are') + ' left.' : 'Denied now. One unit passes again in ' + span(c.retry_after_ms) + '.'),
+    el('p', { class: 'verdict' }, isShadow(tickNow) && c.remaining === 0 ? 'Admitted now, though nothing is left: the limit is a shadow.' : c.passes ? 'One unit would pass now: ' + plural(c.remaining, 'unit is', 'units are') + ' left.' : 'Denied now. One unit passes again in ' + span(c.retry_after_ms) + '.'),
     facts([['Rule', c.rule], ...flowFact(c)]), ...byNode(c.nodes),
   ];
 }
@@ -112,6 +115,7 @@ function ofExplanation(x, c) {
   let verdict = 'One unit would pass now: ' + plural(d.remaining ?? 0, 'unit is', 'units are') + ' left of a burst of ' + count(d.burst) + '.';
   if (x.policy.unlimited) verdict = 'Always admitted: the rule sets no limit.';
   else if (x.policy.block) verdict = 'Always denied: the rule blocks this client.';
+  else if (d.reason === 'shadow') verdict = 'Admitted now, though its burst of ' + count(d.burst) + ' is used up: the limit is a shadow.';
   else if (d.reason === 'short') verdict = 'Denied now: other nodes hold what is left of its burst of ' + count(d.burst) + ', and this one has asked them. One unit passes again in ' + span(d.retry_after_ms) + '.';
   else if (!d.allowed) verdict = 'Denied now: its burst of ' + count(d.burst) + ' is used up. One unit passes again in ' + span(d.retry_after_ms) + '.';
   const rule = x.policy.block ? 'block' : x.policy.unlimited ? 'unlimited' : count(x.policy.limit) + ' per ' + (typeof x.policy.window === 'number' ? span(x.policy.window * 1e3) : x.policy.window) + ', burst ' + count(x.policy.burst);

@@ -1,7 +1,7 @@
 // The limits, and the form that changes one.
 
 import { $, el, text, keep } from './dom.js';
-import { count, rate, span, units, boundOf, clock } from './format.js';
+import { count, rate, span, units, boundOf, plural, clock } from './format.js';
 
 let tickNow = null;
 let onSelect = () => {};
@@ -122,8 +122,8 @@ export function preview() {
   const then = over(limit / window), now = editing.was ? over(editing.was.limit / (editing.was.window_ms / 1e3)) : [];
   if (own.length === 0) { text($('edit-preview'), 'No client has asked for this limit at this node, so there is nothing to preview.'); return; }
   const names = then.slice(0, 3).map((c) => c.name + ' (' + rate(c.asked_per_s) + '/s)').join(', ') + (then.length > 3 ? ' and ' + (then.length - 3) + ' more' : '');
-  text($('edit-preview'), rate(limit / window) + '/s. At their present rates it ' + ($('edit-shadow').checked ? 'would count as denied ' : 'denies ') + then.length + ' of the ' + own.length + ' heaviest clients' + (names ? ': ' + names : '') +
-    '. The present limit denies ' + now.length + '.' + (others ? ' ' + others + ' more have a rule of their own.' : ''));
+  text($('edit-preview'), rate(limit / window) + '/s. At their present rates it ' + ($('edit-shadow').checked ? 'would count as denied ' : 'denies ') + then.length + ' of the ' + plural(own.length, 'heaviest client', 'heaviest clients') + (names ? ': ' + names : '') +
+    '. The present limit ' + (editing.spec.shadow ? 'counts ' + now.length + ' as denied' : 'denies ' + now.length) + '.' + (others ? ' ' + plural(others, 'more has a rule of its own.', 'more have rules of their own.') : ''));
 }
 
 function save() {
