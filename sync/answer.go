@@ -118,7 +118,7 @@ func (e *Engine) queryOf(now int64, m *Message) *Query {
 		// All rows, or all that left us since: some may carry an origin alone, which no
 		// digest of counters shows.
 	case m.Of == 0:
-		q.Differ = e.differingOrigins(now, m)
+		q.Differ = e.origins.differing(now, m)
 	default:
 		q.Differ = e.differing(m)
 	}
@@ -127,12 +127,12 @@ func (e *Engine) queryOf(now int64, m *Message) *Query {
 
 // differing marks the partitions in which our digests of replica m.Of are not the
 // requester's. A window that we do not have counts as empty.
-func (e *Engine) differing(m *Message) *[crdt.Partitions]bool {
+func (d digests) differing(m *Message) *[crdt.Partitions]bool {
 	var out [crdt.Partitions]bool
 	var ours [crdt.Partitions]crdt.Digest
 	for i := range m.Have {
 		have := &m.Have[i]
-		e.store.Digests(m.Of, have.Window, &ours)
+		d.summaries.Digests(m.Of, have.Window, &ours)
 		for p := range out {
 			out[p] = out[p] || ours[p] != have.Digests[p]
 		}
@@ -140,13 +140,13 @@ func (e *Engine) differing(m *Message) *[crdt.Partitions]bool {
 	return &out
 }
 
-// differingOrigins marks the partitions whose origins are not the requester's.
-func (e *Engine) differingOrigins(now int64, m *Message) *[crdt.Partitions]bool {
+// differing marks the partitions whose origins are not the requester's.
+func (o *origins) differing(now int64, m *Message) *[crdt.Partitions]bool {
 	var out [crdt.Partitions]bool
 	for i := range m.Have {
 		have := &m.Have[i]
 		for p := range out {
-			out[p] = out[p] || e.origins.of(now, have.Window, p) != have.Digests[p]
+			out[p] = out[p] || o.of(now, have.Window, p) != have.Digests[p]
 		}
 	}
 	return &out

@@ -37,9 +37,28 @@ func (l *Limit) Named() []*tally.Account {
 	return nil
 }
 
-// countApart gives the revision an account for each name of its overrides. The registry's
-// lock is held, or nobody else knows the registry yet.
-func (g *Registry) countApart(l *Limit, r *Revision) {
+// accounts are those in which decisions are counted: each has a place of its own in every shard's
+// Counts. The registry's lock guards it, unless nobody else knows the registry yet. The zero value has
+// given out place 0 alone.
+type accounts struct {
+	free  []int // places that were given back
+	last  int   // the highest place that was given out
+	named int   // accounts of overrides
+}
+
+// take is a place that nobody has.
+func (x *accounts) take() int {
+	if n := len(x.free); n > 0 {
+		index := x.free[n-1]
+		x.free = x.free[:n-1]
+		return index
+	}
+	x.last++
+	return x.last
+}
+
+// apart gives the revision an account for each name of its overrides.
+func (x *accounts) apart(l *Limit, r *Revision) {
 	overrides := r.Policy.Overrides
 	if !slices.ContainsFunc(overrides, func(o limit.Override) bool { return o.Name != "" }) {
 		return
@@ -49,13 +68,13 @@ func (g *Registry) countApart(l *Limit, r *Revision) {
 	for i := range overrides {
 		r.named[i+1] = l.Account
 		if name := overrides[i].Name; name != "" {
-			r.named[i+1] = g.accountOf(l, name)
+			r.named[i+1] = x.of(l, name)
 		}
 	}
 }
 
-// accountOf is the account of a name, made if need be and if there is room.
-func (g *Registry) accountOf(l *Limit, name string) *tally.Account {
+// of is the account of a name, made if need be and if there is room.
+func (x *accounts) of(l *Limit, name string) *tally.Account {
 	all := l.Named()
 	find := func(name string) (int, bool) {
 		return slices.BinarySearchFunc(all, name, func(a *tally.Account, name string) int { return strings.Compare(a.Override, name) })
@@ -68,41 +87,20 @@ func (g *Registry) accountOf(l *Limit, name string) *tally.Account {
 	switch {
 	case found:
 		return all[at]
-	case g.counted >= maxNamed:
+	case x.named >= maxNamed:
 		return l.Account
 	}
-	a := &tally.Account{Name: cmp.Or(l.Account.Name, l.Name), Override: name, Index: g.places.take()}
-	g.counted++
+	a := &tally.Account{Name: cmp.Or(l.Account.Name, l.Name), Override: name, Index: x.take()}
+	x.named++
 	next := slices.Insert(slices.Clone(all), at, a)
 	l.named.Store(&next)
 	return a
 }
 
-// places are the places in every shard's Counts: no two accounts in use have one. The zero value has
-// given out none but 0. The registry's lock guards it.
-type places struct {
-	free []int
-	last int // the highest that was given out
-}
-
-// take is a place that nobody has.
-func (p *places) take() int {
-	if n := len(p.free); n > 0 {
-		index := p.free[n-1]
-		p.free = p.free[:n-1]
-		return index
-	}
-	p.last++
-	return p.last
-}
-
-// give takes a place back, in which nobody counts any more.
-func (p *places) give(index int) { p.free = append(p.free, index) }
-
 // giveBack frees the places of a limit's overrides. The limit counts nothing any more.
-func (g *Registry) giveBack(l *Limit) {
+func (x *accounts) giveBack(l *Limit) {
 	for _, a := range l.Named() {
-		g.places.give(a.Index)
-		g.counted--
+		x.free = append(x.free, a.Index)
+		x.named--
 	}
 }

@@ -120,7 +120,7 @@ func (g *Registry) merge(now int64, r deltasync.Register) (changed bool, err err
 	if l == nil {
 		index := 0
 		if len(limits) < MaxLimits {
-			index = g.places.take()
+			index = g.accounts.take()
 		} else {
 			switch ousted = longestGone(limits); {
 			case ousted == nil:
@@ -219,7 +219,7 @@ func (g *Registry) publish(l, ousted *Limit) {
 	}
 	g.byName.Store(&next)
 	if ousted != nil {
-		g.giveBack(ousted)
+		g.accounts.giveBack(ousted)
 		ousted.removed.Store(true)
 	}
 }
@@ -250,7 +250,7 @@ func (g *Registry) advance(now int64, l *Limit, s *statement) error {
 		return err
 	}
 	r.Gone, r.Source, r.Stated = !there, source, s.Policy != nil || s.Base != nil
-	g.countApart(l, r)
+	g.accounts.apart(l, r)
 	if i := l.insert(now, r); i >= 0 {
 		l.hear(now, g.cfg.Began, i)
 	}

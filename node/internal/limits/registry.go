@@ -98,10 +98,7 @@ type Registry struct {
 	// stamp otherwise. It is taken before mu, never after it.
 	proposing sync.Mutex
 
-	// places are those of all accounts, and counted is how many of overrides there are. mu guards
-	// both.
-	places  places
-	counted int
+	accounts accounts // mu guards it
 
 	mu         sync.Mutex // guards the fields below, and every change of byName
 	base       map[string]limit.Policy
@@ -132,13 +129,13 @@ func New(cfg Config) (*Registry, error) {
 	g.configured(cfg.Configured)
 	limits := map[string]*Limit{}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Configured)) {
-		l := newLimit(name, g.places.take(), cfg.Keys) // index 0 is that of inlineAccount
+		l := newLimit(name, g.accounts.take(), cfg.Keys) // index 0 is that of inlineAccount
 		r, err := l.newRevision(cfg.Configured[name], crdt.Stamp{})
 		if err != nil {
 			return nil, err
 		}
 		r.Source = SourceConfigured
-		g.countApart(l, r)
+		g.accounts.apart(l, r)
 		l.insert(0, r)
 		limits[name] = l
 	}
