@@ -52,3 +52,40 @@ func TestTheDesignMapsEveryPart(t *testing.T) {
 		}
 	}
 }
+
+// TestFileMapsAreWhole compares the file maps in package comments with the files.
+func TestFileMapsAreWhole(t *testing.T) {
+	for _, folder := range []string{"sync", "node/internal/table"} {
+		text, err := os.ReadFile(filepath.Join(moduleRoot(t), folder, "doc.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, section, _ := strings.Cut(string(text), "// # Where things are\n")
+		section, _, _ = strings.Cut(section, "\n// #")
+		var mapped []string
+		for line := range strings.Lines(section) {
+			if entry, ok := strings.CutPrefix(line, "//\t"); ok {
+				for _, word := range strings.Fields(entry) {
+					name, more := strings.CutSuffix(word, ",")
+					if mapped = append(mapped, name); !more {
+						break
+					}
+				}
+			}
+		}
+		all, err := filepath.Glob(filepath.Join(moduleRoot(t), folder, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var files []string
+		for _, file := range all {
+			if name := strings.TrimSuffix(filepath.Base(file), ".go"); name != "doc" && !strings.HasSuffix(name, "_test") {
+				files = append(files, name)
+			}
+		}
+		slices.Sort(files)
+		if slices.Sort(mapped); len(files) < 20 || !slices.Equal(files, mapped) {
+			t.Errorf("%s/doc.go maps %q, and the folder has %q", folder, mapped, files)
+		}
+	}
+}

@@ -26,15 +26,19 @@
 //
 // # Where things are
 //
-//	engine, receive, event              the step: what comes in, what goes out
-//	delta, beat, request, answer        one message each, with what a receiver does
-//	members, peer, group, roster, lag   who is there, who hears whom, how late
-//	received, digest, origins, repair   finding and mending losses
-//	register, settle, join              limits, reservations, the start of a node
-//	message, wire, fields, columns      what is on the wire
-//	fresh, arrivals, latest, bucket     telling recordings, and what one peer may cost
-//	outbox                              what waits for the network
-//	transport, nats, natsdial, memory   what carries it
+//	engine, loop, config, store                         the step, its rim in a real node, what both need
+//	receive, outbound, event, status, stats             what comes in, what goes out, what others may know
+//	delta, beat, request, answer                        one message each, with what a receiver does
+//	members, peer, group, roster, hearing               who is there, who hears whom, whom a beat names
+//	lag, bearing, offsets                               how late, and how far clocks are apart
+//	received, digest, origins, repair, backoff          finding and mending losses, and how often to try
+//	known, spans, unknown, inherit, founding            what may be missing here, and of whom
+//	register, settle, lend, roll, join                  limits, reservations, loans, the start of a node
+//	message, wire, fields, field, columns               what a message says, field by field
+//	codec, reader, subject, tag, keyhash, incarnation   what is on the wire, and under which keys
+//	fresh, arrivals, latest, bucket                     telling recordings, and what one peer may cost
+//	outbox, transport, nats, natsdial, dialer           what waits for the network, and what carries it
+//	memory, permissions                                 a network in memory; what a node needs on a server
 //
 // # Bounds
 //

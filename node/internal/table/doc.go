@@ -16,6 +16,16 @@
 // Callers hold an *Entry only while they hold its shard's lock, and reach its contents by
 // methods.
 //
+// # Where things are
+//
+//	table, partset, shard, entry, life        all clients, a partition of them, one, its use in each life
+//	cell, slab, index                         where a client lies, and how it is found without a lock
+//	clients, pack, record, numbers, sparse    which form a client has, and the way from one to another
+//	charge, debt, refund, early, account      what decisions and settlements do to a client
+//	note, audience, outbox, sends, collect    what has to be sent, and when
+//	merge, export, digest, reset, saved       what peers state, ask for and compare; what a file brings back
+//	sweep, unplaced                           forgetting, and clients that find no room
+//
 // # Progress
 //
 // Nearly all decisions need no entry: Glance reads the client's cell, and Take charges it.
