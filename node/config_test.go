@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"math"
 	"reflect"
@@ -56,6 +57,17 @@ func TestBadConfigurationIsRefusedByField(t *testing.T) {
 		{"alone among others", func(c *node.Config) { c.Alone, c.Nodes = true, 2 }, []string{"alone"}},
 		{"URL and connection", func(c *node.Config) { c.NATS = node.NATS{URL: "nats://127.0.0.1:1", Conn: &nats.Conn{}} }, []string{"nats"}},
 		{"transport and URL", func(c *node.Config) { c.Transport, c.NATS.URL = network.Transport(), "nats://127.0.0.1:1" }, []string{"transport"}},
+		{"a node's key that is cut", func(c *node.Config) { c.NodeKey = make([]byte, 63) }, []string{"node_key"}},
+		{"keys of others alone", func(c *node.Config) { c.NodeKeys = new(node.Keyring) }, []string{"node_keys"}},
+		{"keys without this node's", func(c *node.Config) {
+			c.NodeKey, c.NodeKeys = ed25519.NewKeyFromSeed(make([]byte, 32)), new(node.Keyring)
+			_, line := node.FormatNodeKey("b", c.NodeKey)
+			list, err := node.ParseNodeKeys([]byte(line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.NodeKeys.Replace(list)
+		}, []string{"node_keys"}},
 		{"no limit", func(c *node.Config) { *c = node.Config{Name: "a"} }, []string{"limit"}},
 		{"a window alone", func(c *node.Config) { c.Limit = 0 }, []string{"limit"}},
 		{"negative limit", func(c *node.Config) { c.Limit = -1 }, []string{"limit"}},

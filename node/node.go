@@ -194,7 +194,7 @@ func (unborn) Close() error              { return nil }
 func (n *Node) engine() (cfg deltasync.Config, store deltasync.Store) {
 	cfg = deltasync.Config{
 		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
-		Key: n.cfg.ClusterKey, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
+		Key: n.cfg.ClusterKey, NodeKey: n.cfg.NodeKey, NodeKeys: n.cfg.NodeKeys, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
 		Members: n.members.Names, Lost: n.members.Lost, Seed: uint64(n.replica),
 	}
 	store = deltasync.Store{

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"crypto/ed25519"
 	"math/rand/v2"
 	"time"
 
@@ -17,6 +18,12 @@ type Config struct {
 	Cluster string // default "default", see ValidName
 	Prefix  string // of subjects, default "ratelimit"
 	Key     []byte // the cluster key, default DefaultClusterKey
+
+	// NodeKey signs what this node sends. Default: nothing is signed.
+	NodeKey ed25519.PrivateKey
+	// NodeKeys tells whose signature is whose. What is not signed by its sender is refused.
+	// Default: signatures are not looked at.
+	NodeKeys *NodeKeys
 
 	// Last is the last run of this node that is known of. The zero value is none.
 	Last Run

@@ -40,9 +40,10 @@ type Output struct {
 type Engine struct {
 	outbound
 	digests
-	store  Store
-	reader *reader
-	batch  Batch // scratch of one message
+	store    Store
+	reader   *reader
+	verifier verifier
+	batch    Batch // scratch of one message
 
 	// started is when NewEngine was called, by our clock: nothing was heard before.
 	started int64
@@ -86,10 +87,11 @@ func NewEngine(cfg Config, store Store, now int64) *Engine {
 	secret := tagSecret(cfg.Key, cfg.Cluster)
 	e := &Engine{
 		outbound: outbound{cfg: cfg, subjects: newSubjects(cfg.Prefix, cfg.Cluster), writer: newWriter(secret), random: cfg.random()},
-		store:    store, reader: newReader(secret, cfg.Replica),
+		store:    store, reader: newReader(secret, cfg.Replica), verifier: verifier{cfg.NodeKeys, signing(cfg.Cluster)},
 		started: now, nextFlush: now + int64(cfg.Interval), nextBeat: now,
 		join: joining{startedAt: now},
 	}
+	e.writer.signer = signer{cfg.NodeKey, signing(cfg.Cluster)}
 	e.members = members{cfg: cfg, events: e.event, started: now, coming: true, told: map[crdt.Replica]int64{}, inherited: map[crdt.Replica]inherited{}}
 	e.members.roster.restore(&cfg)
 	e.summaries = &e.store

@@ -22,29 +22,39 @@ type latest struct {
 	mu   sync.Mutex
 	sent int64
 	tags []uint64 // of the messages of that time
+	// forged paces looks at signatures in the member's name.
+	forged bucket
 }
 
 // news reports whether a message is later than all before, or was sent together with the latest.
-// repeated says that it is one of these.
-func (l *latest) news(data []byte) (news, repeated bool) {
+// repeated says that it is one of these. What would be news has to pass verify first: ok says
+// that it did, an error that it is forged. So a recording costs no look at its signature, and what is
+// forged leaves nothing behind.
+func (l *latest) news(data []byte, verify func() (ok bool, err error)) (news, repeated bool, err error) {
 	sent, ok := sentOf(data)
 	if !ok {
-		return false, false
+		return false, false, nil
 	}
 	tag := binary.LittleEndian.Uint64(data[len(data)-tagSize:])
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case sent < l.sent:
+		return false, false, nil
 	case sent > l.sent:
-		l.sent, l.tags = sent, append(l.tags[:0], tag)
-		return true, false
-	case sent < l.sent || len(l.tags) == mostOfAnInstant:
-		return false, false
 	case slices.Contains(l.tags, tag):
-		return false, true
+		return false, true, nil
+	case len(l.tags) == mostOfAnInstant:
+		return false, false, nil
+	}
+	if ok, err := verify(); !ok {
+		return false, false, err
+	}
+	if sent > l.sent {
+		l.sent, l.tags = sent, l.tags[:0]
 	}
 	l.tags = append(l.tags, tag)
-	return true, false
+	return true, false, nil
 }
 
 // unmask takes that the engine holds sent for the latest time: a much later one was false.

@@ -36,7 +36,7 @@ func (s *stuck) Publish(subject string, data []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.published = append(s.published, Packet{subject, data})
+	s.published = append(s.published, Packet{Subject: subject, Data: data})
 	return nil
 }
 

@@ -87,6 +87,9 @@ func (e *Engine) open(now int64, packet Packet) *Message {
 		return nil // our own
 	}
 	m, err := e.reader.decode(packet.Data)
+	if err == nil && !packet.verified {
+		err = e.verifier.verify(node, m.To, packet.Data)
+	}
 	if err != nil {
 		e.drop(now, dropOf(err), fmt.Sprintf("%v on %s", err, packet.Subject))
 		return nil

@@ -20,12 +20,13 @@ const (
 	DropSequence              // its number is further ahead than its sender can be
 	DropPeers                 // its sender would be a peer beyond MaxPeers
 	DropQueue                 // the transport dropped it unread: the node did not keep up
+	DropSignature             // ErrSignature
 	dropEnd
 )
 
 // String is the reason's name in metrics.
 func (d Drop) String() string {
-	return [dropEnd]string{"tag", "version", "malformed", "oversize", "subject", "sender", "stale", "sequence", "peers", "queue"}[d]
+	return [dropEnd]string{"tag", "version", "malformed", "oversize", "subject", "sender", "stale", "sequence", "peers", "queue", "signature"}[d]
 }
 
 // dropOf is the reason that a decoder's error stands for.
@@ -37,6 +38,8 @@ func dropOf(err error) Drop {
 		return DropVersion
 	case errors.Is(err, ErrOversize):
 		return DropOversize
+	case errors.Is(err, ErrSignature):
+		return DropSignature
 	}
 	return DropMalformed
 }

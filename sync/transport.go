@@ -4,6 +4,8 @@ package sync
 type Packet struct {
 	Subject string
 	Data    []byte
+
+	verified bool // its signature was looked at already
 }
 
 // Handler is what a transport delivers to. One transport never calls two of its methods

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 
@@ -18,11 +19,13 @@ var (
 	ErrVersion   = errors.New("sync: unknown wire version")
 	ErrMalformed = errors.New("sync: malformed message")
 	ErrOversize  = errors.New("sync: message over its size cap")
+	ErrSignature = errors.New("sync: message is not signed by a key that is listed for its sender")
 )
 
 // writer encodes messages into one reused buffer. Not safe for concurrent use.
 type writer struct {
 	secret Secret
+	signer signer
 	buf    bytes.Buffer
 	enc    *msgpack.Encoder
 	batch  *Batch // rows of the message being encoded; nil or empty: it has none
@@ -55,6 +58,9 @@ func (w *writer) encode(m *Message, b *Batch) []byte {
 			n++
 		}
 	}
+	if len(w.signer.key) > 0 {
+		n++
+	}
 	_ = w.enc.EncodeMapLen(n)
 	for key := range fields {
 		if w.has(m, key) {
@@ -62,8 +68,14 @@ func (w *writer) encode(m *Message, b *Batch) []byte {
 			fields[key].put(w, m)
 		}
 	}
-	out := make([]byte, 0, w.buf.Len()+tagSize)
-	return w.secret.to(m.To).seal(append(out, w.buf.Bytes()...))
+	if len(w.signer.key) == 0 {
+		out := make([]byte, 0, w.buf.Len()+tagSize)
+		return w.secret.to(m.To).seal(append(out, w.buf.Bytes()...))
+	}
+	_, _ = w.buf.Write(signatureHead[:])
+	out := make([]byte, 0, w.buf.Len()+ed25519.SignatureSize+tagSize)
+	out = append(append(out, w.buf.Bytes()...), w.signer.sign(m.To, w.buf.Bytes())...)
+	return w.secret.to(m.To).seal(out)
 }
 
 // has reports whether m has something to send under a key.

@@ -76,6 +76,11 @@ func commands() []command {
 			[2]string{"api-1,api-2,api-3", "api-1=UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 -o json"},
 			natsPermissions,
 		},
+		{
+			"node-key", "NODE FILE", "make a node's key in a new file, or read the one that is there, and print its line for -node-keys",
+			[2]string{"api-1 /etc/ratelimitd/node-key", "api-1 node-key >> node-keys"},
+			nodeKey,
+		},
 		{"version", "", "print the version", [2]string{"", "-o json"}, version},
 	}
 }

@@ -185,6 +185,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	changed := d.reloader.watch(watching)
+	d.plan.nodeKeys.watch(watching, d.plan.log)
 	saves := time.NewTicker(saveEvery)
 	defer saves.Stop()
 	look := time.NewTicker(joinedPoll)

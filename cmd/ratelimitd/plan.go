@@ -25,6 +25,7 @@ type plan struct {
 	link       *link
 	envoy      *envoy // nil without Envoy's service
 	adminToken string
+	nodeKeys   *nodeKeys      // nil without a list
 	proxies    []netip.Prefix // that are trusted
 	apiToken   string
 	partition  []byte       // the secret of partition keys, nil for none
@@ -61,7 +62,7 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 		SubjectPrefix: s.SubjectPrefix, MaxClients: int(s.MaxClients), Nodes: int(s.Nodes), Logger: log,
 		Roster: strings.FieldsFunc(s.Roster, func(r rune) bool { return r == ',' || r == ' ' }),
 	}
-	faults = append(faults, judgeAddresses(s), natsAPIFault(s))
+	faults = append(faults, judgeAddresses(s), natsAPIFault(s), p.readNodeKeys(read("node_key_file", s.NodeKeyFile)))
 	if p.proxies, err = s.Proxies(); err != nil {
 		faults = append(faults, at(s, "trusted_proxies", "%w", err))
 	}

@@ -81,6 +81,7 @@ func (p *plan) warnOfReaders() {
 	s := p.settings
 	for _, secret := range []struct{ key, path string }{
 		{"cluster_key_file", s.ClusterKeyFile},
+		{"node_key_file", s.NodeKeyFile},
 		{"admin_token_file", s.AdminTokenFile},
 		{"api_token_file", s.APITokenFile},
 		{"partition_key_file", s.PartitionKeyFile},

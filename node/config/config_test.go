@@ -31,6 +31,8 @@ const everything = `
 name: api-1
 cluster: eu
 cluster_key_file: /k
+node_key_file: /key
+node_keys: /keys
 limit: 5
 window: 1m30s
 burst: 3

@@ -14,6 +14,7 @@ import (
 // exists.
 type Settings struct {
 	Name, Cluster, ClusterKeyFile string
+	NodeKeyFile, NodeKeys         string     // files
 	Default                       spec.Limit // the limit "default", without the fields that a file gives it under limits
 
 	HTTP, Metrics, GRPC                string
@@ -128,6 +129,8 @@ func (s *Settings) All() []Setting {
 		{Key: "name", Arg: "NAME", Usage: "node name (default: the host's name)", into: &s.Name},
 		{Key: "cluster", Arg: "NAME", Usage: "name of the cluster; its nodes count together", into: &s.Cluster},
 		{Key: "cluster_key_file", Arg: "FILE", Usage: "secret that all nodes of the cluster share (default: a public one)", into: &s.ClusterKeyFile},
+		{Key: "node_key_file", Arg: "FILE", Usage: "this node's own key, which signs what it says; ratelimitctl node-key makes one", into: &s.NodeKeyFile},
+		{Key: "node_keys", Arg: "FILE", Usage: "public keys of all nodes: what is not signed by its sender is refused; read again when it changes", into: &s.NodeKeys},
 		{Key: "limit", Arg: "N", Usage: "units per window for each client, of the limit \"default\"", into: &s.Default.Limit},
 		{Key: "window", Arg: "SECONDS|DURATION", Usage: "window of the limit \"default\"", into: &s.Default.Window},
 		{Key: "burst", Arg: "N", Usage: "units that may pass at once (default: the limit)", into: &s.Default.Burst},
