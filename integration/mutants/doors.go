@@ -1,6 +1,7 @@
 package main
 
-// doorMistakes are those in what doors tell others than their callers: traces and health checks.
+// doorMistakes are those in what doors tell others than their callers: traces, health checks and the
+// dashboard.
 var doorMistakes = []mistake{
 	{name: "trace the last request of a batch instead of the one that binds", edits: []edit{
 		{"node/httpapi/batch.go", "		if !binding.ok || headers.Tighter(&d.Decision, &binding.d.Decision) {\n", "		if headers.Tighter(&d.Decision, &d.Decision) || d.Fault == nil {\n"},
@@ -16,6 +17,9 @@ var doorMistakes = []mistake{
 	}},
 	{name: "call what a shadow would have denied allowed", edits: []edit{
 		{"node/oteltrace/oteltrace.go", "	case d.Reason == node.ReasonShadow:\n", "	case d.Reason == node.ReasonShadow && q.Peek:\n"},
+	}},
+	{name: "give a client no rate before it was listed a while", edits: []edit{
+		{"node/dashboard/clients.go", "		if !listed && m.full {\n", "		if !listed {\n"},
 	}},
 	{name: "be ready without saying what is wrong", edits: []edit{
 		{"node/httpapi/health.go", "range a.node.DegradedReasons() {", "range a.node.DegradedReasons()[:0] {"},

@@ -22,5 +22,8 @@
 // its key is INVALID_ARGUMENT. A call that nobody can decide, because the limit is unknown, is
 // INTERNAL, and [Config.Failed] can let it pass.
 //
+// [Config.Decided] is told what was decided on each call. Package oteltrace has a function for it,
+// which writes that into the call's span.
+//
 // [Interceptors] is also the ratelimit.Limiter of github.com/grpc-ecosystem/go-grpc-middleware/v2.
 package grpclimit

@@ -36,4 +36,9 @@
 // With [Config.After], a request takes its cost as an estimate, and the middleware settles
 // it when the handler has answered: for tokens, bytes, or a cost that another server puts
 // into a header ([AfterHeader]).
+//
+// # Traces
+//
+// [Config.Decided] is told what was decided on each request. Package oteltrace has a function for
+// it, which writes that into the request's span.
 package httplimit
