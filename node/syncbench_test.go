@@ -12,58 +12,86 @@ import (
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
-// BenchmarkSync runs three nodes on one thread and in virtual time, one second in each iteration.
-// It measures processor time of the protocol alone: of making messages, of taking them in, and of
-// what each needs of a core. A real node also hands the messages to NATS. Idle tables tell what
-// cold clients cost.
+// crew is a load of a lab: nodes, and clients that ask them by turns at a rate a second.
+type crew struct{ nodes, clients, rate int }
+
+func (c crew) String() string {
+	return fmt.Sprintf("nodes=%d/clients=%d/rate=%d", c.nodes, c.clients, c.rate)
+}
+
+// BenchmarkSync is what the protocol costs under load, and what cold clients cost: of a core for
+// each node, bytes of a row, and rows a second.
 func BenchmarkSync(b *testing.B) {
-	const nodes = 3
-	for _, c := range []struct{ clients, rate int }{{10_000, 100_000}, {million, 100_000}, {million, 0}, {0, 0}} {
-		b.Run(fmt.Sprintf("clients=%d/rate=%d", c.clients, c.rate), func(b *testing.B) {
-			l := newLab(b, nodes, node.Config{Limit: 1e9, Window: time.Minute, MaxClients: 2 * million})
-			clients := ids(c.clients)
-			for i, id := range clients {
-				l.nodes[i%nodes].Node.Allow(id)
-				if i%1000 == 0 {
-					l.run(time.Millisecond)
+	for _, c := range []crew{{3, 10_000, 100_000}, {3, million, 100_000}, {3, million, 0}, {3, 0, 0}} {
+		b.Run(c.String(), func(b *testing.B) { c.run(b, 1e9) })
+	}
+}
+
+// BenchmarkGrowth is how messages, bytes, processor time and staleness grow with nodes, clients
+// and rate. Each client may take 100 in a minute.
+func BenchmarkGrowth(b *testing.B) {
+	for _, c := range []crew{
+		{2, 1000, 1000}, {4, 1000, 1000}, {8, 1000, 1000}, {16, 1000, 1000}, {32, 1000, 1000}, {64, 1000, 1000},
+		{8, 10, 1000}, {8, 100, 1000}, {8, 10_000, 1000}, {8, 100_000, 1000},
+		{8, 1000, 10}, {8, 1000, 100}, {8, 1000, 10_000},
+	} {
+		b.Run(c.String(), func(b *testing.B) { c.run(b, 100) })
+	}
+}
+
+// run lets a second pass in each iteration, on one thread and in virtual time. It measures
+// processor time of the protocol alone: of making messages and of taking them in. A real node
+// also hands the messages to NATS.
+func (c crew) run(b *testing.B, limit int64) {
+	l := newLab(b, c.nodes, node.Config{Limit: limit, Window: time.Minute, MaxClients: 2 * million})
+	clients := ids(c.clients)
+	for i, id := range clients {
+		l.nodes[i%c.nodes].Node.Allow(id)
+		if i%1000 == 0 {
+			l.run(time.Millisecond)
+		}
+	}
+	l.run(4 * time.Second) // all have heard of all, beats compared them, and name parts of their peers
+	before := synced(l)
+	asked, due := 0, 0
+	var made, taken, stale time.Duration
+	samples := 0
+	for b.Loop() {
+		for ms := range 1000 {
+			for due += c.rate; due >= 1000; due -= 1000 {
+				l.nodes[asked%c.nodes].Node.Allow(clients[asked*7919%len(clients)])
+				asked++
+			}
+			l.now = l.now.Add(time.Millisecond)
+			arrived := l.wire
+			l.wire = nil
+			begin := used(b)
+			for _, p := range arrived {
+				l.deliver(p)
+			}
+			middle := used(b)
+			l.tick()
+			made, taken = made+used(b)-middle, taken+middle-begin
+			if ms%90 == 0 {
+				for _, p := range l.nodes[0].Node.Stats().Sync.Peers {
+					stale, samples = stale+p.StaleFor, samples+1
 				}
 			}
-			l.run(3 * time.Second) // all have heard of all, and beats compared them
-			before := synced(l)
-			at, made, taken := 0, time.Duration(0), time.Duration(0)
-			for b.Loop() {
-				for range 1000 {
-					for range c.rate / 1000 {
-						l.nodes[at%nodes].Node.Allow(clients[at*7919%len(clients)])
-						at++
-					}
-					l.now = l.now.Add(time.Millisecond)
-					arrived := l.wire
-					l.wire = nil
-					begin := used(b)
-					for _, p := range arrived {
-						l.deliver(p)
-					}
-					middle := used(b)
-					l.tick()
-					made, taken = made+used(b)-middle, taken+middle-begin
-				}
-			}
-			after := synced(l)
-			rows, seconds := float64(after.rows-before.rows), float64(b.N)
-			b.ReportMetric(100*(made+taken).Seconds()/seconds/nodes, "%core/node")
-			b.ReportMetric(float64(after.messages-before.messages)/seconds/nodes, "msg/node/s")
-			if c.rate > 0 {
-				b.ReportMetric(float64(after.bytes-before.bytes)/rows, "B/row")
-				b.ReportMetric(rows*(nodes-1)/taken.Seconds()/1e6, "Mrows/core/s-merged")
-				b.ReportMetric(rows/made.Seconds()/1e6, "Mrows/core/s-sent")
-			}
-		})
+		}
+	}
+	after, seconds := synced(l), float64(b.N*c.nodes)
+	b.ReportMetric(100*(made+taken).Seconds()/seconds, "%core/node")
+	b.ReportMetric(float64(after.messages-before.messages)/seconds, "msg/node/s")
+	b.ReportMetric(float64(after.received-before.received)/seconds/1e3, "kB-in/node/s")
+	b.ReportMetric(float64(stale.Milliseconds())/float64(samples), "ms-stale")
+	if rows := float64(after.rows - before.rows); rows > 0 {
+		b.ReportMetric(float64(after.bytes-before.bytes)/rows, "B/row")
+		b.ReportMetric(rows*float64(c.nodes-1)/taken.Seconds()/1e6, "Mrows-merged/core/s")
 	}
 }
 
 // traffic is what all nodes of a lab have sent.
-type traffic struct{ rows, messages, bytes uint64 }
+type traffic struct{ rows, messages, bytes, received uint64 }
 
 func synced(l *lab) (t traffic) {
 	for _, m := range l.nodes {
@@ -71,6 +99,9 @@ func synced(l *lab) (t traffic) {
 		t.rows += s.RowsSent
 		for _, sent := range s.Sent {
 			t.messages += sent.Messages
+		}
+		for _, received := range s.Received {
+			t.received += received.Bytes
 		}
 		t.bytes += s.Sent[deltasync.KindDelta.String()].Bytes
 	}

@@ -17,6 +17,7 @@ func TestManyNodesSendFewMessages(t *testing.T) {
 		excess float64 // of the hot client
 	}{
 		{16, 25, 25},
+		{64, 35, 25},
 	} {
 		const lasts = time.Second
 		sc := sim.Scenario{

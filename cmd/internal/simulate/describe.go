@@ -60,9 +60,11 @@ func describePolicy(p node.Policy, swept string) string {
 }
 
 func describeLoad(sc *sim.Scenario, swept string) string {
-	rate, bursts, conforming := 0.0, 0, 0
+	rate, bursts, clients, conforming := 0.0, 0, 0, 0
 	for i := range sc.Streams {
-		switch s := &sc.Streams[i]; {
+		s := &sc.Streams[i]
+		clients += max(1, s.Clients)
+		switch {
 		case s.Conforming:
 			conforming++
 		case s.Burst > 0:
@@ -85,7 +87,7 @@ func describeLoad(sc *sim.Scenario, swept string) string {
 		what = "requests"
 	}
 	if swept != "clients" {
-		who = " of " + plural(len(sc.Streams)-conforming, "client")
+		who = " of " + plural(clients-conforming, "client")
 	}
 	out := fmt.Sprintf("%s%s for %v", what, who, sc.Duration)
 	if conforming > 0 {
