@@ -31,9 +31,19 @@ func BenchmarkSync(b *testing.B) {
 // and rate. Each client may take 100 in a minute.
 func BenchmarkGrowth(b *testing.B) {
 	for _, c := range []crew{
-		{2, 1000, 1000}, {4, 1000, 1000}, {8, 1000, 1000}, {16, 1000, 1000}, {32, 1000, 1000}, {64, 1000, 1000},
-		{8, 10, 1000}, {8, 100, 1000}, {8, 10_000, 1000}, {8, 100_000, 1000},
-		{8, 1000, 10}, {8, 1000, 100}, {8, 1000, 10_000},
+		{2, 1000, 1000},
+		{4, 1000, 1000},
+		{8, 1000, 1000},
+		{16, 1000, 1000},
+		{32, 1000, 1000},
+		{64, 1000, 1000},
+		{8, 10, 1000},
+		{8, 100, 1000},
+		{8, 10_000, 1000},
+		{8, 100_000, 1000},
+		{8, 1000, 10},
+		{8, 1000, 100},
+		{8, 1000, 10_000},
 	} {
 		b.Run(c.String(), func(b *testing.B) { c.run(b, 100) })
 	}
@@ -87,6 +97,38 @@ func (c crew) run(b *testing.B, limit int64) {
 	if rows := float64(after.rows - before.rows); rows > 0 {
 		b.ReportMetric(float64(after.bytes-before.bytes)/rows, "B/row")
 		b.ReportMetric(rows*float64(c.nodes-1)/taken.Seconds()/1e6, "Mrows-merged/core/s")
+	}
+}
+
+// BenchmarkSnapshot is how fast a node that starts takes over a million clients: by processor time
+// of the giver and of the taker together.
+func BenchmarkSnapshot(b *testing.B) {
+	cfg := node.Config{Limit: 1e9, Window: time.Hour, MaxClients: 2 * million}
+	for b.Loop() {
+		b.StopTimer()
+		l := newLab(b, 1, cfg)
+		for i, id := range ids(million) {
+			l.nodes[0].Node.Allow(id)
+			if i%1000 == 0 {
+				l.run(time.Millisecond)
+			}
+		}
+		l.run(time.Second)
+		b.StartTimer()
+		begin, start := used(b), l.now
+		taker := l.join(cfg)
+		for taker.Node.Ready() != nil {
+			l.run(time.Millisecond)
+		}
+		took := used(b) - begin
+		s := taker.Node.Stats()
+		if s.Sync.Partial || s.Clients != million {
+			b.Fatalf("ready with %d clients, partial: %t", s.Clients, s.Sync.Partial)
+		}
+		mb := float64(s.Sync.Received[deltasync.KindRows.String()].Bytes) / 1e6
+		b.ReportMetric(mb, "MB")
+		b.ReportMetric(mb/took.Seconds(), "MB/core/s")
+		b.ReportMetric(float64(l.now.Sub(start).Milliseconds()), "virtual-ms")
 	}
 }
 

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -291,4 +292,32 @@ func TestSnapshotOfAClientOfManyReplicasEnds(t *testing.T) {
 	}
 	n.run(1e9)
 	n.agree()
+}
+
+// Nodes that start together ask different peers, so that none has to give all snapshots.
+func TestNodesThatStartTogetherAskDifferentPeers(t *testing.T) {
+	n := newSimNet(t, 9)
+	for i := range 5 {
+		n.join(fmt.Sprint("old", i), 0)
+	}
+	n.ready()
+	givers, questions := map[crdt.Replica]int{}, 0
+	n.watch = func(_ *simNode, _ Packet, m *Message) {
+		if m.Kind == KindSnapshot && m.Cursor == (Cursor{}) {
+			givers[m.To]++
+			questions++
+		}
+	}
+	for i := range 20 {
+		n.join(fmt.Sprint("new", i), 0)
+	}
+	n.ready()
+	for r, asked := range givers {
+		if asked > questions/2 || r > 5 {
+			t.Errorf("%d of %d questions went to %d", asked, questions, r)
+		}
+	}
+	if len(givers) < 4 || questions < 20 {
+		t.Errorf("asked %v", givers)
+	}
 }

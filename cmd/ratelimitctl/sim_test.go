@@ -232,6 +232,8 @@ func TestAWrongSimulationIsRefusedByFlag(t *testing.T) {
 		{"-rate 0", "-rate 0"},
 		{"-rate NaN", "-rate NaN"},
 		{"-clients 0", "-clients 0"},
+		{"-clients 100001", "-clients 100001"},
+		{"-load zipf -clients 1001", "-clients 1001"},
 		{"-delay 5", "-delay"},
 		{"-delay 5ms..1ms", "-delay"},
 		{"-loss 1", "-loss 1"},

@@ -254,6 +254,9 @@ var syncMistakes = []mistake{
 	{name: "begin a snapshot anew after a lost message", edits: []edit{
 		{"sync/join.go", "r.kind == KindSnapshot && r.begun", "r.kind != r.kind && r.begun"},
 	}},
+	{name: "ask the first peer that can give a snapshot", edits: []edit{
+		{"sync/join.go", "able[e.random.IntN(len(able))]", "able[0]"},
+	}},
 	{name: "answer every pull", edits: []edit{
 		{"sync/register.go", "!p.pulls.take(now, 1, pullRation)", "false"},
 	}},

@@ -17,7 +17,7 @@ func TestASimulationPrintsATable(t *testing.T) {
 		Seed: 7, Nodes: 3, Policy: node.Policy{Limit: 100, Window: 10 * time.Second, MaxOvershoot: 0.1},
 		Duration: 30 * time.Second, Flush: 50 * time.Millisecond, Skew: 5 * time.Millisecond,
 		Link:    sim.Link{DelayMin: time.Millisecond, DelayMax: 3 * time.Millisecond},
-		Streams: []sim.Stream{{Rate: 80}, {Rate: 20}, {Conforming: true}},
+		Streams: []sim.Stream{{Rate: 80}, {Rate: 20, Clients: 5}, {Conforming: true}},
 		Faults:  []sim.Fault{{Kind: sim.FaultPartition, At: 5 * time.Second, For: 10 * time.Second, Nodes: []int{1, 2}}},
 	}
 	r := sim.Result{
@@ -27,7 +27,7 @@ func TestASimulationPrintsATable(t *testing.T) {
 	}
 	const want = `cluster    3 nodes, flush 50ms, messages take 1ms to 3ms, 0 % lost, clocks off by up to 5ms
 limit      100 per 10s for each client, burst 100, max overshoot 0.1
-load       100 requests/s of 2 clients for 30s, and one that keeps to the limit
+load       100 requests/s of 6 clients for 30s, and one that keeps to the limit
 faults     partition at 5s for 10s of 1,2
 simulated  38s in 0.07 s, seed 7, trace 0000000000000abc
 
