@@ -317,6 +317,20 @@ var syncMistakes = []mistake{
 	{name: "overlook what was carried out of the window before a client's own", edits: []edit{
 		{"node/internal/table/digest.go", "		return at.carry.Load() > end\n", "		return false\n"},
 	}},
+	{name: "leave what is merged into a cell alone out of the digests", edits: []edit{
+		{"node/internal/table/mergecell.go", "crdt.Gain{Cur: gain}", "crdt.Gain{}"},
+	}},
+	{name: "merge a row into a cell though it raises the previous origin", edits: []edit{
+		{"node/internal/table/mergecell.go", "prev.Origin > carry-r.Frame.Drain(previous)", "false"},
+		{"node/internal/table/mergecell.go", "of, previous := c", "of, _ := c"},
+	}},
+	{name: "merge a row into a cell though the previous window's counters grow", edits: []edit{
+		{"node/internal/table/mergecell.go", "prev.Count.P > uint64(of.count[2]) || prev", "prev"},
+	}},
+	{name: "merge a row into a cell beyond the burst, and observe nothing", edits: []edit{
+		{"node/internal/table/mergecell.go", " > min(crdt.End, now+r.GCRA.Depth())", " > crdt.End"},
+		{"node/internal/table/mergecell.go", "mergeCell(now int64, ", "mergeCell(_ int64, "},
+	}},
 	{name: "let more single units wait than the burst leaves free", edits: []edit{
 		{"node/internal/table/audience.go", " && float64(a.peers.Load())+1 <= float64(r.Policy.Burst)-r.Slack", ""},
 	}},

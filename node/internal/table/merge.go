@@ -93,6 +93,9 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 	s := t.Shard(row.Key)
 	s.Lock()
 	defer s.Unlock()
+	if !t.cfg.Isolation.Group().Isolated() && s.mergeCell(now, r, d, row) {
+		return true
+	}
 	e := s.Find(row.Key)
 	if e == nil {
 		if e = s.admit(row.Key, r, now); e == nil {

@@ -43,6 +43,7 @@ type twin struct {
 	dirty map[crdt.Key]bool
 	wides int // how often a client was wide
 	fast  int // decisions that took a cell alone
+	quick int // rows that did
 }
 
 func (w *twin) state(k crdt.Key) *crdt.State {
@@ -126,6 +127,14 @@ func (w *twin) merge(k crdt.Key, d *crdt.Delta, row crdt.Row) {
 	row.Key = k
 	w.state(k).Merge(&w.r.Frame, d.Replica, d.Start, row)
 	d.Rows = []crdt.Row{row}
+	s := w.table.Shard(k)
+	s.Lock()
+	merged := s.mergeCell(w.now, w.r, d, &row)
+	s.Unlock()
+	if merged {
+		w.quick++
+		return
+	}
 	w.table.Merge(w.now, d, true)
 }
 
@@ -264,6 +273,26 @@ func TestPackedClientsAreTheirStates(t *testing.T) {
 				case x < 780:
 					start, units := f.Start(w.now)-rnd.Int64N(3)*f.Width, rnd.Uint64N(most)
 					w.open(k, func(st *crdt.State) { st.GiveBack(f, start, units) })
+				case x < 860: // as a peer sends that goes on counting the client
+					st := w.model[k]
+					if st == nil || st.Cells() == 0 {
+						break
+					}
+					of, counts := st.Cell(rnd.IntN(st.Cells()))
+					d := l.delta(of)
+					d.Start = st.Start()
+					row := crdt.Row{
+						Cur:  crdt.Part{Origin: st.Origins()[0] + rnd.Int64N(2), Count: counts[0]},
+						Prev: crdt.Part{Origin: st.Origins()[1] + rnd.Int64N(2) - 1, Count: counts[1]},
+					}
+					row.Cur.Count.P += rnd.Uint64N(3)
+					row.Cur.Count.N += rnd.Uint64N(1 + row.Cur.Count.P - row.Cur.Count.N)
+					if st.Origins()[1] == crdt.Never {
+						row.Prev.Origin = crdt.Never
+					}
+					if w.table.plausible(w.now, w.r, d.Start, &row) {
+						w.merge(k, d, row)
+					}
 				case x < 930:
 					d := l.delta(crdt.Replica(2 + rnd.IntN(5)))
 					d.Start = f.Start(w.now) - rnd.Int64N(3)*f.Width
@@ -312,8 +341,8 @@ func TestPackedClientsAreTheirStates(t *testing.T) {
 			if carried == 0 && p.Limit < 1<<30 { // else all drains at once
 				t.Error("nothing was carried out of a window")
 			}
-			if w.wides == 0 || w.fast < steps/len(policies)/4 {
-				t.Errorf("%d times wide, %d decisions from a cell alone: this proves too little", w.wides, w.fast)
+			if w.wides == 0 || w.fast < steps/len(policies)/4 || w.quick < 50 {
+				t.Errorf("%d times wide, %d decisions and %d rows from a cell alone: this proves too little", w.wides, w.fast, w.quick)
 			}
 			for _, k := range slices.Collect(maps.Keys(w.model)) {
 				w.remove(k)
