@@ -45,6 +45,23 @@ func TestLimitsConvergeToTheLastWriterOnAllNodes(t *testing.T) {
 	}
 }
 
+// A node that missed the message of a change learns of it from a beat, also if all registers were
+// alike before.
+func TestAChangeWhoseMessageIsLostIsAskedFor(t *testing.T) {
+	n := newSimNet(t, 6)
+	nodes := n.joinAll("a", "b", "c")
+	n.ready()
+	n.run(3e9)
+	n.lose = func(from, _ *simNode, p Packet) bool { return from.kindOf(p) == KindLimits }
+	for i := range 2 {
+		nodes[0].store.set(n.now, "limit", fmt.Sprint("value ", i))
+		n.until(4e9, "all have the change", func() bool {
+			return reflect.DeepEqual(nodes[1].store.regs, nodes[0].store.regs) && reflect.DeepEqual(nodes[2].store.regs, nodes[0].store.regs)
+		})
+		n.run(3e9)
+	}
+}
+
 // Whatever the sizes, each message of the register is one that receivers take.
 func TestLargeRegistersAreSplit(t *testing.T) {
 	n := newSimNet(t, 1)
