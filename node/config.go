@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math"
@@ -60,6 +61,15 @@ type Config struct {
 	// know that it ran before takes itself for new: if a whole cluster restarts so, its error
 	// bound leaves out what was admitted before.
 	LastRun Run
+
+	// SavedCounts is what SaveCounts wrote in an earlier run of this node. The node reads it in the
+	// background, from its beginning to its end and twice: first to see that all of it is whole. What
+	// clients used counts again then, unless they were reset since. If no peer is ready, the node is
+	// ready when that is done, or after 5 s. A file that cannot be used changes nothing.
+	SavedCounts io.ReadSeeker
+	// CountsRestored hears what came back of SavedCounts, or why nothing did: once, and in Open if
+	// the file is not of this node. Nobody reads SavedCounts after it, or after Close.
+	CountsRestored func(Restored, error)
 
 	// SavedMembers is what SaveMembers returned in an earlier run. A node that restarts while
 	// it is cut off knows by it how many nodes there are, and takes the clients' shares of the

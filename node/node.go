@@ -47,6 +47,10 @@ type Node struct {
 	def     *Limiter      // of the limit "default"
 	members saved.Members // from an earlier run
 	lead    clock.Lead
+	hash    deltasync.Secret
+	restore *restoration // of counts, nil if there are none
+	// restoring: counts of an earlier run are to come.
+	restoring atomic.Bool
 
 	resets limits.Resets
 
@@ -75,6 +79,7 @@ type protocol interface {
 	Status() deltasync.Status
 	Ready() bool
 	Present(r crdt.Replica) bool
+	Restored(whole bool)
 	Forget(node string) bool
 	Close() error
 }
@@ -111,6 +116,10 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	n.protocol = loop
 	n.housekeeping.Add(1)
 	go n.runHousekeeping()
+	if n.restore != nil {
+		n.housekeeping.Add(1)
+		go n.restore.run()
+	}
 	return n, nil
 }
 
@@ -130,7 +139,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	hash := deltasync.NewSecret(key, "client hash")
 	n := &Node{
 		decider: decider{log: cfg.Logger, onFull: cfg.OnFull},
-		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{},
+		cfg:     cfg, replica: replica, hash: hash, stop: make(chan struct{}), protocol: unborn{},
 		refusedLimits: seldom.Warner{Every: time.Second},
 	}
 	n.holder.node = n
@@ -176,6 +185,10 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	if err := n.restoreLimits(cfg.SavedLimits); err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
+	if n.restore, err = n.openCounts(); err != nil {
+		n.tellRestored(Restored{}, err)
+	}
+	n.restoring.Store(n.restore != nil)
 	return n, nil
 }
 
@@ -186,6 +199,7 @@ func (unborn) Urgent()                   {}
 func (unborn) Status() deltasync.Status  { return deltasync.Status{} }
 func (unborn) Ready() bool               { return false }
 func (unborn) Present(crdt.Replica) bool { return false }
+func (unborn) Restored(bool)             {}
 func (unborn) Forget(string) bool        { return false }
 func (unborn) Close() error              { return nil }
 
@@ -195,7 +209,7 @@ func (n *Node) engine() (cfg deltasync.Config, store deltasync.Store) {
 	cfg = deltasync.Config{
 		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
 		Key: n.cfg.ClusterKey, NodeKey: n.cfg.NodeKey, NodeKeys: n.cfg.NodeKeys, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
-		Members: n.members.Names, Lost: n.members.Lost, Seed: uint64(n.replica),
+		Members: n.members.Names, Lost: n.members.Lost, Seed: uint64(n.replica), Saved: n.restore.saved(),
 	}
 	store = deltasync.Store{
 		Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n}, Lender: lending.Lender{Holdings: n.holdings}, Roller: lending.Lender{Holdings: n.holdings},

@@ -59,6 +59,24 @@ func (s *Stepper) Refund(q Request) func(last bool) (did Refund, done bool, err 
 	}
 }
 
+// Restore does what a running node does in the background: it brings back the counts of
+// Config.SavedCounts, if there are any, and that is due. Step InputRestored after it with what it says.
+func (s *Stepper) Restore() (done, whole bool) {
+	x := s.Node.restore
+	if x == nil || !s.Node.restoring.Load() {
+		return false, false
+	}
+	status := s.engine.Status(s.Node.now())
+	read, unused := x.due(&status)
+	if read {
+		out, err := x.read()
+		whole = err == nil && out.Lost == 0
+		s.Node.tellRestored(out, err)
+	}
+	s.Node.restoring.Store(!read && !unused)
+	return read || unused, whole
+}
+
 // Housekeep does what a running node does once a second.
 func (s *Stepper) Housekeep() { s.Node.housekeep() }
 
@@ -83,6 +101,7 @@ func (s *stepped) Urgent()                     { s.urgent = true }
 func (s *stepped) Status() deltasync.Status    { return s.engine.Status(s.Node.now()) }
 func (s *stepped) Ready() bool                 { return s.engine.Ready() }
 func (s *stepped) Present(r crdt.Replica) bool { return s.engine.Present(r) }
+func (s *stepped) Restored(bool)               {}
 func (s *stepped) Forget(name string) bool     { return s.engine.Forget(s.Node.now(), name) }
 func (s *stepped) Close() error                { return nil }
 
@@ -91,6 +110,9 @@ type view struct {
 	inside.Node
 	*Stepper
 }
+
+// Joined implements inside.View.
+func (v view) Joined() bool { return v.engine.Joined() }
 
 // look is what the node sees now.
 func (v view) look() *health.Look {

@@ -55,6 +55,7 @@ func (e *Engine) onBeat(now int64, p *peer, m *Message) {
 		e.members.inherit(now, p, m.Missing)
 		p.foundedAt = now - m.Founded
 		e.members.founding.hear(now, p.foundedAt, m.Before)
+		e.join.outran(e, now, p)
 	}
 	if m.Joining && !p.sure {
 		p.from = max(p.from, p.metAt-joinLimit)

@@ -27,6 +27,8 @@ type Config struct {
 
 	// Last is the last run of this node that is known of. The zero value is none.
 	Last Run
+	// Saved is what a file says whose counts are to come: see InputRestored. Nil is none.
+	Saved *Saved
 	// Alone says that no peers are expected: the node is ready at once. Peers may come
 	// all the same.
 	Alone bool

@@ -9,6 +9,7 @@ type Input struct {
 	Kind   InputKind
 	Packet Packet // InputPacket
 	Err    error  // InputDisconnected
+	Whole  bool   // InputRestored: all of the file's counts are here
 }
 
 // InputKind says what happened.
@@ -21,7 +22,8 @@ const (
 	InputUrgent // some client's unsent cost reached its quantum
 	InputConnected
 	InputDisconnected
-	InputClose // flush, say bye
+	InputClose    // flush, say bye
+	InputRestored // the owner has done with Config.Saved
 )
 
 // Output is what a step wants done. It is valid until the next step.
@@ -89,7 +91,7 @@ func NewEngine(cfg Config, store Store, now int64) *Engine {
 		outbound: outbound{cfg: cfg, subjects: newSubjects(cfg.Prefix, cfg.Cluster), writer: newWriter(secret), random: cfg.random()},
 		store:    store, reader: newReader(secret, cfg.Replica), verifier: verifier{cfg.NodeKeys, signing(cfg.Cluster)},
 		started: now, nextFlush: now + int64(cfg.Interval), nextBeat: now,
-		join: joining{startedAt: now},
+		join: joining{startedAt: now, restoring: cfg.Saved != nil},
 	}
 	e.writer.signer = signer{cfg.NodeKey, signing(cfg.Cluster)}
 	e.members = members{cfg: cfg, events: e.event, started: now, coming: true, told: map[crdt.Replica]int64{}, inherited: map[crdt.Replica]inherited{}}
@@ -100,7 +102,7 @@ func NewEngine(cfg Config, store Store, now int64) *Engine {
 	e.origins = origins{store: &e.store, beat: int64(cfg.BeatInterval)}
 	e.loans = loans{outbound: &e.outbound, store: store.Lender, members: &e.members}
 	e.stats.init()
-	if cfg.Alone { // nobody is to tell
+	if cfg.Alone && cfg.Saved == nil { // nobody is to tell
 		e.members.succeed(now)
 	}
 	e.showGroup(now)
@@ -135,6 +137,8 @@ func (e *Engine) Step(now int64, in Input) *Output {
 		e.connected = false
 	case InputClose:
 		e.close(now)
+	case InputRestored:
+		e.join.restored(e, now, in.Whole)
 	case InputTick:
 	}
 	e.tick(now)

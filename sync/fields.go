@@ -136,7 +136,7 @@ func missingRecord(w *words, m *Missing) {
 	w.int(&m.Began, 0, crdt.End)
 	w.int(&m.Ended, 0, crdt.End)
 	kind := int64(m.Kind)
-	w.int(&kind, 0, int64(spanKinds)-1)
+	w.int(&kind, 0, int64(SpanKinds)-1)
 	m.Kind = SpanKind(kind) //nolint:gosec // within the range
 }
 

@@ -30,6 +30,27 @@ func (f *founding) ran(at int64) {
 	}
 }
 
+// recall takes that this node knows of what a file knew.
+func (f *founding) recall(s *Saved) {
+	if !f.joined {
+		return
+	}
+	f.at = min(f.at, s.At-s.Founded)
+	if f.before >= f.at {
+		f.before = 0
+	}
+	if s.Before > 0 {
+		f.ran(s.At - s.Before)
+	}
+}
+
+// forget takes that something ran of which this node knows nothing, until it began at an instant.
+func (f *founding) forget(at int64) {
+	if f.joined && f.at < at {
+		f.at, f.before = at, at-1
+	}
+}
+
 // hear takes what a peer that has joined knows of. before is an age, 0 for none.
 func (f *founding) hear(now, foundedAt, before int64) {
 	if before > 0 {

@@ -150,7 +150,7 @@ func genMessage(t *rapid.T) *Message {
 	})
 	m.Missing = genSlice(t, "missing", 5, func() Missing {
 		return Missing{Of: genReplica(t, "missed"), Span: Span{
-			Began: rapid.Int64Range(0, crdt.End).Draw(t, "began"), Ended: rapid.Int64Range(0, crdt.End).Draw(t, "ended"), Kind: SpanKind(rapid.IntRange(0, int(spanKinds)-1).Draw(t, "kind")),
+			Began: rapid.Int64Range(0, crdt.End).Draw(t, "began"), Ended: rapid.Int64Range(0, crdt.End).Draw(t, "ended"), Kind: SpanKind(rapid.IntRange(0, int(SpanKinds)-1).Draw(t, "kind")),
 		}}
 	})
 	m.Founded, m.Before = rapid.Int64Range(0, crdt.End).Draw(t, "founded"), rapid.Int64Range(0, crdt.End).Draw(t, "before")

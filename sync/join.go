@@ -23,6 +23,12 @@ type joining struct {
 	// settled: see Status. It stays true.
 	settled   bool
 	startedAt int64 // own clock
+	// restoring: counts of a file are to come, and were not given up. whole: they came.
+	restoring, whole bool
+	// waiting: nobody who is ready is there, so this node waits for them.
+	waiting bool
+	// founder: it joined without a snapshot, and nobody was ready who could have given one.
+	founder bool
 	// connectedAt is when the first connection was made, by our clock, once up is true.
 	connectedAt int64
 	up          bool
@@ -59,7 +65,7 @@ func (j *joining) connected(now int64) {
 
 // beat starts the transfer when a peer is heard that can give a snapshot.
 func (j *joining) beat(e *Engine, now int64, p *peer) {
-	if j.alone && !p.joining && !p.served {
+	if j.alone && !p.joining && !p.served && !e.members.recalled {
 		e.members.founding.ran(min(p.foundedAt, e.members.founding.at-1))
 	}
 	j.alone = false
@@ -115,7 +121,7 @@ func (j *joining) merged(e *Engine, now int64, p *peer, peerJoining bool) {
 }
 
 func (j *joining) tick(e *Engine, now int64) {
-	if e.cfg.Alone && !j.announced {
+	if e.cfg.Alone && !j.announced && (!j.restoring || now-j.startedAt >= joinLimit) {
 		j.announce(e, nil, "no peers are expected")
 	}
 	if j.ready {
@@ -135,20 +141,26 @@ func (j *joining) tick(e *Engine, now int64) {
 			}
 		}
 	}
+	starts := heard > 0 && heard == starting && j.up && now-j.connectedAt >= startPatience
+	lonely := heard == 0 && j.up && now-j.connectedAt >= alonePatience
+	j.waiting = j.restoring && (starts || lonely || e.cfg.Alone && heard == 0)
 	switch {
 	case now-j.startedAt >= joinLimit:
 		why := "no snapshot came in time"
 		if j.rows > 0 {
 			why = fmt.Sprintf("%d rows of a snapshot came in time, and not all: what its giver holds is too much for its link or for this node; repairs bring the rest", j.rows)
 		}
+		j.founder = heard == starting
 		j.finish(e, now, nil, why)
 		if heard > 0 {
 			e.members.founding.ran(j.startedAt - 1)
 		}
-	case heard > 0 && heard == starting && j.up && now-j.connectedAt >= startPatience:
+	case j.waiting:
+	case starts:
+		j.founder = true
 		j.finish(e, now, nil, "all peers are starting too")
-	case heard == 0 && j.up && now-j.connectedAt >= alonePatience:
-		j.alone = true
+	case lonely:
+		j.alone, j.founder = true, true
 		j.finish(e, now, nil, "no peer was heard")
 	case heard > starting:
 		j.choose(e, now) // also if the peer that was asked fell silent, or answered nothing
@@ -157,7 +169,16 @@ func (j *joining) tick(e *Engine, now int64) {
 
 func (j *joining) finish(e *Engine, now int64, from *peer, why string) {
 	j.ready = true
+	j.waiting = false
 	e.members.founding.join(j.startedAt, from, e.cfg.Last)
+	s := e.cfg.Saved
+	if s != nil && from == nil {
+		e.members.founding.ran(s.At)
+	}
+	if j.founder && j.whole {
+		e.members.recall(now)
+		e.members.founding.recall(s)
+	}
 	e.nextBeat = min(e.nextBeat, now)
 	if !j.announced {
 		j.announce(e, from, why)

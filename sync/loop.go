@@ -193,6 +193,9 @@ func (l *Loop) Forget(name string) bool {
 	return l.engine.Forget(l.now(), name)
 }
 
+// Restored says that the owner has done with Config.Saved, and whether all of its counts are here.
+func (l *Loop) Restored(whole bool) { l.step(Input{Kind: InputRestored, Whole: whole}) }
+
 // Present reports whether an incarnation may still be there to answer.
 func (l *Loop) Present(r crdt.Replica) bool {
 	l.lock()

@@ -53,6 +53,8 @@ type members struct {
 	inherited map[crdt.Replica]inherited
 	// founding is of what time this node knows.
 	founding founding
+	// recalled: what is known of the time before is from Config.Saved.
+	recalled bool
 	// told is since when beats name incarnations that were never heard, by our clock.
 	told map[crdt.Replica]int64
 	// nextForget is when to look again for peers to forget, and nextAge for peers whose state

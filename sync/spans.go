@@ -33,7 +33,7 @@ const (
 	// SpanDrained is the time in which the incarnation joined, and kept apart what it
 	// admitted: what is missing is only what had drained by its end.
 	SpanDrained
-	spanKinds // their number
+	SpanKinds // their number
 )
 
 // spans are the stretches that are over, of all incarnations, by when they ended. They

@@ -29,6 +29,7 @@ type Peer struct {
 	Limits             crdt.Digest    // of its limits register, 0 before its first beat
 	OtherLimits        bool           // it is configured with other limits than this node
 	Hears              []crdt.Replica // whom its last beat named, sorted
+	Beats              uint64         // how many it sent, at about one a second
 	Offsets            Offsets        // its clock minus ours, its error included, over time
 }
 
@@ -36,6 +37,12 @@ type Peer struct {
 type Status struct {
 	Connected bool
 	Ready     bool
+	// Joined says that the node has joined, as far as it can. A node that expects nobody is ready
+	// before that.
+	Joined bool
+	// Waiting says that nobody is there who could give a snapshot, so that the node waits for
+	// the counts of Config.Saved before it is ready.
+	Waiting bool
 	// Partial says that something ran before what this node knows of began, which is
 	// FoundedAgo nanoseconds ago.
 	Partial    bool
@@ -74,7 +81,7 @@ type Status struct {
 // Status describes the engine at now.
 func (e *Engine) Status(now int64) Status {
 	s := Status{
-		Connected: e.connected, Ready: e.Ready(), Partial: e.members.founding.before != 0 && (e.members.heard || !e.cfg.Alone), FoundedAgo: now - e.members.founding.at,
+		Connected: e.connected, Ready: e.Ready(), Joined: e.join.ready, Waiting: e.join.waiting, Partial: e.members.founding.before != 0 && (e.members.heard || !e.cfg.Alone), FoundedAgo: now - e.members.founding.at,
 		Members: e.view.Members, Visible: e.view.Visible, Isolated: e.view.Isolated,
 		Seq: e.seq, Stats: e.stats.clone(), Heard: e.members.heard, Roster: e.members.roster.valid(), Settled: e.join.settled,
 		Dropped: e.members.spans.dropped, DroppedAgo: now - e.members.spans.droppedAt, Departed: e.members.departed.Clone(), Now: now,
@@ -90,7 +97,7 @@ func (e *Engine) Status(now int64) Status {
 			Node: p.node, Replica: p.replica, State: p.state, Joining: p.joining, Admits: e.members.admits(p),
 			HearsUs: p.hearsUs, DeafFor: deaf, Hears: append([]crdt.Replica(nil), p.hears...),
 			HeardAgo: now - p.heardAt, StaleFor: p.staleness(now), Skew: skew, Delay: delay,
-			Behind: p.behind(), Left: p.left, Whole: p.whole(), Limits: p.limits, OtherLimits: p.otherLimits, Offsets: p.bearing.history.Clone(),
+			Behind: p.behind(), Left: p.left, Whole: p.whole(), Limits: p.limits, OtherLimits: p.otherLimits, Beats: p.beat, Offsets: p.bearing.history.Clone(),
 		})
 	}
 	s.Silent = slices.DeleteFunc(e.silents(now), func(k Known) bool { return e.members.find(k.Replica) != nil })
@@ -138,7 +145,12 @@ func (e *Engine) Present(r crdt.Replica) bool {
 }
 
 // Ready reports whether the node has joined its cluster, or expects nobody.
-func (e *Engine) Ready() bool { return e.join.ready || e.cfg.Alone }
+func (e *Engine) Ready() bool {
+	return e.join.ready || e.join.announced || e.cfg.Alone && !e.join.restoring
+}
+
+// Joined reports whether the node has joined, as far as it can.
+func (e *Engine) Joined() bool { return e.join.ready }
 
 // Fresh is the instant, by the peer's clock, up to which everything that it had sent is
 // merged here; known is false if none is sure.

@@ -110,7 +110,7 @@ func (ms *members) unknown(now int64) (out []Unknown, unheard int) {
 		}
 	}
 	for r, spans := range closed {
-		out = append(out, Unknown{Replica: r, Spans: spans, Own: r == ms.cfg.Replica || r == ms.cfg.Last.Replica})
+		out = append(out, Unknown{Replica: r, Spans: spans, Own: r == ms.cfg.Replica || r == ms.cfg.Last.Replica || ms.recalled && r == ms.cfg.Saved.Replica})
 	}
 	for r, was := range ms.inherited {
 		out = append(out, Unknown{Replica: r, Spans: []Span{{Began: now - was.began}}})
@@ -135,7 +135,7 @@ func (ms *members) unknown(now int64) (out []Unknown, unheard int) {
 // it admitted is missing then, unless it left in order and there was somebody to tell.
 func (ms *members) succeed(now int64) {
 	last := ms.cfg.Last
-	known := last.Replica == 0 || last.Left && !ms.cfg.Alone || ms.find(last.Replica) != nil || slices.ContainsFunc(ms.spans.closed, func(c closedSpan) bool { return c.of == last.Replica })
+	known := last.Replica == 0 || last.Left && !ms.cfg.Alone || ms.saves(last) || ms.find(last.Replica) != nil || slices.ContainsFunc(ms.spans.closed, func(c closedSpan) bool { return c.of == last.Replica })
 	if _, some := ms.inherited[last.Replica]; !known && !some {
 		ms.spans.close(last.Replica, last.Began, min(now, last.Until), SpanLost)
 	}

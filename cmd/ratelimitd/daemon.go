@@ -36,6 +36,7 @@ type daemon struct {
 	plan      *plan
 	reloader  *reloader
 	state     *state
+	counts    *counts
 	served    *served
 	embedded  *embednats.Server // nil with an external one
 	follower  *follower         // of a bucket with limits, nil without one
@@ -106,6 +107,8 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 	p.node.SavedLimits, p.node.LastRun = d.state.load(p.judgeSaved), d.state.lastRun()
 	p.node.SavedMembers = d.state.members()
 	p.node.SavedRoster, p.node.KeepRoster = d.state.rosters()
+	d.counts = openCounts(d.state, time.Duration(p.settings.SnapshotInterval), p.log)
+	d.counts.bring(&p.node)
 	server, via, err := p.link.start(p.log)
 	if err != nil {
 		return d, err
@@ -116,6 +119,7 @@ func start(ctx context.Context, p *plan, r *reloader) (d *daemon, err error) {
 		return d, err
 	}
 	d.served, d.reloader.node = &served{Node: n}, n
+	d.counts.start(n)
 	p.envoy.start(n)
 	if err := d.grpc.prepare(p, p.envoy, d.requests); err != nil {
 		return d, errors.Join(err, n.Close())
@@ -163,6 +167,9 @@ func (d *daemon) abandon() {
 	}
 	if d.embedded != nil {
 		_ = d.embedded.Close()
+	}
+	if d.counts != nil {
+		d.counts.stop()
 	}
 	if d.state != nil {
 		d.state.close()

@@ -192,6 +192,7 @@ func (d *daemon) metrics() http.Handler {
 	)
 	if d.reloader != nil { // a demonstration has none
 		registry.MustRegister(append(d.reloader.collectors(), d.state.saved)...)
+		registry.MustRegister(d.counts.metrics.collectors()...)
 	}
 	if e := d.plan.envoy; e != nil && d.plan.settings.Envoy.Stats {
 		registry.MustRegister(envoyStats{e})

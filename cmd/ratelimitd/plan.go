@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/cmd/internal/certs"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -68,6 +69,9 @@ func newPlan(s *config.Settings, log *slog.Logger) (*plan, error) {
 	}
 	if s.MaxClients < 1 {
 		faults = append(faults, at(s, "max_clients", "%d: must be at least 1", s.MaxClients))
+	}
+	if d := time.Duration(s.SnapshotInterval); d > 0 && d < time.Second {
+		faults = append(faults, at(s, "snapshot_interval", "%v: must be at least 1s, or 0 for never", d))
 	}
 	switch s.OnFull {
 	case "share":

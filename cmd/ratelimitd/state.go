@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -96,13 +97,19 @@ func (s *state) load(judge func(text []byte) error) []byte {
 	if err == nil {
 		return saved
 	}
+	s.putAside(limitsFile, "saved limits cannot be used: starting without them, on what is configured; other nodes may still know them", err)
+	return nil
+}
+
+// putAside renames a file that cannot be used, and logs what happens now, and why.
+func (s *state) putAside(name, now string, why error) {
+	path := filepath.Join(s.dir, name)
 	aside := fmt.Sprintf("%s.bad-%d", path, time.Now().UnixNano())
 	if moved := os.Rename(path, aside); moved != nil {
 		aside = moved.Error()
 	}
-	s.log.Error("saved limits cannot be used: starting without them, on what is configured; other nodes may still know them", "file", path, "error", oneLine(err), "put_aside", aside)
+	s.log.Error(now, "file", path, "error", oneLine(why), "put_aside", aside)
 	s.prune(path)
-	return nil
 }
 
 // prune removes all but the latest of the files put aside.
@@ -140,14 +147,27 @@ func (s *state) save(n saver) {
 	s.saved.Set(1)
 }
 
-// write replaces a file as a whole. A reader finds the old text or the new one, also after a crash.
+// write replaces a file by a text: see replace.
 func (s *state) write(name string, text []byte) error {
+	return s.replace(name, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// replace replaces a file as a whole by what fill writes. A reader finds the old text or the new one,
+// also after a crash. Several goroutines may call it for different files.
+func (s *state) replace(name string, fill func(io.Writer) error) error {
 	f, err := os.CreateTemp(s.dir, "."+name+"-*") // with mode 0600
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
+	if err = fill(f); err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
 	if err == nil {
 		err = os.Rename(f.Name(), filepath.Join(s.dir, name))
 	}

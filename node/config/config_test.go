@@ -98,6 +98,7 @@ on_full: open
 nodes: 3
 roster: [a, b]
 state_dir: /s
+snapshot_interval: 30s
 log_format: json
 log_level: debug
 limits:

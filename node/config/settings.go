@@ -52,6 +52,7 @@ type Settings struct {
 	Nodes               int64
 	Roster              string // names, separated by commas
 	StateDir            string
+	SnapshotInterval    Delay // between two files of counts; 0 is none
 	LogFormat, LogLevel string
 
 	limits  map[string]written
@@ -90,7 +91,7 @@ type XDS struct {
 func Default() Settings {
 	s := Settings{
 		Cluster: "default", HTTP: "127.0.0.1:8080", SubjectPrefix: "ratelimit",
-		DrainDelay: Delay(4 * time.Second), GRPCMaxConnectionAge: Age(24 * time.Hour),
+		DrainDelay: Delay(4 * time.Second), SnapshotInterval: Delay(time.Minute), GRPCMaxConnectionAge: Age(24 * time.Hour),
 		Envoy: Envoy{Headers: HeadersIETF}, XDS: XDS{NodeID: "default"},
 		MaxClients: node.DefaultMaxClients, OnFull: "share", LogFormat: "text", LogLevel: "info",
 		limits: map[string]written{}, origins: map[string]string{},
@@ -195,7 +196,8 @@ func (s *Settings) All() []Setting {
 		{Key: "roster", Arg: "NAME[,NAME]", Usage: "names of all nodes, the same list on each, for limits whose consistency is bounded", into: &s.Roster, list: true},
 		{Key: "max_clients", Arg: "N", Usage: "most clients in the table", into: &s.MaxClients},
 		{Key: "on_full", Arg: "share|open", Usage: "what happens to unknown clients while the table is full: each is held to its limit by an estimate, or all pass", into: &s.OnFull},
-		{Key: "state_dir", Arg: "DIR", Usage: "keep set limits over a restart of all nodes", into: &s.StateDir},
+		{Key: "state_dir", Arg: "DIR", Usage: "keep set limits, and what clients used, over a restart of all nodes", into: &s.StateDir},
+		{Key: "snapshot_interval", Arg: "SECONDS|DURATION", Usage: "how often to save what clients used to -state-dir, at least 1s; 0 is never", into: &s.SnapshotInterval},
 		{Key: "log_format", Arg: "text|json", Usage: "format of the log", into: &s.LogFormat},
 		{Key: "log_level", Arg: "LEVEL", Usage: "debug, info, warn or error", into: &s.LogLevel},
 	}

@@ -46,11 +46,11 @@ func (k *knowledge) observeStaleness(a *account, m *member) {
 		if other == m {
 			continue
 		}
-		until := k.w.now
-		if !other.alive {
+		until, known := k.w.now, k.known(a, m, other)
+		if !other.alive && (k.w.sc.SaveCounts == 0 || known >= other.diedAt) { // or a file may tell the rest
 			until = other.diedAt
 		}
-		k.staleness = max(k.staleness, until-max(k.known(a, m, other), other.bornAt))
+		k.staleness = max(k.staleness, until-max(known, other.bornAt))
 	}
 }
 
@@ -105,7 +105,7 @@ func (k *knowledge) claims() map[[2]*member]int64 {
 // joined is called when m is ready: if it merged a snapshot, it knows what the giver
 // knew when m was born. What the giver claims now may be due to a repair since.
 func (k *knowledge) joined(m *member, giver uint64) {
-	m.ready, m.joinedAt, m.founder = true, k.w.now, giver == 0
+	m.ready, m.founder = true, giver == 0
 	for _, g := range k.w.members {
 		if g.replica != giver {
 			continue

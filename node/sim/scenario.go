@@ -35,6 +35,11 @@ type Scenario struct {
 	MaxClients int  `json:"max_clients"`
 	// OpenWhenFull lets unknown clients pass at a full table, as node.FullOpen does.
 	OpenWhenFull bool `json:"open_when_full"`
+	// SaveCounts is how often nodes save their counts, for their next incarnation; 0 is never. A
+	// node that leaves saves them once more. RestoreDelay is how long after its start a node begins to
+	// read what it saved.
+	SaveCounts   time.Duration `json:"save_counts"`
+	RestoreDelay time.Duration `json:"restore_delay"`
 	// Limits are the limits besides the default one, which has Policy: see Stream.Also.
 	Limits  []Limit  `json:"limits"`
 	Streams []Stream `json:"streams"`
@@ -218,6 +223,8 @@ type Result struct {
 	Degraded time.Duration `json:"degraded"`
 	// DegradedBy is the same by reason. A node can have several at once.
 	DegradedBy map[string]time.Duration `json:"degraded_by"`
+	// Restored counts the starts at which a node brought back what its earlier incarnation saved.
+	Restored uint64 `json:"restored"`
 	// Messages and Bytes count what all nodes together published while the load ran.
 	Messages  uint64        `json:"messages"`
 	Bytes     uint64        `json:"bytes"`

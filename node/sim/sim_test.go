@@ -90,3 +90,14 @@ func campaign(t *testing.T, draw func(seed uint64) sim.Scenario, count int, flag
 		t.Logf("%d seeds, %d decisions, %d of conforming clients", count, decisions.Load(), conforming.Load())
 	})
 }
+
+func TestRestartsFromFilesStayWithinTheBound(t *testing.T) {
+	const share = 10 // they take longer
+	var restored atomic.Uint64
+	campaign(t, sim.Restarts, (*seeds+share-1)/share, " -restarts", func(r *sim.Result) { restored.Add(r.Restored) })
+	t.Cleanup(func() {
+		if t.Logf("%d starts from a file", restored.Load()); restored.Load() < uint64(*seeds/share) { //nolint:gosec // positive
+			t.Error("that is too few to prove anything")
+		}
+	})
+}

@@ -35,6 +35,8 @@ func (sc *Scenario) Validate() error {
 	c.that(sc.Duration > 0 && sc.Duration <= MaxDuration, "duration", sc.Duration, fmt.Sprintf("must be above 0 and at most %v", MaxDuration))
 	c.notNegative("flush", sc.Flush)
 	c.notNegative("skew", sc.Skew)
+	c.notNegative("save_counts", sc.SaveCounts)
+	c.notNegative("restore_delay", sc.RestoreDelay)
 	c.that(sc.Stagger >= 0 && sc.Stagger <= warmup/3, "stagger", sc.Stagger, fmt.Sprintf("must be from 0 to %v", warmup/3))
 	c.that(sc.Drift >= 0 && sc.Drift <= 0.1, "drift", sc.Drift, "must be from 0 to 0.1")
 	c.that(sc.MaxClients >= 0, "max_clients", sc.MaxClients, "must not be negative")

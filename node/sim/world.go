@@ -201,6 +201,8 @@ type member struct {
 	saved    []byte              // who the other nodes are, as its state directory has it
 	lists    []string            // the roster of bounded limits in its configuration
 	roster   []byte              // that roster, as its state directory has it
+	file     *file               // its counts, as its state directory has them; nil if it has none
+	back     bool                // it brought counts of a file back
 }
 
 // join starts a node: the next incarnation of one that died, or a new one, which may bear
@@ -227,7 +229,7 @@ func (w *world) join(again *member, name string) error {
 	} else {
 		m.number, m.name, m.clock = again.number, again.name, again.clock
 		last = again.run
-		m.saved, m.lists, m.roster = again.saved, again.lists, again.roster
+		m.saved, m.lists, m.roster, m.file = again.saved, again.lists, again.roster, again.file
 	}
 	m.replica = w.random.Uint64() | 1
 	limits := map[string]node.Policy{node.DefaultLimit: w.sc.Policy}
@@ -238,14 +240,16 @@ func (w *world) join(again *member, name string) error {
 	if w.sc.OpenWhenFull {
 		full = node.FullOpen
 	}
-	step, err := node.NewStepper(node.Config{
+	cfg := node.Config{
 		Name: m.name, Limits: limits,
 		Flush: w.sc.Flush, MaxClients: w.sc.MaxClients, OnFull: full,
 		Roster: m.lists, SavedRoster: m.roster,
 		KeepRoster: func(text []byte) error { m.roster = text; return nil },
 		Alone:      w.sc.lone(), LastRun: last, SavedMembers: m.saved,
 		Now: func() time.Time { return time.Unix(0, m.clock.read(w.now)) }, Elapsed: func() time.Duration { return time.Duration(w.now) },
-	}, m.replica)
+	}
+	m.bring(&cfg)
+	step, err := node.NewStepper(cfg, m.replica)
 	if err != nil {
 		return err
 	}
@@ -256,6 +260,12 @@ func (w *world) join(again *member, name string) error {
 	w.note("start", int64(m.number))
 	m.do(deltasync.Input{Kind: deltasync.InputConnected})
 	w.housekeep(m)
+	if m.file != nil {
+		w.after(w.sc.RestoreDelay, func() { w.restore(m) })
+	}
+	if w.sc.SaveCounts > 0 {
+		w.after(w.sc.SaveCounts, func() { w.saveCounts(m) })
+	}
 	return nil
 }
 
@@ -311,6 +321,9 @@ func (w *world) housekeep(m *member) {
 func (m *member) do(in deltasync.Input) {
 	m.turns++
 	out := m.step.Step(in)
+	if m.joinedAt == 0 && m.step.Inside().Joined() {
+		m.joinedAt = m.w.now
+	}
 	for _, p := range out.Packets {
 		m.w.network.send(m, p)
 	}
@@ -338,6 +351,7 @@ func (m *member) do(in deltasync.Input) {
 func (m *member) die(farewell bool) {
 	if farewell {
 		m.do(deltasync.Input{Kind: deltasync.InputClose})
+		m.save(true)
 		m.lingers = m.w.now + m.step.Lingers()
 	}
 	m.run = m.step.Node.Run()

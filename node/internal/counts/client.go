@@ -242,6 +242,14 @@ func (p *Page) Next() *Client {
 	return nil
 }
 
+// Skip passes over the rest of a page that a Reader brought: whether it is damaged, the Reader says.
+func (p *Page) Skip() {
+	more := true
+	for more {
+		more = p.Next() != nil
+	}
+}
+
 func (p *Page) readRule(r *cursor) {
 	rule := Rule{Limit: string(r.take(int(r.byte())))}
 	rule.Revision = r.stamp()

@@ -12,6 +12,8 @@ type View interface {
 	// Fresh is the instant, by the clock of the given incarnation, up to which everything
 	// that it had sent is merged here; false if that is not known.
 	Fresh(replica uint64) (at int64, known bool)
+	// Joined reports whether the node has joined: from then on it tells what it admits.
+	Joined() bool
 	// Standing is when a client was last reset under a limit, and the policy that decides
 	// on it now; zero and false if the node holds no such state.
 	Standing(limit, client string) (reset crdt.Stamp, p limit.Policy, held bool)
