@@ -23,7 +23,8 @@
 //	clients, pack, record, numbers, sparse    which form a client has, and the way from one to another
 //	charge, debt, refund, early, account      what decisions and settlements do to a client
 //	note, audience, outbox, sends, collect    what has to be sent, and when
-//	merge, export, digest, reset, saved       what peers state, ask for and compare; what a file brings back
+//	merge, mergecell, export, digest          what peers state, ask for and compare
+//	reset, saved                              what a reset ends; what a file brings back
 //	sweep, unplaced                           forgetting, and clients that find no room
 //
 // # Progress

@@ -341,7 +341,7 @@ func TestPackedClientsAreTheirStates(t *testing.T) {
 			if carried == 0 && p.Limit < 1<<30 { // else all drains at once
 				t.Error("nothing was carried out of a window")
 			}
-			if w.wides == 0 || w.fast < steps/len(policies)/4 || w.quick < 50 {
+			if w.wides == 0 || w.fast < steps/len(policies)/4 || w.quick < steps/len(policies)/5000 {
 				t.Errorf("%d times wide, %d decisions and %d rows from a cell alone: this proves too little", w.wides, w.fast, w.quick)
 			}
 			for _, k := range slices.Collect(maps.Keys(w.model)) {
