@@ -3,6 +3,7 @@ package node_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -335,5 +336,48 @@ func TestOneOffClientsDoNotPileUp(t *testing.T) {
 	}
 	if got := n.Node.Stats().Clients; got != 0 {
 		t.Errorf("%d clients are held after a minute without any", got)
+	}
+}
+
+// TestWindowClientsWithoutRoomShare measures what a flood does under the window algorithms, whose
+// clients without room share entries: nobody gets more, those who are known keep what they have, and
+// newcomers are denied with the flood. docs/security.md says so.
+func TestWindowClientsWithoutRoomShare(t *testing.T) {
+	const size, limit, newcomers, shared = 1000, 10, 20, 256
+	for _, algorithm := range []node.Algorithm{node.FixedWindow, node.SlidingWindow} {
+		t.Run(algorithm.String(), func(t *testing.T) {
+			l := newLab(t, 1, node.Config{Limits: map[string]node.Policy{"default": {Limit: limit, Window: time.Hour, Algorithm: algorithm}}, MaxClients: size})
+			n := l.nodes[0]
+			for i := range size {
+				n.Node.Take("known "+strconv.Itoa(i), 3)
+			}
+			passed, flood := 0, 0
+			for second := range 30 {
+				for i := range 10 * newcomers {
+					if n.Node.Allow("flood " + strconv.Itoa(second) + " " + strconv.Itoa(i)) {
+						flood++
+					}
+				}
+				for i := range newcomers {
+					if n.Node.Allow("newcomer " + strconv.Itoa(second*newcomers+i)) {
+						passed++
+					}
+				}
+				l.now = l.now.Add(time.Second)
+				n.Housekeep()
+			}
+			t.Logf("%d of %d newcomers passed, and %d of %d flood ids", passed, 30*newcomers, flood, 300*newcomers)
+			if passed+flood > shared*limit {
+				t.Errorf("%d units passed without room, the shares have %d", passed+flood, shared*limit)
+			}
+			for i := range size {
+				if d := n.Node.Do(node.Request{Client: "known " + strconv.Itoa(i), Peek: true}); d.Remaining != limit-3 {
+					t.Fatalf("known %d has %d left, want %d", i, d.Remaining, limit-3)
+				}
+			}
+			if s := n.Node.Stats(); !slices.Contains(s.DegradedReasons, "table_full") || s.Clients > size {
+				t.Errorf("degraded by %v, %d clients", s.DegradedReasons, s.Clients)
+			}
+		})
 	}
 }

@@ -8,6 +8,15 @@ var nodeMistakes = []mistake{
 	{name: "give a client that gets room a new burst", also: "./node", edits: []edit{
 		{"node/internal/table/shard.go", "	s.table.place(e, now)\n", ""},
 	}},
+	{name: "say nothing of a table that is full", also: "./node", edits: []edit{
+		{"node/internal/health/reasons.go", "			return !l.FullOpen && w.full.Grew(l.PassedFull)\n", "			return false\n"},
+	}},
+	{name: "take windows of the far future", edits: []edit{
+		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
+	}},
+	{name: "show the names of clients that are to be hidden", also: "./node/httpapi", edits: []edit{
+		{"node/internal/redact/redact.go", "	if !hidden {\n", "	if hidden || !hidden {\n"},
+	}},
 	{name: "let a cell of the sketch say less than it did", edits: []edit{
 		{"node/internal/sketch/sketch.go", "if is >= to || c.CompareAndSwap(is, to) {", "if is == to || c.CompareAndSwap(is, to) {"},
 	}},

@@ -127,6 +127,18 @@ var syncMistakes = []mistake{
 	{name: "wait for a step that hangs, to say how the node is", edits: []edit{
 		{"sync/loop.go", "	case l.turn <- struct{}{}:\n		l.look()\n		l.unlock()\n	case <-timer.C:\n", "	case l.turn <- struct{}{}:\n		l.look()\n		l.unlock()\n"},
 	}},
+	{name: "take a message with any tag", edits: []edit{
+		{"sync/tag.go", "	if !key.opens(data) {\n", "	if !key.opens(data) && len(data) < tagSize {\n"},
+	}},
+	{name: "take a message whatever its subject says of its sender", edits: []edit{
+		{"sync/receive.go", "	case m.Node != node || m.Replica != replica:\n", "	case false:\n"},
+	}},
+	{name: "take totals of others from a broadcast", edits: []edit{
+		{"sync/delta.go", "		case m.Kind != KindRows:\n", "		case false:\n"},
+	}},
+	{name: "log each message that is refused", edits: []edit{
+		{"sync/outbound.go", "	if now < o.nextBadLog {\n", "	if false {\n"},
+	}},
 	{name: "let a node speak under its own name for another's incarnation", edits: []edit{
 		{"sync/members.go", "		return p.node == node\n", "		return true\n"},
 	}},
