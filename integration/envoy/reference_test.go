@@ -84,9 +84,14 @@ func await(t testing.TB, addr string) {
 	}
 }
 
-// reference runs envoyproxy/ratelimit with a Redis of its own and these rules, and returns its
-// address and the two processes.
-func reference(t testing.TB, files map[string]string) (addr string, pids []int) {
+// started is envoyproxy/ratelimit with a Redis of its own: their addresses and processes.
+type started struct {
+	addr, redis           string
+	service, redisProcess int
+}
+
+// reference starts envoyproxy/ratelimit with these rules.
+func reference(t testing.TB, files map[string]string) (r started) {
 	t.Helper()
 	root := t.TempDir()
 	if err := os.Mkdir(filepath.Join(root, "config"), 0o700); err != nil {
@@ -98,19 +103,20 @@ func reference(t testing.TB, files map[string]string) (addr string, pids []int) 
 		}
 	}
 	redis := freePort(t)
-	pids = append(pids, run(t, nil, "redis-server", "--bind", "127.0.0.1", "--port", redis, "--save", "", "--appendonly", "no"))
-	await(t, "127.0.0.1:"+redis)
+	r.redis = "127.0.0.1:" + redis
+	r.redisProcess = run(t, nil, "redis-server", "--bind", "127.0.0.1", "--port", redis, "--save", "", "--appendonly", "no")
+	await(t, r.redis)
 	port := freePort(t)
-	pids = append(pids, run(t, []string{
+	r.service = run(t, []string{
 		"LOG_LEVEL=error", "USE_STATSD=false", "DISABLE_STATS=true",
 		"RUNTIME_ROOT=" + root, "RUNTIME_SUBDIRECTORY=", "RUNTIME_APPDIRECTORY=config", "RUNTIME_WATCH_ROOT=false",
-		"REDIS_SOCKET_TYPE=tcp", "REDIS_URL=127.0.0.1:" + redis,
+		"REDIS_SOCKET_TYPE=tcp", "REDIS_URL=" + r.redis,
 		"HOST=127.0.0.1", "GRPC_HOST=127.0.0.1", "DEBUG_HOST=127.0.0.1",
 		"PORT=" + freePort(t), "GRPC_PORT=" + port, "DEBUG_PORT=" + freePort(t),
-	}, program(t)))
-	addr = "127.0.0.1:" + port
-	await(t, addr)
-	return addr, pids
+	}, program(t))
+	r.addr = "127.0.0.1:" + port
+	await(t, r.addr)
+	return r
 }
 
 func dial(t testing.TB, addr string) rls.RateLimitServiceClient {
@@ -137,8 +143,7 @@ func TestReference(t *testing.T) {
 			files[name] = text
 		}
 	}
-	addr, _ := reference(t, files)
-	client := dial(t, addr)
+	client := dial(t, reference(t, files).addr)
 	asked := 0
 	for i := range cases {
 		c := &cases[i]

@@ -104,7 +104,7 @@ func (s *Service) SetServing(ok bool) {
 
 // ServerOptions make a gRPC server fast for this service. Without them, each request runs on a new
 // goroutine, whose stack grows twice before a decision is made: a tenth of a request's processor
-// time (`make envoy-speed`). With them, workers keep their stacks. A request that finds no idle
+// time (`make bench-network`). With them, workers keep their stacks. A request that finds no idle
 // worker still gets a goroutine of its own, so a slow request holds up nobody. More workers
 // keep more stacks of 16 KiB; fewer leave more requests to new goroutines.
 func ServerOptions() []grpc.ServerOption {
