@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/counts"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // restoredNode opens a node with a file of counts, and waits until it has taken what there is of it.
@@ -208,3 +211,54 @@ func TestADiskThatIsFullIsTheSaversError(t *testing.T) {
 type fullDisk struct{ err error }
 
 func (w fullDisk) Write([]byte) (int, error) { return 0, w.err }
+
+func TestAnOldFileIsReadOnlyWhereNobodyRanOn(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	n := &Node{decider: decider{now: now.UnixNano}}
+	minute := uint64(60)
+	for _, c := range []struct {
+		name         string
+		age          time.Duration
+		status       deltasync.Status
+		read, unused bool
+	}{
+		{"a young one, at once", time.Minute, deltasync.Status{}, true, false},
+		{"an old one, while it is not clear who is there", time.Hour, deltasync.Status{}, false, false},
+		{"an old one, when nobody can tell", time.Hour, deltasync.Status{Waiting: true}, true, false},
+		{"an old one, beside a node that started just before", time.Hour, deltasync.Status{Ready: true, Peers: []deltasync.Peer{{Beats: minute}}}, true, false},
+		{"an old one, beside a node that ran on", time.Hour, deltasync.Status{Ready: true, Peers: []deltasync.Peer{{Beats: 60 * minute}}}, false, true},
+		{"an old one, beside a node that is gone", time.Hour, deltasync.Status{Ready: true, Peers: []deltasync.Peer{{Beats: 60 * minute, State: deltasync.PeerGone}}}, true, false},
+	} {
+		x := &restoration{node: n, header: &counts.Header{At: now.Add(-c.age).UnixNano()}}
+		if read, unused := x.due(&c.status); read != c.read || unused != c.unused {
+			t.Errorf("%s: read %t, unused %t", c.name, read, unused)
+		}
+	}
+}
+
+// A node that starts has no right of a bounded limit, whatever a file says.
+func TestRightsAreInNoFile(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	cfg := Config{Name: "n1", Limit: 100, Window: time.Hour, Now: func() time.Time { return now }}
+	cfg.Limits = map[string]Policy{"bounded": {Limit: 100, Window: time.Hour, Consistency: Bounded}}
+	admits := func(n *Node) (admitted int) {
+		for n.Limiter("bounded").Allow("c") {
+			admitted++
+		}
+		return admitted
+	}
+	n := openNode(t, cfg)
+	now = now.Add(2 * time.Hour)
+	if n.Limiter("bounded").Take("c", 1); admits(n) < 90 {
+		t.Fatal("an account that is full lets little pass")
+	}
+	file := savedBy(t, n)
+	fresh := openNode(t, cfg)
+	again, r, err := restoredNode(t, cfg, file)
+	if err != nil || r.Lost > 0 {
+		t.Fatal(r, err)
+	}
+	if got, want := admits(again), admits(fresh); got > want {
+		t.Errorf("with a file it admits %d at its start, and without one %d", got, want)
+	}
+}

@@ -33,8 +33,10 @@
 //	lag, bearing, offsets                               how late, and how far clocks are apart
 //	received, digest, origins, repair, backoff          finding and mending losses, and how often to try
 //	known, spans, unknown, inherit, founding            what may be missing here, and of whom
-//	register, settle, lend, roll, join                  limits, reservations, loans, the start of a node
+//	register, settle, lend, roll                        limits, reservations, loans
+//	join, saved                                         the start of a node, with a snapshot or a file
 //	message, wire, fields, field, columns               what a message says, field by field
+//	nodekeys                                            who signed a message
 //	codec, reader, subject, tag, keyhash, incarnation   what is on the wire, and under which keys
 //	fresh, arrivals, latest, bucket                     telling recordings, and what one peer may cost
 //	outbox, transport, nats, natsdial, dialer           what waits for the network, and what carries it
