@@ -168,7 +168,7 @@ func TestBoundedFigures(t *testing.T) {
 				central, admitted, _ := f.offer(3, figureTime, s)
 				least := 0.99
 				if n == 8 && s.name == "zipf" {
-					least = 0.97 // parts of a unit wait at nodes that seldom ask, until their loans end
+					least = 0.97 // nodes that seldom ask borrow parts of a unit, which no request fits into
 				}
 				row("three times the rate, "+s.name, n, float64(central), float64(admitted), least)
 			}

@@ -157,7 +157,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	n.began = n.now()
 	n.holdings = lending.New(lending.Config{
 		Names: cfg.roster(), Self: cfg.Name, Alone: cfg.lone(), Saved: cfg.SavedRoster, Keep: cfg.KeepRoster, Log: cfg.Logger,
-		Now: n.now, Clock: n.clock, Wall: n.cfg.wall, Elapsed: cfg.Elapsed,
+		Now: n.now, Clock: n.clock, Wall: n.cfg.wall, Elapsed: cfg.Elapsed, Margin: cfg.ClockTolerance,
 	})
 	n.limits, err = limits.New(limits.Config{
 		Replica: replica, Hash: hash.Hash128, Keys: hash.KeyHash(), Tolerance: cfg.ClockTolerance, Began: n.began,

@@ -24,22 +24,22 @@ import (
 type simCall struct {
 	*call
 	simulate.Options
-	random, correlated, bounded, restarts bool
-	from, seeds                           uint64
-	workers, explore, requests            int
-	sweep, html, trace, file              string
-	given                                 []string // flags that were set
-	progress                              *output.Progress
+	random, correlated, bounded, quotas, restarts bool
+	from, seeds                                   uint64
+	workers, explore, requests                    int
+	sweep, html, trace, file                      string
+	given                                         []string // flags that were set
+	progress                                      *output.Progress
 }
 
 // The flags of each mode of sim. A call has one mode, and refuses the flags of the others instead
 // of ignoring them.
 var (
 	simFileFlags     = []string{"scenario", "seed", "trace", "o"}
-	simSeedFlags     = []string{"random", "correlated", "bounded", "restarts", "requests", "seed", "trace", "o"}
+	simSeedFlags     = []string{"random", "correlated", "bounded", "quotas", "restarts", "requests", "seed", "trace", "o"}
 	simExploreFlags  = []string{"explore", "workers", "o"}
-	simCampaignFlags = []string{"random", "correlated", "bounded", "restarts", "requests", "from", "seeds", "workers", "o"}
-	simRandomOnly    = []string{"correlated", "bounded", "restarts", "requests"}
+	simCampaignFlags = []string{"random", "correlated", "bounded", "quotas", "restarts", "requests", "from", "seeds", "workers", "o"}
+	simRandomOnly    = []string{"correlated", "bounded", "quotas", "restarts", "requests"}
 	simSweepOnly     = []string{"html", "seeds", "workers", "from"}
 )
 
@@ -61,6 +61,7 @@ func simulation(c *call) action {
 	c.Add(&s.random, "random", "run random clusters, loads and faults: -seeds of them, or the one of -seed")
 	c.Add(&s.correlated, "correlated", "with -random: draw faults that come together, in and around long cuts")
 	c.Add(&s.bounded, "bounded", "with -random: draw bounded limits, and loads and faults that try to exceed their cap")
+	c.Add(&s.quotas, "quotas", "with -random: draw bounded limits with fixed windows, as with -bounded")
 	c.Add(&s.restarts, "restarts", "with -random: draw stops of whole clusters, which start again from the counts that they saved")
 	c.Add(&s.requests, "requests", "with -random: add about that many requests to each run")
 	c.Add(&s.from, "from", "with -random: the first seed")
@@ -129,6 +130,8 @@ func (c *simCall) drawn(seed uint64) sim.Scenario {
 	switch {
 	case c.bounded:
 		draw = sim.Bounded
+	case c.quotas:
+		draw = sim.Quotas
 	case c.correlated:
 		draw = sim.Correlated
 	case c.restarts:
@@ -217,6 +220,9 @@ func (c *simCall) again(seed uint64) string {
 		}
 		if c.bounded {
 			draw += " -bounded"
+		}
+		if c.quotas {
+			draw += " -quotas"
 		}
 		if c.restarts {
 			draw += " -restarts"

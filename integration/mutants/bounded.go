@@ -72,7 +72,7 @@ var boundedMistakes = []mistake{
 		{"sync/lend.go", "!l.bytes.take(now, lendingHead, ration{lendingBytes, lendingAtOnce})", "false"},
 	}},
 	{name: "say that less is held of what was borrowed", edits: []edit{
-		{"node/internal/lending/lender.go", "		w.Held = a.Record.Borrowed()\n", "		w.Held = a.Record.Borrowed() / 2\n"},
+		{"node/internal/lending/lender.go", "		w.Held = a.Holds()\n", "		w.Held = a.Holds() / 2\n"},
 	}},
 	{name: "let a client's account outlive a change of its limit", edits: []edit{
 		{"node/internal/table/account.go", "	x.put(e.slot, full)\n	delete(x.records, e.slot)\n", "	_ = full\n"},
@@ -169,4 +169,22 @@ var boundedMistakes = []mistake{
 	{name: "ask for the first of a line alone", edits: []edit{
 		{"node/wait.go", "		w.node.holdings.Lack(k, rule, w.node.now(), cmp.Or(w.ask.Cost, 1))\n", "		_ = rule\n"},
 	}, also: "./integration"},
+	{name: "give a run a share of the window it began in", edits: []edit{
+		{"node/internal/rights/window.go", "	if own-margin < ds[0].From || own <= began {\n", "	if own <= began && false {\n"},
+	}, also: "./node"},
+	{name: "give a run a share of a window that the run before may have used", edits: []edit{
+		{"node/internal/rights/window.go", "	if own-margin < ds[0].From || own <= began {\n", "	if own < ds[0].From || own <= began {\n"},
+	}},
+	{name: "let shares of a window rise within it", edits: []edit{
+		{"node/internal/rights/window.go", "i > 0 && ds[i].From > own-margin; i--", "i > 0 && false; i--"},
+	}},
+	{name: "lend of a quota and keep it", edits: []edit{
+		{"node/internal/rights/record.go", "		a.Full = a.quota.code(a.Own(t) - y)\n", ""},
+	}},
+	{name: "take a loan of another window", edits: []edit{
+		{"node/internal/lending/lender.go", "		l.Amount = 0 // it is of another window\n", ""},
+	}, also: "./node"},
+	{name: "give back in a window what another one counted", edits: []edit{
+		{"node/internal/rights/account.go", "		if since >= a.quota.start {\n", "		if true {\n"},
+	}},
 }

@@ -38,15 +38,13 @@ func (p Policy) bounded() error {
 	switch x, burst := p.MaxExcess, float64(p.WithDefaults().Burst); {
 	case x < 0 || x > burst || x != x:
 		faults = append(faults, refuse("max_excess", x, "must be a share of the burst below 1, or units up to the burst"))
+	case p.Algorithm == FixedWindow && (x >= 1 && x > burst/2 || x < 1 && x > 0.5):
+		faults = append(faults, refuse("max_excess", x, "must be at most half of the limit with fixed_window"))
 	case x > 1 && x != math.Trunc(x):
 		faults = append(faults, refuse("max_excess", x, "must be whole units, or a share of the burst below 1"))
 	}
-	switch p.Algorithm {
-	case SlidingWindow:
-		faults = append(faults, refuse("consistency", p.Consistency, "needs the algorithm gcra: what a sliding window lends would have to stay lent until it has slid out of the window"))
-	case FixedWindow:
-		faults = append(faults, refuse("consistency", p.Consistency, "needs the algorithm gcra: quotas of fixed windows cannot be lent yet"))
-	default:
+	if p.Algorithm == SlidingWindow {
+		faults = append(faults, refuse("consistency", p.Consistency, "needs the algorithm gcra or fixed_window: what a sliding window lends would have to stay lent until it has slid out of the window"))
 	}
 	if p.OnIsolation != IsolationKeep {
 		faults = append(faults, refuse("on_isolation", p.OnIsolation, "must be keep with consistency: bounded, which holds under any partition by itself"))
@@ -102,6 +100,7 @@ func (r *Rule) Divide() {
 	}
 	h := fnv.New64a()
 	p := &r.Policy
-	_, _ = fmt.Fprintf(h, "%s\x00%d %d %d %d %d %d %x", r.Limit, r.Revision.At, r.Revision.By, r.Index, p.Limit, p.Window, p.Burst, math.Float64bits(p.MaxExcess))
+	_, _ = fmt.Fprintf(h, "%s\x00%d %d %d %d %d %d %x %d %d %s", r.Limit, r.Revision.At, r.Revision.By, r.Index, p.Limit, p.Window, p.Burst, math.Float64bits(p.MaxExcess), p.Algorithm, p.Calendar, p.TimeZone)
 	r.Shares = rights.NewShares(r.GCRA.Depth(), excess(*p, r.GCRA), p.Burst+int64(r.ExcessUnits()), h.Sum64())
+	r.Shares.Windowed = p.Algorithm == FixedWindow
 }

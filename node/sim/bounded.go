@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -113,6 +114,21 @@ func (d draw) changeRoster(sc *Scenario, depth time.Duration) {
 	}
 }
 
+// Quotas is Bounded with a fixed window instead of a bucket, of as many whole seconds as the bucket
+// takes to drain.
+func Quotas(seed uint64) Scenario {
+	sc := Bounded(seed)
+	p := &sc.Policy
+	p.Algorithm, p.Window = node.FixedWindow, max(time.Second, p.Window.Round(time.Second))
+	switch half := float64(p.Limit) / 2; {
+	case p.MaxExcess >= 1:
+		p.MaxExcess = math.Floor(min(p.MaxExcess, half))
+	default:
+		p.MaxExcess = min(p.MaxExcess, 0.5)
+	}
+	return sc
+}
+
 // loan is about how long a loan lasts, as rights.NewTerms has it.
 func (d draw) loan(depth time.Duration) time.Duration {
 	return min(max(depth/4, 200*time.Millisecond), 10*time.Second) * 1004 / 1000
@@ -221,10 +237,17 @@ func (sc *Scenario) ranBefore() []byte {
 // capped judges by the cap of a bounded limit, whatever the node that admits could know. The
 // simulator's nodes have a true monotonic clock, so clocks add nothing to it.
 func (o *oracle) capped(a *account, now *charge) excess {
-	rate := a.yard.rate()
-	e := excess{
-		over:  float64(a.yard.gcra.TAT(a.level)-now.at)*rate - float64(a.yard.policy.Burst),
-		bound: a.yard.policy.MaxExcess,
+	e := excess{over: -float64(a.yard.policy.Burst), bound: a.yard.policy.MaxExcess}
+	if a.yard.gcra != nil {
+		e.over += float64(a.yard.gcra.TAT(a.level)-now.at) * a.yard.rate()
+	} else { // whoever admitted it says which window it is of
+		for _, all := range a.charges {
+			for _, c := range all {
+				if c.part == now.part && a.counts(c) {
+					e.over += float64(c.net())
+				}
+			}
+		}
 	}
 	if e.bound < 1 {
 		e.bound *= float64(a.yard.policy.Burst)

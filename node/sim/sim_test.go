@@ -44,6 +44,21 @@ func TestBoundedLimitsNeverExceedTheirCap(t *testing.T) {
 	})
 }
 
+func TestQuotasAreNeverExceeded(t *testing.T) {
+	const share = 7
+	var used atomic.Uint64
+	campaign(t, sim.Quotas, (*seeds+share-1)/share, " -quotas", func(r *sim.Result) {
+		if r.E > 0 || r.Scenario.Policy.MaxExcess == 0 && r.Limited > 0 {
+			used.Add(1)
+		}
+	})
+	t.Cleanup(func() {
+		if t.Logf("%d runs use a quota up", used.Load()); *seeds >= 500 && used.Load() < 20 {
+			t.Error("that is too few to prove anything")
+		}
+	})
+}
+
 // In these, whole clusters died while each node was cut off, and the rest had five seconds to agree on
 // what up to nine dead incarnations had counted.
 func TestNodesAgreeOnManyThatDied(t *testing.T) {

@@ -97,10 +97,7 @@ func (h *Holdings) Tell(s *table.Shard, e *table.Entry, now, cost int64, allowed
 // RightOf is the right of an entry's client. s is locked.
 func RightOf(s *table.Shard, e *table.Entry, now int64) *limit.Right {
 	a, t := s.Account(e, now)
-	x := &limit.Right{Own: units(e.Rule(), a.Own(t)), Credit: units(e.Rule(), a.Credit())}
-	if a.Share {
-		x.Room = units(e.Rule(), a.Terms.Room)
-	}
+	x := &limit.Right{Own: units(e.Rule(), a.Own(t)), Room: units(e.Rule(), a.Room()), Credit: units(e.Rule(), a.Credit())}
 	if a.Record != nil {
 		x.Borrowed, x.Lent = units(e.Rule(), a.Record.Borrowed()), units(e.Rule(), a.Record.Lent())
 	}

@@ -35,6 +35,8 @@ type Config struct {
 	Clock   *clock.Clock
 	Wall    func() int64
 	Elapsed func() time.Duration
+	// Margin is how far ahead the clock of the run before may have been: see rights.Divisions.InWindow.
+	Margin time.Duration
 }
 
 // Holdings are what a node decides bounded limits by, beside what it has counted: its clocks, the
@@ -92,6 +94,9 @@ func (h *Holdings) SetDelay(delay int64) { h.delay.Store(delay) }
 // Began implements table.Rights.
 func (h *Holdings) Began() int64 { return h.began }
 
+// Margin implements table.Rights.
+func (h *Holdings) Margin() int64 { return int64(h.cfg.Margin) }
+
 // Now implements table.Rights.
 func (h *Holdings) Now() int64 { return h.cfg.Now() }
 
@@ -133,11 +138,14 @@ func (h *Holdings) Tally(r *limit.Rule) *tally.Rights {
 
 // units is an amount under a rule in units.
 func units(r *limit.Rule, amount int64) float64 {
-	return float64(amount) * float64(r.Policy.Limit) / float64(r.Policy.Window)
+	return float64(amount) * float64(r.Policy.Burst) / float64(r.GCRA.Depth())
 }
 
-// left is what is left of a client's bucket by all that this node knows, in nanoseconds.
+// left is what is left of a client's bucket or quota by all that this node knows, in nanoseconds.
 func left(s *table.Shard, e *table.Entry, now int64) int64 {
-	g := e.Rule().GCRA
+	r, g := e.Rule(), e.Rule().GCRA
+	if r.Policy.Algorithm == limit.FixedWindow {
+		return max(0, g.Depth()-g.Drain(min(r.Used(e.States(), now), uint64(r.Policy.Burst)))) //nolint:gosec // positive
+	}
 	return max(0, g.Depth()-max(0, g.TAT(s.Level(e, now))-now))
 }

@@ -28,7 +28,7 @@ func (h Lender) Wants(now int64, present uint64, most int) (out []deltasync.Want
 		a, t := s.Account(e, now)
 		w := deltasync.Want{Key: e.Key(), Terms: e.Rule().Shares.Word}
 		w.Back, w.BackTo, w.BackOf = a.GiveUp(t)
-		w.Held = a.Record.Borrowed()
+		w.Held = a.Holds()
 		if w.Back > 0 { // nobody uses it, so there is nothing to wish
 			s.Keep(e, &a)
 			out = append(out, w)
@@ -83,11 +83,11 @@ func (h Lender) lend(now int64, to crdt.Replica, number, low uint64, w *deltasyn
 	a, t := s.Account(e, now)
 	a.Back(t, w.Back, w.BackOf)
 	a.Told(to, w.Held, low)
-	if a.Own(t) <= 0 || !s.Record(e, &a, &t, now) {
+	if a.Own(t) <= 0 || !a.Matches(w.Held) || !s.Record(e, &a, &t, now) {
 		s.Keep(e, &a)
 		return l
 	}
-	l.Amount = a.Lend(t, min(w.Wanted, a.Spare(t, h.delay.Load(), e.OwnUse())), to, number)
+	l.Amount = a.Lend(t, min(w.Wanted, a.Piece(t, r.GCRA.Drain(1)), a.Spare(t, h.delay.Load(), e.OwnUse())), to, number)
 	s.Keep(e, &a)
 	h.Tally(r).Lent.Add(units(r, l.Amount))
 	l.Of = a.Record.Epoch()
@@ -120,6 +120,9 @@ func (h Lender) borrow(now int64, by crdt.Replica, when deltasync.Asked, w *delt
 	a, t := s.Account(e, now)
 	if a.Record == nil {
 		return true
+	}
+	if !a.Matches(w.Held) {
+		l.Amount = 0 // it is of another window
 	}
 	got := a.Borrow(t, l.Amount, when.Mono, when.Wall, by, l.Of)
 	a.Answered(t, got)

@@ -78,6 +78,9 @@ func bound(r *limit.Rule, s *Sight) float64 {
 		return 0
 	}
 	horizon := int64(Horizon(&r.Policy))
+	if r.Bounded && r.Policy.Algorithm != limit.GCRA { // clocks only move requests to another window
+		return r.ExcessUnits()
+	}
 	if r.Bounded { // whatever nobody knows
 		return r.ExcessUnits() + rate(r)*float64(apart(s, horizon))
 	}

@@ -16,6 +16,9 @@ type Account struct {
 	Full int64
 	// fresh is what Full would be if nobody had used it.
 	fresh int64
+	// windowed says that the account is of a fixed window, which quota describes.
+	windowed bool
+	quota    quota
 	// Record has the loans, nil while there are none.
 	Record *Record
 }
@@ -34,7 +37,7 @@ func (a *Account) Settle(t Time) {
 	if a.Record != nil {
 		a.Record.expire(t)
 	}
-	if !a.Share {
+	if !a.Share || a.windowed {
 		return
 	}
 	m := a.Terms.Parts
@@ -55,6 +58,9 @@ func (a *Account) Settle(t Time) {
 
 // Own is o: the node's own tokens, negative while it is on credit.
 func (a *Account) Own(t Time) int64 {
+	if a.windowed {
+		return a.quota.own(a.Full)
+	}
 	if !a.Share {
 		return 0
 	}
@@ -74,6 +80,9 @@ func (a *Account) Free(t Time) int64 {
 // Credit is how much of the credit there is beyond Free: what Spend may take in all is Free and
 // Credit together.
 func (a *Account) Credit() int64 {
+	if a.windowed {
+		return a.quota.credit
+	}
 	if !a.Share {
 		return 0
 	}
@@ -87,7 +96,7 @@ func (a *Account) Earns(t Time, c int64) int64 {
 	switch {
 	case lack <= 0:
 		return 0
-	case !a.Share || c > a.Terms.Room:
+	case !a.Share || a.windowed || c > a.Terms.Room:
 		return math.MaxInt64
 	}
 	return a.Terms.Parts * lack
@@ -99,7 +108,9 @@ func (a *Account) Spend(t Time, c int64) (own int64) {
 	if a.Record != nil {
 		c -= a.Record.spend(c)
 	}
-	if a.Share && c > 0 {
+	if a.windowed {
+		a.Full = a.quota.code(a.Own(t) - c)
+	} else if a.Share && c > 0 {
 		a.Full = later(max(a.Full, t.Own), a.Terms.Parts, c, t.Own)
 	}
 	return c
@@ -115,9 +126,13 @@ func later(full, parts, c, now int64) int64 {
 
 // GiveBack returns own tokens that were spent at since and are not used after all: as far as
 // the account has not earned them again, one nanosecond in fastest at most. Borrowed tokens never
-// come back.
+// come back. Under a fixed window since is by the node's time, and nothing comes back of another one.
 func (a *Account) GiveBack(t Time, own, since, fastest int64) {
-	if a.Share {
+	if a.windowed {
+		if since >= a.quota.start {
+			a.repay(t, own)
+		}
+	} else if a.Share {
 		a.repay(t, own-max(0, t.Own-since)/fastest)
 	}
 }
@@ -125,6 +140,10 @@ func (a *Account) GiveBack(t Time, own, since, fastest int64) {
 // repay raises the own tokens by y, as far as there is room.
 func (a *Account) repay(t Time, y int64) {
 	if y <= 0 {
+		return
+	}
+	if a.windowed {
+		a.Full = a.quota.code(a.Own(t) + y)
 		return
 	}
 	floor := t.Own
@@ -136,5 +155,8 @@ func (a *Account) repay(t Time, y int64) {
 
 // Idle reports whether the account is as good as one that nobody used: full, without loans.
 func (a *Account) Idle(t Time) bool {
+	if a.windowed {
+		return a.Record == nil && a.Full == a.fresh
+	}
 	return a.Record == nil && (!a.Share || a.Full <= t.Own || a.Full <= a.fresh)
 }

@@ -104,7 +104,7 @@ func (a *Account) Wish(t Time, delay, left int64) int64 {
 	free := a.Free(t)
 	soon := int64(k.recent.read(t.Mono, span(delay)))
 	later := int64(k.lasting.read(t.Mono, a.Terms.Loan))
-	if a.Share {
+	if a.Share && !a.windowed {
 		later -= a.Terms.Loan / a.Terms.Parts
 	}
 	need := soon + max(0, later)/4
@@ -159,10 +159,14 @@ func (a *Account) Spare(t Time, delay int64, seen bool) int64 {
 	k := &a.Record.Asks
 	switch {
 	case k.used == 0 && seen: // when is not known
-		return max(0, own-2*(a.Terms.Room-own-a.Record.Lent()))
+		return max(0, own-2*max(0, a.Terms.Room-own-a.Record.Lent()))
 	case k.used == 0, t.Mono-k.used > max(idleAfter, a.Terms.Loan):
 		return own
 	}
-	keep := 2*int64(k.recent.read(t.Mono, span(delay))) + max(0, int64(k.lasting.read(t.Mono, a.Terms.Loan))-a.Terms.Loan/a.Terms.Parts)
+	earns := a.Terms.Loan / a.Terms.Parts
+	if a.windowed {
+		earns = 0
+	}
+	keep := 2*int64(k.recent.read(t.Mono, span(delay))) + max(0, int64(k.lasting.read(t.Mono, a.Terms.Loan))-earns)
 	return max(0, own-keep)
 }

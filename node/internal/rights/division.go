@@ -79,6 +79,9 @@ func (ds Divisions) Fastest(s *Shares, since int64) int64 {
 // before begins with nothing. What it lent out of one that it loses is over by the time at which it
 // can have one again: see lending.Holdings.
 func (a *Account) Change(t Time, to *Terms, share bool) {
+	if a.windowed {
+		return // see InWindow
+	}
 	lent := int64(0)
 	if a.Record != nil {
 		lent = a.Record.Lent()

@@ -75,6 +75,10 @@ func (r *Record) spend(c int64) (spent int64) {
 // above all earlier ones to it, and returns how much (R2). The account has a Record.
 func (a *Account) Lend(t Time, y int64, to crdt.Replica, number uint64) int64 {
 	y = min(y, a.Own(t))
+	if a.windowed && y > 0 {
+		a.Full = a.quota.code(a.Own(t) - y)
+		return y
+	}
 	if !a.Share || y <= 0 {
 		return 0
 	}
@@ -96,6 +100,9 @@ func (a *Account) Lend(t Time, y int64, to crdt.Replica, number uint64) int64 {
 // to it under such numbers, no more than held is still out (R5).
 func (a *Account) Told(from crdt.Replica, held int64, low uint64) {
 	r := a.Record
+	if a.windowed {
+		return // nothing returns before the window ends
+	}
 	if r == nil || r.to != from || r.last > low {
 		return
 	}
@@ -129,7 +136,7 @@ func (a *Account) GiveUp(t Time) (tokens int64, from crdt.Replica, epoch int64) 
 // The caller takes each report once, and before it takes what the same report says by Told.
 func (a *Account) Back(t Time, y, epoch int64) int64 {
 	r := a.Record
-	if !a.Share || r == nil || y <= 0 || epoch > r.epoch || epoch < r.epoch-1 {
+	if !a.Share || a.windowed || r == nil || y <= 0 || epoch > r.epoch || epoch < r.epoch-1 {
 		return 0
 	}
 	part := r.epoch - epoch
@@ -145,6 +152,10 @@ func (a *Account) Back(t Time, y, epoch int64) int64 {
 // It returns how many tokens it took: none, if the loan is over. The caller takes each loan
 // once. The account has a Record.
 func (a *Account) Borrow(t Time, y, askedMono, askedWall int64, from crdt.Replica, epoch int64) int64 {
+	if a.windowed {
+		a.repay(t, y)
+		return max(0, y)
+	}
 	l := lot{mono: askedMono + a.Terms.Loan, wall: askedWall + a.Terms.Loan, from: from, epoch: epoch}
 	if y <= 0 || t.Mono >= l.mono || t.Wall >= l.wall {
 		return 0

@@ -28,6 +28,8 @@ type Shares struct {
 	// Word stands for the limit and its rule in messages: nodes that count otherwise lend each
 	// other nothing.
 	Word uint64
+	// Windowed says that this is the quota of a fixed window, and no bucket: see quota.
+	Windowed bool
 
 	depth, credit, units int64
 	among                [mostCounted + 1]atomic.Pointer[Terms]

@@ -20,6 +20,8 @@ type Rights interface {
 	Now() int64
 	// Expired hears of what was borrowed by a rule and ended unspent.
 	Expired(r *limit.Rule, tokens int64)
+	// Margin is how far the clock of the run before may have been ahead of this one's.
+	Margin() int64
 }
 
 // mostRecords caps the records of one shard. Raising it lets clients that borrow take more memory,
@@ -58,10 +60,15 @@ func (x *accounts) of(e *Entry, now int64) (a rights.Account, t rights.Time) {
 	if !e.shared {
 		began = max(began, x.crowded)
 	}
-	a = x.divisions.Fresh(shares, e.key, began, g.Began()+2*shares.Epoch())
+	if shares.Windowed {
+		start := e.rule.Frame.Start(now)
+		a = x.divisions.InWindow(shares, e.key, began, start, g.Own(now)-(now-start), g.Margin())
+	} else {
+		a = x.divisions.Fresh(shares, e.key, began, g.Began()+2*shares.Epoch())
+	}
 	if e.used && e.counted == e.rule {
 		if full := x.get(e.slot); full != 0 {
-			a.Full = full
+			a.Resume(full)
 		}
 		a.Record = x.records[e.slot]
 	}
@@ -89,7 +96,9 @@ func (x *accounts) of(e *Entry, now int64) (a rights.Account, t rights.Time) {
 func (x *accounts) renew(e *Entry) {
 	was, full := e.counted, int64(0)
 	if was.Bounded && e.rule.Bounded && was.Revision == e.rule.Revision && x.get(e.slot) != 0 {
-		if terms, share := x.divisions.Terms(e.rule.Shares, e.key); share {
+		if e.rule.Shares.Windowed {
+			full = e.rule.Shares.Spent(e.rule.Frame.Start(x.rights.Now()))
+		} else if terms, share := x.divisions.Terms(e.rule.Shares, e.key); share {
 			full = x.rights.Own(x.rights.Now()) + terms.Bottom()
 		}
 	}

@@ -30,7 +30,7 @@ type Charge struct {
 	tat    int64
 	others crdt.Gain
 	// own is what was taken of the account's own tokens, if the limit is bounded, and ownAt when
-	// that was, by rights.Time.Own.
+	// that was, by rights.Time.Own, or by the node's time under a fixed window.
 	own, ownAt int64
 }
 
@@ -44,7 +44,9 @@ func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 	slot := e.rule.Slot(now)
 	ownAt := int64(0)
 	if e.rule.Bounded {
-		ownAt = s.table.cfg.Rights.Own(now)
+		if ownAt = now; !e.rule.Shares.Windowed {
+			ownAt = s.table.cfg.Rights.Own(now)
+		}
 	}
 	return Charge{
 		own: e.spent, ownAt: ownAt,
