@@ -79,7 +79,7 @@ var parts = map[string][]string{
 	"node/internal/rights": {"crdt"},
 	"node/internal/line":   nil,
 	"node/internal/top":    nil,
-	"node/internal/inside": {"crdt", "sync", "node/limit", "node/internal/isolation", "node/internal/limits", "node/internal/table"},
+	"node/internal/inside": {"crdt", "sync", "node/limit", "node/internal/isolation", "node/internal/limits", "node/internal/table", "node/internal/lending"},
 	"node/internal/lending": {
 		"gcra", "crdt", "sync", "node/limit", "node/internal/clock", "node/internal/limits", "node/internal/line", "node/internal/rights",
 		"node/internal/table", "node/internal/tally",

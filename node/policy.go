@@ -25,6 +25,8 @@ type (
 	IDs = limit.IDs
 	// Right is what a node may admit to a client of a bounded limit by itself, in units.
 	Right = limit.Right
+	// RosterStats say who shares bounded limits.
+	RosterStats = limit.Roster
 	// FieldError says which field of a configuration or policy is at fault, and why.
 	FieldError = limit.FieldError
 )

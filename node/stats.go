@@ -76,16 +76,6 @@ type RightsStats struct {
 	Lent, Borrowed, Expired float64
 }
 
-// RosterStats say who shares bounded limits, for all that a node knows.
-type RosterStats struct {
-	// Members are the nodes that do, and StruckOff those that did before.
-	Members, StruckOff []string
-	// Open says that this node uses its shares. If it does not, WaitsFor are the members that do not
-	// have the same roster in force yet. A member that is dead holds up others for ever: see Forget.
-	Open     bool
-	WaitsFor []string
-}
-
 // OverrideStats are the decisions by a limit's overrides of one name on this node.
 type OverrideStats struct {
 	Name                      string
@@ -192,7 +182,7 @@ func (n *Node) Stats() Stats {
 			s.Staleness = max(s.Staleness, p.StaleFor)
 		}
 	}
-	s.Roster = RosterStats(n.holdings.Roster())
+	s.Roster = n.holdings.Roster()
 	s.Limits = read.inline()
 	for _, l := range n.limits.All() {
 		if r := l.Known(now); r != nil {

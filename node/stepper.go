@@ -91,7 +91,7 @@ func (s *Stepper) TakeUrgent() bool {
 // hold; its result is of an internal package.
 func (s *Stepper) Inside() inside.View {
 	n := s.Node
-	return view{inside.Node{Self: n.replica, Engine: s.engine, Table: n.table, Limits: n.limits, Isolation: &n.isolation, Now: n.now}, s}
+	return view{inside.Node{Self: n.replica, Engine: s.engine, Table: n.table, Limits: n.limits, Isolation: &n.isolation, Holdings: n.holdings, Now: n.now}, s}
 }
 
 // stepped is a Stepper as its node sees it.

@@ -24,7 +24,11 @@ func (c *simCall) runExplore(ctx context.Context) error {
 		return usagef("-explore %d: must be from 1 to %d steps", c.explore, mostDepth)
 	}
 	all := exploration{}
-	for _, x := range sim.Explorations(c.explore) {
+	list := sim.Explorations
+	if c.bounded {
+		list = sim.BoundedExplorations
+	}
+	for _, x := range list(c.explore) {
 		found := x.Run(ctx, c.workers, func(depth int, states uint64) {
 			c.progress.Showf("%d nodes, %s: %d states within %d steps", x.Nodes, limitOf(x.Policy), states, depth)
 		})
@@ -75,7 +79,10 @@ func (all exploration) print(w io.Writer) error {
 }
 
 func limitOf(p node.Policy) string {
-	if p.Algorithm == node.GCRA {
+	switch {
+	case p.Consistency == node.Bounded:
+		return fmt.Sprintf("bounded, burst %d, excess %.0f", p.Burst, p.MaxExcess)
+	case p.Algorithm == node.GCRA:
 		return fmt.Sprintf("gcra, burst %d", p.Burst)
 	}
 	return fmt.Sprintf("%v of %d", p.Algorithm, p.Limit)

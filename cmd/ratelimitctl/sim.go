@@ -37,7 +37,7 @@ type simCall struct {
 var (
 	simFileFlags     = []string{"scenario", "seed", "trace", "o"}
 	simSeedFlags     = []string{"random", "correlated", "bounded", "quotas", "restarts", "requests", "seed", "trace", "o"}
-	simExploreFlags  = []string{"explore", "workers", "o"}
+	simExploreFlags  = []string{"explore", "bounded", "workers", "o"}
 	simCampaignFlags = []string{"random", "correlated", "bounded", "quotas", "restarts", "requests", "from", "seeds", "workers", "o"}
 	simRandomOnly    = []string{"correlated", "bounded", "quotas", "restarts", "requests"}
 	simSweepOnly     = []string{"html", "seeds", "workers", "from"}
@@ -60,7 +60,7 @@ func simulation(c *call) action {
 	s.Register(c.Set)
 	c.Add(&s.random, "random", "run random clusters, loads and faults: -seeds of them, or the one of -seed")
 	c.Add(&s.correlated, "correlated", "with -random: draw faults that come together, in and around long cuts")
-	c.Add(&s.bounded, "bounded", "with -random: draw bounded limits, and loads and faults that try to exceed their cap")
+	c.Add(&s.bounded, "bounded", "with -random: draw bounded limits, and loads and faults that try to exceed their cap; with -explore: try schedules on bounded limits")
 	c.Add(&s.quotas, "quotas", "with -random: draw bounded limits with fixed windows, as with -bounded")
 	c.Add(&s.restarts, "restarts", "with -random: draw stops of whole clusters, which start again from the counts that they saved")
 	c.Add(&s.requests, "requests", "with -random: add about that many requests to each run")

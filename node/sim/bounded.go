@@ -72,7 +72,7 @@ func Bounded(seed uint64) Scenario {
 	for range d.upTo(3) {
 		sc.Faults = append(sc.Faults, d.boundedFault(&sc, depth))
 	}
-	if c := (draw{rand.New(rand.NewPCG(seed, 4))}); c.one(2) { //nolint:gosec // repeatable on purpose
+	if c := (draw{rand.New(rand.NewPCG(seed, 4))}); c.one(3) { //nolint:gosec // repeatable on purpose
 		c.changeRoster(&sc, depth)
 	}
 	return sc

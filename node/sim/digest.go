@@ -22,7 +22,7 @@ type digest [16]byte
 // beat is due, which is no step of its own.
 func (e *explorer) digest() digest {
 	var numbers []int
-	for n := range e.x.Nodes {
+	for n := range e.x.most() {
 		numbers = append(numbers, n+1)
 	}
 	least := ""
@@ -86,7 +86,7 @@ func (e *explorer) describe(order []int) string {
 		}
 	}
 	_, _ = fmt.Fprintf(&b, "|cut %d counts", slices.Index(order, int(e.cut)))
-	for _, kind := range []stepKind{stepPass, stepRoll, stepCut, stepCrash, stepBye, stepJoin, stepReset, stepChange, stepRefund} {
+	for _, kind := range []stepKind{stepPass, stepRoll, stepCut, stepCrash, stepBye, stepJoin, stepReset, stepChange, stepRefund, stepNew, stepStrike} {
 		_, _ = fmt.Fprintf(&b, " %d", e.counts[kind])
 	}
 	for _, a := range e.w.oracle.order {
@@ -121,6 +121,9 @@ func (e *explorer) describeMember(b io.Writer, m *member, members []*member, nam
 			at = e.since(at)
 		}
 		_, _ = fmt.Fprintf(b, " %t %d", known, at)
+	}
+	if e.x.bounded() {
+		_, _ = fmt.Fprint(b, " ", m.step.Inside().Rights(node.DefaultLimit, explored, int64(100*time.Millisecond), func(r crdt.Replica) string { return names[r] }))
 	}
 	for _, h := range m.step.Inside().Held(m.clock.read(e.w.now)) {
 		_, _ = fmt.Fprintf(b, " held %d %d origin %d %d tat %d life", (h.Starts[0]-e.w.now)/int64(5*time.Second), e.since(h.Starts[1]), e.since(h.Origin[0]), e.since(h.Origin[1]), e.since(h.TAT))

@@ -61,6 +61,32 @@ func Explorations(depth int) []Exploration {
 	return out
 }
 
+// BoundedExplorations are those of bounded limits: 2 and 3 nodes, without and with an excess. A request
+// asks for all that one node has.
+func BoundedExplorations(depth int) []Exploration {
+	var out []Exploration
+	for _, nodes := range []int{2, 3} {
+		for _, excess := range []float64{0, float64(nodes)} {
+			burst := int64(4 * nodes)
+			out = append(out, Exploration{Nodes: nodes, Depth: depth, Policy: node.Policy{
+				Limit: burst, Burst: burst, Window: time.Duration(burst) * time.Second, Consistency: node.Bounded, MaxExcess: excess,
+			}})
+		}
+	}
+	return out
+}
+
+// bounded reports whether the limit is bounded.
+func (x *Exploration) bounded() bool { return x.Policy.Consistency == node.Bounded }
+
+// most is the highest number of a node: one more can join where that matters.
+func (x *Exploration) most() int {
+	if x.bounded() {
+		return x.Nodes + 1
+	}
+	return x.Nodes
+}
+
 // Run tries all schedules of the exploration's depth, breadth first, on workers goroutines,
 // until ctx ends. Of schedules that lead to one state it follows the first. A state's
 // successors are found by playing its schedule again, since nodes cannot be copied. The
@@ -176,12 +202,14 @@ const (
 	stepReset   stepKind = 'z' // the client is reset at node a
 	stepChange  stepKind = 'k' // the limit changes, told to node a
 	stepRefund  stepKind = 'f' // node a gives its oldest reservation back
+	stepNew     stepKind = 'n' // one more node joins, which the others do not list
+	stepStrike  stepKind = 'o' // node a dies, and another one strikes it off the roster
 )
 
 // caps are how often a step may be in one schedule. More of these are of little interest,
 // and multiply the states.
 var caps = map[stepKind]int{
-	stepPass: 3, stepRoll: 2, stepCut: 2, stepCrash: 2, stepBye: 2, stepJoin: 2, stepReset: 1, stepChange: 1, stepRefund: 2,
+	stepPass: 3, stepRoll: 2, stepCut: 2, stepCrash: 2, stepBye: 2, stepJoin: 2, stepReset: 1, stepChange: 1, stepRefund: 2, stepNew: 1, stepStrike: 1,
 }
 
 func (s step) String() string {
@@ -196,7 +224,7 @@ func (s step) String() string {
 
 func parseStep(word string) (step, error) {
 	s := step{kind: stepKind(word[0])}
-	if !strings.ContainsRune("asdlprxcbjzkf", rune(word[0])) || len(word) > 3 {
+	if !strings.ContainsRune("asdlprxcbjzkfno", rune(word[0])) || len(word) > 3 {
 		return s, fmt.Errorf("sim: no step is called %q", word)
 	}
 	for i, into := range []*int8{&s.a, &s.b} {

@@ -75,3 +75,25 @@ func TestStatesAreTheSameUpToTheirNodes(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryShortScheduleKeepsTheCap(t *testing.T) {
+	const depth = 3 // ratelimitctl sim -explore N -bounded goes deeper
+	states := uint64(0)
+	for i, x := range BoundedExplorations(depth) {
+		if i == 2 {
+			continue // three nodes, without an excess: it takes long, and the others have all of that
+		}
+		if x.Nodes == 3 {
+			x.Depth--
+		}
+		got := x.Run(t.Context(), 2, nil)
+		for _, f := range got.Found {
+			t.Errorf("%d nodes, %+v: %s: %v", x.Nodes, x.Policy, f.Schedule, f.Violations)
+		}
+		states += got.States
+	}
+	t.Logf("%d states", states)
+	if states < 1000 {
+		t.Error("so few states prove little")
+	}
+}

@@ -57,6 +57,9 @@ func newExplorer(x *Exploration) (*explorer, error) {
 	w.oracle.documented = false
 	w.oracle.knows.promise.trouble = []span{{0, w.now + int64(24*time.Hour)}}
 	w.runUntil(w.start)
+	if x.bounded() { // until all accounts are full
+		w.runUntil(w.start + int64(x.Policy.Window) + int64(10*time.Second))
+	}
 	w.loading = true
 	return e, nil
 }
@@ -74,8 +77,8 @@ func (e *explorer) hold(do func()) {
 
 // flow delivers what waits, and lets time pass until t.
 func (e *explorer) flow(t int64) {
-	for a := range int8(e.x.Nodes + 1) { //nolint:gosec // at most 3 nodes
-		for b := range int8(e.x.Nodes + 1) { //nolint:gosec // at most 3 nodes
+	for a := range int8(e.x.most() + 1) { //nolint:gosec // at most 4 nodes
+		for b := range int8(e.x.most() + 1) { //nolint:gosec // at most 4 nodes
 			for len(e.waiting[[2]int8{a, b}]) > 0 {
 				e.arrive([2]int8{a, b})
 			}
@@ -103,10 +106,14 @@ func (e *explorer) enabled() []step {
 		}
 	}
 	living := len(e.w.living())
-	for n := 1; n <= e.x.Nodes; n++ {
+	for n := 1; n <= e.x.most(); n++ {
 		m := e.w.node(n)
 		if m == nil {
-			add(stepJoin, n, 0)
+			if n > len(e.w.numbered()) {
+				add(stepNew, 0, 0)
+			} else if !e.w.struckOff[n] {
+				add(stepJoin, n, 0)
+			}
 			continue
 		}
 		add(stepAdmit, n, 0)
@@ -120,12 +127,18 @@ func (e *explorer) enabled() []step {
 		if e.cut == 0 {
 			add(stepCut, n, 0)
 		}
-		add(stepReset, n, 0)
-		add(stepChange, n, 0)
+		if e.x.bounded() {
+			if living > 1 {
+				add(stepStrike, n, 0)
+			}
+		} else {
+			add(stepReset, n, 0)
+			add(stepChange, n, 0)
+		}
 		if len(e.held[int8(n)]) > 0 { //nolint:gosec // at most 3 nodes
 			add(stepRefund, n, 0)
 		}
-		for other := 1; other <= e.x.Nodes; other++ {
+		for other := 1; other <= e.x.most(); other++ {
 			if len(e.waiting[[2]int8{int8(other), int8(n)}]) > 0 { //nolint:gosec // at most 3 nodes
 				add(stepDeliver, other, n)
 				add(stepLose, other, n)
@@ -157,6 +170,10 @@ func (e *explorer) play(s step) {
 		if m == nil {
 			e.hold(func() { w.rejoin(w.numbered()[int(s.a)], "") })
 		}
+	case stepNew:
+		e.hold(func() { w.rejoin(nil, "") })
+	case stepStrike:
+		e.hold(func() { w.strikeOff(int(s.a)) })
 	case stepDeliver, stepLose:
 		e.take(s)
 	case stepAdmit, stepSend, stepCrash, stepBye, stepReset, stepChange, stepRefund:
@@ -171,6 +188,12 @@ func (e *explorer) at(m *member, s step) {
 	w := e.w
 	switch s.kind {
 	case stepAdmit:
+		if e.x.bounded() { // all that one node has; if that is too much, it asks the others
+			w.decide(m, limitsExplored, explored, w.sc.Policy.Burst/int64(e.x.Nodes), false)
+			m.step.TakeUrgent()
+			e.unsent[m]++
+			break
+		}
 		d, hold, of := w.decide(m, limitsExplored, explored, 1, true)
 		m.step.TakeUrgent()
 		if d.Allowed {
@@ -202,7 +225,7 @@ func (e *explorer) at(m *member, s step) {
 		e.held[s.a] = e.held[s.a][1:]
 		w.settle(r.by, limitsExplored, explored, r.hold, r.of, 0)
 		e.unsent[m]++
-	case stepDeliver, stepLose, stepPass, stepRoll, stepCut, stepJoin:
+	case stepDeliver, stepLose, stepPass, stepRoll, stepCut, stepJoin, stepNew, stepStrike:
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/lending"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
@@ -19,12 +20,18 @@ type Node struct {
 	Table     *table.Table
 	Limits    *limits.Registry
 	Isolation *isolation.Watch
+	Holdings  *lending.Holdings
 	Now       func() int64
 }
 
 // Fresh implements View.
 func (n Node) Fresh(replica uint64) (at int64, known bool) {
 	return n.Engine.Fresh(crdt.Replica(replica))
+}
+
+// Rights implements View.
+func (n Node) Rights(name, client string, grain int64, of func(crdt.Replica) string) string {
+	return n.Holdings.State(n.Limits.Get(name), client, grain, of)
 }
 
 // Standing implements View.

@@ -142,6 +142,9 @@ func TestAShorterConfigurationStrikesOff(t *testing.T) {
 	if got := again.names(true); !slices.Equal(got, []string{"c"}) || len(again.counted()) != 3 || !again.opened {
 		t.Errorf("it strikes %v off and counts %v", got, again.counted())
 	}
+	if back := startRoll(t, "a", 10e9, again.save(), "a", "b", "c"); !slices.Equal(back.names(true), []string{"c"}) {
+		t.Errorf("a longer list brings c back: struck off are %v", back.names(true))
+	}
 	joined := startRoll(t, "a", 9e9, a.save(), "a", "b", "c")
 	joined.hear("b", deltasync.Roll{Names: []deltasync.Enrolled{{Name: "d"}}}, 10e9)
 	if again := startRoll(t, "a", 20e9, joined.save(), "a", "b", "c"); len(again.names(false)) != 4 {

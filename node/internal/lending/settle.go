@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/rights"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -100,21 +101,11 @@ func (h Lender) HeardRoll(node string, r deltasync.Roll) {
 	h.roll.hear(node, r, h.Own(h.Now()))
 }
 
-// Roster says who shares bounded limits.
-type Roster struct {
-	// Members are the nodes that do, and StruckOff those that did before.
-	Members, StruckOff []string
-	// Open says that this node uses its shares. If it does not, WaitsFor are the members that do not
-	// have the same roster in force yet.
-	Open     bool
-	WaitsFor []string
-}
-
 // Roster is what this node knows.
-func (h *Holdings) Roster() Roster {
+func (h *Holdings) Roster() limit.Roster {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r := Roster{Members: h.roll.names(false), StruckOff: h.roll.names(true), Open: h.roll.opened}
+	r := limit.Roster{Members: h.roll.names(false), StruckOff: h.roll.names(true), Open: h.roll.opened}
 	if !r.Open {
 		r.WaitsFor = h.roll.waitsFor()
 	}
