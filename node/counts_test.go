@@ -10,9 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/counts"
-	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // restoredNode opens a node with a file of counts, and waits until it has taken what there is of it.
@@ -211,30 +208,6 @@ func TestADiskThatIsFullIsTheSaversError(t *testing.T) {
 type fullDisk struct{ err error }
 
 func (w fullDisk) Write([]byte) (int, error) { return 0, w.err }
-
-func TestAnOldFileIsReadOnlyWhereNobodyRanOn(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	n := &Node{decider: decider{now: now.UnixNano}}
-	minute := uint64(60)
-	for _, c := range []struct {
-		name         string
-		age          time.Duration
-		status       deltasync.Status
-		read, unused bool
-	}{
-		{"a young one, at once", time.Minute, deltasync.Status{}, true, false},
-		{"an old one, while it is not clear who is there", time.Hour, deltasync.Status{}, false, false},
-		{"an old one, when nobody can tell", time.Hour, deltasync.Status{Waiting: true}, true, false},
-		{"an old one, beside a node that started just before", time.Hour, deltasync.Status{Ready: true, Peers: []deltasync.Peer{{Beats: minute}}}, true, false},
-		{"an old one, beside a node that ran on", time.Hour, deltasync.Status{Ready: true, Peers: []deltasync.Peer{{Beats: 60 * minute}}}, false, true},
-		{"an old one, beside a node that is gone", time.Hour, deltasync.Status{Ready: true, Peers: []deltasync.Peer{{Beats: 60 * minute, State: deltasync.PeerGone}}}, true, false},
-	} {
-		x := &restoration{node: n, header: &counts.Header{At: now.Add(-c.age).UnixNano()}}
-		if read, unused := x.due(&c.status); read != c.read || unused != c.unused {
-			t.Errorf("%s: read %t, unused %t", c.name, read, unused)
-		}
-	}
-}
 
 // A node that starts has no right of a bounded limit, whatever a file says.
 func TestRightsAreInNoFile(t *testing.T) {

@@ -47,10 +47,8 @@ type Node struct {
 	def     *Limiter      // of the limit "default"
 	members saved.Members // from an earlier run
 	lead    clock.Lead
-	hash    deltasync.Secret
-	restore *restoration // of counts, nil if there are none
-	// restoring: counts of an earlier run are to come.
-	restoring atomic.Bool
+	keeper  saved.Keeper
+	restore *saved.Restoration // of counts, nil if there are none
 
 	resets limits.Resets
 
@@ -117,8 +115,11 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	n.housekeeping.Add(1)
 	go n.runHousekeeping()
 	if n.restore != nil {
-		n.housekeeping.Add(1)
-		go n.restore.run()
+		n.housekeeping.Go(func() {
+			if whole, ended := n.restore.Run(n.protocol.Status, n.stop); ended {
+				n.protocol.Restored(whole)
+			}
+		})
 	}
 	return n, nil
 }
@@ -139,7 +140,7 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	hash := deltasync.NewSecret(key, "client hash")
 	n := &Node{
 		decider: decider{log: cfg.Logger, onFull: cfg.OnFull},
-		cfg:     cfg, replica: replica, hash: hash, stop: make(chan struct{}), protocol: unborn{},
+		cfg:     cfg, replica: replica, stop: make(chan struct{}), protocol: unborn{},
 		refusedLimits: seldom.Warner{Every: time.Second},
 	}
 	n.holder.node = n
@@ -185,10 +186,10 @@ func build(cfg Config, replica crdt.Replica) (*Node, error) {
 	if err := n.restoreLimits(cfg.SavedLimits); err != nil {
 		return nil, fmt.Errorf("node: configuration: %w", err)
 	}
-	if n.restore, err = n.openCounts(); err != nil {
-		n.tellRestored(Restored{}, err)
-	}
-	n.restoring.Store(n.restore != nil)
+	k := &n.keeper
+	k.Cluster, k.Node, k.Hash, k.Replica, k.Began, k.Now = cfg.Cluster, cfg.Name, hash, replica, n.began, n.now
+	k.Table, k.Tolerance, k.Tell = n.table, cfg.ClockTolerance, cfg.CountsRestored
+	n.restore = k.Open(cfg.SavedCounts)
 	return n, nil
 }
 
@@ -209,7 +210,7 @@ func (n *Node) engine() (cfg deltasync.Config, store deltasync.Store) {
 	cfg = deltasync.Config{
 		Node: n.cfg.Name, Replica: n.replica, Cluster: n.cfg.Cluster, Prefix: n.cfg.SubjectPrefix,
 		Key: n.cfg.ClusterKey, NodeKey: n.cfg.NodeKey, NodeKeys: n.cfg.NodeKeys, Interval: n.cfg.Flush, Alone: n.cfg.Alone, Last: n.cfg.LastRun.last(),
-		Members: n.members.Names, Lost: n.members.Lost, Seed: uint64(n.replica), Saved: n.restore.saved(),
+		Members: n.members.Names, Lost: n.members.Lost, Seed: uint64(n.replica), Saved: n.restore.Saved(),
 	}
 	store = deltasync.Store{
 		Rows: n.table, Summaries: n.table, Registry: n.limits, Configured: n.limits, Resetter: resetter{n}, Settler: n.escrow, Viewer: viewer{n}, Lender: lending.Lender{Holdings: n.holdings}, Roller: lending.Lender{Holdings: n.holdings},

@@ -62,19 +62,11 @@ func (s *Stepper) Refund(q Request) func(last bool) (did Refund, done bool, err 
 // Restore does what a running node does in the background: it brings back the counts of
 // Config.SavedCounts, if there are any, and that is due. Step InputRestored after it with what it says.
 func (s *Stepper) Restore() (done, whole bool) {
-	x := s.Node.restore
-	if x == nil || !s.Node.restoring.Load() {
+	if !s.Node.keeper.Restoring() {
 		return false, false
 	}
 	status := s.engine.Status(s.Node.now())
-	read, unused := x.due(&status)
-	if read {
-		out, err := x.read()
-		whole = err == nil && out.Lost == 0
-		s.Node.tellRestored(out, err)
-	}
-	s.Node.restoring.Store(!read && !unused)
-	return read || unused, whole
+	return s.Node.restore.Step(&status, nil)
 }
 
 // Housekeep does what a running node does once a second.

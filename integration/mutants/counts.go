@@ -3,22 +3,22 @@ package main
 // countsMistakes are those in keeping what clients used over a restart.
 var countsMistakes = []mistake{
 	{name: "start without what was saved", edits: []edit{
-		{"node/counts.go", "			into.Client(x.node.now(), p, c)\n", ""},
+		{"node/internal/saved/restoration.go", "			into.Client(x.keeper.Now(), p, c)\n", ""},
 	}},
 	{name: "use a file before all of it was read", edits: []edit{
-		{"node/counts.go", "	end, err := x.pass((*counts.Page).Skip)\n", "	end, err := counts.Trailer{}, error(nil)\n"},
+		{"node/internal/saved/restoration.go", "	end, err := x.pass(stop, (*counts.Page).Skip)\n", "	end, err := counts.Trailer{}, error(nil)\n"},
 	}},
 	{name: "take another cluster's file of counts", edits: []edit{
-		{"node/counts.go", "	case h.Cluster != n.cfg.Cluster:\n", "	case false:\n"},
+		{"node/internal/saved/restoration.go", "	case h.Cluster != k.Cluster:\n", "	case false:\n"},
 	}},
 	{name: "take a file of counts from a clock that was ahead", edits: []edit{
-		{"node/counts.go", "	case ahead > n.cfg.ClockTolerance:\n", "	case false:\n"},
+		{"node/internal/saved/restoration.go", "	case ahead > k.Tolerance:\n", "	case false:\n"},
 	}},
 	{name: "save over a file that knows more", edits: []edit{
-		{"node/counts.go", "	case n.restoring.Load():\n", "	case false:\n"},
+		{"node/counts.go", "	case n.keeper.Restoring():\n", "	case false:\n"},
 	}},
 	{name: "read an old file beside a node that ran on", edits: []edit{
-		{"node/counts.go", "			return false, true\n", "			return true, false\n"},
+		{"node/internal/saved/restoration.go", "			return false, true\n", "			return true, false\n"},
 	}},
 	{name: "merge what was saved without folding what is over", edits: []edit{
 		{"node/internal/table/saved.go", "	if e.rule.Roll(e.States(), now); e.forgettable(now) {\n", "	if e.forgettable(now) {\n"},
