@@ -92,7 +92,7 @@ func (n *decider) charge(checks []check) ChargeDetail {
 			return ChargeDetail{Decision: c.d, Fault: c.fault()}
 		}
 	}
-	var locked [MaxChecks + 1]*table.Shard
+	var locked table.Locked
 	lockAll(checks, &locked)
 	for i := range checks {
 		n.open(&checks[i], false, now)
@@ -101,7 +101,7 @@ func (n *decider) charge(checks []check) ChargeDetail {
 	for i := range checks {
 		n.chargeOne(&checks[i], iso, now)
 	}
-	unlockAll(&locked)
+	locked.Unlock()
 	for i := range checks {
 		if c := &checks[i]; c.share > 0 && c.d.Cost > 0 {
 			c.limit.Account.Top.Offer(c.client, c.by.CountsAs(c.client, &net), uint64(c.d.Cost)*c.share, true) //nolint:gosec // positive

@@ -3,7 +3,6 @@ package node
 import (
 	"cmp"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -54,7 +53,7 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool, hold time.D
 	for i := range checks {
 		n.prepare(&checks[i], by.atMost, &net, now)
 	}
-	var locked [MaxChecks + 1]*table.Shard
+	var locked table.Locked
 	lockAll(checks, &locked)
 	for i := range checks {
 		n.open(&checks[i], by.peek, now)
@@ -71,11 +70,12 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool, hold time.D
 	for i := range checks {
 		n.conclude(&checks[i], iso, by, allowed, hold > 0, now)
 	}
-	timed := locked[0] != nil && !by.peek && locked[0].Sampler.One(tally.LatencyEvery)
+	first := locked.First()
+	timed := first != nil && !by.peek && first.Sampler.One(tally.LatencyEvery)
 	for i := range checks {
 		checks[i].drop()
 	}
-	unlockAll(&locked)
+	locked.Unlock()
 	for i := range checks {
 		if hold == 0 {
 			n.count(&checks[i], by, allowed)
@@ -126,27 +126,14 @@ func (n *decider) prepare(c *check, atMost bool, net *limit.Buffer, now int64) (
 	return group
 }
 
-// lockAll locks the shards of all checks, each once. Every decision locks in the same order,
-// so that two of them never wait for each other in a ring.
-func lockAll(checks []check, locked *[MaxChecks + 1]*table.Shard) {
-	shards := locked[:0]
+// lockAll locks the shards of all checks.
+func lockAll(checks []check, locked *table.Locked) {
 	for i := range checks {
-		if s := checks[i].shard; s != nil && !slices.Contains(shards, s) {
-			shards = append(shards, s)
+		if s := checks[i].shard; s != nil {
+			locked.Add(s)
 		}
 	}
-	slices.SortFunc(shards, (*table.Shard).Compare)
-	for _, s := range shards {
-		s.Lock()
-	}
-}
-
-func unlockAll(locked *[MaxChecks + 1]*table.Shard) {
-	for _, s := range locked {
-		if s != nil {
-			s.Unlock()
-		}
-	}
+	locked.Lock()
 }
 
 // open finds the client's entry, or for a peek makes a copy of it, which drop drops. All

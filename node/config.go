@@ -151,23 +151,9 @@ func (n NATS) Validate() error { return natslink.Servers(n).Validate() }
 // String is the URLs without their passwords, for logs and messages.
 func (n NATS) String() string { return natslink.Servers(n).String() }
 
-// Keyring has the public keys by which nodes tell who speaks; make a list of them with ParseNodeKeys.
+// Keyring has the public keys by which nodes tell who speaks. ParseNodeKeys of package sync reads a
+// list of them, and ParseNodeKey a node's own key.
 type Keyring = deltasync.NodeKeys
-
-// KeyList has public keys by the names of their nodes.
-type KeyList = deltasync.NodeKeyList
-
-// ParseNodeKeys reads a list: a node's name and its public key in base64 on each line. A node may have
-// two. Empty lines and lines that begin with # say nothing. The error names each line at fault.
-func ParseNodeKeys(text []byte) (KeyList, error) { return deltasync.ParseNodeKeys(text) }
-
-// ParseNodeKey reads a node's own key: a seed of Ed25519 in base64. The error shows nothing of it.
-func ParseNodeKey(text []byte) (ed25519.PrivateKey, error) { return deltasync.ParseNodeKey(text) }
-
-// FormatNodeKey is a key as ParseNodeKey reads it, and the line of ParseNodeKeys for its public half.
-func FormatNodeKey(node string, key ed25519.PrivateKey) (private, line string) {
-	return deltasync.FormatNodeKey(node, key)
-}
 
 // Transport carries messages between nodes; see Memory for one without a network.
 type Transport = deltasync.Transport
@@ -271,32 +257,15 @@ func (c Config) withDefaults() (Config, error) {
 	if n := len(c.ClusterKey); n > 0 && n < leastKey {
 		refuse("cluster_key", fmt.Sprintf("of %d bytes", n), fmt.Sprintf("must have at least %d: a short one can be guessed", leastKey))
 	}
-	refuseNodeKeys(&c, refuse)
+	if field, value, reason := deltasync.RefuseNodeKeys(c.Name, c.NodeKey, c.NodeKeys); reason != "" {
+		refuse(field, value, reason)
+	}
 	if c.Transport != nil && (c.NATS.URL != "" || c.NATS.Conn != nil) {
 		refuse("transport", "set", "give a transport or NATS, not both")
 	}
 	limits, err := c.policies()
 	c.Limits = limits
 	return c, errors.Join(errors.Join(faults...), c.NATS.Validate(), err, c.refuseBounded(limits, ""))
-}
-
-// refuseNodeKeys reports what others with the same list would find out: that they hear nothing of
-// this node.
-func refuseNodeKeys(c *Config, refuse func(field string, value any, reason string)) {
-	if n := len(c.NodeKey); n > 0 && n != ed25519.PrivateKeySize {
-		refuse("node_key", fmt.Sprintf("of %d bytes", n), fmt.Sprintf("must have %d", ed25519.PrivateKeySize))
-		return
-	}
-	if c.NodeKeys == nil {
-		return
-	}
-	if len(c.NodeKey) == 0 {
-		refuse("node_keys", "set", "needs the key of this node: others that have the list refuse what it does not sign")
-		return
-	}
-	if public, _ := c.NodeKey.Public().(ed25519.PublicKey); !c.NodeKeys.List().Names(c.Name, public) {
-		refuse("node_keys", "set", "must list this node, "+c.Name+", with the public half of its key")
-	}
 }
 
 // wall is the wall clock, in unix nanoseconds; the largest number where it is later still.

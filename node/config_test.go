@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
@@ -61,8 +63,8 @@ func TestBadConfigurationIsRefusedByField(t *testing.T) {
 		{"keys of others alone", func(c *node.Config) { c.NodeKeys = new(node.Keyring) }, []string{"node_keys"}},
 		{"keys without this node's", func(c *node.Config) {
 			c.NodeKey, c.NodeKeys = ed25519.NewKeyFromSeed(make([]byte, 32)), new(node.Keyring)
-			_, line := node.FormatNodeKey("b", c.NodeKey)
-			list, err := node.ParseNodeKeys([]byte(line))
+			_, line := deltasync.FormatNodeKey("b", c.NodeKey)
+			list, err := deltasync.ParseNodeKeys([]byte(line))
 			if err != nil {
 				t.Fatal(err)
 			}

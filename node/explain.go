@@ -1,8 +1,6 @@
 package node
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
@@ -36,22 +34,12 @@ type Explanation struct {
 	Windows []ExplainedWindow
 }
 
-// ExplainedWindow is what the nodes counted in one window.
-type ExplainedWindow struct {
-	Start, End time.Time
-	// Before is how many of its units the client used before the limit changed. GCRA keeps
-	// those units, and what earlier windows left, as time: see FullAt.
-	Before uint64
-	Shares []ExplainedShare
-}
-
-// ExplainedShare is the part of one incarnation in a window.
-type ExplainedShare struct {
-	Replica   uint64
-	Node      string // "" if this node no longer knows the name
-	Admitted  uint64 // units
-	GivenBack uint64 // units
-}
+type (
+	// ExplainedWindow is what the nodes counted in one window.
+	ExplainedWindow = limit.CountedWindow
+	// ExplainedShare is the part of one incarnation in a window.
+	ExplainedShare = limit.CountedShare
+)
 
 // ByNode is what each node admitted to the client in the windows that count and nobody gave back, in
 // units, by the node's name. Incarnations whose name this node no longer knows are under "".
@@ -100,7 +88,7 @@ func (n *Node) Explain(limitName, client string) (Explanation, error) {
 		if c.entry.Rule().Bounded {
 			x.Right = lending.RightOf(c.shard, c.entry, now)
 		}
-		x.Windows = windowsOf(c.entry.Rule(), c.entry.States(), n.replica, names)
+		x.Windows = limit.CountedWindows(c.entry.Rule(), c.entry.States(), n.replica, names)
 	}
 	return x, nil
 }
@@ -121,45 +109,4 @@ func instant(at int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, at)
-}
-
-// windowsOf lists what the states hold, newest first; parts of a window as windows.
-func windowsOf(r *limit.Rule, s limit.States, self crdt.Replica, names map[crdt.Replica]string) []ExplainedWindow {
-	var out []ExplainedWindow
-	add := func(slot int, st *crdt.State, prev bool) {
-		start := st.Start()
-		if prev {
-			start = r.Frame.Before(start)
-		}
-		from, to := r.Span(start, slot)
-		w := ExplainedWindow{Start: time.Unix(0, from), End: time.Unix(0, to)}
-		all, net := uint64(0), st.Count()
-		if cur, before := r.Counted(st); r.Policy.Algorithm != GCRA {
-			if all = cur; prev {
-				all, net = before, st.CountPrevious()
-			}
-			w.Before = all - net
-		}
-		st.Rows(self, func(of crdt.Replica, row crdt.Row) {
-			c := row.Cur.Count
-			if prev {
-				c = row.Prev.Count
-			}
-			if c != (crdt.Count{}) {
-				w.Shares = append(w.Shares, ExplainedShare{Replica: uint64(of), Node: names[of], Admitted: c.P, GivenBack: c.N})
-			}
-		})
-		if len(w.Shares) > 0 || w.Before > 0 {
-			slices.SortFunc(w.Shares, func(a, b ExplainedShare) int {
-				return cmp.Or(cmp.Compare(b.Admitted, a.Admitted), cmp.Compare(a.Replica, b.Replica))
-			})
-			out = append(out, w)
-		}
-	}
-	for slot, st := range s.All {
-		add(slot, st, false)
-		add(slot, st, true)
-	}
-	slices.SortFunc(out, func(a, b ExplainedWindow) int { return b.Start.Compare(a.Start) })
-	return out
 }

@@ -15,7 +15,7 @@ func (c *check) fault() error {
 	case ReasonUnknownLimit:
 		name := cmp.Or(c.name, DefaultLimit)
 		if c.policy != nil {
-			return under(c.field("limit"), "name", limits.ValidName(name))
+			return limit.Under(c.field("limit"), "name", limits.ValidName(name))
 		}
 		return fmt.Errorf("%w: %w", ErrUnknownLimit, &FieldError{Field: c.field("limit"), Value: name, Reason: "must be the name of a limit"})
 	case ReasonNoClient, ReasonClientTooLong:
@@ -26,7 +26,7 @@ func (c *check) fault() error {
 		return &FieldError{Field: c.costField(), Value: c.cost, Reason: fmt.Sprintf("is above the burst of %d of limit %s, so it can never pass", c.d.Burst, c.d.Limit)}
 	case ReasonBadPolicy:
 		if err := c.policy.Validate(); err != nil {
-			return under(c.field("policy"), "", err)
+			return limit.Under(c.field("policy"), "", err)
 		}
 		return &FieldError{Field: c.field("policy"), Value: "set", Reason: "must have no overrides, UTC as its time zone, the default max_overshoot, and another consistency than bounded"}
 	case ReasonTooManyPolicies:
@@ -50,20 +50,6 @@ func (c *check) costField() string {
 		return c.field("cost")
 	}
 	return "cost"
-}
-
-// under moves the faults of err to where the request has them: a fault of field whole to
-// path itself, every other one below it.
-func under(path, whole string, err error) error {
-	var all []error
-	for _, f := range limit.FieldErrors(err) {
-		at := path
-		if f.Field != whole {
-			at += "." + f.Field
-		}
-		all = append(all, &FieldError{Field: at, Value: f.Value, Reason: f.Reason})
-	}
-	return errors.Join(all...)
 }
 
 // clientFault says what is wrong with a client's id, nil if nothing is.

@@ -179,6 +179,24 @@ func ParseNodeKey(text []byte) (ed25519.PrivateKey, error) {
 	return ed25519.NewKeyFromSeed(seed), nil
 }
 
+// RefuseNodeKeys says what is wrong with the keys of a node, before others with the same list find it
+// out: that they hear nothing of it. The reason is empty if nothing is.
+func RefuseNodeKeys(node string, key ed25519.PrivateKey, all *NodeKeys) (field string, value any, reason string) {
+	if n := len(key); n > 0 && n != ed25519.PrivateKeySize {
+		return "node_key", fmt.Sprintf("of %d bytes", n), fmt.Sprintf("must have %d", ed25519.PrivateKeySize)
+	}
+	if all == nil {
+		return "", nil, ""
+	}
+	if len(key) == 0 {
+		return "node_keys", "set", "needs the key of this node: others that have the list refuse what it does not sign"
+	}
+	if public, _ := key.Public().(ed25519.PublicKey); !all.List().Names(node, public) {
+		return "node_keys", "set", "must list this node, " + node + ", with the public half of its key"
+	}
+	return "", nil, ""
+}
+
 // FormatNodeKey is a key as ParseNodeKey reads it, and the line of ParseNodeKeys for its public half.
 func FormatNodeKey(node string, key ed25519.PrivateKey) (private, line string) {
 	public, _ := key.Public().(ed25519.PublicKey)

@@ -11,7 +11,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -31,7 +30,7 @@ func nodeKey(c *call) action {
 		if err != nil {
 			return err
 		}
-		_, line := node.FormatNodeKey(name, key)
+		_, line := deltasync.FormatNodeKey(name, key)
 		public := strings.Fields(line)[1]
 		return c.format.Print(c.stdout, map[string]any{"node": name, "public_key": public}, func(w io.Writer) error {
 			_, err := io.WriteString(w, line)
@@ -48,7 +47,7 @@ func keyIn(file string) (ed25519.PrivateKey, error) {
 		if err != nil {
 			return nil, usagef("%v", err)
 		}
-		key, err := node.ParseNodeKey(text)
+		key, err := deltasync.ParseNodeKey(text)
 		if err != nil {
 			return nil, usagef("%s %v", file, err)
 		}
@@ -61,7 +60,7 @@ func keyIn(file string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	private, _ := node.FormatNodeKey("", key)
+	private, _ := deltasync.FormatNodeKey("", key)
 	_, err = f.WriteString(private)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return nil, fmt.Errorf("write a key: %w", err)

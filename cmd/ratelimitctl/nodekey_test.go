@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 func TestANodeKeyIsMadeOnceAndShownAgain(t *testing.T) {
@@ -23,14 +23,14 @@ func TestANodeKeyIsMadeOnceAndShownAgain(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	key, err := node.ParseNodeKey(text)
+	key, err := deltasync.ParseNodeKey(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, want := node.FormatNodeKey("api-1", key); line != want {
+	if _, want := deltasync.FormatNodeKey("api-1", key); line != want {
 		t.Errorf("got %q, want %q", line, want)
 	}
-	if list, err := node.ParseNodeKeys([]byte(line)); err != nil || len(list["api-1"]) != 1 {
+	if list, err := deltasync.ParseNodeKeys([]byte(line)); err != nil || len(list["api-1"]) != 1 {
 		t.Errorf("%v, %v", list, err)
 	}
 	if code, again, _ := ctl("node-key", "api-2", file, "-o", "json"); code != exitOK || !strings.Contains(again, strings.Fields(line)[1]) || !strings.Contains(again, "api-2") {

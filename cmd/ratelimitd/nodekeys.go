@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
 )
@@ -24,7 +26,7 @@ type nodeKeys struct {
 func (p *plan) readNodeKeys(private []byte) error {
 	s := p.settings
 	if private != nil {
-		key, err := node.ParseNodeKey(private)
+		key, err := deltasync.ParseNodeKey(private)
 		if err != nil {
 			return at(s, "node_key_file", "%s %w", s.NodeKeyFile, err)
 		}
@@ -60,7 +62,7 @@ var errNotListed = errors.New("does not list this node with the public half of i
 
 // take puts a list in force, if it can be read and has this node.
 func (k *nodeKeys) take(text []byte) error {
-	list, err := node.ParseNodeKeys(text)
+	list, err := deltasync.ParseNodeKeys(text)
 	switch {
 	case err != nil:
 		return err

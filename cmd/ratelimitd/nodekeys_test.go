@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // nodeKeyOf makes the key file of a node, and its line of the list.
@@ -15,7 +15,7 @@ func nodeKeyOf(t *testing.T, name string) (file, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, line := node.FormatNodeKey(name, key)
+	private, line := deltasync.FormatNodeKey(name, key)
 	return write(t, name+"-key", private), line
 }
 

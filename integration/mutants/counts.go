@@ -15,7 +15,7 @@ var countsMistakes = []mistake{
 		{"node/internal/saved/restoration.go", "	case ahead > k.Tolerance:\n", "	case false:\n"},
 	}},
 	{name: "save over a file that knows more", edits: []edit{
-		{"node/counts.go", "	case n.keeper.Restoring():\n", "	case false:\n"},
+		{"node/earlier.go", "	case n.keeper.Restoring():\n", "	case false:\n"},
 	}},
 	{name: "read an old file beside a node that ran on", edits: []edit{
 		{"node/internal/saved/restoration.go", "			return false, true\n", "			return true, false\n"},

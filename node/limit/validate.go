@@ -95,6 +95,20 @@ func (p Policy) amounts() error {
 	return nil
 }
 
+// Under moves the faults of err to where a request has them: a fault of field whole to path itself,
+// every other one below it.
+func Under(path, whole string, err error) error {
+	var all []error
+	for _, f := range FieldErrors(err) {
+		at := path
+		if f.Field != whole {
+			at += "." + f.Field
+		}
+		all = append(all, &FieldError{Field: at, Value: f.Value, Reason: f.Reason})
+	}
+	return errors.Join(all...)
+}
+
 // FieldErrors takes joined errors apart: it lists the *FieldErrors of err's tree in order,
 // and leaves every other error out.
 func FieldErrors(err error) []*FieldError {
