@@ -97,7 +97,7 @@ var parts = map[string][]string{
 	"node/internal/health":   {"crdt", "sync", "node/internal/limits", "node/internal/tally"},
 	"node/internal/natslink": {"sync", "node/limit", "node/internal/seldom"},
 	"node/internal/seldom":   nil,
-	"node/internal/saved":    {"sync"},
+	"node/internal/saved":    {"crdt", "sync", "node/internal/counts", "node/internal/table"},
 	"node/internal/racing":   nil,
 }
 

@@ -70,8 +70,7 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool, hold time.D
 	for i := range checks {
 		n.conclude(&checks[i], iso, by, allowed, hold > 0, now)
 	}
-	first := locked.First()
-	timed := first != nil && !by.peek && first.Sampler.One(tally.LatencyEvery)
+	timed := locked.First() != nil && !by.peek && locked.First().Sampler.One(tally.LatencyEvery)
 	for i := range checks {
 		checks[i].drop()
 	}

@@ -116,7 +116,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	go n.runHousekeeping()
 	if n.restore != nil {
 		n.housekeeping.Go(func() {
-			if whole, ended := n.restore.Run(n.protocol.Status, n.stop); ended {
+			if whole, ended := n.restore.Run(n.protocol.Status, time.Tick(saved.Look), n.stop); ended {
 				n.protocol.Restored(whole)
 			}
 		})

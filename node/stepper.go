@@ -104,7 +104,7 @@ type view struct {
 }
 
 // Joined implements inside.View.
-func (v view) Joined() bool { return v.engine.Joined() }
+func (v view) Joined() bool { return v.engine.Status(v.Node.Now()).Joined }
 
 // look is what the node sees now.
 func (v view) look() *health.Look {

@@ -149,9 +149,6 @@ func (e *Engine) Ready() bool {
 	return e.join.ready || e.join.announced || e.cfg.Alone && !e.join.restoring
 }
 
-// Joined reports whether the node has joined, as far as it can.
-func (e *Engine) Joined() bool { return e.join.ready }
-
 // Fresh is the instant, by the peer's clock, up to which everything that it had sent is
 // merged here; known is false if none is sure.
 func (e *Engine) Fresh(r crdt.Replica) (at int64, known bool) {

@@ -118,7 +118,7 @@ var errStopped = errors.New("node: closed while it restored counts")
 // read brings the file's clients back, once all of the file was found to be whole: nothing of a
 // damaged one is used. It holds locks for a client at a time.
 func (x *Restoration) read(stop <-chan struct{}) (Restored, error) {
-	began := time.Now()
+	began := x.keeper.Now()
 	out := Restored{SavedAt: time.Unix(0, x.header.At)}
 	end, err := x.pass(stop, (*counts.Page).Skip)
 	if err != nil {
@@ -131,7 +131,7 @@ func (x *Restoration) read(stop <-chan struct{}) (Restored, error) {
 			into.Client(x.keeper.Now(), p, c)
 		}
 	})
-	out.Clients, out.Lost, out.Took = end.Clients+end.Left, into.Lost+end.Left, time.Since(began)
+	out.Clients, out.Lost, out.Took = end.Clients+end.Left, into.Lost+end.Left, time.Duration(x.keeper.Now()-began)
 	return out, err
 }
 
@@ -161,24 +161,22 @@ func (x *Restoration) pass(stop <-chan struct{}, take func(*counts.Page)) (end c
 	}
 }
 
-// restoreLook is how often a node looks whether an older file is needed. Raising it delays the start
+// Look is how often a node looks whether an older file is needed. Raising it delays the start
 // of a whole cluster that was away for minutes; lowering it takes time from the protocol's steps.
-const restoreLook = 20 * time.Millisecond
+const Look = 20 * time.Millisecond
 
-// Run waits until the file is due, brings it back, and tells who wants to know. It reports whether all
-// of it came, and ended is false if stop was closed before.
-func (x *Restoration) Run(look func() deltasync.Status, stop <-chan struct{}) (whole, ended bool) {
-	for ticker := time.NewTicker(restoreLook); ; {
+// Run waits until the file is due, brings it back, and tells who wants to know. It looks at each tick.
+// It reports whether all of it came, and ended is false if stop was closed before.
+func (x *Restoration) Run(look func() deltasync.Status, ticks <-chan time.Time, stop <-chan struct{}) (whole, ended bool) {
+	for {
 		status := look()
 		if done, whole := x.Step(&status, stop); done {
-			ticker.Stop()
 			return whole, true
 		}
 		select {
 		case <-stop:
-			ticker.Stop()
 			return false, false
-		case <-ticker.C:
+		case <-ticks:
 		}
 	}
 }

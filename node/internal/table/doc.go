@@ -21,6 +21,7 @@
 //	table, partset, shard, entry, life        all clients, a partition of them, one, its use in each life
 //	cell, slab, index                         where a client lies, and how it is found without a lock
 //	clients, pack, record, numbers, sparse    which form a client has, and the way from one to another
+//	locked                                    shards that one decision holds together
 //	charge, debt, refund, early, account      what decisions and settlements do to a client
 //	note, audience, outbox, sends, collect    what has to be sent, and when
 //	merge, mergecell, export, digest          what peers state, ask for and compare
