@@ -11,11 +11,10 @@ import (
 	"testing"
 	"time"
 
-	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
-
 	"github.com/nats-io/nats.go"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // fields lists the fields that err blames, in the order of its text.

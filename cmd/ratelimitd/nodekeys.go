@@ -7,10 +7,9 @@ import (
 	"log/slog"
 	"time"
 
-	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
-
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/config"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // nodeKeys is the list of -node-keys.
