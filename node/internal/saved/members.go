@@ -1,4 +1,5 @@
-// Package saved is the form in which a node keeps what it knows of its cluster for its next run.
+// Package saved is what a node keeps for its next run: the names of the other nodes, and what it
+// counted. It neither opens files nor reads a clock.
 package saved
 
 import (
