@@ -76,8 +76,12 @@ func TestNestedModulesAskForNothingOlder(t *testing.T) {
 
 func TestOlderVersionsAreFound(t *testing.T) {
 	for _, pair := range [][2]string{
-		{"v1.9.0", "v1.10.0"}, {"v0.6.0", "v1.0.0"}, {"v1.2.3", "v1.2.4"}, {"v1.2.3-rc.1", "v1.2.3"},
-		{"v0.1.1-0.20260101000000-aaaaaaaaaaaa", "v0.1.1-0.20260729145720-a2d8c7492908"}, {"v2.0.0+incompatible", "v2.1.0+incompatible"},
+		{"v1.9.0", "v1.10.0"},
+		{"v0.6.0", "v1.0.0"},
+		{"v1.2.3", "v1.2.4"},
+		{"v1.2.3-rc.1", "v1.2.3"},
+		{"v0.1.1-0.20260101000000-aaaaaaaaaaaa", "v0.1.1-0.20260729145720-a2d8c7492908"},
+		{"v2.0.0+incompatible", "v2.1.0+incompatible"},
 	} {
 		if !older(pair[0], pair[1]) || older(pair[1], pair[0]) || older(pair[0], pair[0]) {
 			t.Errorf("%q", pair)

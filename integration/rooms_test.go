@@ -65,7 +65,7 @@ func TestFileMapsAreWhole(t *testing.T) {
 		var mapped []string
 		for line := range strings.Lines(section) {
 			if entry, ok := strings.CutPrefix(line, "//\t"); ok {
-				for _, word := range strings.Fields(entry) {
+				for word := range strings.FieldsSeq(entry) {
 					name, more := strings.CutSuffix(word, ",")
 					if mapped = append(mapped, name); !more {
 						break

@@ -228,8 +228,11 @@ func TestProxiesAskTheDaemon(t *testing.T) {
 			// Each proxy has clients of its own: the daemon counts them together.
 			me, other := map[string]string{"caddy": "127.0.0.2", "nginx": "127.0.0.12"}[proxy], map[string]string{"caddy": "127.0.0.3", "nginx": "127.0.0.13"}[proxy]
 			for i, args := range [][]string{
-				{at + "/"}, {at + "/a//b/../c?x=%zz&cost=9", "-H", "X-Forwarded-For: 1.2.3.4"}, {at + "/post", "-d", "key=value"},
-				{at + "/put", "-X", "PUT", "-H", "X-Real-IP: 1.2.3.4", "-d", "more"}, {at + "/forbidden", "-H", "X-Forwarded-For: 127.0.0.1"},
+				{at + "/"},
+				{at + "/a//b/../c?x=%zz&cost=9", "-H", "X-Forwarded-For: 1.2.3.4"},
+				{at + "/post", "-d", "key=value"},
+				{at + "/put", "-X", "PUT", "-H", "X-Real-IP: 1.2.3.4", "-d", "more"},
+				{at + "/forbidden", "-H", "X-Forwarded-For: 127.0.0.1"},
 			} {
 				resp, body := curl(t, me, args...)
 				want := http.StatusOK

@@ -297,8 +297,12 @@ func TestMCP(t *testing.T) {
 		tool string
 		want string
 	}{
-		{ann, "look", "done"}, {ann, "draw", "rate limit default: try again in 30s"}, {ann, "look", "done"},
-		{ann, "look", "rate limit default: try again in 30s"}, {ben, "draw", "done"}, {ben, "look", "rate limit default: try again in 30s"},
+		{ann, "look", "done"},
+		{ann, "draw", "rate limit default: try again in 30s"},
+		{ann, "look", "done"},
+		{ann, "look", "rate limit default: try again in 30s"},
+		{ben, "draw", "done"},
+		{ben, "look", "rate limit default: try again in 30s"},
 	} {
 		got, err := c.by.CallTool(t.Context(), &mcp.CallToolParams{Name: c.tool})
 		if err != nil {
