@@ -79,7 +79,8 @@ func (c *cluster) open(t *testing.T, m *member) {
 	t.Helper()
 	log := dashboard.NewLog()
 	logger := slog.New(log.Handler(nil))
-	n, err := node.Open(context.Background(), node.Config{Name: m.name, Cluster: "demo", Roster: []string{"n1", "n2", "n3"}, Limits: policies, Transport: c.network.Transport(), Logger: logger})
+	const shares = `{"version": 1, "opened": true, "configured": ["n1", "n2", "n3"], "members": ["n1", "n2", "n3"]}` // as an earlier run agreed on them
+	n, err := node.Open(context.Background(), node.Config{Name: m.name, Cluster: "demo", Roster: []string{"n1", "n2", "n3"}, SavedRoster: []byte(shares), Limits: policies, Transport: c.network.Transport(), Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

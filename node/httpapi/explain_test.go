@@ -184,7 +184,8 @@ func TestStatusShowsWhatWasSetBesideWhatIsConfigured(t *testing.T) {
 
 func TestABoundedLimitShowsItsAccountsAndItsCap(t *testing.T) {
 	now := start
-	n := open(t, node.Config{Now: func() time.Time { return now }, Transport: new(node.Memory).Transport(), Roster: []string{"n1", "n2", "n3"}, Limits: map[string]node.Policy{
+	const shares = `{"version": 1, "opened": true, "configured": ["n1", "n2", "n3"], "members": ["n1", "n2", "n3"]}` // in an earlier run
+	n := open(t, node.Config{Now: func() time.Time { return now }, Transport: new(node.Memory).Transport(), Roster: []string{"n1", "n2", "n3"}, SavedRoster: []byte(shares), Limits: map[string]node.Policy{
 		"default": {Limit: 5, Window: time.Minute},
 		"paid":    {Limit: 90, Window: time.Minute, Consistency: node.Bounded, MaxExcess: 6, Hold: node.NoHold},
 	}})
