@@ -103,9 +103,11 @@ function ofRow(c) {
   ];
 }
 
-// accountText says what the answering node may admit by itself under a bounded limit.
+// accountText says what the answering node may admit by itself under a bounded limit. A node that has
+// used its credit, or that has just started, owes before it owns.
 function accountText(a) {
-  const share = a.room_units ? units(a.own_units) + ' of its share of ' + units(a.room_units) : 'no share of this client';
+  const owes = a.own_units < 0 ? ' (it owes ' + units(-a.own_units) + ' first)' : '';
+  const share = a.room_units ? (owes ? 'nothing' : units(a.own_units)) + ' of its share of ' + units(a.room_units) + owes : 'no share of this client';
   return share + (a.credit_units ? ', credit ' + units(a.credit_units) : '') + ', and ' + units(a.borrowed_units) + ' borrowed; it lent ' + units(a.lent_units);
 }
 
