@@ -35,7 +35,7 @@ ENVOY_RL_STAMP        := $(BIN)/.service_cmd-$(ENVOY_RL_VERSION)
 
 # Knobs, each also an argument: make fuzz FUZZTIME=5m
 TEST_TIMEOUT ?= 10m
-RACE_TIMEOUT ?= 10m
+RACE_TIMEOUT ?= 20m
 LONG_TIMEOUT ?= 60m
 FUZZTIME     ?= 30s
 BENCH        ?= .

@@ -144,9 +144,6 @@ func (f *figures) offer(times float64, d time.Duration, s spread) (central, admi
 }
 
 func TestBoundedFigures(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes half a minute of the processor")
-	}
 	var table strings.Builder
 	row := func(load string, n int, of, got float64, least float64) {
 		part := got / of

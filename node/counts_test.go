@@ -211,8 +211,9 @@ func (w fullDisk) Write([]byte) (int, error) { return 0, w.err }
 
 // A node that starts has no right of a bounded limit, whatever a file says.
 func TestRightsAreInNoFile(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	cfg := Config{Name: "n1", Limit: 100, Window: time.Hour, Now: func() time.Time { return now }}
+	var now atomic.Int64 // the node's goroutines read it too
+	now.Store(1_800_000_000e9)
+	cfg := Config{Name: "n1", Limit: 100, Window: time.Hour, Now: func() time.Time { return time.Unix(0, now.Load()) }}
 	cfg.Limits = map[string]Policy{"bounded": {Limit: 100, Window: time.Hour, Consistency: Bounded}}
 	admits := func(n *Node) (admitted int) {
 		for n.Limiter("bounded").Allow("c") {
@@ -221,7 +222,7 @@ func TestRightsAreInNoFile(t *testing.T) {
 		return admitted
 	}
 	n := openNode(t, cfg)
-	now = now.Add(2 * time.Hour)
+	now.Add(int64(2 * time.Hour))
 	if n.Limiter("bounded").Take("c", 1); admits(n) < 90 {
 		t.Fatal("an account that is full lets little pass")
 	}

@@ -4,22 +4,22 @@ package main
 var countsMistakes = []mistake{
 	{name: "start without what was saved", edits: []edit{
 		{"node/internal/saved/restoration.go", "			into.Client(x.keeper.Now(), p, c)\n", ""},
-	}},
+	}, also: "./node"},
 	{name: "use a file before all of it was read", edits: []edit{
 		{"node/internal/saved/restoration.go", "	end, err := x.pass(stop, (*counts.Page).Skip)\n", "	end, err := counts.Trailer{}, error(nil)\n"},
-	}},
+	}, also: "./node"},
 	{name: "take another cluster's file of counts", edits: []edit{
 		{"node/internal/saved/restoration.go", "	case h.Cluster != k.Cluster:\n", "	case false:\n"},
-	}},
+	}, also: "./node"},
 	{name: "take a file of counts from a clock that was ahead", edits: []edit{
 		{"node/internal/saved/restoration.go", "	case ahead > k.Tolerance:\n", "	case false:\n"},
-	}},
+	}, also: "./node"},
 	{name: "save over a file that knows more", edits: []edit{
 		{"node/earlier.go", "	case n.keeper.Restoring():\n", "	case false:\n"},
 	}},
 	{name: "read an old file beside a node that ran on", edits: []edit{
 		{"node/internal/saved/restoration.go", "			return false, true\n", "			return true, false\n"},
-	}},
+	}, also: "./node"},
 	{name: "merge what was saved without folding what is over", edits: []edit{
 		{"node/internal/table/saved.go", "	if e.rule.Roll(e.States(), now); e.forgettable(now) {\n", "	if e.forgettable(now) {\n"},
 	}},

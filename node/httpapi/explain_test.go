@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,14 +184,15 @@ func TestStatusShowsWhatWasSetBesideWhatIsConfigured(t *testing.T) {
 }
 
 func TestABoundedLimitShowsItsAccountsAndItsCap(t *testing.T) {
-	now := start
+	var now atomic.Int64 // the node's goroutines read it too
+	now.Store(start.UnixNano())
 	const shares = `{"version": 1, "opened": true, "configured": ["n1", "n2", "n3"], "members": ["n1", "n2", "n3"]}` // in an earlier run
-	n := open(t, node.Config{Now: func() time.Time { return now }, Transport: new(node.Memory).Transport(), Roster: []string{"n1", "n2", "n3"}, SavedRoster: []byte(shares), Limits: map[string]node.Policy{
+	n := open(t, node.Config{Now: func() time.Time { return time.Unix(0, now.Load()).UTC() }, Transport: new(node.Memory).Transport(), Roster: []string{"n1", "n2", "n3"}, SavedRoster: []byte(shares), Limits: map[string]node.Policy{
 		"default": {Limit: 5, Window: time.Minute},
 		"paid":    {Limit: 90, Window: time.Minute, Consistency: node.Bounded, MaxExcess: 6, Hold: node.NoHold},
 	}})
 	h := httpapi.New(httpapi.Config{Node: n, Loopback: true})
-	now = now.Add(10 * time.Minute)
+	now.Add(int64(10 * time.Minute))
 	ask(t, h, "POST", "/v1/take?client=alice&limit=paid&cost=2", "")
 	ask(t, h, "POST", "/v1/take?client=alice&limit=paid&cost=40", "")
 	for target, want := range map[string]string{
