@@ -20,6 +20,9 @@ var countsMistakes = []mistake{
 	{name: "read an old file beside a node that ran on", edits: []edit{
 		{"node/internal/saved/restoration.go", "			return false, true\n", "			return true, false\n"},
 	}, also: "./node"},
+	{name: "save over a file that a stop left half read", edits: []edit{
+		{"node/internal/saved/restoration.go", "	if errors.Is(err, errStopped) {\n", "	if false {\n"},
+	}},
 	{name: "merge what was saved without folding what is over", edits: []edit{
 		{"node/internal/table/saved.go", "	if e.rule.Roll(e.States(), now); e.forgettable(now) {\n", "	if e.forgettable(now) {\n"},
 	}},

@@ -192,6 +192,9 @@ func (x *Restoration) Step(status *deltasync.Status, stop <-chan struct{}) (done
 	if read {
 		out, err = x.read(stop)
 	}
+	if errors.Is(err, errStopped) {
+		return false, false // the file still knows more than the node, and must not be replaced
+	}
 	x.keeper.restoring.Store(false)
 	x.keeper.tell(out, err)
 	return true, read && err == nil && out.Lost == 0
@@ -199,7 +202,7 @@ func (x *Restoration) Step(status *deltasync.Status, stop <-chan struct{}) (done
 
 // tell tells what became of the file.
 func (k *Keeper) tell(r Restored, err error) {
-	if k.Tell != nil && !errors.Is(err, errStopped) {
+	if k.Tell != nil {
 		k.Tell(r, err)
 	}
 }

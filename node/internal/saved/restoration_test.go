@@ -1,6 +1,7 @@
 package saved
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -29,5 +30,30 @@ func TestAnOldFileIsReadOnlyWhereNobodyRanOn(t *testing.T) {
 		if read, unused := x.due(&c.status); read != c.read || unused != c.unused {
 			t.Errorf("%s: read %t, unused %t", c.name, read, unused)
 		}
+	}
+}
+
+// A node that stops while it restores has only a part of the file. What it knows must not replace the
+// file: it still restores, for all who want to save.
+func TestAStopLeavesTheFileToTheNextRun(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0).UnixNano()
+	told := false
+	k := &Keeper{Cluster: "c", Node: "n", Replica: 2, Now: func() int64 { return now }, Tell: func(Restored, error) { told = true }}
+	var file bytes.Buffer
+	w, err := counts.NewWriter(&file, &counts.Header{Cluster: "c", Node: "n", Key: k.key(), Replica: 1, At: now, Founded: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x := k.Open(bytes.NewReader(file.Bytes()))
+	if x == nil || !k.Restoring() {
+		t.Fatal("the file is not to be restored")
+	}
+	stop := make(chan struct{})
+	close(stop)
+	if whole, ended := x.Run(func() deltasync.Status { return deltasync.Status{} }, nil, stop); whole || ended || !k.Restoring() || told {
+		t.Errorf("whole %t, ended %t, restoring %t, told %t after a stop", whole, ended, k.Restoring(), told)
 	}
 }
