@@ -24,12 +24,13 @@ import (
 type simCall struct {
 	*call
 	simulate.Options
-	random, correlated, bounded, quotas, restarts bool
-	from, seeds                                   uint64
-	workers, explore, requests                    int
-	sweep, html, trace, file                      string
-	given                                         []string // flags that were set
-	progress                                      *output.Progress
+	random, bounded            bool
+	from, seeds                uint64
+	workers, explore, requests int
+	sweep, html, trace, file   string
+	draws                      []*bool  // by simDraws
+	given                      []string // flags that were set
+	progress                   *output.Progress
 }
 
 // The flags of each mode of sim. A call has one mode, and refuses the flags of the others instead
@@ -42,6 +43,17 @@ var (
 	simRandomOnly    = []string{"correlated", "bounded", "quotas", "restarts", "requests"}
 	simSweepOnly     = []string{"html", "seeds", "workers", "from"}
 )
+
+// simDraws are what -random can draw instead of anything, by the flag that says so.
+var simDraws = []struct {
+	flag, usage string
+	draw        func(seed uint64) sim.Scenario
+}{
+	{"correlated", "with -random: draw faults that come together, in and around long cuts", sim.Correlated},
+	{"bounded", "with -random: draw bounded limits, and loads and faults that try to exceed their cap; with -explore: try schedules on bounded limits", sim.Bounded},
+	{"quotas", "with -random: draw bounded limits with fixed windows, as with -bounded", sim.Quotas},
+	{"restarts", "with -random: draw stops of whole clusters, which start again from the counts that they saved", sim.Restarts},
+}
 
 const (
 	campaignSeeds = 1000
@@ -59,10 +71,14 @@ func simulation(c *call) action {
 	s := &simCall{call: c, Options: *simulate.NewOptions(), from: 1, workers: runtime.GOMAXPROCS(0), progress: output.NewProgress(c.stderr)}
 	s.Register(c.Set)
 	c.Add(&s.random, "random", "run random clusters, loads and faults: -seeds of them, or the one of -seed")
-	c.Add(&s.correlated, "correlated", "with -random: draw faults that come together, in and around long cuts")
-	c.Add(&s.bounded, "bounded", "with -random: draw bounded limits, and loads and faults that try to exceed their cap; with -explore: try schedules on bounded limits")
-	c.Add(&s.quotas, "quotas", "with -random: draw bounded limits with fixed windows, as with -bounded")
-	c.Add(&s.restarts, "restarts", "with -random: draw stops of whole clusters, which start again from the counts that they saved")
+	for i := range simDraws {
+		d, on := &simDraws[i], new(bool)
+		if d.flag == "bounded" { // -explore has it too
+			on = &s.bounded
+		}
+		c.Add(on, d.flag, d.usage)
+		s.draws = append(s.draws, on)
+	}
 	c.Add(&s.requests, "requests", "with -random: add about that many requests to each run")
 	c.Add(&s.from, "from", "with -random: the first seed")
 	c.Add(&s.seeds, "seeds", fmt.Sprintf("how many seeds to run (default %d with -random, %d for each value with -sweep)", campaignSeeds, sweepSeeds))
@@ -91,6 +107,11 @@ func (c *simCall) run(ctx context.Context) error {
 		return usagef("-workers %d: must be from 1 to %d", c.workers, mostWorkers)
 	case c.trace == "-" && c.format == output.JSON:
 		return usagef("-trace -: would mix with the JSON; give it a file")
+	}
+	if err := c.drawsOnce(); err != nil {
+		return err
+	}
+	switch {
 	case c.gives("sweep"):
 		return c.runSweep(ctx)
 	case c.gives("explore"):
@@ -127,17 +148,27 @@ func (c *simCall) scenario() (sim.Scenario, error) {
 // drawn is the random scenario of a seed.
 func (c *simCall) drawn(seed uint64) sim.Scenario {
 	draw := sim.Random
-	switch {
-	case c.bounded:
-		draw = sim.Bounded
-	case c.quotas:
-		draw = sim.Quotas
-	case c.correlated:
-		draw = sim.Correlated
-	case c.restarts:
-		draw = sim.Restarts
+	for i, on := range c.draws {
+		if *on {
+			draw = simDraws[i].draw
+		}
 	}
 	return sim.Busy(draw(seed), c.requests)
+}
+
+// drawsOnce refuses flags that ask for two kinds of random scenarios.
+func (c *simCall) drawsOnce() error {
+	first := ""
+	for i, on := range c.draws {
+		switch {
+		case !*on:
+		case first != "":
+			return usagef("-%s cannot be beside -%s: each draws scenarios of its own kind", simDraws[i].flag, first)
+		default:
+			first = simDraws[i].flag
+		}
+	}
+	return nil
 }
 
 // refuse returns a usage error if the call sets a flag that its mode does not use.
@@ -215,17 +246,10 @@ func (c *simCall) again(seed uint64) string {
 	switch {
 	case c.random:
 		draw := " -random"
-		if c.correlated {
-			draw += " -correlated"
-		}
-		if c.bounded {
-			draw += " -bounded"
-		}
-		if c.quotas {
-			draw += " -quotas"
-		}
-		if c.restarts {
-			draw += " -restarts"
+		for i, on := range c.draws {
+			if *on {
+				draw += " -" + simDraws[i].flag
+			}
 		}
 		if c.requests > 0 {
 			draw += fmt.Sprintf(" -requests %d", c.requests)

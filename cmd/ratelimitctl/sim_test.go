@@ -271,6 +271,9 @@ func TestAWrongSimulationIsRefusedByFlag(t *testing.T) {
 		{"-sweep flush=1ms,1000us", "twice"},
 		{"-sweep nodes=1,2 -nodes 3", "-nodes"},
 		{"-sweep nodes=1,2 -random", "-random"},
+		{"-random -bounded -quotas", "-quotas"},
+		{"-random -restarts -correlated", "-restarts"},
+		{"-random -seed 1 -quotas -correlated", "-quotas"},
 		{"-sweep nodes=1,2 -trace x", "-trace"},
 		{"-sweep nodes=1,2 -seeds 1001", "-seeds 1001"},
 	} {
