@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 )
 
 // Request asks for one decision. The zero Cost means 1, and the zero Limit "default".
@@ -55,9 +56,8 @@ type Check struct {
 	Policy *Policy
 }
 
-// MaxChecks caps Request.Also. A decision locks a shard for each of them, so raising it
-// makes other decisions wait for longer; lowering it refuses requests of more limits.
-const MaxChecks = 15
+// MaxChecks caps Request.Also. A decision locks a shard for each limit: see table.MostLocked.
+const MaxChecks = table.MostLocked - 1
 
 // MaxTimeout caps Request.Timeout. Raising it keeps reservations for longer of which little
 // can be given back any more; lowering it leaves longer work charged in full.

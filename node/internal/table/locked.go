@@ -2,8 +2,8 @@ package table
 
 import "slices"
 
-// MostLocked is how many shards one decision can hold. Raising it makes other decisions wait for
-// longer; lowering it refuses requests of more limits.
+// MostLocked is how many shards one decision can hold, and so how many limits a request can name.
+// Raising it makes other decisions wait for longer; lowering it refuses requests of more limits.
 const MostLocked = 16
 
 // Locked are shards that one decision holds together. Add all, then lock. The zero value is none.
@@ -12,7 +12,7 @@ type Locked struct {
 	n      int
 }
 
-// Add notes a shard, each once.
+// Add notes a shard, each once, and at most MostLocked.
 func (l *Locked) Add(s *Shard) {
 	if !slices.Contains(l.shards[:l.n], s) {
 		l.shards[l.n] = s
