@@ -26,7 +26,7 @@ const (
 	// joinedPoll is how often the daemon looks meanwhile. Raising it notices later; lowering it takes
 	// processor time at the start.
 	joinedPoll = 50 * time.Millisecond
-	// saveEvery is how often it saves, if there is something new. Raising it loses more of what was set
+	// saveEvery is how often the daemon saves set limits, if they changed. Raising it loses more changes
 	// if all nodes stop at once; lowering it writes more often while limits change.
 	saveEvery = time.Second
 )

@@ -12,7 +12,8 @@ import (
 const (
 	membersFile = "members.json"
 	// mostMembers is the largest file of names, in bytes: 999 of 64 bytes, and room to spare.
-	// Raising it reads more of what is there by mistake; lowering it forgets a large cluster.
+	// Raising it reads larger files that are there by mistake; lowering it forgets the members of a
+	// large cluster.
 	mostMembers = 256 << 10
 )
 

@@ -153,7 +153,7 @@ func TestRecordedStateIsRead(t *testing.T) {
 	}
 }
 
-// What the recorded files say of the other nodes.
+// The recorded files name these other nodes.
 const (
 	recordedMembers = `{"version":1,"members":["n2","n3"]}`
 	recordedRoster  = `{"version":1,"configured":["n1","n2"],"members":["n1","n2"],"removed":["n3"],"opened":true}`

@@ -11,6 +11,7 @@ import (
 const (
 	rosterFile = "roster.json"
 	// mostRoster is the largest file of a roster, in bytes: 192 names of 64 bytes, and room to spare.
+	// Raising it reads larger files that are there by mistake; lowering it refuses a full roster.
 	mostRoster = 64 << 10
 )
 

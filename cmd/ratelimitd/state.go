@@ -155,8 +155,8 @@ func (s *state) write(name string, text []byte) error {
 	})
 }
 
-// replace replaces a file as a whole by what fill writes. A reader finds the old text or the new one,
-// also after a crash. Several goroutines may call it for different files.
+// replace puts what fill writes in the place of a file. A reader finds all of the old file or all of
+// the new one, also after a crash. Several goroutines may call it for different files.
 func (s *state) replace(name string, fill func(io.Writer) error) error {
 	f, err := os.CreateTemp(s.dir, "."+name+"-*") // with mode 0600
 	if err != nil {

@@ -47,13 +47,15 @@ type Cell struct {
 }
 
 const (
-	// mostName is the longest name of a limit, in bytes: that of one that came with a request.
+	// mostName is the longest name of a limit, in bytes: that of one that came with a request. A
+	// byte holds its length.
 	mostName = 64
 	// mostRules and mostReplicas are of one page. Raising them takes longer to find one among
 	// them; lowering them makes more pages.
 	mostRules    = 256
 	mostReplicas = 1024
-	// mostLives and mostSlots are what a client can have.
+	// mostLives and mostSlots are what a client can have. Raising them lets a bad file take more
+	// memory; lowering them leaves out clients that nodes do hold.
 	mostLives = 8
 	mostSlots = 64
 	// mostOffset is how far an origin may lie from its window's start, in nanoseconds, so that

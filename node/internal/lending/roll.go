@@ -50,8 +50,9 @@ type savedRoll struct {
 const savedRollVersion = 1
 
 // newRoll makes the roll of a node that begins at own with the roster as it is configured, and as an
-// earlier run kept it, if it did. Without names, there is none. A name that the last configuration had,
-// and this one does not have, is struck off. The error says that the text cannot be used: the roll is then one that nobody kept.
+// earlier run kept it, if it did. Without configured names the roll is empty. A name that the last
+// configuration had, and this one does not have, is struck off. The error says that the text cannot be
+// used: the roll is then one that nobody kept.
 func newRoll(self string, configured []string, text []byte, own int64) (*roll, error) {
 	r := &roll{
 		self: self, configured: slices.Sorted(slices.Values(configured)), gone: map[string]bool{},
@@ -151,7 +152,7 @@ func (r *roll) hear(name string, said deltasync.Roll, own int64) {
 
 // look decides at own whether this node uses its shares. ready says that it knows the limits of the
 // cluster, and hold is how long the longest loan lasts. A node that uses none begins once each other
-// member has had this very roll in force for hold: its share is then nobody's else, and no loan of a
+// member has had this very roll in force for hold: nobody else then has its share, and no loan of a
 // larger one is out. It forgets those that were struck off for longer.
 func (r *roll) look(own, hold int64, ready bool) {
 	maps.DeleteFunc(r.until, func(_ string, since int64) bool { return own-since >= hold })

@@ -28,9 +28,9 @@ func (h *Holdings) hold() int64 {
 }
 
 // Settle puts into force what is known of the roster, and reports whether beats have something new to
-// say. A smaller share is in force before others hear of it, and so is what the next run has to know:
-// it is kept first. It also lets loans go back that nobody needs. ready says that this node knows the limits of its cluster. Call it once a second,
-// from one goroutine.
+// say. It keeps the roster for the next run first, and lowers a share before others hear of it. It also
+// lets loans go back that nobody needs. ready says that this node knows the limits of its cluster. Call
+// it once a second, from one goroutine.
 func (h *Holdings) Settle(ready bool) (news bool) {
 	h.table.AskBack(h.Now())
 	own := h.Own(h.Now())

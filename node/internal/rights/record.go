@@ -147,9 +147,9 @@ func (a *Account) Back(t Time, y, epoch int64) int64 {
 	return y
 }
 
-// Borrow takes y tokens that were lent because of a question that was asked at the given
-// instants of both clocks (R4), by a lender in one of its epochs. They repay what the account owes first, and the rest is a lot.
-// It returns how many tokens it took: none, if the loan is over. The caller takes each loan
+// Borrow takes y tokens that a lender lent in one of its epochs, because of a question that was asked
+// at the given instants of both clocks (R4). They repay what the account owes first, and the rest is
+// a lot. It returns how many tokens it took: none, if the loan is over. The caller takes each loan
 // once. The account has a Record.
 func (a *Account) Borrow(t Time, y, askedMono, askedWall int64, from crdt.Replica, epoch int64) int64 {
 	if a.windowed {

@@ -52,7 +52,7 @@ func Envoy(t testing.TB) string {
 }
 
 // NATS serves the limit login of the cluster default over a NATS server of its own until the test
-// ends, and returns the server's URL. Who changes the limit needs the token.
+// ends, and returns the server's URL. A change of the limit needs the token.
 func NATS(t testing.TB, token string) string {
 	t.Helper()
 	server, err := embednats.Start(embednats.Config{ClientListen: "127.0.0.1:0"})
