@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -245,16 +246,16 @@ func (c *simCall) again(seed uint64) string {
 	const program = "go run ./cmd/ratelimitctl sim"
 	switch {
 	case c.random:
-		draw := " -random"
+		draw := []string{program, "-random"}
 		for i, on := range c.draws {
 			if *on {
-				draw += " -" + simDraws[i].flag
+				draw = append(draw, "-"+simDraws[i].flag)
 			}
 		}
 		if c.requests > 0 {
-			draw += fmt.Sprintf(" -requests %d", c.requests)
+			draw = append(draw, "-requests", strconv.Itoa(c.requests))
 		}
-		return fmt.Sprintf("%s%s -seed %d -trace -", program, draw, seed)
+		return fmt.Sprintf("%s -seed %d -trace -", strings.Join(draw, " "), seed)
 	case c.file != "":
 		return fmt.Sprintf("%s -scenario %s -seed %d -trace -", program, c.file, seed)
 	}
