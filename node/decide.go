@@ -89,7 +89,7 @@ func (n *decider) decideBy(r *limits.Revision, l *limits.Limit, client string, c
 		return answer.Allowed
 	}
 	s := n.table.Shard(k)
-	if rule.Plain && hold == nil {
+	if rule.Straight && hold == nil {
 		if share, timed, allowed, done := n.straight(s, r, rule, k, now, cost, d); done {
 			n.sample(l, client, group, cost, share, allowed, timed, now)
 			return allowed
@@ -145,9 +145,10 @@ func (n *decider) sample(l *limits.Limit, client string, group []byte, cost int6
 	}
 }
 
-// straight decides by a plain rule for a client whose cell alone tells how it stands. A denial
-// takes no lock and writes nothing but its count. An admission holds the shard's lock for a
-// few stores. done is false, and nothing is done, if it takes more than that.
+// straight decides by a straight rule for a client whose cell alone tells how it stands, beside an
+// account if the rule is bounded: see table.Shard.Take. A denial takes no lock and writes nothing but
+// its count. An admission holds the shard's lock for a few stores. done is false, and nothing is done,
+// if it takes more than that, as each denial by a bounded rule does.
 func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule, k crdt.Key, now, cost int64, d *Decision) (share uint64, timed, allowed, done bool) {
 	var g table.Glance
 	ok := s.Glance(&g, k, rule, now)
@@ -173,6 +174,9 @@ func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule,
 		}
 		s.Unlock()
 	}
+	if !conforms && rule.Bounded {
+		return 0, false, false, false // the account may cover it, or should note it
+	}
 	if !conforms {
 		var random uint64
 		share, random = r.Account(rule).Refusals.Count(now, cost)
@@ -183,7 +187,7 @@ func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule,
 		if conforms {
 			d.Reason, d.Cost = ReasonOK, cost
 		}
-		n.tell(d, rule, now, rule.GCRA.Explain(g.Level, now, cost, conforms))
+		n.tell(d, rule, now, g.Explain(rule, now, cost, conforms))
 	}
 	return share, timed, conforms, true
 }
@@ -233,16 +237,11 @@ func (n *decider) outright(r *limit.Rule, why Reason, cost int64) Decision {
 	if r.Policy.Access == Limited { // nobody else has a quota, whatever the limit's own policy is
 		d.Quota, d.Window, d.Burst = r.Policy.Limit, r.Policy.Window, r.Policy.Burst
 	}
-	switch why {
-	case ReasonBlocked:
-		if r.Policy.Shadow {
-			d.Reason = ReasonShadow
-			break
-		}
+	switch {
+	case why == ReasonBlocked && r.Policy.Shadow:
+		d.Reason = ReasonShadow
+	case why == ReasonBlocked, why == ReasonCostTooHigh:
 		d.RetryAfter = gcra.MaxDuration
-	case ReasonCostTooHigh:
-		d.RetryAfter = gcra.MaxDuration
-	default:
 	}
 	if d.Reason.passes() {
 		d.Allowed, d.Cost = true, cost

@@ -187,4 +187,25 @@ var boundedMistakes = []mistake{
 	{name: "give back in a window what another one counted", edits: []edit{
 		{"node/internal/rights/account.go", "		if since >= a.quota.start {\n", "		if true {\n"},
 	}},
+	{name: "spend of an account past its loans", edits: []edit{
+		{"node/internal/table/ample.go", "len(x.records) > 0 && x.records[g.slot] != nil", "false"},
+	}, also: "./node"},
+	{name: "spend of an account that nobody has used as of an empty one", edits: []edit{
+		{"node/internal/table/ample.go", "	if full == 0 || ", "	if "},
+	}, also: "./node"},
+	{name: "spend a share that the node has not", edits: []edit{
+		{"node/internal/table/ample.go", "	if !share {\n", "	if false {\n"},
+	}, also: "./node"},
+	{name: "ask late for clients that are decided straight", edits: []edit{
+		{"node/internal/table/ample.go", "x.divisions.Roster().Size() > 1", "false"},
+	}, also: "./node"},
+	{name: "decide straight by the room before the start is forgotten", edits: []edit{
+		{"node/internal/rights/account.go", "max(full, own, min(own, opens)+t.Parts*t.Room)", "max(full, own)"},
+	}, also: "./node"},
+	{name: "take less off an account that is decided straight", edits: []edit{
+		{"node/internal/rights/account.go", "t.Parts*t.Room) + t.Parts*c\n", "t.Parts*t.Room) + c\n"},
+	}, also: "./node"},
+	{name: "let credit count as left to a client that is decided straight", edits: []edit{
+		{"node/internal/table/ample.go", "r.Lets(d.Remaining, t.Free(g.account.ahead), t.Overdraft)", "r.Lets(d.Remaining, t.Free(g.account.ahead)+t.Overdraft, 0)"},
+	}, also: "./node"},
 }

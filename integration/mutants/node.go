@@ -92,7 +92,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/index.go", "	if c == nil && x.old != nil {\n", "	if false {\n"},
 	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
-		{"node/decide.go", "	if rule.Plain && hold == nil {\n", "	if rule.Plain && hold == nil && false {\n"},
+		{"node/decide.go", "	if rule.Straight && hold == nil {\n", "	if rule.Straight && hold == nil && false {\n"},
 		{"node/decide.go", "		if conforms, origin = r.GCRA.Admit(s.Level(e, now), now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
 		if st.Start() > now {
 			level = gcra.Level{Base: st.Origins()[1], Count: st.CountPrevious()}
@@ -165,7 +165,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/limits/register.go", "	late := some && held.Stamp.Compare(r.Stamp) >= 0\n", "	late := some && held.Stamp.Compare(r.Stamp) >= 0\n	some = some && false\n"},
 	}},
 	{name: "charge what was denied", edits: []edit{
-		{"node/decide.go", "	if rule.Plain && hold == nil {\n", "	if rule.Plain && hold == nil && false {\n"},
+		{"node/decide.go", "	if rule.Straight && hold == nil {\n", "	if rule.Straight && hold == nil && false {\n"},
 		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
 	{name: "never flush before the interval ends", slow: true, edits: []edit{

@@ -93,6 +93,14 @@ func (r *Rule) ExcessUnits() float64 {
 	return r.Policy.MaxExcess
 }
 
+// Lets is how many units a node would let pass now under a Bounded rule: seen is what the merged counts
+// leave, and free what the account covers without its credit.
+func (r *Rule) Lets(seen, free, credit int64) int64 {
+	covered := int64(r.GCRA.Units(free))           //nolint:gosec // at most a burst and the credit
+	onCredit := int64(r.GCRA.Units(free + credit)) //nolint:gosec // the same
+	return min(max(covered, min(seen, onCredit)), r.Policy.Burst)
+}
+
 // Divide sets the Shares of a Bounded rule, which has its name and revision.
 func (r *Rule) Divide() {
 	if !r.Bounded {

@@ -44,9 +44,9 @@ type Rule struct {
 	Shares *rights.Shares
 	// Silent says that nothing of the rule is sent, because its Consistency is Local.
 	Silent bool
-	// Plain says that the algorithm is GCRA, and the limit no shadow and not Bounded. Nearly all decisions
-	// are by such rules, so their path is the shortest.
-	Plain bool
+	// Straight says that the algorithm is GCRA, and the limit no shadow. Nearly all decisions are by
+	// such rules, so their path is the shortest. Plain says that the limit is not Bounded either.
+	Straight, Plain bool
 	// GCRA decides if Policy.Algorithm says so. A window algorithm has one too: it encodes
 	// the units that a client carried over a change of the limit as an origin, which is an
 	// instant. That GCRA drains at twice the rate. So a whole limit fits into half a
@@ -91,9 +91,10 @@ func newRule(p Policy, shared calendars) (Rule, error) {
 	}
 	r := Rule{
 		Policy: p, Slots: 1, Slack: p.MaxOvershoot * float64(p.Burst),
-		Silent: p.Consistency == Local, Plain: p.Algorithm == GCRA && !p.Shadow && p.Consistency != Bounded,
+		Silent: p.Consistency == Local, Straight: p.Algorithm == GCRA && !p.Shadow,
 		Bounded: p.Consistency == Bounded && p.Access == Limited, Hold: p.holds(),
 	}
+	r.Plain = r.Straight && p.Consistency != Bounded
 	if p.Access != Limited && p.Limit == 0 {
 		p.Limit, p.Window, p.Burst = 1, time.Minute, 1 // stands in: nobody is counted by it
 	}

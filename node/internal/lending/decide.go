@@ -81,10 +81,7 @@ const roundTrip = 2 * time.Millisecond
 func (h *Holdings) Tell(s *table.Shard, e *table.Entry, now, cost int64, allowed, short bool, remaining *int64, retry *time.Duration) {
 	r := e.Rule()
 	a, t := s.Account(e, now)
-	free := a.Free(t)
-	covered := int64(r.GCRA.Units(free))               //nolint:gosec // at most a burst and the credit
-	onCredit := int64(r.GCRA.Units(free + a.Credit())) //nolint:gosec // the same
-	*remaining = min(max(covered, min(*remaining, onCredit)), r.Policy.Burst)
+	*remaining = r.Lets(*remaining, a.Free(t), a.Credit())
 	switch {
 	case allowed || cost > r.Policy.Burst:
 	case short:

@@ -28,7 +28,7 @@ type Revision struct {
 	Rules []limit.Rule
 	// Holds says that doors hold requests by some of Rules: see limit.Policy.Hold.
 	Holds bool
-	// Only is the rule of all clients if it is a plain one that limits them, and each counts as
+	// Only is the rule of all clients if it is a straight one that limits them, and each counts as
 	// its own id; otherwise nil.
 	Only *limit.Rule
 	// Frames are the window layouts of Rules, each once.
@@ -51,7 +51,7 @@ func (l *Limit) newRevision(p limit.Policy, stamp crdt.Stamp) (*Revision, error)
 		r.Rules[i].Divide()
 		r.Holds = r.Holds || r.Rules[i].Hold > 0
 	}
-	if own := &r.Rules[0]; r.match == nil && own.Plain && own.Policy.Access == limit.Limited {
+	if own := &r.Rules[0]; r.match == nil && own.Straight && own.Policy.Access == limit.Limited {
 		r.Only = own
 	}
 	return r, nil

@@ -64,9 +64,11 @@ func (a *Account) Own(t Time) int64 {
 	if !a.Share {
 		return 0
 	}
-	m := a.Terms.Parts
-	return a.Terms.Room - (max(0, a.Full-t.Own)+m-1)/m
+	return a.Terms.Free(a.Full - t.Own)
 }
+
+// Free is what an account owns whose Full is so far ahead of the clock.
+func (t *Terms) Free(ahead int64) int64 { return t.Room - (max(0, ahead)+t.Parts-1)/t.Parts }
 
 // Free is what the account covers without credit: own tokens and what was borrowed.
 func (a *Account) Free(t Time) int64 {
@@ -114,6 +116,21 @@ func (a *Account) Spend(t Time, c int64) (own int64) {
 		a.Full = later(max(a.Full, t.Own), a.Terms.Parts, c, t.Own)
 	}
 	return c
+}
+
+// Spend is Account.Settle and Account.Spend for an account with a share and without a Record: it takes c
+// off, and returns Full. own is the time by Time.Own, and opens is Account.Opens. ok is false if the
+// account does not cover c, or would get Low where it has others to ask.
+func (t *Terms) Spend(full, own, opens, c int64, others bool) (after int64, ok bool) {
+	most := t.Room
+	if others {
+		most = t.low()
+	}
+	if c > most {
+		return full, false // and there is no telling how far ahead that would be
+	}
+	after = max(full, own, min(own, opens)+t.Parts*t.Room) + t.Parts*c
+	return after, after-own <= t.Parts*most
 }
 
 // later is full + parts·c, but not farther ahead of now than farthest.

@@ -90,7 +90,11 @@ func (a *Account) Use(t Time, c, delay int64, short bool) {
 
 // Low reports whether an account without a Record has used so much that it should get one, to
 // ask ahead of need.
-func (a *Account) Low(t Time) bool { return a.Free(t) < a.Terms.Room-a.Terms.Room/4 }
+func (a *Account) Low(t Time) bool { return a.Free(t) < a.Terms.Room-a.Terms.low() }
+
+// low is how much an account can lack and not be Low. Raising it lets clients use more before nodes ask
+// ahead for them. Lowering it makes more clients take the memory and time of a Record.
+func (t *Terms) low() int64 { return t.Room / 4 }
 
 // Wish is how much to ask for now, at most left in all; 0 is not to ask.
 func (a *Account) Wish(t Time, delay, left int64) int64 {

@@ -64,9 +64,11 @@ type Glance struct {
 	cell  *cell
 	slot  uint32
 	word  uint64
+	// account is the client's under a bounded rule, after Take.
+	account ample
 }
 
-// Glance looks how a client stands at now, for a decision by a plain rule. It reports false
+// Glance looks how a client stands at now, for a decision by a straight rule. It reports false
 // if that takes the lock to tell: the client is new, rolls into another window, has another
 // rule, is wide, or is just being changed. It is wait-free but for the length of a search.
 func (s *Shard) Glance(g *Glance, k crdt.Key, r *limit.Rule, now int64) bool {
@@ -116,7 +118,8 @@ func (s *Shard) Renew(g *Glance, k crdt.Key, r *limit.Rule, now int64) bool {
 
 // Take charges cost to the client of a glance at now, which Still holds, and notes it to be
 // sent if send says so. origin is as of gcra.GCRA.Admit. On return, the glance has the level
-// after it. It reports false, and does nothing, if the client has to be opened for it.
+// after it. It reports false, and does nothing, if the client has to be opened for it: also if a bounded
+// rule's account needs a closer look.
 //
 // It stores the origin before the count, and marks neither by busy. A reader between the two
 // finds the old count behind the new origin, which is the instant of this charge: a full
@@ -132,6 +135,9 @@ func (s *Shard) Take(g *Glance, r *limit.Rule, now, cost, origin int64, send boo
 	}
 	if what&(hasRecords|sentAll) == hasRecords {
 		return false // what is unsent of the previous window is in a record
+	}
+	if r.Bounded && !s.accounts.spend(g, r, now, r.GCRA.Drain(uint64(cost))) { //nolint:gosec // positive
+		return false
 	}
 	origin = max(origin, int64(c.window.Load())*r.Frame.Width)
 	if origin > c.origin.Load() {

@@ -22,7 +22,8 @@
 //	cell, slab, index                         where a client lies, and how it is found without a lock
 //	clients, pack, record, numbers, sparse    which form a client has, and the way from one to another
 //	locked                                    shards that one decision holds together
-//	charge, debt, refund, early, account      what decisions and settlements do to a client
+//	charge, debt, refund, early               what decisions and settlements do to a client
+//	account, ample                            what a client may use by a bounded limit; the same at a glance
 //	note, audience, outbox, sends, collect    what has to be sent, and when
 //	merge, mergecell, export, digest          what peers state, ask for and compare
 //	reset, saved                              what a reset ends; what a file brings back
