@@ -187,6 +187,9 @@ var boundedMistakes = []mistake{
 	{name: "give back in a window what another one counted", edits: []edit{
 		{"node/internal/rights/account.go", "		if since >= a.quota.start {\n", "		if true {\n"},
 	}},
+	{name: "lend what completes a unit of what was borrowed", edits: []edit{
+		{"node/internal/rights/asks.go", "		keep = max(keep, unit-a.Record.Borrowed())\n", "		_ = unit\n"},
+	}},
 	{name: "spend of an account past its loans", edits: []edit{
 		{"node/internal/table/ample.go", "len(x.records) > 0 && x.records[g.slot] != nil", "false"},
 	}, also: "./node"},

@@ -87,7 +87,7 @@ func (h Lender) lend(now int64, to crdt.Replica, number, low uint64, w *deltasyn
 		s.Keep(e, &a)
 		return l
 	}
-	l.Amount = a.Lend(t, min(w.Wanted, a.Piece(t, r.GCRA.Drain(1)), a.Spare(t, h.delay.Load(), e.OwnUse())), to, number)
+	l.Amount = a.Lend(t, min(w.Wanted, a.Piece(t, r.GCRA.Drain(1)), a.Spare(t, h.delay.Load(), r.GCRA.Drain(1), e.OwnUse())), to, number)
 	s.Keep(e, &a)
 	h.Tally(r).Lent.Add(units(r, l.Amount))
 	l.Of = a.Record.Epoch()

@@ -68,3 +68,20 @@ func TestWhatWasEarnedAgainDoesNotComeBack(t *testing.T) {
 		t.Errorf("the account owns %d, want 300 ms earned and 200 ms back", a.Own(later))
 	}
 }
+
+func TestAPartOfAUnitThatWasBorrowedStaysWithTheRestOfIt(t *testing.T) {
+	const unit = int64(2e7)
+	a, now := lending(100e9)
+	a.Record.Asks.used = now.Mono - 1e9 // long enough ago for its demand to be forgotten
+	if got := a.Spare(now, 0, unit, true); got != 1e9 {
+		t.Errorf("without loans, %d can be lent, want all", got)
+	}
+	a.Borrow(now, unit/4, now.Mono, now.Wall, 7, 1)
+	if got := a.Spare(now, 0, unit, true); got != 1e9-unit*3/4 {
+		t.Errorf("with a quarter of a unit borrowed, %d can be lent, want all but three quarters", got)
+	}
+	a.Borrow(now, unit, now.Mono, now.Wall, 7, 1)
+	if got := a.Spare(now, 0, unit, true); got != 1e9 {
+		t.Errorf("with more than a unit borrowed, %d can be lent, want all", got)
+	}
+}

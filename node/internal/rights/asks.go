@@ -156,9 +156,10 @@ func (a *Account) Pauses(t Time) int64 {
 	return max(0, a.Record.Asks.until-t.Mono)
 }
 
-// Spare is how much of its own tokens the account can do without. seen says that the client was
-// seen here in the last minutes.
-func (a *Account) Spare(t Time, delay int64, seen bool) int64 {
+// Spare is how much of its own tokens the account can do without, if a unit is so much. seen says that
+// the client was seen here in the last minutes. An account keeps what completes a unit of what it
+// borrowed: no request fits into less, and what was borrowed would end unspent.
+func (a *Account) Spare(t Time, delay, unit int64, seen bool) int64 {
 	own := a.Own(t)
 	k := &a.Record.Asks
 	switch {
@@ -172,5 +173,8 @@ func (a *Account) Spare(t Time, delay int64, seen bool) int64 {
 		earns = 0
 	}
 	keep := 2*int64(k.recent.read(t.Mono, span(delay))) + max(0, int64(k.lasting.read(t.Mono, a.Terms.Loan))-earns)
+	if a.Record.Borrowed() > 0 {
+		keep = max(keep, unit-a.Record.Borrowed())
+	}
 	return max(0, own-keep)
 }
