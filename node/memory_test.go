@@ -63,7 +63,7 @@ func filled(b *testing.B, clients, replicas int) *Node {
 				Cur:  crdt.Part{Origin: now, Count: crdt.Count{P: 1}},
 				Prev: crdt.Part{Origin: crdt.Never},
 			}
-			n.table.Merge(now, d, true)
+			n.table.Merge(now, d, true, now)
 		}
 	}
 	if got := n.table.Clients(); got != clients {

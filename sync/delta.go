@@ -1,5 +1,7 @@
 package sync
 
+import "math"
+
 // mostFlush caps the messages of one flush. Raising it makes a step, and so the answer
 // to any other message, take longer. Lowering it makes a burst of new clients wait for
 // more flush intervals.
@@ -63,8 +65,11 @@ func (e *Engine) merge(now int64, m *Message) (known bool) {
 			continue
 		}
 		p := e.members.find(d.Replica)
-		alike := p != nil && p.beaten && p.limits == limits && p.base == base
-		known = e.store.Merge(now, d, alike) && known
+		alike, heard := p != nil && p.beaten && p.limits == limits && p.base == base, int64(math.MinInt64)
+		if p != nil {
+			heard = p.unknown() - int64(e.cfg.Interval)
+		}
+		known = e.store.Merge(now, d, alike, heard) && known
 	}
 	return known
 }

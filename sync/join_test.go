@@ -283,7 +283,7 @@ func TestSnapshotOfAClientOfManyReplicasEnds(t *testing.T) {
 	for r := crdt.Replica(1000); r < 1000+3*maxGroups; r++ {
 		d := rowsFor(r, 1, 1)[0]
 		d.Start = n.now - n.now%testWidth
-		a.store.Merge(n.now, &d, true)
+		a.store.Merge(n.now, &d, true, n.now)
 	}
 	d := n.join("d", 0)
 	n.until(6e9, "ready", d.engine.Ready)

@@ -300,7 +300,7 @@ func TestLargestBeatFitsAMessage(t *testing.T) {
 				Key:  key(int(r)),
 				Cur:  crdt.Part{Origin: start, Count: crdt.Count{P: 1}},
 				Prev: crdt.Part{Origin: start - width, Count: crdt.Count{P: 2000}}, // so that its window leaves some
-			}}}, true)
+			}}}, true, p.now)
 		}
 	}
 	p.engine.join.ready, p.engine.join.announced = true, true

@@ -12,8 +12,8 @@ type pending struct {
 	unknown bool
 }
 
-func (r *pending) Merge(now int64, d *crdt.Delta, same bool) bool {
-	return r.Rows.Merge(now, d, same) && !r.unknown
+func (r *pending) Merge(now int64, d *crdt.Delta, same bool, heard int64) bool {
+	return r.Rows.Merge(now, d, same, heard) && !r.unknown
 }
 
 // A delta that cannot be read yet is missing, also if others before it are.

@@ -21,7 +21,7 @@ func newReadyProbe(t *testing.T) *probe {
 // counted lets the store hold one unit of a replica's in the current window.
 func (p *probe) counted(of crdt.Replica) {
 	d := rowsFor(of, int(of), 1)[0]
-	p.store.Merge(p.now, &d, true)
+	p.store.Merge(p.now, &d, true, p.now)
 }
 
 // rooted lists the replicas whose digests the beats hold that were sent since last asked.

@@ -28,9 +28,10 @@ type Rows interface {
 	// Merge takes the maximum of the state and a delta. d.Replica is set. The owner drops
 	// and counts rows beyond its tolerance. alike says that d.Replica is known to be
 	// configured with the same limits: it agrees with the owner on RegistersDigest and on
-	// BaseDigest. known is false if d is of a newer revision of its limit than the owner
-	// knows: the engine then asks for the delta again.
-	Merge(now int64, d *crdt.Delta, alike bool) (known bool)
+	// BaseDigest. All that d.Replica had counted by heard, by our clock, was merged before;
+	// heard is math.MinInt64 for one that is not known. known is false if d is of a newer revision of
+	// its limit than the owner knows: the engine then asks for the delta again.
+	Merge(now int64, d *crdt.Delta, alike bool, heard int64) (known bool)
 	// Export adds the rows of q to b, from q.Cursor on, until b is full or none is left.
 	// done says that none is left; next is where to go on.
 	Export(now int64, q *Query, b *Batch) (next Cursor, done bool)

@@ -136,7 +136,7 @@ func (s *memStore) Collect(now int64, seq uint64, urgent bool, b *Batch) (more b
 	return false
 }
 
-func (s *memStore) Merge(now int64, d *crdt.Delta, _ bool) (known bool) {
+func (s *memStore) Merge(now int64, d *crdt.Delta, _ bool, _ int64) (known bool) {
 	if s.widths[d.Limit] != d.Width {
 		return true
 	}

@@ -38,10 +38,10 @@ type simCall struct {
 // of ignoring them.
 var (
 	simFileFlags     = []string{"scenario", "seed", "trace", "o"}
-	simSeedFlags     = []string{"random", "correlated", "bounded", "quotas", "restarts", "requests", "seed", "trace", "o"}
+	simSeedFlags     = []string{"random", "correlated", "bounded", "quotas", "restarts", "refunds", "requests", "seed", "trace", "o"}
 	simExploreFlags  = []string{"explore", "bounded", "workers", "o"}
-	simCampaignFlags = []string{"random", "correlated", "bounded", "quotas", "restarts", "requests", "from", "seeds", "workers", "o"}
-	simRandomOnly    = []string{"correlated", "bounded", "quotas", "restarts", "requests"}
+	simCampaignFlags = []string{"random", "correlated", "bounded", "quotas", "restarts", "refunds", "requests", "from", "seeds", "workers", "o"}
+	simRandomOnly    = []string{"correlated", "bounded", "quotas", "restarts", "refunds", "requests"}
 	simSweepOnly     = []string{"html", "seeds", "workers", "from"}
 )
 
@@ -54,6 +54,7 @@ var simDraws = []struct {
 	{"bounded", "with -random: draw bounded limits, and loads and faults that try to exceed their cap; with -explore: try schedules on bounded limits", sim.Bounded},
 	{"quotas", "with -random: draw bounded limits with fixed windows, as with -bounded", sim.Quotas},
 	{"restarts", "with -random: draw stops of whole clusters, which start again from the counts that they saved", sim.Restarts},
+	{"refunds", "with -random: draw refunds without a reservation beside all kinds of faults", sim.Refunds},
 }
 
 const (

@@ -14,6 +14,15 @@ var boundMistakes = []mistake{
 	{name: "leave staleness out of the exported bound", edits: []edit{
 		{"node/internal/limits/bound.go", "		units += rate(r) * float64(sp.Began-sp.Ended)\n", ""},
 	}},
+	{name: "leave refunds that were heard late out of the exported bound", edits: []edit{
+		{"node/internal/limits/late.go", " + l.lateRefunds(s)\n", "\n"},
+	}},
+	{name: "take a refund for heard in time, however long its sender was silent", edits: []edit{
+		{"sync/delta.go", "			heard = p.unknown() - int64(e.cfg.Interval)\n", "			heard = now\n"},
+	}},
+	{name: "count refunds that were heard late for the slow way of merging alone", edits: []edit{
+		{"node/internal/table/mergecell.go", "		back = gain.N\n", "		back = 0\n"},
+	}},
 	{name: "leave the flush out of the exported bound", edits: []edit{
 		{"node/internal/limits/bound.go", "min(sp.Began, horizon) + int64(s.Flush)", "min(sp.Began, horizon)"},
 	}},

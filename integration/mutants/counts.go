@@ -39,7 +39,7 @@ var countsMistakes = []mistake{
 		{"node/internal/table/saved.go", "	for r, of := range e.each {\n		from := len(w.slots)\n", "	for r, of := range e.each {\n		if r != e.rule {\n			break\n		}\n		from := len(w.slots)\n"},
 	}},
 	{name: "leave what was brought back out of digests", edits: []edit{
-		{"node/internal/table/saved.go", "	return t.mergeRow(now, &none, r, d, row)\n", "	silent := *r\n	silent.Silent = true\n	return t.mergeRow(now, &none, &silent, d, row)\n"},
+		{"node/internal/table/saved.go", "	return t.mergeRow(now, &none, r, d, row, now)\n", "	silent := *r\n	silent.Silent = true\n	return t.mergeRow(now, &none, &silent, d, row, now)\n"},
 	}},
 	{name: "read a page without its checksum", edits: []edit{
 		{"node/internal/counts/page.go", "	if crc32.Checksum(r.body, castagnoli) != ", "	if false && crc32.Checksum(r.body, castagnoli) != "},

@@ -334,7 +334,7 @@ var syncMistakes = []mistake{
 	}},
 	{name: "merge a row into a cell though it raises the previous origin", edits: []edit{
 		{"node/internal/table/mergecell.go", "prev.Origin > carry-r.Frame.Drain(previous)", "false"},
-		{"node/internal/table/mergecell.go", "of, previous := c", "of, _ := c"},
+		{"node/internal/table/mergecell.go", "of, previous, own := c", "of, _, own := c"},
 	}},
 	{name: "merge a row into a cell though the previous window's counters grow", edits: []edit{
 		{"node/internal/table/mergecell.go", "prev.Count.P > uint64(of.count[2]) || prev", "prev"},

@@ -45,6 +45,7 @@ type account struct {
 	ahead   []*charge             // by nodes whose clocks are past a change that is still to come
 	carried []*charge             // what was used before a change, as if charged then
 	level   gcra.Level            // of GCRA
+	heavy   gcra.Level            // with what came back and some node never heard of
 	idleAt  int64                 // the bucket was last full then
 
 	// excused is what no bound speaks of until then: what a change may have carried over less.
@@ -106,7 +107,11 @@ func (a *account) add(c *charge) {
 			a.excused = 0
 		}
 	}
+	if g.TAT(a.heavy) < c.at {
+		a.heavy = gcra.Level{Base: c.at}
+	}
 	a.level.Count += uint64(c.cost) //nolint:gosec // positive
+	a.heavy.Count += uint64(c.cost) //nolint:gosec // positive
 	c.tat = g.TAT(a.level)
 	for len(a.recent) > 0 && a.recent[0].at < c.at-int64(longestReservation) {
 		a.recent = a.recent[1:]
@@ -125,7 +130,7 @@ func (a *account) forget(t int64) {
 	a.life++
 	a.charged, a.charges = map[*member]*series{}, map[*member][]*charge{}
 	a.refunds, a.recent, a.ahead, a.carried = nil, nil, nil, nil
-	a.level, a.excused = gcra.Level{Base: t}, 0
+	a.level, a.heavy, a.excused = gcra.Level{Base: t}, gcra.Level{Base: t}, 0
 	a.central = newCentral(a.yard)
 }
 

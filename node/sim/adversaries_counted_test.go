@@ -133,6 +133,23 @@ func windowChanges() adversary {
 	return adversary{"windows, a limit that changes how it counts", attacksChange, 0.5, runs}
 }
 
+// lateRefundThenBoth has a client refunded while another node does not hear of it, and finds the bucket
+// empty. Once it hears, a burst at both nodes at once comes on top.
+func lateRefundThenBoth() adversary {
+	return adversary{"a refund that is heard late, then all nodes at once", attacksRefund, 0.9, sweep(16, 10*ms, func(shift time.Duration) Scenario {
+		sc := cluster(2, perSecond(10, 100), 50*ms, 3*ms, 14*time.Second)
+		begin := windowChange(sc.Policy) + 100*ms // all is in one window
+		sc.Faults = []Fault{
+			{At: begin + 200*ms, For: 6 * time.Second, Kind: FaultOneWay, Nodes: []int{1}},
+			{At: begin + 300*ms, Kind: FaultRefund, Nodes: []int{1}, Client: victim, Value: 50},
+		}
+		sc.Streams = []Stream{
+			{Client: victim, Node: 1, Burst: 1, Cost: 50, Start: begin}, hit(begin+5200*ms+shift, 2, 110), hit(begin+9*time.Second, 0, 110),
+		}
+		return sc
+	})}
+}
+
 // lateRefund has a reservation settled while others do not hear of it, and another node
 // find the bucket empty with it: that raises the origin by what is not there any more.
 func lateRefund() adversary {

@@ -47,7 +47,7 @@ func adversaries() []adversary {
 		crashBeforeTheFlush(), joinEmpty(), lateJoiner(),
 		clocksApart(), lastFlushLost(), staleByMoreThanAWindow(), lossy(), pauseInAWindow(),
 		limitChange(), lateOldDelta(), resetUnderLoad(), resetAfterChange(), fullTable(),
-		windowEdges(), windowPartition(), windowCrash(), windowChanges(), lateRefund(),
+		windowEdges(), windowPartition(), windowCrash(), windowChanges(), lateRefund(), lateRefundThenBoth(),
 	}, eachWindow()...)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/inside"
 )
 
 // entryKey names what one incarnation counted under a limit in one replicated window, of
@@ -68,6 +69,24 @@ func (l *ledger) add(a *account, c *charge, of crdt.Count) {
 	}
 	sum := totals[k]
 	totals[k] = crdt.Count{P: sum.P + of.P, N: sum.N + of.N}
+}
+
+// gave adds what a node gave back in one part of a window without a reservation.
+func (l *ledger) gave(a *account, m *member, p inside.OwnPart) {
+	if l.totals != nil {
+		k := entryKey{a.of.limit, crdt.Replica(m.replica), p.Window}
+		sum := l.totals[k]
+		l.totals[k] = crdt.Count{P: sum.P, N: sum.N + p.Count.N}
+	}
+}
+
+// gaveEarly is gave for a node that had not joined.
+func (l *ledger) gaveEarly(a *account, m *member, units int64) {
+	if l.totals != nil {
+		k := entryKey{a.of.limit, crdt.Replica(m.replica), 0}
+		sum := l.early[k]
+		l.early[k] = crdt.Count{P: sum.P, N: sum.N + uint64(units)} //nolint:gosec // positive
+	}
 }
 
 // audit compares, after the quiet, what each node holds of every incarnation's counters

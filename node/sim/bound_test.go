@@ -45,7 +45,10 @@ var attacks = map[string]struct {
 		"a partition that lasts longer than the windows, and a while of quiet: forgiven debt is told", nil,
 	},
 	"table-full-open": {"unknown clients pass at a full table, and the node says so", nil},
-	"isolated-open":   {"everything passes while a peer is gone, and the node says so", nil},
+	"refund-heard-late": {
+		"a node that has not heard of a refund finds the bucket empty: the origin that it raises is too low once it hears", nil,
+	},
+	"isolated-open": {"everything passes while a peer is gone, and the node says so", nil},
 }
 
 func excessAtMost(most float64) func(*sim.Result) error {

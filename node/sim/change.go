@@ -63,9 +63,14 @@ func (o *oracle) turn(a *account, phase int, at int64) {
 	if y.alike(old) {
 		o.recount(a, y, phase)
 	} else {
-		units := min(o.used(a, at), uint64(y.policy.Burst))           //nolint:gosec // validated
+		most, heavy := uint64(y.policy.Burst), uint64(0) //nolint:gosec // validated
+		units := min(o.used(a, at), most)
+		if old.gcra != nil {
+			heavy = min(old.gcra.UnitsOver(max(0, old.gcra.TAT(a.heavy)-t)), most)
+		}
 		a.carried = []*charge{{at: t, stamp: at, cost: int64(units)}} //nolint:gosec // at most the burst
 		a.level = gcra.Level{Base: t, Count: units}
+		a.heavy = gcra.Level{Base: t, Count: max(units, heavy)}
 		clear(a.charges)
 		if !stays {
 			a.converted, a.former = t, old

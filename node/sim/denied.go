@@ -24,7 +24,7 @@ func (o *oracle) denied(m *member, limits []string, client string, cost int64) {
 	o.clocks.observe(m)
 	var room, slack float64
 	if g := a.yard.gcra; g != nil {
-		spare := g.Depth() - max(0, g.TAT(a.level)-t) - g.Drain(uint64(cost)) //nolint:gosec // positive
+		spare := g.Depth() - max(0, max(g.TAT(a.level), g.TAT(a.heavy))-t) - g.Drain(uint64(cost)) //nolint:gosec // positive
 		room = float64(spare) * a.yard.rate()
 		behind := min(max(o.knows.staleness, o.knows.promise.delta), a.yard.lasts())
 		slack = 1 + a.yard.rate()*float64(behind+o.clocks.sigma())

@@ -37,7 +37,7 @@ func (t Terms) Total() float64 {
 func (sc *Scenario) documented() bool {
 	for i := range sc.Faults {
 		switch sc.Faults[i].Kind {
-		case FaultLoss, FaultSlow, FaultLimit, FaultReset, FaultClock:
+		case FaultLoss, FaultSlow, FaultLimit, FaultReset, FaultClock, FaultRefund:
 			return false
 		case FaultPartition, FaultOneWay, FaultCrash, FaultLeave, FaultJoin:
 		}

@@ -88,6 +88,8 @@ func (w *world) fault(f *Fault) (run, undo func(), err error) {
 		return each(func(m *member) { w.setLimit(m, f) }), nil, nil
 	case FaultReset:
 		return each(func(m *member) { w.reset(m, f.Client) }), nil, nil
+	case FaultRefund:
+		return each(func(m *member) { w.refund(m, f.Client, int64(f.Value)) }), nil, nil
 	}
 	return nil, nil, fmt.Errorf("sim: no fault is called %q", f.Kind)
 }

@@ -133,7 +133,7 @@ func (n *network) arrive(from, to *member, p deltasync.Packet) {
 	if to.listens() {
 		n.w.note("take", int64(from.number), int64(to.number), int64(len(p.Data)))
 		from.heard = true
-		to.do(deltasync.Input{Kind: deltasync.InputPacket, Packet: p})
+		n.w.takeIn(to, p)
 		if to.alive {
 			n.w.oracle.knows.progress(to, from)
 		}

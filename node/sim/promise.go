@@ -75,7 +75,7 @@ func (f *Fault) trouble(sc *Scenario, start int64) (span, bool) {
 	s := span{from: start + int64(f.At)}
 	s.to = s.from + int64(f.For+repairTime+4*sc.Link.DelayMax)
 	switch f.Kind {
-	case FaultCrash, FaultLeave, FaultJoin:
+	case FaultCrash, FaultLeave, FaultJoin, FaultRefund:
 		return s, false
 	case FaultPartition, FaultOneWay, FaultLoss, FaultSlow:
 		// A node repeats lost requests ever more patiently: the wait for the next one is

@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 )
 
@@ -73,7 +75,7 @@ func (o *oracle) settled(m *member, limits []string, client string, of []*charge
 }
 
 func (o *oracle) giveBack(a *account, c *charge, back int64) {
-	c.back, c.backAt = back, o.w.now
+	c.back, c.backAt = c.back+back, o.w.now
 	o.ledger.add(a, c, crdt.Count{N: uint64(back)}) //nolint:gosec // positive
 	if !a.counts(c) {
 		return
@@ -93,8 +95,27 @@ func (o *oracle) giveBack(a *account, c *charge, back int64) {
 		}
 	}
 	c.off = min(uint64(back), left, a.level.Count) //nolint:gosec // positive
-	a.level.Count -= c.off
+	o.credit(a, c.by, c.off)
 	if c.blind {
 		c.minted = max(0, back-int64(left)) //nolint:gosec // at most the burst
 	}
+}
+
+// credit takes units off the level that a node gave back. A node that has not heard of it when the
+// window in which they were given back may be folded counts them as taken for good, and its origin
+// says so to all.
+func (o *oracle) credit(a *account, m *member, units uint64) {
+	t, life := o.w.now, a.life
+	a.level.Count -= units
+	a.heavy.Count -= min(a.heavy.Count, units)
+	fold := t - (t+o.clocks.max)%a.yard.width + a.yard.width
+	o.w.at(fold, func() {
+		if life != a.life || a.yard.gcra == nil || !slices.ContainsFunc(o.w.living(), func(k *member) bool { return k != m && o.knows.known(a, k, m) < t }) {
+			return
+		}
+		if a.yard.gcra.TAT(a.heavy) < o.w.now {
+			a.heavy = gcra.Level{Base: o.w.now}
+		}
+		a.heavy.Count += units
+	})
 }

@@ -150,6 +150,7 @@ const (
 	FaultClock     FaultKind = "clock_step" // Nodes' clocks jump by By
 	FaultLimit     FaultKind = "limit"      // the policy becomes Policy, told to the first of Nodes
 	FaultReset     FaultKind = "reset"      // Client is reset at the first of Nodes
+	FaultRefund    FaultKind = "refund"     // Client gets Value units back at the first of Nodes, without a reservation
 )
 
 // Fault is one thing that happens, At some time after the load began.
@@ -202,6 +203,8 @@ type Result struct {
 	// default limit.
 	Reserved uint64 `json:"reserved"`
 	Returned uint64 `json:"returned"`
+	// Refunded are the units that nodes said to give back without a reservation.
+	Refunded uint64 `json:"refunded"`
 	// Charged and NotCharged are the units that charges counted, and left out above the debt cap.
 	Charged    uint64 `json:"charged"`
 	NotCharged uint64 `json:"not_charged"`

@@ -23,6 +23,17 @@ func TestCorrelatedFaultsStayWithinTheBound(t *testing.T) {
 	campaign(t, sim.Correlated, (*seeds+share-1)/share, " -correlated")
 }
 
+func TestRefundsWithoutAReservationStayWithinTheBound(t *testing.T) {
+	const share = 10 // they take longer
+	var refunded atomic.Uint64
+	campaign(t, sim.Refunds, (*seeds+share-1)/share, " -refunds", func(r *sim.Result) { refunded.Add(r.Refunded) })
+	t.Cleanup(func() {
+		if t.Logf("%d units came back", refunded.Load()); refunded.Load() < 50*uint64(*seeds/share) { //nolint:gosec // positive
+			t.Error("that is too few to prove anything")
+		}
+	})
+}
+
 func TestBoundedLimitsNeverExceedTheirCap(t *testing.T) {
 	const share = 7 // they take longer
 	var capped, pressed atomic.Uint64

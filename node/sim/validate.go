@@ -119,6 +119,8 @@ func (c *checks) fault(at string, f *Fault) {
 		c.share(at+"value", f.Value)
 	case FaultSlow:
 		c.that(f.Value > 0, at+"value", f.Value, "must be above 0 messages per second")
+	case FaultRefund:
+		c.that(f.Value >= 1 && f.Value <= maxPerNode, at+"value", f.Value, fmt.Sprintf("must be from 1 to %d units", maxPerNode))
 	case FaultLimit:
 		c.that(f.Policy != nil && f.Policy.Validate() == nil, at+"policy", f.Policy, "must be a valid policy")
 	case FaultPartition, FaultOneWay, FaultCrash, FaultLeave, FaultJoin, FaultStrikeOff, FaultRetire, FaultClock, FaultReset:

@@ -45,6 +45,7 @@ type world struct {
 	log     io.Writer // nil: no trace text
 	loading bool
 	sent    map[*Stream]int // requests, of streams of several clients
+	orders  []*orders       // refunds without a reservation, by client
 	// struckOff are the numbers of nodes that were taken off the roster, and never start again.
 	struckOff map[int]bool
 }
@@ -166,6 +167,7 @@ func (w *world) finish() {
 	r.Simulated = time.Duration(w.now - w.begun)
 	r.Messages, r.Bytes = w.network.messages, w.network.bytes
 	w.oracle.ledger.audit()
+	w.settleOrders()
 	w.oracle.report(r)
 	r.Trace = w.trace.Sum64()
 }

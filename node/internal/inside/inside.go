@@ -33,6 +33,8 @@ type View interface {
 	// Rights writes down what the node has of a client under a bounded limit, and of the roster: times
 	// in steps of grain, incarnations by their names.
 	Rights(limit, client string, grain int64, name func(crdt.Replica) string) string
+	// Own is what the node itself charged a client under a limit, and gave back.
+	Own(limit, client string) Own
 	// Held lists the state of all clients that matter at an instant, rolled to its window, in
 	// the order of their keys. Nodes that merged the same hold the same.
 	Held(at int64) []Held

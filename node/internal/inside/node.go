@@ -36,17 +36,10 @@ func (n Node) Rights(name, client string, grain int64, of func(crdt.Replica) str
 
 // Standing implements View.
 func (n Node) Standing(limitName, client string) (reset crdt.Stamp, p limit.Policy, held bool) {
-	l := n.Limits.Get(limitName)
-	var net limit.Buffer
-	_, group := l.Newest().Rule(client, &net)
-	k := l.Key(client, group)
-	s := n.Table.Shard(k)
-	s.Lock()
-	defer s.Unlock()
-	if e := s.Find(k); e != nil {
-		return e.Reset(), n.inForce(e.Rule(), n.Now()).Policy, true
-	}
-	return crdt.Stamp{}, limit.Policy{}, false
+	n.entry(limitName, client, func(_ *table.Shard, e *table.Entry) {
+		reset, p, held = e.Reset(), n.inForce(e.Rule(), n.Now()).Policy, true
+	})
+	return reset, p, held
 }
 
 // Unknown implements View.

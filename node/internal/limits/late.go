@@ -62,8 +62,8 @@ func (l *Limit) Unseen(s *Sight, of *deltasync.Unknown) (most float64) {
 
 // Bound is by how many units the cluster can have over-admitted one client by now, within any
 // stretch of at most Horizon: the bound of the widest revision that was in force since, what
-// this node admitted by one that was over already, and what the changes themselves lose. It is
-// +Inf if that is not known, or if nothing limits it.
+// this node admitted by one that was over already, what the changes themselves lose, and what came
+// back late. It is +Inf if that is not known, or if nothing limits it.
 func (l *Limit) Bound(s *Sight) float64 {
 	now, worst, changes := s.Sync.Now, 0.0, 0.0
 	over := int64(math.MaxInt64) // when the revision was over
@@ -83,7 +83,19 @@ func (l *Limit) Bound(s *Sight) float64 {
 		}
 		over = r.Stamp.At
 	}
-	return worst + changes + l.lateBound(now)
+	return worst + changes + l.lateBound(now) + l.lateRefunds(s)
+}
+
+// lateRefunds is what an origin of this node can be too low by, because it had not heard of
+// refunds: of all other nodes at once, as much each as came back late at most.
+func (l *Limit) lateRefunds(s *Sight) float64 {
+	horizon := LeastHorizon
+	if r := l.Known(s.Sync.Now); r != nil {
+		for i := range r.Rules {
+			horizon = max(horizon, Horizon(&r.Rules[i].Policy))
+		}
+	}
+	return float64(max(1, len(s.Sync.Unknown))) * l.Account.Late.Since(s.Sync.Now-int64(horizon))
 }
 
 // lateBound is what this node can have admitted by revisions that were over.

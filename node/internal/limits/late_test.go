@@ -127,3 +127,22 @@ func TestSharesStayFlatAfterACut(t *testing.T) {
 		}
 	}
 }
+
+// What came back late counts for each other node, until the horizon is over.
+func TestRefundsThatWereHeardLateAreInTheBound(t *testing.T) {
+	const minute = 60_000 * ms
+	l := newRegistry(t, defaults(perMinute(120)), 0).Get(Default)
+	two := func(at int64) *Sight {
+		s := sightOf(open(50*ms), open(50*ms))
+		s.Sync.Now = at
+		return s
+	}
+	before := l.Bound(two(now))
+	l.Account.Late.Note(now, 7)
+	l.Account.Late.Note(now+minute, 3)
+	for at, more := range map[int64]float64{now + 9*minute: 14, now + 10*minute + 1: 6, now + 12*minute: 0} {
+		if got := l.Bound(two(at)); math.Abs(got-before-more) > 1e-9 {
+			t.Errorf("after %v: %.3f, want %.3f", time.Duration(at-now), got, before+more)
+		}
+	}
+}

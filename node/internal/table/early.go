@@ -112,6 +112,9 @@ func (s *Shard) Level(e *Entry, now int64) gcra.Level {
 	return gcra.Level{Base: e.state.Base(), Count: e.state.Count()}
 }
 
+// Early is how many units of an entry's client are kept apart, whether or not they have drained.
+func Early(s *Shard, e *Entry) uint64 { return s.aside.of[e.key].level.Count }
+
 // Admits is the rule's Admits for all that this node knows of the client.
 func (s *Shard) Admits(e *Entry, now, cost int64) (admitted bool, origin int64) {
 	if s.aside.takes(e) {

@@ -41,7 +41,7 @@ func TestAJoinerChargesNothingThatHasDrained(t *testing.T) {
 	}
 	now += second / 2 // 10 are left
 	row := crdt.Row{Key: k, Cur: crdt.Part{Origin: start + 2*second, Count: crdt.Count{P: 860}}, Prev: crdt.Part{Origin: crdt.Never}}
-	table.Merge(now, &crdt.Delta{Limit: "default", Replica: 7, Width: r.Frame.Width, Start: start, Rows: []crdt.Row{row}}, true) // 10 are left
+	table.Merge(now, &crdt.Delta{Limit: "default", Replica: 7, Width: r.Frame.Width, Start: start, Rows: []crdt.Row{row}}, true, now) // 10 are left
 	passed := 0
 	for admit(t, table, k, r, now) {
 		passed++
@@ -106,7 +106,7 @@ func TestAJoinerGivesBackNothingThatHasDrained(t *testing.T) {
 	d := l.delta(2)
 	d.Start = r.Frame.Start(now)
 	d.Rows = []crdt.Row{{Key: k, Cur: crdt.Part{Origin: now, Count: crdt.Count{P: 30}}, Prev: crdt.Part{Origin: crdt.Never}}}
-	table.Merge(now, d, true)
+	table.Merge(now, d, true, now)
 	for name, give := range map[string]func(now int64) int64{
 		"a refund":     func(now int64) int64 { return table.Refund(k, r, 20, now, true).Given },
 		"a settlement": func(now int64) int64 { at := c; return table.Settle(&at, 0, now, true) },

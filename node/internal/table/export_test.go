@@ -21,7 +21,7 @@ func TestExportPassesAClientOfManyReplicas(t *testing.T) {
 		for _, k := range keys {
 			d.Rows = append(d.Rows, used(k, d.Start, 1))
 		}
-		table.Merge(begin, d, true)
+		table.Merge(begin, d, true, begin)
 	}
 	rows, done := 0, false
 	var b deltasync.Batch
@@ -59,7 +59,7 @@ func TestExportGivesAnAskerAheadWhatWillBeFolded(t *testing.T) {
 	row, d := st.Own(), l.delta(2)
 	row.Key = k
 	d.Start, d.Rows = st.Start(), []crdt.Row{row}
-	joiner.Merge(ahead, d, true)
+	joiner.Merge(ahead, d, true, ahead)
 	want, got := giver.Shard(k).Find(k).First().TAT(&r.Frame), joiner.Shard(k).Find(k).First().TAT(&r.Frame)
 	if got != want {
 		t.Errorf("the joiner has the client full %v too early", time.Duration(want-got))
@@ -74,7 +74,7 @@ func TestExportPassesABoundedNumberOfClients(t *testing.T) {
 	for i := range uint64(2*exportSlots + 1000) {
 		d.Rows = append(d.Rows, used(crdt.Key{Hi: (i + 1) * 0x9e3779b97f4a7c15, Lo: i + 1}, d.Start, 1))
 	}
-	table.Merge(begin, d, true)
+	table.Merge(begin, d, true, begin)
 	calls, done := 0, false
 	var b deltasync.Batch
 	for q := (&deltasync.Query{Of: 77}); !done; calls++ {

@@ -64,7 +64,7 @@ func TestSweepsGiveMemoryBack(t *testing.T) {
 			for replica := range crdt.Replica(10) {
 				d.Replica, d.Start = 2+replica, l.rules[0].Frame.Start(now)
 				d.Rows = []crdt.Row{used(k, d.Start, 1)}
-				table.Merge(now, d, true)
+				table.Merge(now, d, true, now)
 			}
 		},
 		"a change of the limit": func(l *limits, table *Table, k crdt.Key, now int64) {

@@ -161,7 +161,7 @@ func (n *lifeNode) tell(to *lifeNode, now int64, rowsFirst bool) {
 			if d.Replica == 0 {
 				d.Replica = n.cfg.Self
 			}
-			to.Merge(now, d, true)
+			to.Merge(now, d, true, now)
 		}
 	}
 	if rowsFirst {

@@ -1,6 +1,8 @@
 package table
 
 import (
+	"math"
+
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
@@ -8,7 +10,7 @@ import (
 )
 
 // Merge implements deltasync.Rows.
-func (t *Table) Merge(now int64, d *crdt.Delta, alike bool) (known bool) {
+func (t *Table) Merge(now int64, d *crdt.Delta, alike bool, heard int64) (known bool) {
 	r, account, same, known := t.cfg.Limits.RuleOf(now, d, alike)
 	if r == nil {
 		return known
@@ -38,7 +40,7 @@ func (t *Table) Merge(now int64, d *crdt.Delta, alike bool) (known bool) {
 			t.cfg.Dropped.Add(tally.DropExcess, 1)
 			t.liar.Store(uint64(d.Replica))
 		default:
-			t.mergeRow(now, &account.Overshoot, r, d, row)
+			t.mergeRow(now, account, r, d, row, heard)
 		}
 	}
 	return true
@@ -89,12 +91,15 @@ func (t *Table) honest(now int64, r *limit.Rule, start int64, row *crdt.Row) boo
 // ends what is held, and one from before an earlier reset is over. A row of a later revision
 // begins that life here, and a row of an earlier one only adds to what the entry carries over.
 // mergeRow reports whether there was room for the row, and a rule.
-func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d *crdt.Delta, row *crdt.Row) bool {
+func (t *Table) mergeRow(now int64, account *tally.Account, r *limit.Rule, d *crdt.Delta, row *crdt.Row, heard int64) bool {
 	s := t.Shard(row.Key)
 	s.Lock()
 	defer s.Unlock()
-	if !t.cfg.Isolation.Group().Isolated() && s.mergeCell(now, r, d, row) {
-		return true
+	if !t.cfg.Isolation.Group().Isolated() {
+		if merged, back := s.mergeCell(now, r, d, row); merged {
+			heardLate(now, account, r, back, heard)
+			return true
+		}
 	}
 	e := s.Find(row.Key)
 	if e == nil {
@@ -146,12 +151,30 @@ func (t *Table) mergeRow(now int64, overshoot *tally.Overshoot, r *limit.Rule, d
 	if !r.Silent {
 		s.digests.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
 	}
-	overshoot.Observe(before, e.rule.Excess(e.States(), now))
+	account.Overshoot.Observe(before, e.rule.Excess(e.States(), now))
+	if own := e.state.Own(); own.Cur.Count.P+own.Prev.Count.P > 0 {
+		heardLate(now, account, e.rule, g.Cur.N+g.Prev.N, heard)
+	}
 	s.noteAgain(e, now)
 	if group != nil {
 		s.Shares.Charge(group, s.Client(e, now), now, g.Cur.P+g.Prev.P)
 	}
 	return true
+}
+
+// heardLate notes that units came back of which this node did not know from heard on. If it found
+// the bucket empty meanwhile, the origin that it raised counts them as drained, and is too low now
+// by as much. By then they had drained by what this node knew: no more than drains in that time. A
+// node that took nothing itself raised nothing: do not call it then.
+func heardLate(now int64, account *tally.Account, r *limit.Rule, back uint64, heard int64) {
+	if back == 0 || r.Policy.Algorithm != limit.GCRA || r.Bounded {
+		return
+	}
+	units := float64(back)
+	if heard != math.MinInt64 {
+		units = min(units, float64(now-heard)*float64(r.Policy.Limit)/float64(r.Policy.Window)+1)
+	}
+	account.Late.Note(now, units)
 }
 
 // Client is the entry at now as its shard's Shares know it.

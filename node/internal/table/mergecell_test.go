@@ -46,18 +46,18 @@ func TestRowsMergedIntoACellAreInTheDigests(t *testing.T) {
 			table, fresh := l.table(1), l.table(1)
 			d := l.delta(other)
 			d.Rows = []crdt.Row{used(k, d.Start, 10)}
-			table.Merge(begin, d, false)
+			table.Merge(begin, d, false, begin)
 			c.before(table)
 			d.Rows = []crdt.Row{used(k, d.Start, c.units)}
 			s := table.Shard(k)
 			s.Lock()
-			quick := s.mergeCell(begin, &l.rules[0], d, &d.Rows[0])
+			quick, _ := s.mergeCell(begin, &l.rules[0], d, &d.Rows[0])
 			s.Unlock()
 			if quick != c.quick {
 				t.Errorf("merged into the cell alone: %t", quick)
 			}
-			table.Merge(begin, d, false)
-			fresh.Merge(begin, d, false)
+			table.Merge(begin, d, false, begin)
+			fresh.Merge(begin, d, false, begin)
 			if got, want := digest(table), digest(fresh); got != want || want == 0 {
 				t.Errorf("the digest is %x, want %x", got, want)
 			}

@@ -129,13 +129,13 @@ func (w *twin) merge(k crdt.Key, d *crdt.Delta, row crdt.Row) {
 	d.Rows = []crdt.Row{row}
 	s := w.table.Shard(k)
 	s.Lock()
-	merged := s.mergeCell(w.now, w.r, d, &row)
+	merged, _ := s.mergeCell(w.now, w.r, d, &row)
 	s.Unlock()
 	if merged {
 		w.quick++
 		return
 	}
-	w.table.Merge(w.now, d, true)
+	w.table.Merge(w.now, d, true, w.now)
 }
 
 func (w *twin) collect(seq uint64) {

@@ -61,7 +61,7 @@ func count1(t *testing.T, r *limit.Rule, counter crdt.Replica, a, b *Table, k cr
 		case counter:
 			take(t, table, k, r, now, 1)
 		default:
-			table.Merge(now, &d, true)
+			table.Merge(now, &d, true, now)
 		}
 	}
 }
@@ -110,7 +110,7 @@ func repairOrigins(t *testing.T, asker, answerer *Table, now int64) {
 		if d.Replica == 0 {
 			d.Replica = answerer.cfg.Self
 		}
-		asker.Merge(now, d, true)
+		asker.Merge(now, d, true, now)
 	}
 	if differ() {
 		t.Error("digests differ after the repair")

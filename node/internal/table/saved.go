@@ -247,6 +247,6 @@ func (t *Table) mergeSaved(now int64, r *limit.Rule, d *crdt.Delta, row *crdt.Ro
 	if d.Replica == t.cfg.Self {
 		row.Cur.Count, row.Prev.Count = crdt.Count{}, crdt.Count{} // nobody knows our totals better
 	}
-	var none tally.Overshoot // what an earlier run admitted is no overshoot of this one
-	return t.mergeRow(now, &none, r, d, row)
+	var none tally.Account // what an earlier run admitted is no overshoot of this one
+	return t.mergeRow(now, &none, r, d, row, now)
 }

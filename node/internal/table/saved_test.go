@@ -122,7 +122,7 @@ func worn(t *testing.T, l *limits, r *rand.Rand, clients int) (table *Table, key
 			s.Unlock()
 			d.Rows = []crdt.Row{used(k, d.Start, 1+r.Uint64N(9))}
 			if !rule.Silent {
-				table.Merge(now, d, true)
+				table.Merge(now, d, true, now)
 			}
 		default:
 			take(t, table, k, rule, now, 1+r.Int64N(3))

@@ -26,7 +26,7 @@ func TestAMergeChargesTheShareForBothWindows(t *testing.T) {
 		*part(&row) = crdt.Part{Origin: now - int64(time.Second), Count: crdt.Count{P: 99}}
 		d := l.delta(7)
 		d.Start, d.Rows = r.Frame.Start(now), []crdt.Row{row}
-		table.Merge(now, d, true)
+		table.Merge(now, d, true, now)
 		s := table.Shard(k)
 		s.Lock()
 		e := s.Find(k)

@@ -148,7 +148,7 @@ func TestAFullShardKnowsWhomItHolds(t *testing.T) {
 	}
 	d := l.delta(2)
 	d.Rows = []crdt.Row{used(crdt.Key{Lo: 9}, d.Start, 1), used(crdt.Key{}, d.Start, 1)}
-	table.Merge(begin, d, true)
+	table.Merge(begin, d, true, begin)
 	if table.Clients() != 2 || l.dropped.Of(tally.DropFull) != 1 || count(table, crdt.Key{}) != 2 {
 		t.Errorf("%d clients, %d dropped, %d counted", table.Clients(), l.dropped.Of(tally.DropFull), count(table, crdt.Key{}))
 	}
@@ -175,18 +175,18 @@ func TestRowsOutOfReachAreDropped(t *testing.T) {
 		d.Rows = []crdt.Row{used(crdt.Key{Hi: 1}, start, 1)}
 		c.change(&d)
 		before := l.dropped.Of(c.why)
-		if known := table.Merge(begin, &d, true); !known || l.dropped.Of(c.why) != before+1 || table.Clients() != 0 {
+		if known := table.Merge(begin, &d, true, begin); !known || l.dropped.Of(c.why) != before+1 || table.Clients() != 0 {
 			t.Errorf("%s: known %v, %d dropped, %d clients", name, known, l.dropped.Of(c.why)-before, table.Clients())
 		}
 	}
 	d := *good
 	d.Revision.At = 1
-	if table.Merge(begin, &d, true) {
+	if table.Merge(begin, &d, true, begin) {
 		t.Error("a revision that nobody knows is known")
 	}
 	own := l.delta(1)
 	own.Rows = []crdt.Row{used(crdt.Key{Hi: 1}, start, 1)}
-	if table.Merge(begin, own, true); count(table, crdt.Key{Hi: 1}) != 0 {
+	if table.Merge(begin, own, true, begin); count(table, crdt.Key{Hi: 1}) != 0 {
 		t.Error("counts of its own were merged")
 	}
 }
@@ -220,7 +220,7 @@ func TestTotalsThatNobodyCanHaveAdmittedAreRefused(t *testing.T) {
 		d := l.delta(2)
 		d.Rows = []crdt.Row{row}
 		before := l.dropped.Of(tally.DropExcess)
-		table.Merge(begin, d, !c.other)
+		table.Merge(begin, d, !c.other, begin)
 		refused := l.dropped.Of(tally.DropExcess) > before
 		if refused == c.taken || refused && table.Liar() != 2 {
 			t.Errorf("%s: refused %v, of %d", name, refused, table.Liar())
@@ -267,7 +267,7 @@ func pass(t *testing.T, from, to *Table, now int64) {
 		row.Key = e.key
 		d := head(e.rule, e.Reset(), from.cfg.Self, 0, e.state.Start())
 		d.Rows = []crdt.Row{row}
-		to.Merge(now, &d, true)
+		to.Merge(now, &d, true, now)
 		rows++
 	}
 	if sent != rows {
@@ -391,7 +391,7 @@ func TestASingleUnitWaitsWhileItsClientUsesLittle(t *testing.T) {
 			}
 			d := l.delta(2)
 			d.Rows = []crdt.Row{used(k, begin, uint64(r.Slack))} // now it uses more than the slack
-			table.Merge(begin, d, false)
+			table.Merge(begin, d, false, begin)
 			if l.urgent == 0 {
 				t.Errorf("%s, %s: it waits though the client uses much", name, way)
 			}

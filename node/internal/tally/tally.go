@@ -18,6 +18,7 @@ type Account struct {
 	// leaves its index to a later one, so Counts also remember whose they are.
 	Index     int
 	Overshoot Overshoot
+	Late      Late
 	Debts     Debts
 	Doors     Doors
 	Rights    Rights
