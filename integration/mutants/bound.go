@@ -14,6 +14,9 @@ var boundMistakes = []mistake{
 	{name: "leave staleness out of the exported bound", edits: []edit{
 		{"node/internal/limits/bound.go", "		units += rate(r) * float64(sp.Began-sp.Ended)\n", ""},
 	}},
+	{name: "divide by the window of a limit that has none", edits: []edit{
+		{"node/internal/limits/bound.go", "	if r.Policy.Access != limit.Limited {\n		return 0\n	}\n	return float64(r.Policy.Limit)", "	return float64(r.Policy.Limit)"},
+	}},
 	{name: "leave refunds that were heard late out of the exported bound", edits: []edit{
 		{"node/internal/limits/late.go", " + l.lateRefunds(s)\n", "\n"},
 	}},

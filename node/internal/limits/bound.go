@@ -100,7 +100,13 @@ func bound(r *limit.Rule, s *Sight) float64 {
 	return units + rate(r)*float64(apart(s, horizon))
 }
 
-func rate(r *limit.Rule) float64 { return float64(r.Policy.Limit) / float64(r.Policy.Window) }
+// rate is what drains, in units per nanosecond: nothing where everybody passes, or nobody.
+func rate(r *limit.Rule) float64 {
+	if r.Policy.Access != limit.Limited {
+		return 0
+	}
+	return float64(r.Policy.Limit) / float64(r.Policy.Window)
+}
 
 // apart is the largest distance of two readings of clocks within the horizon: of ours, then
 // and now, and of all that were heard, with the error of the measurements. In nanoseconds.
@@ -222,7 +228,7 @@ func (r *Revision) Expected(s *Sight, demand float64) float64 {
 }
 
 func expected(r *limit.Rule, s *Sight, demand float64) float64 {
-	if len(s.Sync.Unknown) == 0 || r.Bounded {
+	if len(s.Sync.Unknown) == 0 || r.Bounded || r.Silent || r.Policy.Access != limit.Limited {
 		return bound(r, s)
 	}
 	horizon, delay, units, peers := int64(Horizon(&r.Policy)), int64(0), r.Slack, 0.0

@@ -65,6 +65,43 @@ func TestTheBoundIsTheFormula(t *testing.T) {
 	}
 }
 
+// Where everybody passes, or nobody, there is nothing to exceed and nothing drains. All numbers are
+// finite there, also just after a change from and to such a limit: JSON has no others.
+func TestNumbersOfLimitsThatDoNotCountAreFinite(t *testing.T) {
+	policies := map[string]limit.Policy{
+		"blocked": {Access: limit.Blocked}, "unlimited": {Access: limit.Unlimited}, "limited": {Limit: 120, Window: time.Minute, Burst: 20},
+		"overrides": {Limit: 120, Window: time.Minute, Overrides: []limit.Override{{Clients: []string{"a"}, Access: limit.Blocked}, {Clients: []string{"b"}, Access: limit.Unlimited}}},
+	}
+	finite := func(what string, all ...float64) {
+		for i, x := range all {
+			if math.IsNaN(x) || math.IsInf(x, 0) || x < 0 {
+				t.Errorf("%s: number %d is %v", what, i, x)
+			}
+		}
+	}
+	for from, p := range policies {
+		for to, q := range policies {
+			g := newRegistry(t, defaults(p), 0)
+			at, err := g.Set(now, Default, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range []*Sight{sightOf(), sightOf(open(50 * ms)), sightOf([]deltasync.Span{{Began: 900 * ms, Ended: 100 * ms, Kind: deltasync.SpanDrained}, {Began: 50 * ms}})} {
+				for _, s.Sync.Now = range []int64{now, at + 1, at + 3_600_000*ms} {
+					l := g.Get(Default)
+					r := l.Known(s.Sync.Now)
+					expected := r.Expected(s, 5)
+					worst, likely := r.Denied(s, 5)
+					finite(from+" to "+to, l.Bound(s), r.Bound(s), r.crossing(s), expected, worst, likely)
+					if r.Rules[0].Policy.Access != limit.Limited && expected != 0 {
+						t.Errorf("%s to %s: %v units are expected", from, to, expected)
+					}
+				}
+			}
+		}
+	}
+}
+
 // The distance of clocks counts once: between all readings within the horizon, departed
 // peers' and our own included.
 func TestTheBoundCountsClocksAtAllTimesThatMatter(t *testing.T) {
