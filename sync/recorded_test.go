@@ -79,6 +79,64 @@ func TestRecordedMessagesAreRead(t *testing.T) {
 	}
 }
 
+// TestRecordedSignaturesAreRead does the same for messages of every kind that their node signed: who
+// has a list finds the recorded signature good, for the recorded node and receiver alone, and signs in
+// the same way. A node without a list reads the same message.
+func TestRecordedSignaturesAreRead(t *testing.T) {
+	const cluster = "default"
+	w, r := newWriter(testSecret), newReader(testSecret, testSelf)
+	for k := Kind(1); k < kindEnd; k++ {
+		m := recordedMessage(k)
+		w.signer = signer{keyOfNode(m.Node), signing(cluster)}
+		if *record {
+			writeRecorded(t, recorded(k, ".signed.bin"), w.encode(m, nil))
+		}
+		data, err := os.ReadFile(recorded(k, ".signed.bin"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed := verifier{keysOf(m.Node, "xx"), signing(cluster)}
+		if err := listed.verify(m.Node, m.To, data); err != nil {
+			t.Errorf("%v: what was signed is refused: %v", k, err)
+		}
+		elsewhere := verifier{keysOf(m.Node, "xx"), signing("other")}
+		if listed.verify("xx", m.To, data) == nil || listed.verify(m.Node, m.To+1, data) == nil || elsewhere.verify(m.Node, m.To, data) == nil {
+			t.Errorf("%v: a recorded signature is good for another node, receiver or cluster", k)
+		}
+		want, err := os.ReadFile(recorded(k, ".txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := r.decode(data)
+		if err != nil {
+			t.Errorf("%v: %v", k, err)
+			continue
+		}
+		if got := described(read); got != string(want) {
+			t.Errorf("%v says\n%s\nand was recorded as\n%s", k, got, want)
+		}
+		if again := w.encode(read, nil); !bytes.Equal(again, data) {
+			t.Errorf("%v: this code signs what was recorded otherwise: a node of the recording would refuse it", k)
+		}
+	}
+}
+
+// TestRecordedKeysOfNodesAreRead holds the forms of a node's own key and of a line in the list.
+func TestRecordedKeysOfNodesAreRead(t *testing.T) {
+	const private, line = "YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI=\n", "b LfBBJfABWvtHzoU674dyCU/5SYwUyxueEpc8KSfaD6Y=\n"
+	key, err := ParseNodeKey([]byte(private))
+	if err != nil || !key.Equal(keyOfNode("b")) {
+		t.Fatalf("the recorded key is read as %x, %v", key, err)
+	}
+	list, err := ParseNodeKeys([]byte(line))
+	if err != nil || !list.Names("b", publicOf(key)) {
+		t.Fatalf("the recorded line is read as %v, %v", list, err)
+	}
+	if p, l := FormatNodeKey("b", key); p != private || l != line {
+		t.Errorf("written as %q and %q", p, l)
+	}
+}
+
 func writeRecorded(t *testing.T, path string, data []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {

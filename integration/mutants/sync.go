@@ -2,6 +2,15 @@ package main
 
 // syncMistakes are those in moving state between nodes.
 var syncMistakes = []mistake{
+	{name: "sign other bytes than nodes of this version verify", edits: []edit{
+		{"sync/nodekeys.go", "	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, uint64(to)))\n	_, _ = h.Write(body)\n", "	_, _ = h.Write(body)\n	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, uint64(to)))\n"},
+	}},
+	{name: "sign in another context than nodes of this version", edits: []edit{
+		{"sync/nodekeys.go", "distributed-rate-limiter message in cluster ", "distributed-rate-limiter message of cluster "},
+	}},
+	{name: "put signatures where nodes of this version do not look", edits: []edit{
+		{"sync/nodekeys.go", "const signatureField = 127", "const signatureField = 126"},
+	}},
 	{name: "hash ids of different lengths alike", edits: []edit{
 		{"sync/keyhash.go", "	w |= uint64(n) << 56 ", "	w |= uint64(n&0) << 56 "},
 	}},
