@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,6 +89,27 @@ func TestASilentPeerDegrades(t *testing.T) {
 	l.run(10 * time.Second)
 	if s, _ := degraded(); s != 3 {
 		t.Errorf("%d are degraded by a one-way partition, want all", s)
+	}
+}
+
+// A node hears all beats of a peer and nothing of what the peer counts: it says that it is stale until
+// it knows it all.
+func TestWhoMissesWhatALivePeerCountsIsStale(t *testing.T) {
+	l := newLab(t, 2, node.Config{Limit: 100, Window: time.Minute})
+	stale := func() bool { return slices.Contains(l.nodes[1].Node.Stats().DegradedReasons, "stale") }
+	if stale() {
+		t.Fatal("a healthy node is stale")
+	}
+	l.lose = func(m mail) bool { return m.from == 0 && m.kind != "beat" }
+	l.nodes[0].take("", "alice", 3)
+	l.run(4 * time.Second)
+	if !stale() {
+		t.Errorf("degraded by %v, and knows nothing of the last 4 s", l.nodes[1].Node.Stats().DegradedReasons)
+	}
+	l.lose = nil
+	l.run(15 * time.Second)
+	if stale() {
+		t.Error("still stale after all was repaired")
 	}
 }
 

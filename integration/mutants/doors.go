@@ -3,6 +3,9 @@ package main
 // doorMistakes are those in what doors tell others than their callers: traces, health checks and the
 // dashboard.
 var doorMistakes = []mistake{
+	{name: "serve profiles on every listener", edits: []edit{
+		{"cmd/ratelimitd/listener.go", "func httpServer(h http.Handler, log *slog.Logger) *http.Server {\n", "func httpServer(h http.Handler, log *slog.Logger) *http.Server {\n	api := h\n	h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {\n		if strings.HasPrefix(r.URL.Path, \"/debug/pprof/\") {\n			pprof.Index(w, r)\n			return\n		}\n		api.ServeHTTP(w, r)\n	})\n"},
+	}},
 	{name: "trace the last request of a batch instead of the one that binds", edits: []edit{
 		{"node/httpapi/batch.go", "		if !binding.ok || headers.Tighter(&d.Decision, &binding.d.Decision) {\n", "		if headers.Tighter(&d.Decision, &d.Decision) || d.Fault == nil {\n"},
 	}},
