@@ -219,7 +219,7 @@ func TestAChargeOfSeveralLimits(t *testing.T) {
 	}
 }
 
-// While the table is full, unknown clients share an entry, or count for nothing.
+// While the table is full, an unknown client is counted by an estimate, or not at all.
 func TestAChargeFindsTheTableFull(t *testing.T) {
 	for _, open := range []bool{false, true} {
 		cfg := node.Config{Limit: 10, Window: time.Minute, MaxClients: 1}

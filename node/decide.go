@@ -341,10 +341,10 @@ func (n *decider) take(s *table.Shard, e *table.Entry, iso *isolation.Group, now
 	return true, ReasonOK
 }
 
-// overflow is the entry of an unknown client while the table is full. Under GCRA it is the client's
-// own, which no slot holds: see table.Shard.OpenUnplaced. Else it is an ordinary, replicated one that
-// the unknown clients of a rule and a partition share. Both can only deny too much. It is nil if
-// unknown clients are let pass. s is locked.
+// overflow is the entry of an unknown client while the table is full: the client's own, which no
+// slot holds (see table.Shard.OpenUnplaced), or else an ordinary, replicated one that the unknown
+// clients of a rule and a partition share. Both can only deny too much. It is nil if unknown clients
+// are let pass. s is locked.
 func (n *decider) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crdt.Key, now int64) *table.Entry {
 	n.overflowed.Add(1)
 	if r.Bounded {
@@ -362,7 +362,7 @@ func (n *decider) overflow(s *table.Shard, l *limits.Limit, r *limit.Rule, k crd
 // full. A share of the rate while nodes are cut off has to be remembered for each, and rights of a
 // bounded limit have to be told, so those are not.
 func (n *decider) unplaces(r *limit.Rule) bool {
-	return r.Policy.Algorithm == limit.GCRA && !r.Bounded && (r.Policy.OnIsolation != limit.IsolationShare || n.isolation.Group() == nil)
+	return !r.Bounded && (r.Policy.OnIsolation != limit.IsolationShare || n.isolation.Group() == nil)
 }
 
 // explain fills in the numbers that a client is told, as they are after the decision. s is

@@ -3,7 +3,6 @@ package node_test
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,9 +26,8 @@ func TestAFullTableKeepsWhoIsKnownExactByWindows(t *testing.T) {
 			allowed++
 		}
 	}
-	// 256 entries are shared, so each has many clients by now.
-	if allowed != 256*burst {
-		t.Errorf("%d of %d unknown clients passed, want %d shares of %d", allowed, unknown, 256, burst)
+	if allowed < unknown*9/10 {
+		t.Errorf("only %d of %d unknown clients passed", allowed, unknown)
 	}
 	s := n.Stats()
 	if s.Clients != known || s.Overflowed != unknown {
@@ -41,9 +39,10 @@ func TestAFullTableKeepsWhoIsKnownExactByWindows(t *testing.T) {
 			t.Fatalf("%s has %d left, want %d", c, d.Remaining, left)
 		}
 	}
-	// A peek at an unknown client shows the share that it would take from.
-	if d := n.Do(node.Request{Client: "somebody", Peek: true}); d.Allowed || d.Remaining != 0 {
-		t.Errorf("somebody new: %+v", d)
+	// A peek at a client without room shows what it used.
+	n.Take("somebody", 4)
+	if d := n.Do(node.Request{Client: "somebody", Peek: true}); !d.Allowed || d.Remaining > burst-4 {
+		t.Errorf("somebody new after 4 units: %+v", d)
 	}
 }
 
@@ -72,10 +71,20 @@ func TestAFullTableMayLetTheUnknownPass(t *testing.T) {
 	}
 }
 
-// TestNewcomersPassWhileAFloodFillsTheTable is what -on-full share promises under GCRA: a flood of
-// new ids neither resets those that are known, nor keeps newcomers out, nor gives anybody more.
+// crowded are limits of ten a minute, one for each way to count.
+var crowded = map[string]node.Policy{
+	"gcra":                    {Limit: 10, Window: time.Minute},
+	"fixed window":            {Limit: 10, Window: time.Minute, Algorithm: node.FixedWindow},
+	"sliding window":          {Limit: 10, Window: time.Minute, Algorithm: node.SlidingWindow},
+	"sliding window in parts": {Limit: 10, Window: time.Minute, Algorithm: node.SlidingWindow, Resolution: 6},
+}
+
+// TestNewcomersPassWhileAFloodFillsTheTable is what -on-full share promises: a flood of new ids
+// neither resets those that are known, nor keeps newcomers out, nor gives anybody more.
 func TestNewcomersPassWhileAFloodFillsTheTable(t *testing.T) {
-	flooded(t, 1000, 20, 90*time.Second)
+	for name, p := range crowded {
+		t.Run(name, func(t *testing.T) { flooded(t, p, 1000, 20, 150*time.Second) })
+	}
 }
 
 // TestLongNewcomersPassWhileAFloodFillsTheTable takes five minutes of the node's time, which are some
@@ -85,16 +94,19 @@ func TestLongNewcomersPassWhileAFloodFillsTheTable(t *testing.T) {
 		t.Log("set RATELIMIT_LONG=1 for five minutes at 2,000 newcomers and 20,000 flood ids a second")
 		return
 	}
-	flooded(t, 100_000, 2000, 5*time.Minute)
+	for name, p := range crowded {
+		t.Run(name, func(t *testing.T) { flooded(t, p, 100_000, 2000, 5*time.Minute) })
+	}
 }
 
 // flooded fills a table of a size. For a while, so many newcomers come each second, and ten times as
 // many ids that come once. A newcomer sends five requests within its limit of ten a minute, a second
 // apart. Those that are known go on asking for more than they may have.
-func flooded(t *testing.T, size, newcomers int, lasting time.Duration) {
+func flooded(t *testing.T, p node.Policy, size, newcomers int, lasting time.Duration) {
 	t.Helper()
-	const limit, requests = 10, 5
-	l := newLab(t, 1, node.Config{Limit: limit, Window: time.Minute, MaxClients: size})
+	const requests = 5
+	limit := int(p.Limit)
+	l := newLab(t, 1, node.Config{Limits: map[string]node.Policy{"default": p}, MaxClients: size})
 	n := l.nodes[0]
 	for i := range size {
 		n.Node.Allow("known " + strconv.Itoa(i))
@@ -139,7 +151,10 @@ func flooded(t *testing.T, size, newcomers int, lasting time.Duration) {
 	if done < newcomers*10 || float64(whole) < 0.9*float64(done) {
 		t.Errorf("only %d of %d newcomers got all of their requests", whole, done)
 	}
-	most := limit + int(l.now.Sub(began)*limit/time.Minute)
+	most := limit + int(l.now.Sub(began)*time.Duration(limit)/time.Minute)
+	if p.Algorithm != node.GCRA { // the windows that the stretch touches
+		most = limit * (int(l.now.Sub(began)/time.Minute) + 2)
+	}
 	for client, units := range allowed {
 		if units > most {
 			t.Errorf("%s got %d units, at most %d are its own", client, units, most)
@@ -336,48 +351,5 @@ func TestOneOffClientsDoNotPileUp(t *testing.T) {
 	}
 	if got := n.Node.Stats().Clients; got != 0 {
 		t.Errorf("%d clients are held after a minute without any", got)
-	}
-}
-
-// TestWindowClientsWithoutRoomShare measures what a flood does under the window algorithms, whose
-// clients without room share entries: nobody gets more, those who are known keep what they have, and
-// newcomers are denied with the flood. docs/security.md says so.
-func TestWindowClientsWithoutRoomShare(t *testing.T) {
-	const size, limit, newcomers, shared = 1000, 10, 20, 256
-	for _, algorithm := range []node.Algorithm{node.FixedWindow, node.SlidingWindow} {
-		t.Run(algorithm.String(), func(t *testing.T) {
-			l := newLab(t, 1, node.Config{Limits: map[string]node.Policy{"default": {Limit: limit, Window: time.Hour, Algorithm: algorithm}}, MaxClients: size})
-			n := l.nodes[0]
-			for i := range size {
-				n.Node.Take("known "+strconv.Itoa(i), 3)
-			}
-			passed, flood := 0, 0
-			for second := range 30 {
-				for i := range 10 * newcomers {
-					if n.Node.Allow("flood " + strconv.Itoa(second) + " " + strconv.Itoa(i)) {
-						flood++
-					}
-				}
-				for i := range newcomers {
-					if n.Node.Allow("newcomer " + strconv.Itoa(second*newcomers+i)) {
-						passed++
-					}
-				}
-				l.now = l.now.Add(time.Second)
-				n.Housekeep()
-			}
-			t.Logf("%d of %d newcomers passed, and %d of %d flood ids", passed, 30*newcomers, flood, 300*newcomers)
-			if passed+flood > shared*limit {
-				t.Errorf("%d units passed without room, the shares have %d", passed+flood, shared*limit)
-			}
-			for i := range size {
-				if d := n.Node.Do(node.Request{Client: "known " + strconv.Itoa(i), Peek: true}); d.Remaining != limit-3 {
-					t.Fatalf("known %d has %d left, want %d", i, d.Remaining, limit-3)
-				}
-			}
-			if s := n.Node.Stats(); !slices.Contains(s.DegradedReasons, "table_full") || s.Clients > size {
-				t.Errorf("degraded by %v, %d clients", s.DegradedReasons, s.Clients)
-			}
-		})
 	}
 }

@@ -5,6 +5,33 @@ var nodeMistakes = []mistake{
 	{name: "forget what a client without room used", also: "./node", edits: []edit{
 		{"node/internal/table/unplaced.go", "tat > 0 {", "tat < 0 {"},
 	}},
+	{name: "forget what a client without room used in a window", also: "./node", edits: []edit{
+		{"node/internal/table/unplaced.go", "	if units > 0 {\n		t.unplaced.raise(", "	if units > 1<<62 {\n		t.unplaced.raise("},
+	}},
+	{name: "forget what a client without room used in the window before", edits: []edit{
+		{"node/internal/table/unplaced.go", "	if remembersTwo(r) {\n		if units", "	if remembersTwo(r) && start < 0 {\n		if units"},
+	}},
+	{name: "count two windows that count together in one sketch", edits: []edit{
+		{"node/internal/table/unplaced.go", "start/r.Frame.Width&1", "start/r.Frame.Width&0"},
+	}},
+	{name: "count a window before as used in its first part", edits: []edit{
+		{"node/internal/table/unplaced.go", "			r.Current(e.States(), start-1).Admit(units)\n", "			e.First().Admit(units)\n"},
+	}},
+	{name: "drop a sketch whose windows still count", edits: []edit{
+		{"node/internal/table/unplaced.go", "start+2*r.Frame.Width, t.cfg.Size)", "start+r.GCRA.Drain(units)-keepSketch, t.cfg.Size)"},
+	}},
+	{name: "charge a client without room once that a decision names twice", edits: []edit{
+		{"node/internal/table/unplaced.go", "		if e.key == k {\n			return e\n", "		if e.key == k && false {\n			return e\n"},
+	}},
+	{name: "let clients of window algorithms without room share an entry", edits: []edit{
+		{"node/decide.go", "	return !r.Bounded && (r.Policy", "	return r.Policy.Algorithm == limit.GCRA && !r.Bounded && (r.Policy"},
+	}},
+	{name: "never say that data are stale", also: "./node", edits: []edit{
+		{"node/internal/health/reasons.go", "p.StaleFor-p.HeardAgo > tooStale", "p.StaleFor < 0"},
+	}},
+	{name: "never say that messages found no room", edits: []edit{
+		{"node/internal/health/reasons.go", "l.Sync.Stats.Dropped[deltasync.DropQueue]+l.Sync.Stats.PublishErrors", "l.Sync.Stats.PublishErrors"},
+	}},
 	{name: "give a client that gets room a new burst", also: "./node", edits: []edit{
 		{"node/internal/table/shard.go", "	s.table.place(e, now)\n", ""},
 	}},

@@ -27,7 +27,7 @@ func TestAnEstimateIsNeverTooLow(t *testing.T) {
 				t.Fatalf("%v: estimate %d, exact %d", c, before, exact[c])
 			}
 			tat := max(before, rapid.Int64Range(0, 1000).Draw(t, "now")) + rapid.Int64Range(1, 10).Draw(t, "cost")
-			s.Raise(c.hi, c.lo, tat)
+			s.Raise(c.hi, c.lo, tat, tat)
 			exact[c] = tat
 			if s.Latest() < tat {
 				t.Fatalf("latest is %d, after %d", s.Latest(), tat)
@@ -46,8 +46,8 @@ func TestAClientAloneIsExact(t *testing.T) {
 	if got := s.Estimate(1<<40|7, 9); got != 0 {
 		t.Errorf("a new client has %d", got)
 	}
-	s.Raise(1<<40|7, 9, 500)
-	s.Raise(1<<40|7, 9, 400) // what is later stays
+	s.Raise(1<<40|7, 9, 500, 500)
+	s.Raise(1<<40|7, 9, 400, 400) // what is later stays
 	if got := s.Estimate(1<<40|7, 9); got != 500 {
 		t.Errorf("estimate %d, want 500", got)
 	}
@@ -59,7 +59,7 @@ func TestFewClientsAreTakenForOthers(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	s := New(n)
 	for range n {
-		s.Raise(rnd.Uint64(), rnd.Uint64(), 1000)
+		s.Raise(rnd.Uint64(), rnd.Uint64(), 1000, 1000)
 	}
 	wrong := 0
 	for range n {
@@ -67,9 +67,9 @@ func TestFewClientsAreTakenForOthers(t *testing.T) {
 			wrong++
 		}
 	}
-	// Each cell is used with a probability of 1-exp(-n/2^17) = 0.53, all four with 0.08.
-	if part := float64(wrong) / n; part < 0.05 || part > 0.11 {
-		t.Errorf("%.3f of new clients are taken for others, want 0.08", part)
+	// Each cell is used with a probability of 1-exp(-n/2^18) = 0.32, all four with 0.010.
+	if part := float64(wrong) / n; part < 0.007 || part > 0.014 {
+		t.Errorf("%.3f of new clients are taken for others, want 0.010", part)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestClientsSideBySideAreNeverTooLow(t *testing.T) {
 			for i := range uint64(20_000) {
 				hi, lo := i%7, worker // all share the cells of two rows
 				tat := max(s.Estimate(hi, lo), int64(i)) + 1
-				s.Raise(hi, lo, tat)
+				s.Raise(hi, lo, tat, tat)
 				if got := s.Estimate(hi, lo); got < tat {
 					t.Errorf("estimate %d after %d", got, tat)
 					return
@@ -98,6 +98,6 @@ func BenchmarkEstimateAndRaise(b *testing.B) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := int64(0); b.Loop(); i++ {
 		hi, lo := rnd.Uint64(), rnd.Uint64()
-		s.Raise(hi, lo, s.Estimate(hi, lo)+i)
+		s.Raise(hi, lo, s.Estimate(hi, lo)+i, i)
 	}
 }
