@@ -22,7 +22,7 @@ import (
 const (
 	figureBurst  = 100
 	figureWindow = 10 * time.Second
-	figureTime   = 20 * time.Second
+	figureTime   = 2 * figureWindow
 	// figureClients ask at one time, each for itself: more of them are a larger sample.
 	figureClients = 10
 )
@@ -55,20 +55,29 @@ type figures struct {
 	nodes   []*node.Node
 	central *node.Node
 	random  *rand.Rand
+	clients int
+	// each is the mean time between two requests of a client that keeps to the limit.
+	each time.Duration
 }
 
 // withFigures runs a test on n nodes whose accounts are full.
 func withFigures(t *testing.T, n int, test func(f *figures)) {
 	t.Helper()
+	withLimit(t, n, figureBurst, figureWindow, figureClients, test)
+}
+
+// withLimit is withFigures under another limit.
+func withLimit(t *testing.T, n int, limit int64, window time.Duration, clients int, test func(f *figures)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f := &figures{t: t, random: rand.New(rand.NewPCG(uint64(n), 1))} //nolint:gosec // repeatable on purpose
+		f := &figures{t: t, random: rand.New(rand.NewPCG(uint64(n), 1)), clients: clients, each: window / time.Duration(limit)} //nolint:gosec // repeatable on purpose
 		var network node.Memory
 		var roster []string
 		for i := range n {
 			roster = append(roster, fmt.Sprintf("n%d", i))
 		}
 		open := func(cfg node.Config) *node.Node {
-			p := node.Policy{Limit: figureBurst, Window: figureWindow}
+			p := node.Policy{Limit: limit, Window: window}
 			if cfg.Transport != nil {
 				p.Consistency = node.Bounded
 			}
@@ -93,7 +102,7 @@ func withFigures(t *testing.T, n int, test func(f *figures)) {
 			}
 			time.Sleep(time.Second) // what is under way arrives
 		}()
-		time.Sleep(4 * figureWindow)
+		time.Sleep(4 * window)
 		test(f)
 	})
 }
@@ -125,11 +134,16 @@ var spreads = []spread{
 // offer lets each client ask at a multiple of the limit's rate for d, at random. It returns how many
 // requests the central limiter admitted, the cluster did, and the cluster denied of the former.
 func (f *figures) offer(times float64, d time.Duration, s spread) (central, admitted, missed int) {
-	mean := float64(figureWindow) / figureBurst / times / figureClients
+	return f.ask(times, d, s, (*node.Node).Allow)
+}
+
+// ask is offer by another call.
+func (f *figures) ask(times float64, d time.Duration, s spread, call func(*node.Node, string) bool) (central, admitted, missed int) {
+	mean := float64(f.each) / times / float64(f.clients)
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		time.Sleep(time.Duration(f.random.ExpFloat64() * mean))
-		client := fmt.Sprintf("%s %d", s.name, f.random.IntN(figureClients))
-		there, here := f.central.Allow(client), f.nodes[s.pick(f)].Allow(client)
+		client := fmt.Sprintf("%s %d", s.name, f.random.IntN(f.clients))
+		there, here := f.central.Allow(client), call(f.nodes[s.pick(f)], client)
 		if there {
 			central++
 		}
@@ -205,6 +219,21 @@ func TestBoundedFigures(t *testing.T) {
 				rate := figureClients * figureBurst * figureTime.Seconds() / figureWindow.Seconds()
 				row("one dead, three times the rate, "+s.name, n, rate, float64(admitted), 0.98*float64(n-1)/float64(n))
 			}
+		})
+	}
+	// Fewer units than a node can earn while a loan lasts: what one borrowed, others lack.
+	const clients, offered = 60, 3 * time.Minute
+	for i, s := range spreads {
+		withLimit(t, 3, 5, time.Minute, clients, func(f *figures) {
+			central, _, missed := f.offer(0.8, offered, s)
+			row("5 per minute, 0.8 of the rate, "+s.name, 3, float64(central), float64(central-missed), []float64{0.7, 0.6, 0.6}[i])
+			central, _, missed = f.ask(0.8, offered, s, func(n *node.Node, client string) bool {
+				return n.Do(node.Request{Client: client, Hold: context.Background()}).Allowed
+			})
+			row("the same, doors that hold, "+s.name, 3, float64(central), float64(central-missed), []float64{0.9, 0.75, 0.75}[i])
+			f.offer(3, offered, s) // the buckets are empty
+			central, admitted, _ := f.offer(3, offered, s)
+			row("5 per minute, three times the rate, "+s.name, 3, float64(central), float64(admitted), 0.85)
 		})
 	}
 	t.Logf("what of the central limiter's admissions the cluster admitted\n%s", table.String())

@@ -187,6 +187,12 @@ var boundedMistakes = []mistake{
 	{name: "give back in a window what another one counted", edits: []edit{
 		{"node/internal/rights/account.go", "		if since >= a.quota.start {\n", "		if true {\n"},
 	}},
+	{name: "take the loans of two lenders for one", edits: []edit{
+		{"node/internal/rights/record.go", "o.wall == l.wall && o.from == l.from && o.epoch == l.epoch {", "o.wall == l.wall {"},
+	}},
+	{name: "spend last what ends first", edits: []edit{
+		{"node/internal/rights/record.go", "r.lots[at].mono <= l.mono {", "r.lots[at].mono >= l.mono {"},
+	}},
 	{name: "lend what completes a unit of what was borrowed", edits: []edit{
 		{"node/internal/rights/asks.go", "		keep = max(keep, unit-a.Record.Borrowed())\n", "		_ = unit\n"},
 	}},

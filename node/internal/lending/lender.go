@@ -27,11 +27,16 @@ func (h Lender) Wants(now int64, present uint64, most int) (out []deltasync.Want
 		}
 		a, t := s.Account(e, now)
 		w := deltasync.Want{Key: e.Key(), Terms: e.Rule().Shares.Word}
-		w.Back, w.BackTo, w.BackOf = a.GiveUp(t)
-		w.Held = a.Holds()
-		if w.Back > 0 { // nobody uses it, so there is nothing to wish
+		before := len(out)
+		for ; len(out) < most; out = append(out, w) {
+			w.Back, w.BackTo, w.BackOf = a.GiveUp(t)
+			w.Held = a.Holds()
+			if w.Back == 0 {
+				break
+			}
+		}
+		if len(out) > before { // nobody uses it, so there is nothing to wish
 			s.Keep(e, &a)
-			out = append(out, w)
 			return true
 		}
 		wish := a.Wish(t, h.delay.Load(), left(s, e, now))

@@ -1,6 +1,10 @@
 package rights
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+)
 
 // borrowed is an account that holds a loan of an epoch of node 3's, and was not used since.
 func borrowed(t *testing.T) (a Account, at Time) {
@@ -26,10 +30,48 @@ func TestALoanThatNobodyNeedsGoesBackBeforeItsEnd(t *testing.T) {
 		t.Errorf("it gives up %d of %d's epoch %d, and holds %d", y, from, epoch, a.Record.Borrowed())
 	}
 	a, at = borrowed(t)
-	a.Borrow(at, 1e8, at.Mono, at.Wall, 4, 78) // one lot of two lenders
+	for i := range crdt.Replica(mostLots) { // of as many lenders, and the last two lots are one
+		a.Borrow(at, 1e8, at.Mono, at.Wall, 4+i, 78)
+	}
 	a.Settle(late)
-	if y, _, _ := a.GiveUp(late); y != 0 || a.Record.Borrowed() != 4e8 {
+	for range mostLots - 1 {
+		if y, from, _ := a.GiveUp(late); y == 0 || from == 0 {
+			t.Fatalf("it gives up %d of %d's, with %d more of others", y, from, a.Record.Borrowed())
+		}
+	}
+	if y, _, _ := a.GiveUp(late); y != 0 || a.Record.Borrowed() != 2e8 {
 		t.Error("it gives up what it cannot tell whose it is")
+	}
+}
+
+func TestLotsAreSpentAndEndInTheOrderOfTheirEnds(t *testing.T) {
+	a, at := lending(100e9)
+	a.Spend(at, 1e9)
+	total := int64(0)
+	for i, age := range []int64{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5} { // asked so many ms ago
+		y := int64(1+i) * 1e6
+		total += a.Borrow(at, y, at.Mono-age*1e6, at.Wall-age*1e6, crdt.Replica(i+1), 77)
+	}
+	held := func() (sum int64) {
+		for i, l := range a.Record.lots {
+			if sum += l.tokens; i > 0 && l.tokens > 0 && (a.Record.lots[i-1].tokens == 0 || a.Record.lots[i-1].mono > l.mono) {
+				t.Fatalf("lots are out of order: %v", a.Record.lots)
+			}
+		}
+		return sum
+	}
+	if total != 66e6 || held() != total || a.Record.Borrowed() != total {
+		t.Fatalf("of 66 ms it took %d, holds %d, says %d", total, held(), a.Record.Borrowed())
+	}
+	if a.Spend(at, 20e6) != 0 || held() != 46e6 {
+		t.Errorf("after 20 ms were spent of 66, it holds %d", held())
+	}
+	for age := range int64(12) {
+		then := Time{Own: at.Own, Mono: at.Mono + a.Terms.Loan - age*1e6, Wall: at.Wall}
+		if a.Settle(then); a.Record.lots[0].tokens > 0 && a.Record.lots[0].mono <= then.Mono {
+			t.Errorf("a lot outlives its end: %v at %d", a.Record.lots, then.Mono)
+		}
+		held()
 	}
 }
 

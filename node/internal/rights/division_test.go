@@ -64,7 +64,7 @@ func TestAShareThatIsNewBeginsWithNothing(t *testing.T) {
 }
 
 func TestAShareThatIsLostTakesItsTokensAlong(t *testing.T) {
-	shares := NewShares(12e9, 0, 7, 1) // one share of at least four units
+	shares := NewShares(12e9, 0, 1, 1) // one unit is one share
 	k, lost, got := crdt.Key{Hi: 3, Lo: 4}, 0, 0
 	for i := range int64(64) {
 		k.Lo += uint64(i)

@@ -13,10 +13,15 @@ type Record struct {
 	// number of the last loan to it.
 	to   crdt.Replica
 	last uint64
-	// lots are what was borrowed and not spent yet, the one that ends first first.
-	lots [2]lot
+	// lots are what was borrowed and not spent yet, the one that ends first first, and empty ones last.
+	lots [mostLots]lot
 	Asks Asks
 }
+
+// mostLots caps the loans that an account tells apart. At the cap two become one, which nobody gets back.
+// Raising it makes records larger, by 40 bytes each. Below the number of nodes that a question reaches,
+// more of what nobody uses is lost.
+const mostLots = 8
 
 // lot is borrowed tokens, until either clock reaches its end. from is who lent them, and epoch in which
 // of its epochs; from is 0 if these were several.
@@ -33,7 +38,12 @@ func (r *Record) Lent() int64 { return r.lent[0] + r.lent[1] }
 func (r *Record) Epoch() int64 { return r.epoch }
 
 // Borrowed is what was borrowed and not spent yet.
-func (r *Record) Borrowed() int64 { return r.lots[0].tokens + r.lots[1].tokens }
+func (r *Record) Borrowed() (tokens int64) {
+	for i := range r.lots {
+		tokens += r.lots[i].tokens
+	}
+	return tokens
+}
 
 // Empty reports whether the record has neither loans nor a question under way.
 func (r *Record) Empty(t Time) bool { return r.Lent() == 0 && r.Borrowed() == 0 && r.Asks.quiet(t) }
@@ -53,9 +63,19 @@ func (r *Record) expire(t Time) {
 			*l = lot{}
 		}
 	}
-	if r.lots[0].tokens == 0 {
-		r.lots[0], r.lots[1] = r.lots[1], lot{}
+	r.tidy()
+}
+
+// tidy puts empty lots last.
+func (r *Record) tidy() {
+	kept := 0
+	for _, l := range r.lots {
+		if l.tokens > 0 {
+			r.lots[kept] = l
+			kept++
+		}
 	}
+	clear(r.lots[kept:])
 }
 
 // spend takes at most c from the lots, and returns how much.
@@ -65,9 +85,7 @@ func (r *Record) spend(c int64) (spent int64) {
 		r.lots[i].tokens -= part
 		spent += part
 	}
-	if r.lots[0].tokens == 0 {
-		r.lots[0], r.lots[1] = r.lots[1], lot{}
-	}
+	r.tidy()
 	return spent
 }
 
@@ -124,7 +142,7 @@ func (a *Account) GiveUp(t Time) (tokens int64, from crdt.Replica, epoch int64) 
 	for i := range a.Record.lots {
 		if l := a.Record.lots[i]; l.tokens > 0 && l.from != 0 {
 			a.Record.lots[i].tokens = 0
-			a.Record.spend(0) // the other one comes first
+			a.Record.tidy()
 			return l.tokens, l.from, l.epoch
 		}
 	}
@@ -168,30 +186,31 @@ func (a *Account) Borrow(t Time, y, askedMono, askedWall int64, from crdt.Replic
 	return y
 }
 
-// join adds the tokens of another lot.
+// join adds the tokens of another lot, and ends with the first of them.
 func (l *lot) join(o lot) {
-	if l.tokens += o.tokens; l.from != o.from || l.epoch != o.epoch {
+	l.tokens += o.tokens
+	l.mono, l.wall = min(l.mono, o.mono), min(l.wall, o.wall)
+	if l.from != o.from || l.epoch != o.epoch {
 		l.from, l.epoch = 0, 0
 	}
 }
 
-// add puts a lot where it belongs. A third one ends with the first.
+// add puts a lot where it belongs.
 func (r *Record) add(l lot) {
-	first, second := &r.lots[0], &r.lots[1]
-	switch {
-	case first.tokens == 0:
-		*first = l
-	case first.mono == l.mono && first.wall == l.wall:
-		first.join(l)
-	case second.tokens == 0:
-		if *second = l; l.mono < first.mono {
-			*first, *second = *second, *first
-		}
-	default:
-		second.join(l)
-		second.mono, second.wall = min(second.mono, l.mono), min(second.wall, l.wall)
-		if second.mono < first.mono {
-			*first, *second = *second, *first
+	last := &r.lots[mostLots-1]
+	for i := range r.lots {
+		if o := &r.lots[i]; o.mono == l.mono && o.wall == l.wall && o.from == l.from && o.epoch == l.epoch {
+			o.join(l)
+			return
 		}
 	}
+	if last.tokens > 0 {
+		l.join(*last)
+	}
+	at := 0
+	for at < mostLots-1 && r.lots[at].tokens > 0 && r.lots[at].mono <= l.mono {
+		at++
+	}
+	copy(r.lots[at+1:], r.lots[at:])
+	r.lots[at] = l
 }

@@ -55,10 +55,6 @@ func (s *Shares) Among(members int) *Terms {
 func (s *Shares) Epoch() int64 { return s.Among(1).Epoch }
 
 const (
-	// Grain is how many units a share has at least, unless one member has all. Raising it
-	// leaves more members without a share, whose first requests have to ask. Lowering it gives
-	// members shares that no request fits into.
-	Grain = 4
 	// leastLoan and mostLoan bound the time of a loan. Raising the first keeps unspent loans of
 	// small limits away for longer than their bucket takes to refill. Lowering it to a few
 	// round trips ends loans before they arrive. Raising the second keeps what a dead borrower
@@ -72,9 +68,10 @@ const (
 )
 
 // NewTerms divides a bucket that takes depth to drain, with a credit of the same kind, among at
-// most members. units is the number of units of both together.
+// most members. units is the number of units of both together, and a share is at least one: no request
+// fits into less.
 func NewTerms(depth, credit, units int64, members int) *Terms {
-	m := max(1, min(int64(members), units/Grain))
+	m := max(1, min(int64(members), units))
 	loan := min(max(depth/4, leastLoan), mostLoan)
 	return &Terms{Parts: m, Room: depth / m, Overdraft: credit / m, Loan: loan, Epoch: loan + 4*loan/drift}
 }

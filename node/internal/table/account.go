@@ -25,7 +25,7 @@ type Rights interface {
 }
 
 // mostRecords caps the records of one shard. Raising it lets clients that borrow take more memory,
-// 200 bytes each. At the cap a client neither lends, borrows nor asks, which only denies.
+// 450 bytes each. At the cap a client neither lends, borrows nor asks, which only denies.
 const mostRecords = 1 << 10
 
 // accounts are those of a shard's clients by slot. Its owner's lock guards it. It has none until
