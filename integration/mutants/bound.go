@@ -20,6 +20,9 @@ var boundMistakes = []mistake{
 	{name: "leave refunds that were heard late out of the exported bound", edits: []edit{
 		{"node/internal/limits/late.go", " + l.lateRefunds(s)\n", "\n"},
 	}},
+	{name: "leave out of refunds heard late what the node gave back itself", edits: []edit{
+		{"node/internal/table/merge.go", "+float64(s.refunds.since(k, heard))", ""},
+	}},
 	{name: "take a refund for heard in time, however long its sender was silent", edits: []edit{
 		{"sync/delta.go", "			heard = p.unknown() - int64(e.cfg.Interval)\n", "			heard = now\n"},
 	}},

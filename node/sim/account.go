@@ -47,6 +47,7 @@ type account struct {
 	level   gcra.Level            // of GCRA
 	heavy   gcra.Level            // with what came back and some node never heard of
 	idleAt  int64                 // the bucket was last full then
+	backAt  int64                 // something was last given back then
 
 	// excused is what no bound speaks of until then: what a change may have carried over less.
 	// forgotten is the part of it that was above the new limit, which counts nowhere any more.
@@ -79,6 +80,7 @@ type charge struct {
 	part       int64  // of a window algorithm: the start of the part that it counts in
 	early      bool   // its node had not joined, and told nobody yet
 	missed     bool   // somebody admitted something, and did not know of what was given back
+	missedAt   int64  // when that was last
 	blind      bool   // its node did not know of something that was given back
 	minted     int64  // given back though it had drained in true time
 	phase      int
@@ -122,7 +124,13 @@ func (a *account) add(c *charge) {
 // pruneRefunds drops the refunds that matter no more at t.
 func (a *account) pruneRefunds(t int64) {
 	old := t - a.yard.lasts()
-	a.refunds = slices.DeleteFunc(a.refunds, func(c *charge) bool { return max(c.at, c.backAt) <= old })
+	a.refunds = slices.DeleteFunc(a.refunds, func(c *charge) bool { return max(c.at, c.backAt) <= old && !a.remains(c) })
+}
+
+// remains reports whether a refund made an origin too low, or gave too much back, in this busy
+// period. Nodes take the bucket for emptier by that until it is full in true time as well.
+func (a *account) remains(c *charge) bool {
+	return (c.missed || c.minted > 0) && max(c.backAt, c.missedAt) >= a.idleAt && c.life == a.life && a.yard.gcra != nil
 }
 
 // forget begins another life at t.

@@ -91,6 +91,12 @@ var brokenCorrelated = []uint64{
 	200000054, 93000135, 94000096, 92000089, 91000377, // the oracle's, of changes that a node cannot hear
 }
 
+// brokenRefunds are the same, with refunds without a reservation.
+var brokenRefunds = []uint64{
+	1978,                        // two nodes gave back the same units, and each found its bucket empty by that
+	594, 1020, 1371, 1462, 2427, // the oracle's
+}
+
 func TestAttacksOnTheBound(t *testing.T) {
 	files, err := filepath.Glob("testdata/bound/*.json")
 	if err != nil || len(files) != len(attacks) {
@@ -135,6 +141,7 @@ func TestAttacksOnTheBound(t *testing.T) {
 	replay(sim.Random, "random", brokenSeeds)
 	replay(func(seed uint64) sim.Scenario { return sim.Busy(sim.Random(seed), 200_000) }, "busy", brokenBusy)
 	replay(sim.Correlated, "correlated", brokenCorrelated)
+	replay(sim.Refunds, "refunds", brokenRefunds)
 }
 
 // judge fails the test if the attack broke something.

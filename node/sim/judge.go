@@ -86,11 +86,14 @@ func (o *oracle) drained(a *account, now *charge) excess {
 	old := now.at - a.yard.lasts()
 	a.pruneRefunds(now.at)
 	rounded := 0.0
+	if a.backAt >= a.idleAt && a.backAt > 0 {
+		rounded = 1
+	}
 	for _, c := range a.refunds {
 		if c.by != now.by && c.backAt > o.knows.known(a, now.by, c.by) {
-			c.missed, now.blind = true, true
+			c.missed, c.missedAt, now.blind = true, now.at, true
 		}
-		if c.at <= old || !a.counts(c) {
+		if (c.at <= old || !a.counts(c)) && !a.remains(c) {
 			continue
 		}
 		rounded = 1

@@ -106,12 +106,14 @@ func (o *oracle) giveBack(a *account, c *charge, back int64) {
 // says so to all.
 func (o *oracle) credit(a *account, m *member, units uint64) {
 	t, life := o.w.now, a.life
+	a.backAt = t
 	a.level.Count -= units
 	a.heavy.Count -= min(a.heavy.Count, units)
 	fold := t - (t+o.clocks.max)%a.yard.width + a.yard.width
 	o.w.at(fold, func() {
-		if life != a.life || a.yard.gcra == nil || !slices.ContainsFunc(o.w.living(), func(k *member) bool { return k != m && o.knows.known(a, k, m) < t }) {
-			return
+		unheard := func(k *member) bool { return k != m && o.knows.known(a, k, m) < t }
+		if life != a.life || a.yard.gcra == nil || o.w.sc.SaveCounts == 0 && !slices.ContainsFunc(o.w.living(), unheard) {
+			return // where files are, one from before may be read later
 		}
 		if a.yard.gcra.TAT(a.heavy) < o.w.now {
 			a.heavy = gcra.Level{Base: o.w.now}

@@ -205,23 +205,34 @@ func (o *oracle) refundable(a *account, m *member) (left, may float64) {
 	if g := a.yard.gcra; g != nil {
 		behind := min(max(o.knows.staleness, o.knows.promise.delta), a.yard.lasts())
 		apart := max(o.clocks.sigma(), o.clocks.apart(o.w.living()))
-		return float64(g.UnitsOver(max(0, g.TAT(a.level)-t))), 1 + a.yard.rate()*float64(behind+apart)
+		left = float64(g.UnitsOver(max(0, g.TAT(a.level)-t)))
+		heavy := float64(g.UnitsOver(max(0, g.TAT(a.heavy)-t)))
+		return left, max(0, heavy-left) + 1 + a.yard.rate()*float64(behind+apart)
 	}
-	used, edge := o.recent(a, m.clock.read(t))
+	now := m.clock.read(t)
+	used, edge := o.recent(a, now)
+	if a.yard.sliding != nil { // units of the window before weigh less than one each
+		for at, n := range a.byPart() {
+			if at == a.yard.part(now)-a.yard.width {
+				edge += float64(n)
+			}
+		}
+	}
 	return float64(used), edge + 1
 }
 
-// takeBack takes units off what a node charged in one part of a window, from the last charge on.
+// takeBack takes units off what a node charged in one part of a window, from the last charge on. A
+// node that has merged rows of the next part counts there already, so the rest is of any part.
 func (a *account) takeBack(m *member, p inside.OwnPart) {
 	left := int64(p.Count.N) //nolint:gosec // at most what was charged
-	for _, c := range slices.Backward(a.charges[m]) {
-		if c.part != p.Start || !a.counts(c) {
-			continue
-		}
-		back := min(left, max(0, c.net()))
-		c.back += back
-		if left -= back; left == 0 {
-			return
+	for _, any := range []bool{false, true} {
+		for _, c := range slices.Backward(a.charges[m]) {
+			if c.part != p.Start && !any || !a.counts(c) {
+				continue
+			}
+			back := min(left, max(0, c.net()))
+			c.back += back
+			left -= back
 		}
 	}
 }

@@ -97,7 +97,7 @@ func (t *Table) mergeRow(now int64, account *tally.Account, r *limit.Rule, d *cr
 	defer s.Unlock()
 	if !t.cfg.Isolation.Group().Isolated() {
 		if merged, back := s.mergeCell(now, r, d, row); merged {
-			heardLate(now, account, r, back, heard)
+			heardLate(s, now, account, r, row.Key, back, heard)
 			return true
 		}
 	}
@@ -153,7 +153,7 @@ func (t *Table) mergeRow(now int64, account *tally.Account, r *limit.Rule, d *cr
 	}
 	account.Overshoot.Observe(before, e.rule.Excess(e.States(), now))
 	if own := e.state.Own(); own.Cur.Count.P+own.Prev.Count.P > 0 {
-		heardLate(now, account, e.rule, g.Cur.N+g.Prev.N, heard)
+		heardLate(s, now, account, e.rule, e.key, g.Cur.N+g.Prev.N, heard)
 	}
 	s.noteAgain(e, now)
 	if group != nil {
@@ -163,16 +163,16 @@ func (t *Table) mergeRow(now int64, account *tally.Account, r *limit.Rule, d *cr
 }
 
 // heardLate notes that units came back of which this node did not know from heard on. If it found
-// the bucket empty meanwhile, the origin that it raised counts them as drained, and is too low now
-// by as much. By then they had drained by what this node knew: no more than drains in that time. A
-// node that took nothing itself raised nothing: do not call it then.
-func heardLate(now int64, account *tally.Account, r *limit.Rule, back uint64, heard int64) {
+// the bucket empty meanwhile, the origin that it raised counts them as gone, and is too low now by as
+// much. By then they had drained by what this node knew, no more than drains in that time, or it had
+// given as many back itself. A node that took nothing itself raised nothing: do not call it then.
+func heardLate(s *Shard, now int64, account *tally.Account, r *limit.Rule, k crdt.Key, back uint64, heard int64) {
 	if back == 0 || r.Policy.Algorithm != limit.GCRA || r.Bounded {
 		return
 	}
 	units := float64(back)
 	if heard != math.MinInt64 {
-		units = min(units, float64(now-heard)*float64(r.Policy.Limit)/float64(r.Policy.Window)+1)
+		units = min(units, float64(now-heard)*float64(r.Policy.Limit)/float64(r.Policy.Window)+float64(s.refunds.since(k, heard))+1)
 	}
 	account.Late.Note(now, units)
 }

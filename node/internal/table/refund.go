@@ -112,6 +112,16 @@ func (x *refunds) note(k crdt.Key, r refund, now int64) {
 	x.kept.set(k, all)
 }
 
+// since is how much this node gave back of a client since an instant.
+func (x *refunds) since(k crdt.Key, at int64) (units uint64) {
+	for _, r := range x.kept.of[k] {
+		if r.at >= at {
+			units += r.units
+		}
+	}
+	return units
+}
+
 // over reports that no charge from before the refund is in a live window.
 func (r *refund) over(now int64) bool { return r.at+3*int64(limit.MaxWidth) < now }
 
