@@ -47,6 +47,7 @@ FROM         ?= 1
 DEPTH        ?= 4
 CHAOS_SEEDS  ?= 11
 CHAOS_FOR    ?= 2m
+BOUNDED_FOR  ?= 10m
 MEMORY_FOR   ?= 10m
 SOAK         ?= 10m
 LOG          ?=
@@ -136,8 +137,10 @@ bounded-figures: ## Print what bounded limits admit of what a central limiter do
 	$(GO) test -run '^$$' -bench Bounded -benchtime $(BENCHTIME) ./node
 
 .PHONY: bounded-check
-bounded-check: ## Kill and cut off nodes under bounded limits for BOUNDED_FOR, and simulate SEEDS clusters that try to exceed their cap
-	BOUNDED_FOR='$(if $(BOUNDED_FOR),$(BOUNDED_FOR),10m)' $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run BoundedLimitsHold ./integration
+bounded-check: chaos-tools ## Kill nodes under bounded limits for BOUNDED_FOR, cut them off in every way for as long, and simulate SEEDS clusters that try to exceed their cap
+	BOUNDED_FOR='$(BOUNDED_FOR)' $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run BoundedLimitsHold ./integration
+	@# A mesh, where a cut can be of one way and of one pair.
+	$(GO) run ./integration/chaos -seed 2 -seeds 1 -for '$(BOUNDED_FOR)' -compare=false -only cut
 	$(GO) run ./cmd/ratelimitctl sim -random -bounded -from $(FROM) -seeds $(SEEDS) $(ARGS)
 
 .PHONY: chaos
@@ -285,7 +288,7 @@ help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s REF=%s ROUNDS=%s SEEDS=%s FROM=%s CHAOS_SEEDS=%s CHAOS_FOR=%s MEMORY_FOR=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(REF)' '$(ROUNDS)' '$(SEEDS)' '$(FROM)' '$(CHAOS_SEEDS)' '$(CHAOS_FOR)' '$(MEMORY_FOR)' '$(PKGS)'
+	@printf '\nKnobs: FUZZTIME=%s BENCH=%s BENCHTIME=%s REF=%s ROUNDS=%s SEEDS=%s FROM=%s CHAOS_SEEDS=%s CHAOS_FOR=%s BOUNDED_FOR=%s MEMORY_FOR=%s LOG= ARGS= PKGS=%s\n' '$(FUZZTIME)' '$(BENCH)' '$(BENCHTIME)' '$(REF)' '$(ROUNDS)' '$(SEEDS)' '$(FROM)' '$(CHAOS_SEEDS)' '$(CHAOS_FOR)' '$(BOUNDED_FOR)' '$(MEMORY_FOR)' '$(PKGS)'
 
 .PHONY: clean
 clean: ## Remove built programs, tools and reports

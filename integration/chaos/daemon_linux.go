@@ -38,8 +38,10 @@ type daemon struct {
 	away []span // while it cannot be expected to answer
 }
 
+func nodeName(index int) string { return fmt.Sprintf("n%d", index) }
+
 func (r *run) newDaemon(index int, via ...string) (*daemon, error) {
-	d := &daemon{of: r, index: index, name: fmt.Sprintf("n%d", index)}
+	d := &daemon{of: r, index: index, name: nodeName(index)}
 	d.url = "http://" + address(index) + ":8080"
 	d.dir = filepath.Join(r.folder, d.name)
 	if err := connect(d.name, index); err != nil {

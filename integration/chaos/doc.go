@@ -11,6 +11,7 @@
 // A run fails if one of these does not hold:
 //
 //   - E, the excess of every client at every admission, is within the bound for what happened;
+//   - the excess of every client of a bounded limit is within its cap, whatever happened;
 //   - some node exports a bound of at least E, or says that it is degraded;
 //   - after each fault the nodes find each other again, and at the end they agree;
 //   - no decision and no /readyz of a node that runs takes over a second;

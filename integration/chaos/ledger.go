@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sync"
@@ -51,11 +52,13 @@ type admission struct {
 	asked, answered instant
 }
 
-// account is what one client was admitted, in single units. Safe for concurrent use.
+func byAnswer(a, b admission) int { return cmp.Compare(a.answered, b.answered) }
+
+// account is what one client was admitted under a limit, in single units. Safe for concurrent use.
 type account struct {
-	client string
-	mu     sync.Mutex
-	all    []admission
+	limit, client string
+	mu            sync.Mutex
+	all           []admission
 }
 
 func (a *account) add(e admission) {
@@ -135,19 +138,43 @@ type verdict struct {
 	excess, bound float64
 }
 
-// judge replays a client's admissions through a GCRA that refuses nothing, and holds the excess
-// after each against what the admitting node could not know of: section 1 of
-// docs/error-bound.md, pointwise. each gets every verdict in order.
+// judge holds the excess of each of a client's admissions against what the admitting node could not
+// know of: section 1 of docs/error-bound.md, pointwise. each gets every verdict in order.
 func (h *history) judge(g *gcra.GCRA, all []admission, each func(admission, verdict)) {
-	slices.SortFunc(all, func(a, b admission) int { return int(a.answered - b.answered) })
+	slices.SortFunc(all, byAnswer)
 	times := make([][]instant, len(h.lives))
 	for _, e := range all {
 		times[e.life] = append(times[e.life], e.answered)
 	}
-	p := g.Policy()
-	rate := float64(p.Limit) / float64(p.Window)
+	before := 0.0 // the last bound of a node that had joined
+	replay(g, all, func(e admission, excess, unsure float64) {
+		if h.lives[e.life].joined > e.asked {
+			before++ // it knows nobody yet: each unit that it admits is one that nobody could foresee
+		} else {
+			before = h.unseen(e, times)
+		}
+		each(e, verdict{at: e.answered, excess: excess, bound: before + unsure + rate(g)*float64(h.skew(e.answered))})
+	})
+}
+
+// judgeBounded is judge for a bounded limit, whose excess is at most X whatever befalls the cluster:
+// docs/bounded.md. The monotonic clocks of all nodes are that of one machine, so σ is 0.
+func judgeBounded(g *gcra.GCRA, all []admission, mostExcess float64, each func(admission, verdict)) {
+	replay(g, all, func(e admission, excess, unsure float64) {
+		each(e, verdict{at: e.answered, excess: excess, bound: mostExcess + unsure})
+	})
+}
+
+// rate is in units a nanosecond.
+func rate(g *gcra.GCRA) float64 { return float64(g.Policy().Limit) / float64(g.Policy().Window) }
+
+// replay sends a client's admissions through a GCRA that refuses nothing. each gets the excess after
+// each admission, and the part of it that may only come from not knowing when it happened between
+// request and answer.
+func replay(g *gcra.GCRA, all []admission, each func(e admission, excess, unsure float64)) {
+	slices.SortFunc(all, byAnswer)
 	level := gcra.Level{Base: gcra.Never}
-	late, before := time.Duration(0), 0.0 // in this busy period; the last bound of a node that had joined
+	late := time.Duration(0) // in this busy period
 	for _, e := range all {
 		t := int64(e.answered)
 		if g.TAT(level) < t {
@@ -155,14 +182,7 @@ func (h *history) judge(g *gcra.GCRA, all []admission, each func(admission, verd
 		}
 		level.Count++
 		late = max(late, e.answered-e.asked)
-		v := verdict{at: e.answered, excess: float64(g.TAT(level)-t)*rate - float64(p.Burst)}
-		if h.lives[e.life].joined > e.asked {
-			before++ // it knows nobody yet: each unit that it admits is one that nobody could foresee
-		} else {
-			before = h.unseen(e, times)
-		}
-		v.bound = before + rate*float64(h.skew(e.answered)+late)
-		each(e, v)
+		each(e, float64(g.TAT(level)-t)*rate(g)-float64(g.Policy().Burst), rate(g)*float64(late))
 	}
 }
 

@@ -129,3 +129,27 @@ func TestAStarvedNodeKnowsLess(t *testing.T) {
 		t.Errorf("known until %v, want %v", got, want)
 	}
 }
+
+func TestABoundedLimitIsHeldToItsCapAlone(t *testing.T) {
+	g, err := gcra.New(gcra.Policy{Limit: 60, Window: time.Minute, Burst: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	beyond := func(mostExcess float64, all ...admission) (worst float64) {
+		worst = -1e9
+		judgeBounded(g, all, mostExcess, func(_ admission, v verdict) { worst = max(worst, v.excess-v.bound) })
+		return worst
+	}
+	at := time.Minute
+	two := append(burst(0, 2, at), burst(1, 2, at)...)
+	if by := beyond(0, two...); by < 0.99 {
+		t.Errorf("four of three at once are %.2f beyond the cap, want 1", by)
+	}
+	if by := beyond(1, two...); by > 0 {
+		t.Errorf("four of three at once are %.2f beyond a cap of one more", by)
+	}
+	two[3].answered = at + time.Second // it may have happened when one had drained
+	if by := beyond(0, two...); by > 0 {
+		t.Errorf("a late answer is %.2f beyond the cap", by)
+	}
+}

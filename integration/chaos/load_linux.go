@@ -16,16 +16,24 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 )
 
-// The limits. Of hot, some clients ask for more than they may have, at all nodes, without end;
-// of slow, ever new ones ask once, so that what is lost of them no later message makes good.
+// The limits. Of hot and of the bounded ones, some clients ask for more than they may have, at all
+// nodes, without end; of slow, ever new ones ask once, so that what is lost of them no later message
+// makes good.
 var (
-	hot  = gcra.Policy{Limit: 1200, Window: time.Minute, Burst: 20}
-	slow = gcra.Policy{Limit: 200, Window: 20 * time.Minute, Burst: 200}
+	hot     = gcra.Policy{Limit: 1200, Window: time.Minute, Burst: 20}
+	slow    = gcra.Policy{Limit: 200, Window: 20 * time.Minute, Burst: 200}
+	bounded = map[string]struct {
+		gcra.Policy
+		excess float64 // at most, in units
+	}{
+		"exact": {gcra.Policy{Limit: 600, Window: time.Minute, Burst: 40}, 0},
+		"ample": {gcra.Policy{Limit: 600, Window: time.Minute, Burst: 40}, 2},
+	}
 )
 
 const (
 	hotClients = 4
-	pace       = 40 * time.Millisecond // of each hot client at each node
+	pace       = 40 * time.Millisecond // of each hot client at each node, and of each bounded limit's
 	strewPace  = 20 * time.Millisecond // of one-off clients at each node
 	mostStrewn = 2000                  // clients for each node
 	// idlePace is how often a rested client sends a burst to all nodes at once: the worst case.
@@ -60,6 +68,9 @@ func (r *run) load() *load {
 		for i := range hotClients {
 			l.every(ctx, pace, func() { l.take(ctx, d, "hot", fmt.Sprintf("hot-%d", i), 1) })
 		}
+		for limit := range bounded {
+			l.every(ctx, pace, func() { l.take(ctx, d, limit, limit+"-busy", 1) })
+		}
 		n := 0
 		l.every(ctx, strewPace, func() {
 			client := fmt.Sprintf("once-%d-%d", d.index, n%mostStrewn)
@@ -73,21 +84,30 @@ func (r *run) load() *load {
 	}
 	n := 0
 	l.every(ctx, idlePace, func() {
-		client := fmt.Sprintf("idle-%d", n%idlers)
-		n++
 		var all sync.WaitGroup
-		for _, d := range r.daemons {
-			for range hot.Burst / 4 {
-				all.Go(func() {
-					for range 4 {
-						l.take(ctx, d, "hot", client, 1)
-					}
-				})
-			}
+		all.Go(func() { l.burst(ctx, "hot", fmt.Sprintf("idle-%d", n%idlers), int(hot.Burst)) })
+		for limit, p := range bounded {
+			all.Go(func() { l.burst(ctx, limit, fmt.Sprintf("%s-idle-%d", limit, n%idlers), int(p.Burst)) })
 		}
 		all.Wait()
+		n++
 	})
 	return l
+}
+
+// burst sends that many requests to each node at once.
+func (l *load) burst(ctx context.Context, limit, client string, size int) {
+	var all sync.WaitGroup
+	for _, d := range l.run.daemons {
+		for range size / 4 {
+			all.Go(func() {
+				for range 4 {
+					l.take(ctx, d, limit, client, 1)
+				}
+			})
+		}
+	}
+	all.Wait()
 }
 
 // every calls do at a pace, on a goroutine of its own. A call that takes longer skips turns.
@@ -136,17 +156,17 @@ func (l *load) take(ctx context.Context, d *daemon, limit, client string, cost i
 		l.times = append(l.times, at-asked)
 		l.mu.Unlock()
 	}
-	if a.Allowed && limit == "hot" {
-		l.account(client).add(admission{life: int(d.life.Load()), asked: asked, answered: at})
+	if a.Allowed && limit != "slow" {
+		l.account(limit, client).add(admission{life: int(d.life.Load()), asked: asked, answered: at})
 	}
 }
 
-func (l *load) account(client string) *account {
+func (l *load) account(limit, client string) *account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.accounts[client]
 	if a == nil {
-		a = &account{client: client}
+		a = &account{limit: limit, client: client}
 		l.accounts[client] = a
 	}
 	return a

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -71,6 +72,7 @@ func (c *choice) all() error {
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
 	var broken []string
 	var ratios []float64
+	admitted, beyond := 0, math.Inf(-1) // under bounded limits
 	for i := range c.seeds {
 		seed := c.seed + uint64(i) //nolint:gosec // small
 		o, err := c.child(folder, seed, c.length, c.quiet)
@@ -90,6 +92,7 @@ func (c *choice) all() error {
 			}
 		}
 		fmt.Println(o.row(ratio))
+		admitted, beyond = admitted+o.Bounded, max(beyond, o.Beyond)
 		for _, v := range o.Violations {
 			broken = append(broken, fmt.Sprintf("seed %d: %s", seed, v))
 			fmt.Fprintln(os.Stderr, broken[len(broken)-1]) // at once: the rest takes long
@@ -99,6 +102,7 @@ func (c *choice) all() error {
 		slices.Sort(ratios)
 		fmt.Printf("\nThe p99.9 of decisions is %.1f times that without faults (median of %d).\n", ratios[len(ratios)/2], len(ratios))
 	}
+	fmt.Printf("\nUnder bounded limits %d units were admitted; at the worst of them E was %.2f units beyond its cap.\n", admitted, beyond)
 	if len(broken) > 0 {
 		return errors.New("violations:\n  " + strings.Join(broken, "\n  "))
 	}

@@ -162,11 +162,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := settle(); err != nil {
 		return err
 	}
-	for name, text := range map[string]string{
-		"key": strings.Repeat("k", 32), "token": token,
-		"limits.yaml": fmt.Sprintf("limits:\n  hot: {limit: %d, window: %v, burst: %d, max_overshoot: 0.05}\n  slow: {limit: %d, window: %v}\n",
-			hot.Limit, hot.Window, hot.Burst, slow.Limit, slow.Window),
-	} {
+	for name, text := range map[string]string{"key": strings.Repeat("k", 32), "token": token, "limits.yaml": r.limits()} {
 		if err := os.WriteFile(filepath.Join(r.folder, name), []byte(text), 0o600); err != nil {
 			return err
 		}
@@ -196,6 +192,21 @@ func (r *run) open(ctx context.Context) error {
 		return errors.New(r.violations[0])
 	}
 	return nil
+}
+
+// limits is what the nodes read of limits, and of each other's names.
+func (r *run) limits() string {
+	names := make([]string, r.nodes)
+	for i := range names {
+		names[i] = nodeName(i)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "roster: [%s]\nlimits:\n  hot: {limit: %d, window: %v, burst: %d, max_overshoot: 0.05}\n  slow: {limit: %d, window: %v}\n",
+		strings.Join(names, ", "), hot.Limit, hot.Window, hot.Burst, slow.Limit, slow.Window)
+	for name, p := range bounded {
+		fmt.Fprintf(&text, "  %s: {limit: %d, window: %v, burst: %d, consistency: bounded, max_excess: %v}\n", name, p.Limit, p.Window, p.Burst, p.excess/float64(p.Burst))
+	}
+	return text.String()
 }
 
 // mesh is how a node joins a mesh of embedded servers.
@@ -260,6 +271,8 @@ type outcome struct {
 	Closest    float64       // largest part of its bound that an excess of over a unit came to
 	Unexported int           // admissions that were judged against exported bounds
 	Mended     time.Duration // longest time until nodes had found each other
+	Bounded    int           // admissions under bounded limits
+	Beyond     float64       // most by which one of them went beyond its cap, in units: below 0 if none did
 	Late       time.Duration // p99.9 of decisions
 	Changes    int           // of limits
 	Violations []string
@@ -352,8 +365,10 @@ func (r *run) converge(ctx context.Context, l *load) {
 		}
 	}
 	var clients []string
-	for name := range l.accounts {
-		clients = append(clients, name)
+	for name, a := range l.accounts {
+		if a.limit == "hot" { // under the others a node tells what its own share covers
+			clients = append(clients, name)
+		}
 	}
 	check("hot", hot, clients)
 	check("slow", slow, l.strewn)
@@ -369,6 +384,10 @@ func (r *run) judge(l *load, o *outcome) {
 	}
 	for name, a := range l.accounts {
 		told := false
+		if a.limit != "hot" {
+			r.judgeBounded(a, o)
+			continue
+		}
 		r.history.judge(g, a.all, func(e admission, v verdict) {
 			if v.excess > o.Excess {
 				o.Excess, o.Bound = v.excess, v.bound
@@ -396,6 +415,30 @@ func (r *run) judge(l *load, o *outcome) {
 	}
 	if math.IsNaN(o.Closest) {
 		r.violate("a bound is no number")
+	}
+}
+
+// judgeBounded holds every admission of a client of a bounded limit against the cap.
+func (r *run) judgeBounded(a *account, o *outcome) {
+	p := bounded[a.limit]
+	g, err := gcra.New(p.Policy)
+	if err != nil {
+		r.violate("%v", err)
+		return
+	}
+	told := false
+	judgeBounded(g, a.all, p.excess, func(e admission, v verdict) {
+		if by := v.excess - v.bound; o.Bounded == 0 || by > o.Beyond {
+			o.Beyond = by
+		}
+		o.Bounded++
+		if v.excess > v.bound+1e-6 && !told {
+			told = true
+			r.violate("%s at %v: E is %.2f units, and the cap %.2f with what is unsure", a.client, e.answered.Round(time.Millisecond), v.excess, v.bound)
+		}
+	})
+	if len(a.all) == 0 {
+		r.violate("%s was never admitted", a.client)
 	}
 }
 
