@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,6 +30,33 @@ func BenchmarkMemory(b *testing.B) {
 			b.ReportMetric(0, "ns/op") // says nothing
 		})
 	}
+}
+
+// BenchmarkInsert reports how long the first request of each of a million clients takes, which all
+// become new ones of one table. The index grows meanwhile from its least length.
+func BenchmarkInsert(b *testing.B) {
+	const clients = 1_000_000
+	ids := make([]string, clients)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("client-%013d", i)
+	}
+	took := make([]time.Duration, clients)
+	for b.Loop() {
+		n := filled(b, 0, 1)
+		for i, id := range ids {
+			start := time.Now()
+			n.Allow(id)
+			took[i] = time.Since(start)
+		}
+	}
+	slices.Sort(took)
+	for _, q := range []struct {
+		name string
+		part float64
+	}{{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}} {
+		b.ReportMetric(float64(took[int(q.part*(clients-1))]), q.name+"-ns")
+	}
+	b.ReportMetric(0, "ns/op") // says nothing
 }
 
 func heap() int64 {
