@@ -16,7 +16,7 @@ const (
 	// runEvery is how often it is noted that the node still runs. Raising it counts a node that
 	// crashed for as much longer. Lowering it syncs the disk more often.
 	runEvery = 10 * time.Second
-	// mostRun is the largest file about a run, in bytes; one has some 150. Raising it reads more of what
+	// mostRun is the largest file about a run, in bytes; one has some 250. Raising it reads more of what
 	// is there by mistake; lowering it leaves less room for later versions.
 	mostRun = 4 << 10
 )
@@ -31,6 +31,9 @@ func (s *state) lastRun() (r node.Run) {
 	text, err := config.ReadRegular(path, mostRun)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r
+	}
+	if err == nil {
+		text, err = unseal(text)
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &r)
@@ -54,6 +57,9 @@ func (s *state) note(r node.Run) {
 		return
 	}
 	text, err := json.Marshal(r)
+	if err == nil {
+		text, err = seal(text)
+	}
 	if err == nil {
 		err = s.write(runFile, text)
 	}
