@@ -203,8 +203,8 @@ mutants-quick: ## As mutants, but an eighth of those that do not take long to ca
 	$(GO) run ./integration/mutants -quick -part '$(PART)' $(ARGS)
 
 .PHONY: long
-long: ## Run the long comparisons of the decision functions (up to an hour)
-	RATELIMIT_LONG=1 $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run Long ./gcra ./crdt ./integration
+long: ## Run the long comparisons of the decision functions, floods and saves (up to an hour)
+	RATELIMIT_LONG=1 $(GO) test -count=1 -v -timeout $(LONG_TIMEOUT) -run Long ./gcra ./crdt ./node ./cmd/ratelimitd ./integration
 
 .PHONY: fuzz
 fuzz: ## Fuzz every Fuzz function of every package for FUZZTIME each
