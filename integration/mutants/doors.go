@@ -3,6 +3,28 @@ package main
 // doorMistakes are those in what doors tell others than their callers: traces, health checks and the
 // dashboard.
 var doorMistakes = []mistake{
+	{name: "read bodies of any size", edits: []edit{
+		{"node/httpapi/input.go", "		body = http.MaxBytesReader(w, body, most)\n", "		_ = w\n"},
+		{"node/httpapi/input.go", "		case int64(len(b)) > most:\n			return tooLarge(most)\n", ""},
+	}},
+	{name: "let anybody write where there is no admin token", edits: []edit{
+		{"node/httpapi/auth.go", "!a.admin.set && a.loopback:", "!a.admin.set:"},
+	}},
+	{name: "take any token for the admin's", edits: []edit{
+		{"node/httpapi/auth.go", "a.admin.set && (a.admin.is(tokens[0]) || a.admin.is(tokens[1])), ", "a.admin.set && tokens[0] != \"\", "},
+	}},
+	{name: "join the mesh without the password", slow: true, edits: []edit{
+		{"node/embednats/config.go", "	if c.RoutePassword != \"\" {\n		o.Cluster.Username", "	if c.RoutePassword == \"-\" {\n		o.Cluster.Username"},
+	}},
+	{name: "say nothing of the public default key", slow: true, edits: []edit{
+		{"cmd/ratelimitd/daemon.go", "	if p.link.open && !p.link.key {\n", "	if p.link.open && !p.link.key && p.tls != nil {\n"},
+	}},
+	{name: "believe a state file that was changed", edits: []edit{
+		{"cmd/ratelimitd/seal.go", "err != nil || sum != s.Sum {", "err != nil || sum == \"\" {"},
+	}},
+	{name: "believe a note of the last run that was changed", edits: []edit{
+		{"cmd/ratelimitd/lastrun.go", "		text, err = unseal(text)\n", "		var s sealed\n		if err = json.Unmarshal(text, &s); s.Version == sealVersion {\n			text = s.Saved\n		}\n"},
+	}},
 	{name: "serve profiles on every listener", edits: []edit{
 		{"cmd/ratelimitd/listener.go", "func httpServer(h http.Handler, log *slog.Logger) *http.Server {\n", "func httpServer(h http.Handler, log *slog.Logger) *http.Server {\n	api := h\n	h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {\n		if strings.HasPrefix(r.URL.Path, \"/debug/pprof/\") {\n			pprof.Index(w, r)\n			return\n		}\n		api.ServeHTTP(w, r)\n	})\n"},
 	}},

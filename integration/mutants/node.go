@@ -26,6 +26,10 @@ var nodeMistakes = []mistake{
 	{name: "let clients of window algorithms without room share an entry", edits: []edit{
 		{"node/decide.go", "	return !r.Bounded && (r.Policy", "	return r.Policy.Algorithm == limit.GCRA && !r.Bounded && (r.Policy"},
 	}},
+	{name: "take ids of any length", edits: []edit{
+		{"node/decide.go", "	case len(client) > MaxClientID:\n", "	case len(client) > MaxClientID && cost < 0:\n"},
+		{"node/decide.go", "uint(len(client)-1) < MaxClientID &&", "client != \"\" &&"},
+	}},
 	{name: "never say that data are stale", also: "./node", edits: []edit{
 		{"node/internal/health/reasons.go", "p.StaleFor-p.HeardAgo > tooStale", "p.StaleFor < 0"},
 	}},
