@@ -175,3 +175,22 @@ func TestALoanThatIsLateForItsWindowIsVoid(t *testing.T) {
 		t.Errorf("%d pass in the next window, want 100", got)
 	}
 }
+
+// A node that has not heard of a reset yet lends nothing of the life before to one that has.
+func TestWhatALifeHadIsNotLentToTheNextOne(t *testing.T) {
+	l := newQuota(t, 2, 100, 0)
+	l.nodes[0].take("", "c", 10)
+	l.nodes[1].take("", "c", 10)
+	l.run(100 * time.Millisecond)
+	l.hold = func(p mail) bool { return p.kind != "want" && p.kind != "loan" }
+	must(t, l.nodes[1].Node.Reset("", "c"))
+	total := 0
+	for range 20 {
+		total += l.nodes[1].take("", "c", 100)
+		l.run(5 * time.Millisecond)
+	}
+	l.release(nil)
+	if total += l.takeAll("c", 40); total < 98 || total > 100 {
+		t.Errorf("%d pass after the reset, want the quota", total)
+	}
+}

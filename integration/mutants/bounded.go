@@ -184,6 +184,9 @@ var boundedMistakes = []mistake{
 	{name: "take a loan of another window", edits: []edit{
 		{"node/internal/lending/lender.go", "		l.Amount = 0 // it is of another window\n", ""},
 	}, also: "./node"},
+	{name: "lend of a quota to a life that the lender has not heard of", edits: []edit{
+		{"node/internal/table/account.go", "		a.Life(e.Reset())\n", ""},
+	}, also: "./node"},
 	{name: "give back in a window what another one counted", edits: []edit{
 		{"node/internal/rights/account.go", "		if since >= a.quota.start {\n", "		if true {\n"},
 	}},

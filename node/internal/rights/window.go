@@ -20,6 +20,7 @@ import "github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 // quota is what an account under a fixed window goes by beside its Terms.
 type quota struct {
 	start        int64 // of the window, by the node's time
+	life         int64 // the start, moved by the client's last reset if that is later: see Life
 	depth        int64 // the whole quota
 	room, credit int64 // what this node has of it
 }
@@ -29,7 +30,7 @@ type quota struct {
 // since began.
 func (ds Divisions) InWindow(s *Shares, k crdt.Key, began, start, own, margin int64) (a Account) {
 	a.Terms, a.Share = ds.Terms(s, k)
-	a.windowed, a.quota = true, quota{start: start, depth: s.depth}
+	a.windowed, a.quota = true, quota{start: start, life: start, depth: s.depth}
 	if own-margin < ds[0].From || own <= began {
 		a.Share = false
 	}
@@ -46,6 +47,15 @@ func (ds Divisions) InWindow(s *Shares, k crdt.Key, began, start, own, margin in
 	a.Full = q.code(q.room)
 	a.fresh = a.Full
 	return a
+}
+
+// Life names what the account counts in its window by the client's last reset. A loan out of the life before
+// would add to the share that the borrower has anew. So a question names the life, as an instant within
+// half the shortest window.
+func (a *Account) Life(reset crdt.Stamp) {
+	if q := &a.quota; a.windowed && reset.At >= q.start {
+		q.life = q.start + 1 + int64((uint64(reset.At)+uint64(reset.By))%uint64(q.depth)) //nolint:gosec // positive
+	}
 }
 
 // Resume takes over what an account was in a window, if that is the same one.
@@ -87,17 +97,17 @@ func (a *Account) Room() int64 {
 	return a.Terms.Room
 }
 
-// Holds is what a question says that its asker holds: the window that it asks for, or what it
-// borrowed. The account has a Record.
+// Holds is what a question says that its asker holds: the window and the life that it asks for, or what
+// it borrowed. The account has a Record.
 func (a *Account) Holds() int64 {
 	if a.windowed {
-		return a.quota.start
+		return a.quota.life
 	}
 	return a.Record.Borrowed()
 }
 
-// Matches reports whether a question that says so is of the account's window.
-func (a *Account) Matches(held int64) bool { return !a.windowed || a.quota.start == held }
+// Matches reports whether a question that says so is of the account's window and life.
+func (a *Account) Matches(held int64) bool { return !a.windowed || a.quota.life == held }
 
 // Piece is the most that a lender gives at one time, if a unit is so much.
 func (a *Account) Piece(t Time, unit int64) int64 {

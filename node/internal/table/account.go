@@ -63,6 +63,7 @@ func (x *accounts) of(e *Entry, now int64) (a rights.Account, t rights.Time) {
 	if shares.Windowed {
 		start := e.rule.Frame.Start(now)
 		a = x.divisions.InWindow(shares, e.key, began, start, g.Own(now)-(now-start), g.Margin())
+		a.Life(e.Reset())
 	} else {
 		a = x.divisions.Fresh(shares, e.key, began, g.Began()+2*shares.Epoch())
 	}
