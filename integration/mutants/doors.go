@@ -3,6 +3,9 @@ package main
 // doorMistakes are those in what doors tell others than their callers: traces, health checks and the
 // dashboard.
 var doorMistakes = []mistake{
+	{name: "take the least number for one that was not given", also: "./node/httpapi", edits: []edit{
+		{"node/internal/spec/field.go", " || n == math.MinInt64 ||", " ||"},
+	}},
 	{name: "read bodies of any size", edits: []edit{
 		{"node/httpapi/input.go", "		body = http.MaxBytesReader(w, body, most)\n", "		_ = w\n"},
 		{"node/httpapi/input.go", "		case int64(len(b)) > most:\n			return tooLarge(most)\n", ""},

@@ -205,12 +205,15 @@ func TestProblemsSayWhatWouldBeRight(t *testing.T) {
 		`{"client":"a","cost":101}`: "cost 101: is above the burst of 100 of limit default, so it can never pass",
 		`{"client":"a","cost":0}`:   "cost 0: must be at least 1",
 		`{"client":"a","cost":"x"}`: `cost "x": must be a whole number, below 2^63`,
-		`{"client":"a","brust":1}`:  `brust is unknown: known are client, limit, cost, at_most, also, policy`,
-		`{"client":"a","cots":1}`:   `cots is unknown: known are client, limit, cost, at_most, also, policy; did you mean cost?`,
-		`{"client":7,"cost":"1"}`:   `client "7": must be a string; cost "1": must be a whole number, below 2^63, without quotes`,
-		`{"client":null}`:           `client null: must have a value, or be left out for its default`,
-		`{"client":["a"]}`:          `client is a list: must be a string`,
-		`{"client":"a","client":1}`: `client is given more than once: give it once`,
+		// The API has uses of its own for the least number.
+		`{"client":"a","cost":-9223372036854775808}`: `cost "-9223372036854775808": must be a whole number, below 2^63`,
+		`{"client":"a","cost":-9223372036854775807}`: `cost -9223372036854775807: must be at least 1`,
+		`{"client":"a","brust":1}`:                   `brust is unknown: known are client, limit, cost, at_most, also, policy`,
+		`{"client":"a","cots":1}`:                    `cots is unknown: known are client, limit, cost, at_most, also, policy; did you mean cost?`,
+		`{"client":7,"cost":"1"}`:                    `client "7": must be a string; cost "1": must be a whole number, below 2^63, without quotes`,
+		`{"client":null}`:                            `client null: must have a value, or be left out for its default`,
+		`{"client":["a"]}`:                           `client is a list: must be a string`,
+		`{"client":"a","client":1}`:                  `client is given more than once: give it once`,
 	} {
 		w := ask(t, h, "POST", "/v1/take", body)
 		var p struct{ Detail string }

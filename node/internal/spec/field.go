@@ -72,7 +72,8 @@ func (f Field) set(v Value) (want string) {
 		*into = n
 	case *int64:
 		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || !single || typed {
+		// Callers take the least number for one that was not given.
+		if err != nil || n == math.MinInt64 || !single || typed {
 			return number("must be a whole number, below 2^63", v, err)
 		}
 		*into = n
