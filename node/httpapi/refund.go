@@ -25,7 +25,7 @@ type shortfall struct {
 
 // shortfallNotes say to a person what a reason means. There is one for each of node's shortfalls.
 var shortfallNotes = map[node.Shortfall]string{
-	node.ShortDrained: "the rest has drained or was never charged: the client can use it already",
+	node.ShortDrained: "the rest has drained or was never charged: it does not count against the client",
 	node.ShortWindow:  "the window that counted these units is over, and nobody can tell them from others any more: refunds_for_ms of the reservation says for how long something can come back",
 	node.ShortRenewed: "somebody reset the client, or changed its limit, since",
 	node.ShortBack:    "a refund gave these units back before",
