@@ -77,6 +77,7 @@ type charge struct {
 	backAt     int64  // when
 	off        uint64 // of that, what had not drained in true time
 	tat        int64  // of GCRA, after it
+	topped     int64  // when a refund without a reservation last took from its top, and set tat
 	part       int64  // of a window algorithm: the start of the part that it counts in
 	early      bool   // its node had not joined, and told nobody yet
 	missed     bool   // somebody admitted something, and did not know of what was given back

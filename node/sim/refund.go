@@ -85,15 +85,7 @@ func (o *oracle) giveBack(a *account, c *charge, back int64) {
 	if g == nil {
 		return
 	}
-	// Rounded up: the node rounds down, but its clock may be on the other side of a
-	// whole unit.
-	left := g.UnitsOver(max(0, c.tat-o.w.now))
-	// What was given back of earlier charges, since, lay below this one in the bucket.
-	for _, r := range a.refunds {
-		if r != c && r.at < c.at && r.backAt >= c.at {
-			left -= min(left, r.off)
-		}
-	}
+	left := a.above(c, o.w.now)
 	c.off = min(uint64(back), left, a.level.Count) //nolint:gosec // positive
 	o.credit(a, c.by, c.off)
 	if c.blind {
@@ -120,4 +112,17 @@ func (o *oracle) credit(a *account, m *member, units uint64) {
 		}
 		a.heavy.Count += units
 	})
+}
+
+// above is how many units of GCRA count at t from the bottom of the bucket to the top of a charge,
+// rounded up: the node rounds down, but its clock may be on the other side of a whole unit. What was
+// given back of earlier charges, since, lay below this one.
+func (a *account) above(c *charge, t int64) uint64 {
+	left := a.yard.gcra.UnitsOver(max(0, c.tat-t))
+	for _, r := range a.refunds {
+		if r != c && r.at < c.at && r.backAt >= c.at && (c.topped == 0 || r.backAt > c.topped) {
+			left -= min(left, r.off)
+		}
+	}
+	return left
 }

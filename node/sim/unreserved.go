@@ -193,8 +193,11 @@ func (o *oracle) unused(a *account, m *member, units int64, parts []inside.OwnPa
 		c.minted = max(0, units-int64(left))
 	}
 	tat := a.yard.gcra.TAT(a.level)
+	full := a.yard.gcra.UnitsOver(max(0, tat-t))
 	for _, r := range a.recent { // no charge lies higher than the bucket is full
-		r.tat = min(r.tat, tat)
+		if a.above(r, t) > full {
+			r.tat, r.topped = tat, t
+		}
 	}
 }
 
