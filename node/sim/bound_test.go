@@ -93,8 +93,8 @@ var brokenCorrelated = []uint64{
 
 // brokenRefunds are the same, with refunds without a reservation.
 var brokenRefunds = []uint64{
-	1978,                        // two nodes gave back the same units, and each found its bucket empty by that
-	594, 1020, 1371, 1462, 2427, // the oracle's
+	1978,                              // two nodes gave back the same units, and each found its bucket empty by that
+	594, 1020, 1371, 1462, 2427, 3345, // the oracle's
 }
 
 func TestAttacksOnTheBound(t *testing.T) {

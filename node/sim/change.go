@@ -185,6 +185,12 @@ func (o *oracle) over(a *account, c *charge) float64 {
 	return float64(max(0, a.yard.gcra.TAT(a.level)-c.at))*a.yard.rate() - float64(a.yard.policy.Burst)
 }
 
+// notHeard reports whether the last reset of the account's client may be one that m has still to
+// hear of. If all who heard of it are gone, nobody does, and the life before it goes on.
+func (o *oracle) notHeard(a *account, m *member) bool {
+	return o.w.now < max(a.unheard, o.mayNotHear(m.bornAt)+int64(joinTime))
+}
+
 // mayNotHear is until when a node may not have heard of something told at t: as long as one
 // fault after the other keeps it from hearing.
 func (o *oracle) mayNotHear(t int64) int64 {

@@ -148,7 +148,7 @@ func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 			c.phase = o.phaseOf(a, p)
 		}
 		// Of the life before, which ends wherever the reset is heard of.
-		unheard = reset.Compare(a.reset) < 0 && t < max(a.unheard, o.mayNotHear(m.bornAt)+int64(joinTime))
+		unheard = reset.Compare(a.reset) < 0 && o.notHeard(a, m)
 		c.void = c.phase < a.phase || unheard
 	}
 	o.ledger.add(a, c, crdt.Count{P: uint64(cost)}) //nolint:gosec // positive

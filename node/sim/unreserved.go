@@ -157,7 +157,7 @@ func (o *oracle) unused(a *account, m *member, units int64, parts []inside.OwnPa
 	t := o.w.now
 	o.clocks.observe(m)
 	reset, p, held := m.step.Inside().Standing(a.of.limit, a.of.client)
-	if held && reset.Compare(a.reset) < 0 {
+	if held && reset.Compare(a.reset) < 0 && o.notHeard(a, m) {
 		return // of the life before
 	}
 	if held && !a.yard.same(p) {
