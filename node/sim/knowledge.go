@@ -60,7 +60,7 @@ func (k *knowledge) known(a *account, m, other *member) int64 {
 	if k.clocks.sigma() > min(int64(node.DefaultClockTolerance), a.narrow/4) {
 		return math.MinInt64
 	}
-	if k.w.sc.MaxClients > 0 && !k.w.sc.OpenWhenFull && a.yard.gcra != nil && (!k.held(a, m) || !k.held(a, other)) {
+	if k.w.sc.MaxClients > 0 && !k.w.sc.OpenWhenFull && a.yard.policy.Consistency != node.Bounded && (!k.held(a, m) || !k.held(a, other)) {
 		return math.MinInt64 // each node alone counts a client without room
 	}
 	known := k.claimed(m, other)
