@@ -209,7 +209,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/refund.go", "			top -= min(top, r.units)\n", ""},
 	}},
 	{name: "take refunds of later charges for refunds of earlier ones", also: "./node", edits: []edit{
-		{"node/internal/table/refund.go", "		if r.of < c.turn {\n", "		if r.of != nowhere {\n"},
+		{"node/internal/table/refund.go", "		case r.of < c.turn:\n", "		case r.of != nowhere:\n"},
 	}},
 	{name: "round down what has not drained: nothing of one unit comes back", also: "./node", edits: []edit{
 		{"node/internal/table/refund.go", "return e.rule.GCRA.UnitsOver(max(0, tat-now)) }\n", "return e.rule.GCRA.Units(max(0, tat-now)) }\n"},
@@ -219,6 +219,12 @@ var nodeMistakes = []mistake{
 	}},
 	{name: "give units back by a refund and by a reservation from before it", also: "./node", edits: []edit{
 		{"node/internal/table/refund.go", "		top = min(top, above(r.tat))\n", ""},
+	}},
+	{name: "give units back by another node's refund and by a reservation from before it", edits: []edit{
+		{"node/internal/table/merge.go", "	s.refunds.heard(e, g.Cur.N+g.Prev.N, now)\n", ""},
+	}},
+	{name: "hear of a refund that a settlement must know in the cell alone", edits: []edit{
+		{"node/internal/table/mergecell.go", "	case cur.Count.N > uint64(of.count[1]) && s.refunds.open.of[row.Key] >= now: // see refunds.heard\n		return false, 0\n", ""},
 	}},
 	{name: "settle a reservation with units of those below it", also: "./node", edits: []edit{
 		{"node/internal/table/refund.go", "	return top - min(top, bottom)\n", "	return top\n"},

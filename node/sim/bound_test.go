@@ -94,6 +94,7 @@ var brokenCorrelated = []uint64{
 // brokenRefunds are the same, with refunds without a reservation.
 var brokenRefunds = []uint64{
 	1978,                              // two nodes gave back the same units, and each found its bucket empty by that
+	3674,                              // a refund took all from two nodes, and a reservation from before it gave its part again
 	594, 1020, 1371, 1462, 2427, 3345, // the oracle's
 }
 

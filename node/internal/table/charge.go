@@ -42,6 +42,7 @@ func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 		tat = e.rule.GCRA.TAT(s.Level(e, now))
 	}
 	slot := e.rule.Slot(now)
+	until := e.rule.CountsUntil(st.Start(), slot)
 	ownAt := int64(0)
 	if e.rule.Bounded {
 		if ownAt = now; !e.rule.Shares.Windowed {
@@ -50,9 +51,9 @@ func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 	}
 	return Charge{
 		own: e.spent, ownAt: ownAt,
-		Cost: cost, At: now, Until: e.rule.CountsUntil(st.Start(), slot),
+		Cost: cost, At: now, Until: until,
 		key: e.key, life: e.Life(), slot: slot, start: st.Start(),
-		turn: s.refunds.next(), tat: tat, others: st.Others(),
+		turn: s.refunds.charged(e.key, until), tat: tat, others: st.Others(),
 	}
 }
 

@@ -22,7 +22,7 @@ type room struct{ places, chunks, records, spare, open, rules, replicas, wide, r
 func (s *Shard) room() room {
 	r := room{
 		places: len(s.clients.cells.index.Load().places) + len(s.clients.cells.index.Load().old), spare: len(s.clients.spare),
-		wide: s.clients.wide.most, refunds: s.refunds.kept.most,
+		wide: s.clients.wide.most, refunds: s.refunds.kept.most + s.refunds.open.most,
 	}
 	for _, c := range s.clients.records.chunks {
 		if c.of != nil {

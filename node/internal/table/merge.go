@@ -152,6 +152,7 @@ func (t *Table) mergeRow(now int64, account *tally.Account, r *limit.Rule, d *cr
 		s.digests.grow(e.key.Slot(int(d.Slot)), d.Life(), d.Replica, &r.Frame, d.Start, g)
 	}
 	account.Overshoot.Observe(before, e.rule.Excess(e.States(), now))
+	s.refunds.heard(e, g.Cur.N+g.Prev.N, now)
 	if own := e.state.Own(); own.Cur.Count.P+own.Prev.Count.P > 0 {
 		heardLate(s, now, account, e.rule, e.key, g.Cur.N+g.Prev.N, heard)
 	}

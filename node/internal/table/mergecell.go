@@ -11,8 +11,8 @@ import (
 // and reports whether it did. It does what Table.mergeRow does to most rows of a busy cluster, and
 // neither unpacks nor packs: the client is in the row's window, has nothing to send and stays
 // within its burst, the replica has counted it before, and only its counters of the current window
-// grow. In all other cases mergeCell changes nothing. back is how many units came back that matter to
-// heardLate.
+// grow. It gave nothing back that a settlement here has to know of. In all other cases mergeCell
+// changes nothing. back is how many units came back that matter to heardLate.
 func (s *Shard) mergeCell(now int64, r *limit.Rule, d *crdt.Delta, row *crdt.Row) (merged bool, back uint64) {
 	const narrow = isUsed | hasRecords
 	c := &s.clients
@@ -35,6 +35,8 @@ func (s *Shard) mergeCell(now int64, r *limit.Rule, d *crdt.Delta, row *crdt.Row
 	p, n := max(uint64(of.count[0]), cur.Count.P), max(uint64(of.count[1]), cur.Count.N)
 	switch {
 	case p > maxRecorded || n > maxRecorded, prev.Count.P > uint64(of.count[2]) || prev.Count.N > uint64(of.count[3]):
+		return false, 0
+	case cur.Count.N > uint64(of.count[1]) && s.refunds.open.of[row.Key] >= now: // see refunds.heard
 		return false, 0
 	case prev.Origin > crdt.Never && (carry <= crdt.Never || prev.Origin > carry-r.Frame.Drain(previous)): // see crdt.State.Restored
 		return false, 0

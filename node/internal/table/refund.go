@@ -13,27 +13,36 @@ import (
 // it gives such clients less back, never more.
 const mostRefunds = 64
 
-// refund remembers what this node gave back.
+// refund remembers what this node gave back, or heard that others did.
 type refund struct {
 	// of is the turn of the charge that the units are of. A refund of no charge in particular
-	// takes what lies on top, and its of is nowhere.
+	// takes what lies on top, and its of is nowhere. What others gave back is elsewhere.
 	of    uint64
 	turn  uint64 // the refund's own
 	at    int64
 	units uint64
 	many  bool // it stands for several refunds, so it may say more than any of them
-	// tat is the TAT that a refund from the top left behind: no charge from before lies above
-	// it any more. For others it is crdt.End.
+	// tat is the TAT that a refund from the top left behind, or one of others: no charge from before
+	// lies above it any more. For a settlement it is crdt.End.
 	tat int64
 }
 
-// refunds are what this node lately gave back of a shard's clients, each client's in the order of
+// refunds are what was lately given back of a shard's clients, each client's in the order of
 // their turns. A client has at least one and at most mostRefunds. Only settling reads them. The
 // zero value has none.
 type refunds struct {
 	// turn is the last turn that a charge or a refund of the shard took. It only grows.
 	turn uint64
 	kept sparse[crdt.Key, []refund]
+	// open are the clients of whom a charge can still be settled here, with the last instant at which
+	// one can. What others give back of anybody else matters to nobody.
+	open sparse[crdt.Key, int64]
+}
+
+// charged notes that a charge of k can be settled until an instant, and returns its turn.
+func (x *refunds) charged(k crdt.Key, until int64) uint64 {
+	x.open.set(k, max(until, x.open.of[k]))
+	return x.next()
 }
 
 // next is the turn of what comes now.
@@ -42,8 +51,11 @@ func (x *refunds) next() uint64 {
 	return x.turn
 }
 
-// nowhere is later than every turn.
-const nowhere = math.MaxUint64
+// The turns of no charge here: nowhere is later than every turn, and elsewhere before all.
+const (
+	nowhere   = math.MaxUint64
+	elsewhere = 0
+)
 
 // undrained is how much of a GCRA charge can still be given back. Think of the units as they
 // lie in the bucket: earlier ones below later ones, and the bucket drains from below. The
@@ -54,7 +66,8 @@ const nowhere = math.MaxUint64
 // those gives it back.
 //
 // This node knows its own refunds. Of what others gave back since, it cannot know which
-// charges that was of. It takes them all for earlier ones, as far as others had any.
+// charges that was of. It takes them all for earlier ones, as far as others had any. But no top
+// was above the TAT once this node had heard of it: what was charged since lies above that.
 //
 // The result is less than a unit above what has not drained, and exact but for that on one
 // node. e is rolled.
@@ -78,13 +91,19 @@ func (x *refunds) undrained(e *Entry, c *Charge, now int64) uint64 {
 		if c.turn > r.turn {
 			continue
 		}
-		top = min(top, above(r.tat))
-		if r.of < c.turn {
+		switch {
+		case r.of == elsewhere && !r.many:
+			part := min(lowered, r.units)
+			lowered -= part
+			top -= min(top, part)
+			bottom -= min(bottom, part)
+		case r.of < c.turn:
 			top -= min(top, r.units)
 			if !r.many { // a bottom that is too low would give units of earlier charges
 				bottom -= min(bottom, r.units)
 			}
 		}
+		top = min(top, above(r.tat))
 	}
 	top -= min(top, lowered)
 	bottom -= min(bottom, lowered)
@@ -112,10 +131,18 @@ func (x *refunds) note(k crdt.Key, r refund, now int64) {
 	x.kept.set(k, all)
 }
 
-// since is how much this node gave back of a client since an instant.
+// heard notes that others gave units of a client back, of which this node hears at now. e is rolled.
+func (x *refunds) heard(e *Entry, units uint64, now int64) {
+	if e.rule.Policy.Algorithm != limit.GCRA || x.open.of[e.key] < now {
+		return
+	}
+	x.note(e.key, refund{of: elsewhere, units: units, tat: e.First().TAT(&e.rule.Frame)}, now)
+}
+
+// since is how much this node gave back of a client since an instant, or somewhat more.
 func (x *refunds) since(k crdt.Key, at int64) (units uint64) {
 	for _, r := range x.kept.of[k] {
-		if r.at >= at {
+		if r.at >= at && (r.of != elsewhere || r.many) {
 			units += r.units
 		}
 	}
@@ -133,6 +160,12 @@ func (x *refunds) sweep(now int64) {
 		}
 	}
 	x.kept.trim()
+	for k, until := range x.open.of {
+		if until < now {
+			x.open.remove(k)
+		}
+	}
+	x.open.trim()
 }
 
 // Refunded is what a refund did here, and what is left for others to do.
