@@ -321,7 +321,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/limits/inlines.go", "			x.refused[asker] = last[0].used + inlineKept\n", "			x.merge(now)\n"},
 	}},
 	{name: "look at all policies for each newcomer", edits: []edit{
-		{"node/internal/limits/inlines.go", "forgetAtOnce = MaxInline / 32\n", "forgetAtOnce = 1\n"},
+		{"node/internal/limits/inlines.go", "forgetAtOnce = MaxInline / 32\n", "forgetAtOnce = MaxInline / 1024\n"},
 	}},
 	{name: "never give back what records took", edits: []edit{
 		{"node/internal/table/clients.go", "	c.records.trim()\n", ""},
