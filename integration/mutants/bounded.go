@@ -205,8 +205,8 @@ var boundedMistakes = []mistake{
 	{name: "spend of an account that nobody has used as of an empty one", edits: []edit{
 		{"node/internal/table/ample.go", "	if full == 0 || ", "	if "},
 	}, also: "./node"},
-	{name: "spend a share that the node has not", edits: []edit{
-		{"node/internal/table/ample.go", "	if !share {\n", "	if false {\n"},
+	{name: "tell a client by the merged counts alone what its account lets pass", edits: []edit{
+		{"node/internal/table/ample.go", "	if r.Bounded {\n		t := g.account.terms\n", "	if r.Bounded && d.Remaining < 0 {\n		t := g.account.terms\n"},
 	}, also: "./node"},
 	{name: "ask late for clients that are decided straight", edits: []edit{
 		{"node/internal/table/ample.go", "x.divisions.Roster().Size() > 1", "false"},
