@@ -53,7 +53,7 @@ func (s *Shard) Charged(e *Entry, now, cost int64) Charge {
 		own: e.spent, ownAt: ownAt,
 		Cost: cost, At: now, Until: until,
 		key: e.key, life: e.Life(), slot: slot, start: st.Start(),
-		turn: s.refunds.charged(e.key, until), tat: tat, others: st.Others(),
+		turn: s.refunds.charged(e, until), tat: tat, others: st.Others(),
 	}
 }
 

@@ -34,14 +34,18 @@ type refunds struct {
 	// turn is the last turn that a charge or a refund of the shard took. It only grows.
 	turn uint64
 	kept sparse[crdt.Key, []refund]
-	// open are the clients of whom a charge can still be settled here, with the last instant at which
-	// one can. What others give back of anybody else matters to nobody.
+	// open are the clients under GCRA that have a slot and of whom a charge can still be settled here,
+	// with the last instant at which one can: at most as many as came within two windows. What others
+	// give back of anybody else matters to no settlement.
 	open sparse[crdt.Key, int64]
 }
 
-// charged notes that a charge of k can be settled until an instant, and returns its turn.
-func (x *refunds) charged(k crdt.Key, until int64) uint64 {
-	x.open.set(k, max(until, x.open.of[k]))
+// charged notes that a charge of the entry's client can be settled until an instant, and returns its
+// turn.
+func (x *refunds) charged(e *Entry, until int64) uint64 {
+	if e.rule.Policy.Algorithm == limit.GCRA && !e.unplaced {
+		x.open.set(e.key, max(until, x.open.of[e.key]))
+	}
 	return x.next()
 }
 
@@ -133,7 +137,7 @@ func (x *refunds) note(k crdt.Key, r refund, now int64) {
 
 // heard notes that others gave units of a client back, of which this node hears at now. e is rolled.
 func (x *refunds) heard(e *Entry, units uint64, now int64) {
-	if e.rule.Policy.Algorithm != limit.GCRA || x.open.of[e.key] < now {
+	if x.open.of[e.key] < now {
 		return
 	}
 	x.note(e.key, refund{of: elsewhere, units: units, tat: e.First().TAT(&e.rule.Frame)}, now)

@@ -2,8 +2,10 @@ package table
 
 import (
 	"testing"
+	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
@@ -48,5 +50,38 @@ func TestAReservationIsNotReturnedAfterAllCameBack(t *testing.T) {
 				t.Errorf("%d units of the reservation came back, want %d", back, c.want)
 			}
 		})
+	}
+}
+
+// What others give back is watched of those clients alone whose settlements need it. So a flood of
+// clients without room leaves nothing behind.
+func TestFewClientsAreWatchedForRefundsOfOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy limit.Policy
+		room   bool
+		want   int
+	}{
+		"with room":               {hourly, true, flood},
+		"without room":            {hourly, false, 0},
+		"under a window":          {limit.Policy{Algorithm: limit.FixedWindow, Limit: 100, Window: time.Hour}, true, 0},
+		"a window's without room": {limit.Policy{Algorithm: limit.SlidingWindow, Limit: 100, Window: time.Hour}, false, 0},
+	} {
+		l := newLimits(t, c.policy)
+		table, r := l.table(1), &l.rules[0]
+		s := &table.shards[0]
+		for i := range uint64(flood) {
+			s.Lock()
+			open := s.OpenUnplaced
+			if c.room {
+				open = s.Open
+			}
+			e := open(floodKey(i), r, begin)
+			r.Charge(e.States(), begin, 1)
+			s.Charged(e, begin, 1)
+			s.Unlock()
+		}
+		if got := len(s.refunds.open.of); got != c.want {
+			t.Errorf("%s: %d of %d clients are watched, want %d", name, got, flood, c.want)
+		}
 	}
 }
