@@ -102,3 +102,23 @@ func TestBothPathsDecideAlikeUnderABoundedLimit(t *testing.T) {
 		}
 	}
 }
+
+// A node that strikes itself off has no share from then on, whatever is left of its accounts.
+func TestANodeWithoutAShareSpendsNoneAtAGlance(t *testing.T) {
+	l := newBounded(t, 2, 20, 0)
+	one := l.nodes[0].Node
+	if !one.Allow("c") {
+		t.Fatal("the first request is denied")
+	}
+	l.run(5 * time.Second)                   // the account is full again
+	l.lose = func(mail) bool { return true } // nobody lends
+	one.Forget("n0")
+	l.run(3 * time.Second)
+	one.Charge(node.Request{Client: "c"}) // it counts as spent, without a share to spend of
+	l.run(16 * time.Second)
+	for range 10 {
+		if d := one.Take("c", 1); d.Allowed {
+			t.Fatalf("a node without a share admits: %+v", d)
+		}
+	}
+}

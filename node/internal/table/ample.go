@@ -15,16 +15,13 @@ type ample struct {
 
 // spend takes c off the account of a glance's client, as Account, Spend and Keep do. It reports
 // false, and does nothing, if there is more to do: the account has a record or should get one, it was
-// not used before, or it does not cover c.
+// not used before, or it does not cover c. Without a share it counts as not used: see rights.Account.Change.
 func (x *accounts) spend(g *Glance, r *limit.Rule, now, c int64) bool {
 	full := x.get(g.slot)
 	if full == 0 || len(x.records) > 0 && x.records[g.slot] != nil {
 		return false
 	}
-	t, share := x.divisions.Terms(r.Shares, g.cell.key())
-	if !share {
-		return false
-	}
+	t, _ := x.divisions.Terms(r.Shares, g.cell.key())
 	own := x.rights.Own(now)
 	full, ok := t.Spend(full, own, t.Opens(x.rights.Began()), c, x.divisions.Roster().Size() > 1)
 	if ok {
