@@ -102,7 +102,7 @@ func (c *choice) all() error {
 		slices.Sort(ratios)
 		fmt.Printf("\nThe p99.9 of decisions is %.1f times that without faults (median of %d).\n", ratios[len(ratios)/2], len(ratios))
 	}
-	fmt.Printf("\nUnder bounded limits %d units were admitted; at the worst of them E was %.2f units beyond its cap.\n", admitted, beyond)
+	fmt.Printf("\nBounded limits admitted %d units. The nearest stayed %.2f units below its cap.\n", admitted, -beyond)
 	if len(broken) > 0 {
 		return errors.New("violations:\n  " + strings.Join(broken, "\n  "))
 	}
