@@ -138,7 +138,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/export.go", "			if fits && (q.Of == 0 || of == q.Of) {\n", "			if fits && of == self {\n"},
 	}},
 	{name: "keep a reset client under the revision that it was reset under", edits: []edit{
-		{"node/internal/table/merge.go", "	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n", "	if c < 0 && e.Reset() != (crdt.Stamp{}) {\n		return\n	}\n	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n"},
+		{"node/internal/table/merge.go", "	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n", "	if c < 0 && e.Reset() != (crdt.Stamp{}) {\n		return true\n	}\n	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n"},
 	}},
 	{name: "forget an idle client by a rule that is over", also: "./node", edits: []edit{
 		{"node/internal/table/sweep.go", "		if e.forgettable(now) {\n			e.catchUp(now)\n		}\n", ""},
@@ -363,7 +363,7 @@ var nodeMistakes = []mistake{
 		{"node/limit/debt.go", "	st.Admit(min(uint64(cost), r.room(s, st, t))) //nolint:gosec // positive\n", "	st.Admit(uint64(cost)) //nolint:gosec // positive\n"},
 	}},
 	{name: "cap debts where they are merged", edits: []edit{
-		{"node/internal/table/merge.go", "	before := e.rule.Excess(e.States(), now)\n", "	before := e.rule.Excess(e.States(), now)\n	if r.Plain && e.state.TAT(&r.Frame) >= now+r.DeepestDebt() {\n		return\n	}\n"},
+		{"node/internal/table/merge.go", "	before := e.rule.Excess(e.States(), now)\n", "	before := e.rule.Excess(e.States(), now)\n	if r.Plain && e.state.TAT(&r.Frame) >= now+r.DeepestDebt() {\n		return true\n	}\n"},
 	}},
 	{name: "forget on the wire what a settlement did not charge", edits: []edit{
 		{"sync/settle.go", "s.NotCharged, beyond = beyond[0].Units, beyond[1:]", "beyond = beyond[1:]"},

@@ -353,7 +353,6 @@ var syncMistakes = []mistake{
 	}},
 	{name: "merge a row into a cell beyond the burst, and observe nothing", edits: []edit{
 		{"node/internal/table/mergecell.go", " > min(crdt.End, now+r.GCRA.Depth())", " > crdt.End"},
-		{"node/internal/table/mergecell.go", "mergeCell(now int64, ", "mergeCell(_ int64, "},
 	}},
 	{name: "let more single units wait than the burst leaves free", edits: []edit{
 		{"node/internal/table/audience.go", " && float64(a.peers.Load())+1 <= float64(r.Policy.Burst)-r.Slack", ""},
