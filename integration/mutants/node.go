@@ -137,6 +137,12 @@ var nodeMistakes = []mistake{
 	{name: "leave the counters of the dead out of snapshots", edits: []edit{
 		{"node/internal/table/export.go", "			if fits && (q.Of == 0 || of == q.Of) {\n", "			if fits && of == self {\n"},
 	}},
+	{name: "take a row for folded though nothing is known of its window", edits: []edit{
+		{"node/internal/table/merge.go", "	if d.Start < e.state.Start() && e.States().Untouched() {\n", "	if d.Start < e.state.Start() && e.States().Untouched() && now < d.Start {\n"},
+	}},
+	{name: "leave out an earlier life that is over, though one before it is not", edits: []edit{
+		{"node/internal/table/life.go", "	if i == 0 && l.over(", "	if l.over("},
+	}},
 	{name: "keep a reset client under the revision that it was reset under", edits: []edit{
 		{"node/internal/table/merge.go", "	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n", "	if c < 0 && e.Reset() != (crdt.Stamp{}) {\n		return true\n	}\n	if c < 0 || e.rule.Index != r.Index {\n		e.adopt(r, now)\n"},
 	}},
@@ -144,7 +150,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/sweep.go", "		if e.forgettable(now) {\n			e.catchUp(now)\n		}\n", ""},
 	}},
 	{name: "roll an idle client on by a rule that is over, for who joins", also: "./node", edits: []edit{
-		{"node/internal/table/export.go", "		e.catchUp(now)\n", ""},
+		{"node/internal/table/export.go", "	e.catchUp(now) // or", "	// or"},
 	}},
 	{name: "give a client of another override its bucket back", also: "./node", edits: []edit{
 		{"node/internal/table/life.go", "	if !old.Untouched() {\n", "	if old.First == nil {\n"},
@@ -156,7 +162,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/merge.go", "	e.beforeRoll(l.rule, d.Start)\n", ""},
 	}},
 	{name: "roll idle clients on by a rule that is over when rows come", also: "./node", edits: []edit{
-		{"node/internal/table/merge.go", "		e.catchUp(now) // rolling would drop", "		// rolling would drop"},
+		{"node/internal/table/merge.go", "	e.catchUp(now) // rolled", "	// rolled"},
 	}},
 	{name: "forget a reset that is still repeated", edits: []edit{
 		{"node/internal/table/sweep.go", "max(3*f.Width, ResetRepeated)", "3*f.Width"},

@@ -124,14 +124,15 @@ func lastFlushLost() adversary {
 
 // staleByMoreThanAWindow has what a node admitted around a window change arrive when
 // the window before it is folded everywhere: that is never charged, but what came
-// after it is.
+// after it is. The other node has just admitted a unit: a node that knew nothing of
+// the client would take all of the row.
 func staleByMoreThanAWindow() adversary {
 	return adversary{"stale by a little more than a window", attacksLoss, 0.5, sweep(20, 10*ms, func(shift time.Duration) Scenario {
 		p := node.Policy{Limit: 15, Window: 15 * time.Second, Burst: 100}
-		sc := cluster(2, p, 200*ms, 14900*ms, 90*time.Second)
+		sc := cluster(2, p, 200*ms, 15*time.Second, 90*time.Second)
 		sc.Link.QuickStart = true
 		end := windowChange(p) + 60*time.Second
-		sc.Streams = []Stream{hit(end-5*ms, 1, 20), hit(end+shift, 1, 100), hit(end+15300*ms, 2, 120), hit(end+16*time.Second, 2, 20)}
+		sc.Streams = []Stream{hit(end-5*ms, 1, 20), hit(end+shift, 1, 100), hit(end+15001*ms, 2, 1), hit(end+15300*ms, 2, 120), hit(end+16*time.Second, 2, 20)}
 		return sc
 	})}
 }

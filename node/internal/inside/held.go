@@ -31,7 +31,10 @@ func heldBy(e *table.Entry, rule *limit.Rule, self crdt.Replica, at int64) []Hel
 				h.Cells = append(h.Cells, Cell{Replica: r, Count: [2]crdt.Count{row.Cur.Count, row.Prev.Count}})
 			}
 		})
-		if len(h.Cells) == 0 && h.TAT <= at {
+		if look.Rule().Policy.Algorithm != limit.GCRA {
+			h.Units[0], h.Units[1] = look.Rule().Counted(st)
+		}
+		if len(h.Cells) == 0 && h.TAT <= at && h.Units == [2]uint64{} {
 			continue // as good as forgotten
 		}
 		slices.SortFunc(h.Cells, func(a, b Cell) int { return cmp.Compare(a.Replica, b.Replica) })

@@ -56,7 +56,8 @@ type Held struct {
 	Starts [2]int64  // of the current and the previous window
 	Origin [2]int64
 	TAT    int64
-	Cells  []Cell // of all replicas, by their numbers
+	Units  [2]uint64 // counted in each window, and carried into it, by an algorithm with windows
+	Cells  []Cell    // of all replicas, by their numbers
 }
 
 // Cell is one replica's counters in the current and the previous window.

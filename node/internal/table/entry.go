@@ -14,7 +14,8 @@ type Entry struct {
 	// rule is what the client was last decided, merged or renewed by; not nil while used.
 	// Its Revision never goes down.
 	rule *limit.Rule
-	// state is that of slot 0. Its window never goes back, and it is of rule's frame.
+	// state is that of slot 0. Its window never goes back once it says something, and it is of
+	// rule's frame.
 	state crdt.State
 	more  *more // nil for nearly all clients
 

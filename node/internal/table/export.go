@@ -62,11 +62,7 @@ func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasyn
 		at.Row++
 		return true
 	}
-	if e.rule.Policy.Algorithm != limit.GCRA { // or rolling would drop what is still to be carried over
-		e.catchUp(now)
-	}
-	e.foldOver(now)
-	e.rule.Roll(e.States(), max(now, min(q.At, now+t.Tolerance(e.rule))))
+	e.bring(now, max(now, min(q.At, now+t.Tolerance(e.rule))))
 	for r, of := range e.each {
 		if !r.Silent && !t.exportLife(q, r, e.Reset(), of, add) {
 			return false
@@ -77,6 +73,12 @@ func (t *Table) exportEntry(now int64, q *deltasync.Query, e *Entry, b *deltasyn
 	}
 	// Nothing but that the client was reset: who holds what was used before has to learn it.
 	return add(head(e.rule, e.Reset(), t.cfg.Self, 0, e.state.Start()), e.state.Own())
+}
+
+// bring makes the entry ready to be told at now: it folds what is over, and rolls to the window of at.
+func (e *Entry) bring(now, at int64) {
+	e.catchUp(now) // or rolling would drop what is still to be carried over, and pass windows that still lend
+	e.rule.Roll(e.States(), at)
 }
 
 // exportLife adds the rows of one life that q asks for, and reports whether they fitted.

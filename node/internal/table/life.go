@@ -149,7 +149,8 @@ func inForce(r *limit.Rule, now int64) *limit.Rule {
 }
 
 // earlier is the life under an earlier rule than the entry's, nil if there is none. A new one
-// begins with the row that names it, unless it would be over at once.
+// begins with the row that names it, unless it would be over at once: see foldOver, which leaves
+// a life that is over behind one that is not.
 func (e *Entry) earlier(r *limit.Rule, start, now int64) *life {
 	lives := e.lives()
 	i, some := slices.BinarySearchFunc(lives, r.Revision, func(l *life, s crdt.Stamp) int { return l.rule.Revision.Compare(s) })
@@ -162,7 +163,7 @@ func (e *Entry) earlier(r *limit.Rule, start, now int64) *life {
 	l := &life{rule: r}
 	l.state, l.slots = r.NewStates(start)
 	lives = slices.Insert(slices.Clone(lives), i, l)
-	if l.over(now, e.changed(lives, i)) {
+	if i == 0 && l.over(now, e.changed(lives, i)) {
 		return nil
 	}
 	e.setMore(e.Reset(), lives, e.States().Rest)

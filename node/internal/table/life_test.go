@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,14 @@ func (n *lifeNode) imitated(now int64) *Entry {
 	return &look
 }
 
+// open makes the client's entry, if there is none.
+func (n *lifeNode) open(now int64) {
+	s := n.Shard(n.key)
+	s.Lock()
+	s.Open(n.key, n.at(now), now)
+	s.Unlock()
+}
+
 // admit counts units and returns the reset after which they were counted.
 func (n *lifeNode) admit(now, units int64) crdt.Stamp {
 	s := n.Shard(n.key)
@@ -151,8 +160,7 @@ func (n *lifeNode) tell(to *lifeNode, now int64, rowsFirst bool) {
 			return true
 		}
 		n.with(func(e *Entry) {
-			e.foldOver(now)
-			e.rule.Roll(e.States(), now)
+			e.bring(now, now)
 			for r, of := range e.each {
 				n.exportLife(&deltasync.Query{}, r, e.Reset(), of, add)
 			}
@@ -176,21 +184,32 @@ func (n *lifeNode) tell(to *lifeNode, now int64, rowsFirst bool) {
 	rows()
 }
 
+// agree is for two nodes to tell each other all, twice: what one keeps for good when it hears the
+// other, the other hears of then.
+func (n *lifeNode) agree(to *lifeNode, now int64, rowsFirst bool) {
+	for range 2 {
+		n.tell(to, now, rowsFirst)
+		to.tell(n, now, rowsFirst)
+	}
+}
+
 // looks is what a decision at now would find: all lives, and what is used.
 func (n *lifeNode) looks(now int64) string {
 	look := n.imitated(now)
-	var out strings.Builder
-	_, _ = fmt.Fprintf(&out, "used %d", look.rule.Used(look.States(), now))
+	var all []string
 	for r, of := range look.each {
 		for slot, st := range of.All {
 			st.Rows(n.cfg.Self, func(of crdt.Replica, row crdt.Row) {
-				if row.Cur.Count != (crdt.Count{}) || row.Prev.Count != (crdt.Count{}) {
-					_, _ = fmt.Fprintf(&out, "\n%d.%d %d: %d of %d %v %v", r.Revision.At-begin, slot, st.Start()-begin, of, look.Reset().At-begin, row.Cur.Count, row.Prev.Count)
+				for start, c := range map[int64]crdt.Count{st.Start(): row.Cur.Count, r.Frame.Before(st.Start()): row.Prev.Count} {
+					if c != (crdt.Count{}) && start+2*r.Frame.Width > now {
+						all = append(all, fmt.Sprintf("%d.%d %d: %d of %d %v", r.Revision.At-begin, slot, start-begin, of, look.Reset().At-begin, c))
+					}
 				}
 			})
 		}
 	}
-	return out.String()
+	slices.Sort(all)
+	return fmt.Sprintf("used %d\n%s", look.rule.Used(look.States(), now), strings.Join(all, "\n"))
 }
 
 // watch reports an own total that ran backwards, or ended before its window did.
@@ -260,21 +279,27 @@ func TestLivesAgreeInAnyOrder(t *testing.T) {
 		"parts":           {window(100, limit.SlidingWindow, 4), window(150, limit.SlidingWindow, 4), window(90, limit.SlidingWindow, 4)},
 		"to windows":      {window(100, limit.GCRA, 0), window(150, limit.FixedWindow, 0), window(90, limit.SlidingWindow, 0)},
 		"to gcra":         {window(100, limit.SlidingWindow, 4), window(150, limit.FixedWindow, 0), window(90, limit.GCRA, 0)},
+		"to longer ones":  {{Limit: 60, Window: time.Minute}, {Limit: 60, Window: 6 * time.Minute}, window(150, limit.SlidingWindow, 4)},
+		"to shorter ones": {window(100, limit.SlidingWindow, 0), {Limit: 60, Window: 6 * time.Minute, Algorithm: limit.FixedWindow}, {Limit: 60, Window: time.Minute}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			runs, nodes := 0, []*lifeNode{newLifeNode(1), newLifeNode(2), newLifeNode(3)}
+			late := []*lifeNode{newLifeNode(4), newLifeNode(5), newLifeNode(6), newLifeNode(7)}
 			rules := newLimits(t, chain...).rules
-			for places := range 4 { // where the two changes are made
-				steps := []lifeStep{{"admit", 0}, {"admit", 1}, {"change 1", places & 1}, {"change 2", places >> 1}, {"reset", 0}, {"roll", 0}}
+			for places := range 8 { // where the two changes are made, and whether there is a reset
+				steps := []lifeStep{{"admit", 0}, {"admit", 1}, {"change 1", places & 1}, {"change 2", places >> 1 & 1}, {"roll", 0}, {"reset", 0}}
+				if places >= 4 {
+					steps = steps[:5]
+				}
 				permutations(steps, func(order []lifeStep) {
 					if t.Failed() {
 						return
 					}
 					runs++
-					late, rowsFirst := (runs+places)%2 == 0, runs/2%2 == 0
-					if err := playLives(nodes, rules, order, late, rowsFirst); err != nil {
-						t.Errorf("%v, late %t, rows first %t: %v", order, late, rowsFirst, err)
+					past, rowsFirst := (runs+places)%2 == 0, (runs/2+places/2)%2 == 0
+					if err := playLives(nodes, late, rules, order, past, rowsFirst); err != nil {
+						t.Errorf("%v, past %t, rows first %t: %v", order, past, rowsFirst, err)
 					}
 				})
 			}
@@ -283,14 +308,16 @@ func TestLivesAgreeInAnyOrder(t *testing.T) {
 	}
 }
 
-func playLives(nodes []*lifeNode, rules []limit.Rule, order []lifeStep, late, rowsFirst bool) error {
+// late are nodes that join one after the other when all is told; past says that changes and resets name
+// instants that are over.
+func playLives(nodes, late []*lifeNode, rules []limit.Rule, order []lifeStep, past, rowsFirst bool) error {
 	for _, n := range nodes {
 		n.begin(rules[0])
 	}
 	joiner := nodes[2]
-	width := int64(0)
+	width, least := int64(0), int64(math.MaxInt64)
 	for i := range rules {
-		width = max(width, rules[i].Frame.Width)
+		width, least = max(width, rules[i].Frame.Width), min(least, rules[i].Frame.Width)
 	}
 	now := begin + 3*second
 	admitted := map[crdt.Stamp]int64{}
@@ -306,12 +333,12 @@ func playLives(nodes []*lifeNode, rules []limit.Rule, order []lifeStep, late, ro
 		case "change 1", "change 2":
 			k := int(s.what[len(s.what)-1] - '0')
 			r := rules[k]
-			if r.Revision = stamp; late {
+			if r.Revision = stamp; past {
 				r.Revision.At = begin + int64(k)*second
 			}
 			n.hear(r)
 		case "reset":
-			if late {
+			if past {
 				stamp.At = begin + 3*second/2
 			}
 			n.restart(stamp, now)
@@ -326,9 +353,7 @@ func playLives(nodes []*lifeNode, rules []limit.Rule, order []lifeStep, late, ro
 		}
 	}
 	now += second
-	nodes[0].tell(nodes[1], now, rowsFirst)
-	nodes[1].tell(nodes[0], now, rowsFirst)
-	nodes[0].tell(nodes[1], now, rowsFirst)
+	nodes[0].agree(nodes[1], now, rowsFirst)
 	nodes[1].tell(joiner, now, rowsFirst)
 	for i, n := range nodes {
 		if a, b := nodes[0].looks(now), n.looks(now); a != b {
@@ -346,6 +371,23 @@ func playLives(nodes []*lifeNode, rules []limit.Rule, order []lifeStep, late, ro
 			return fmt.Errorf("%d used of %d, %d steps before the roll", used, want, rolled)
 		}
 	}
+	for i, n := range late {
+		now += least * 4 / 5
+		n.begin(rules[0])
+		if i%2 == 1 {
+			n.open(now) // by a request, which is charged once the node has joined
+		}
+		nodes[0].tell(n, now, rowsFirst)
+		if a, b := nodes[0].used(now), n.used(now); a != b {
+			return fmt.Errorf("later, when node %d joins, %d and %d are used", n.cfg.Self, a, b)
+		}
+	}
+	for _, n := range late {
+		nodes[0].agree(n, now, rowsFirst)
+		if err := differ(nodes[0], n, now); err != nil {
+			return fmt.Errorf("later, nodes 0 and %d: %w", n.cfg.Self, err)
+		}
+	}
 	for range 4 {
 		now += width
 		for i, n := range nodes { // one after the other folds what is over
@@ -356,8 +398,7 @@ func playLives(nodes []*lifeNode, rules []limit.Rule, order []lifeStep, late, ro
 		}
 		for i, n := range nodes[1:] {
 			if differ(nodes[0], n, now) != nil { // one has folded what the other was not asked for since
-				nodes[0].tell(n, now, rowsFirst)
-				n.tell(nodes[0], now, rowsFirst)
+				nodes[0].agree(n, now, rowsFirst)
 			}
 			if err := differ(nodes[0], n, now); err != nil {
 				return fmt.Errorf("later, nodes 0 and %d: %w", i+1, err)

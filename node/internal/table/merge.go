@@ -110,9 +110,7 @@ func (t *Table) mergeRow(now int64, account *tally.Account, r *limit.Rule, d *cr
 		}
 		e.setMore(d.Reset, nil, e.States().Rest)
 	}
-	if e.rule.Policy.Algorithm != limit.GCRA {
-		e.catchUp(now) // rolling would drop what is still to be carried over
-	}
+	e.catchUp(now) // rolled under a rule that is over, its state would be past windows that still lend
 	later := d.Reset.Compare(e.Reset())
 	if later > 0 {
 		s.restart(e, d.Reset, now)
@@ -138,6 +136,11 @@ func (t *Table) mergeRow(now int64, account *tally.Account, r *limit.Rule, d *cr
 		// The row moves its own slot along only; what the others hold of windows that are
 		// over would be taken for this one's.
 		e.rule.Roll(e.States(), now)
+	}
+	if d.Start < e.state.Start() && e.States().Untouched() {
+		// Nothing is known here of any window, so none is folded. The row's has to be there
+		// for the rows of all other replicas, too.
+		e.begin(r, d.Start)
 	}
 	before := e.rule.Excess(e.States(), now)
 	group := t.cfg.Isolation.Group()

@@ -125,6 +125,9 @@ func (w *twin) open(k crdt.Key, change func(st *crdt.State)) {
 
 func (w *twin) merge(k crdt.Key, d *crdt.Delta, row crdt.Row) {
 	row.Key = k
+	if st := w.state(k); st.Untouched() && d.Start < st.Start() { // it says nothing of the row's window yet
+		*st = crdt.New(d.Start)
+	}
 	w.state(k).Merge(&w.r.Frame, d.Replica, d.Start, row)
 	d.Rows = []crdt.Row{row}
 	s := w.table.Shard(k)
@@ -274,6 +277,10 @@ func TestPackedClientsAreTheirStates(t *testing.T) {
 					start, units := f.Start(w.now)-rnd.Int64N(3)*f.Width, rnd.Uint64N(most)
 					w.open(k, func(st *crdt.State) { st.GiveBack(f, start, units) })
 				case x < 860: // as a peer sends that goes on counting the client
+					if rnd.IntN(4) == 0 { // or nearly all clients have something to send
+						seq++
+						w.collect(seq)
+					}
 					st := w.model[k]
 					if st == nil || st.Cells() == 0 {
 						break
@@ -286,7 +293,9 @@ func TestPackedClientsAreTheirStates(t *testing.T) {
 						Prev: crdt.Part{Origin: st.Origins()[1] + rnd.Int64N(2) - 1, Count: counts[1]},
 					}
 					row.Cur.Count.P += rnd.Uint64N(3)
-					row.Cur.Count.N += rnd.Uint64N(1 + row.Cur.Count.P - row.Cur.Count.N)
+					if row.Cur.Count.N += rnd.Uint64N(1 + row.Cur.Count.P - row.Cur.Count.N); rnd.IntN(2) == 0 {
+						row.Cur.Count.N = row.Cur.Count.P // which makes room in the bucket
+					}
 					if st.Origins()[1] == crdt.Never {
 						row.Prev.Origin = crdt.Never
 					}
