@@ -64,6 +64,7 @@ type account struct {
 	debts   map[*member]int64 // what commits charged beyond what was reserved
 	reset   crdt.Stamp        // the last reset
 	unheard int64             // until then after a reset, while a node has not heard of it
+	before  int64             // charged since to the life that it ends: that goes on if nobody hears of it
 
 	worst, bound     float64 // the largest excess, and what it could be then
 	limited, wouldBe bool    // some request was denied: by a node, by the central limiter

@@ -141,7 +141,7 @@ func (o *oracle) reset(m *member, client string) {
 		return
 	}
 	a.forget(o.w.now)
-	a.unheard = o.mayNotHear(o.w.now)
+	a.unheard, a.before = o.mayNotHear(o.w.now), 0
 	a.reset, _, _ = m.step.Inside().Standing(node.DefaultLimit, client)
 }
 

@@ -149,7 +149,9 @@ func (o *oracle) charge(a *account, m *member, cost int64) *charge {
 		}
 		// Of the life before, which ends wherever the reset is heard of.
 		unheard = reset.Compare(a.reset) < 0 && o.notHeard(a, m)
-		c.void = c.phase < a.phase || unheard
+		if c.void = c.phase < a.phase || unheard; unheard {
+			a.before += cost
+		}
 	}
 	o.ledger.add(a, c, crdt.Count{P: uint64(cost)}) //nolint:gosec // positive
 	switch {

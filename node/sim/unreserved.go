@@ -176,6 +176,10 @@ func (o *oracle) unused(a *account, m *member, units int64, parts []inside.OwnPa
 	if t <= a.until {
 		may += float64(a.excused) // what the change carried over is not known to the unit
 	}
+	if held && reset.Compare(a.reset) < 0 {
+		may += float64(a.before)
+		a.before -= min(a.before, max(0, units-int64(left)))
+	}
 	if float64(units) > left+may+float64(unheard)+epsilon {
 		o.w.violate("n%d gave %d back to %s, of which %.0f had not drained: %.3f more may be given, and %d for what it has not heard of",
 			m.number, units, a.of.client, left, may, unheard)
