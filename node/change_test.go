@@ -39,6 +39,19 @@ func TestAChangedLimitTakesEffectEverywhereAtOneInstant(t *testing.T) {
 	}
 }
 
+// A reservation from before a change is settled under the rule in force, though nobody asked for the
+// client since: what it used on top is not charged to a life that is over, where it would be lost.
+func TestASettlementAfterAChangeSaysThatItChargesNothing(t *testing.T) {
+	l := newLab(t, 1, node.Config{Limit: 1000, Window: time.Second})
+	n := l.nodes[0].Node
+	hold := n.Reserve(node.Request{Client: "c", Cost: 1})
+	must(t, errorOf(n.SetLimit("default", node.Policy{Limit: 10, Window: time.Hour})))
+	l.run(changeLead + time.Second)
+	if got := hold.Settle(27); got.Charged != 0 || got.NotCharged != 26 || got.Short != node.ShortRenewed {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // What was used stays used, in units of cost, whatever the change.
 func TestAChangedLimitKeepsWhatWasUsed(t *testing.T) {
 	for _, c := range []struct {

@@ -137,6 +137,9 @@ var nodeMistakes = []mistake{
 	{name: "leave the counters of the dead out of snapshots", edits: []edit{
 		{"node/internal/table/export.go", "			if fits && (q.Of == 0 || of == q.Of) {\n", "			if fits && of == self {\n"},
 	}},
+	{name: "settle for an idle client under a rule that is over", also: "./node", edits: []edit{
+		{"node/internal/table/life.go", "	e.catchUp(now)\n	e.rule.Roll(", "	e.rule.Roll("},
+	}},
 	{name: "take a row for folded though nothing is known of its window", edits: []edit{
 		{"node/internal/table/merge.go", "	if d.Start < e.state.Start() && e.States().Untouched() {\n", "	if d.Start < e.state.Start() && e.States().Untouched() && now < d.Start {\n"},
 	}},

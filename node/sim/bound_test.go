@@ -93,9 +93,12 @@ var brokenCorrelated = []uint64{
 
 // brokenRefunds are the same, with refunds without a reservation.
 var brokenRefunds = []uint64{
-	1978,                              // two nodes gave back the same units, and each found its bucket empty by that
-	3674,                              // a refund took all from two nodes, and a reservation from before it gave its part again
+	1978,       // two nodes gave back the same units, and each found its bucket empty by that
+	3674,       // a refund took all from two nodes, and a reservation from before it gave its part again
+	3597, 6287, // a node that joined after a change took rows of the life before for folded
 	594, 1020, 1371, 1462, 2427, 3345, // the oracle's
+	5983, // an idle client's reservation was settled in a life that was over, which lost the debt
+	4382, // the oracle's: a reset that nobody hears of
 }
 
 func TestAttacksOnTheBound(t *testing.T) {

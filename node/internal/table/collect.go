@@ -40,9 +40,7 @@ func (s *Shard) collect(now int64, seq uint64, b *deltasync.Batch) bool {
 			continue
 		}
 		if e.dirty {
-			if e.rule.Policy.Algorithm != limit.GCRA {
-				e.catchUp(now) // what was told is rolled on
-			}
+			e.catchUp(now) // what was told is rolled on
 			for r, of := range e.each {
 				if !s.send(e, r, of, now, b) {
 					s.out.slots = append(s.out.slots[:0], s.out.slots[i:]...)

@@ -113,9 +113,7 @@ func (e *Entry) catchUp(now int64) {
 // roll brings the entry into now's window. An idle client's use under a rule that is over is carried
 // over before.
 func (e *Entry) roll(now int64) {
-	if e.rule.Policy.Algorithm != limit.GCRA {
-		e.catchUp(now)
-	}
+	e.catchUp(now)
 	e.rule.Roll(e.States(), now)
 }
 

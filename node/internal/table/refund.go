@@ -219,13 +219,12 @@ func (t *Table) GiveBack(life deltasync.Life, units, now int64, send bool) (give
 	s.Lock()
 	defer s.Unlock()
 	e := s.Find(life.Key)
-	switch {
-	case e == nil:
+	if e == nil {
 		return 0, deltasync.ShortDrained
-	case e.Life() != life.Life:
+	}
+	if e.roll(now); e.Life() != life.Life { // rolled, it is of the rule in force
 		return 0, deltasync.ShortRenewed
 	}
-	e.roll(now)
 	given = s.refund(e, units, now, send)
 	switch {
 	case given == units:
