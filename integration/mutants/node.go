@@ -140,6 +140,9 @@ var nodeMistakes = []mistake{
 	{name: "settle for an idle client under a rule that is over", also: "./node", edits: []edit{
 		{"node/internal/table/life.go", "	e.catchUp(now)\n	e.rule.Roll(", "	e.rule.Roll("},
 	}},
+	{name: "take a calendar without a limit for nothing, of who is blocked", edits: []edit{
+		{"node/limit/validate.go", " && p.Burst == 0 && p.Calendar == gcra.NoUnit {", " && p.Burst == 0 {"},
+	}},
 	{name: "take a row for folded though nothing is known of its window", edits: []edit{
 		{"node/internal/table/merge.go", "	if d.Start < e.state.Start() && e.States().Untouched() {\n", "	if d.Start < e.state.Start() && e.States().Untouched() && now < d.Start {\n"},
 	}},
@@ -242,7 +245,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/refund.go", "			if !r.many { //", "			if true { //"},
 	}},
 	{name: "refund another life than the asker means", also: "./node", edits: []edit{
-		{"node/internal/table/refund.go", "	case e.Life() != life.Life:\n", "	case e.Life() == crdt.Life{}:\n"},
+		{"node/internal/table/refund.go", "e.Life() != life.Life {", "e.Life() == (crdt.Life{}) {"},
 	}},
 	{name: "forget which refunds were given", also: "./node", edits: []edit{
 		{"node/internal/escrow/escrow.go", "		s.keep(r)\n		s.shared(origin, 1, 0)\n	}\n", "	}\n"},

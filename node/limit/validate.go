@@ -68,7 +68,7 @@ func (p Policy) complete() (Policy, error) {
 
 // amounts judges limit, window and burst.
 func (p Policy) amounts() error {
-	if p.Access != Limited && p.Limit == 0 && p.Window == 0 && p.Burst == 0 {
+	if p.Access != Limited && p.Limit == 0 && p.Window == 0 && p.Burst == 0 && p.Calendar == gcra.NoUnit {
 		return nil
 	}
 	g := gcra.Policy{Limit: p.Limit, Window: p.Window, Burst: p.Burst}

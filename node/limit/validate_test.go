@@ -3,6 +3,8 @@ package limit_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -89,5 +91,43 @@ func TestFieldErrorsFindsAllOfThem(t *testing.T) {
 	}
 	if got := limit.FieldErrors(errors.New("none")); got != nil {
 		t.Errorf("got %v", got)
+	}
+}
+
+// What a valid policy stands for, with its defaults filled in, is valid and stands for itself. Nodes
+// tell each other that, and judge it again.
+func TestAValidPolicyStaysOne(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // small
+	pick := func(of ...int64) int64 { return of[rnd.IntN(len(of))] }
+	valid := 0
+	for range 200_000 {
+		p := limit.Policy{
+			Algorithm: limit.Algorithm(rnd.IntN(4)), Access: limit.Access(rnd.IntN(3)), OnIsolation: limit.OnIsolation(rnd.IntN(4)),
+			Consistency: limit.Consistency(rnd.IntN(3)), Shadow: rnd.IntN(2) == 0, Resolution: int(pick(0, 0, 1, 6, 61)),
+			Limit: pick(0, 1, 60, 100), Window: time.Duration(pick(0, 0, 60e9, 3600e9, 86400e9)), Burst: pick(0, 0, 1, 60, 100),
+			MaxOvershoot: float64(pick(0, 0, 0, 1)) / 2, MaxExcess: float64(pick(0, 0, 0, 1)), Hold: time.Duration(pick(0, 0, 0, 1e7)),
+		}
+		if rnd.IntN(2) == 0 {
+			p.Calendar = limit.Calendar(rnd.IntN(9))
+		}
+		if rnd.IntN(3) == 0 {
+			p.TimeZone = []string{"UTC", "Europe/Berlin"}[rnd.IntN(2)]
+		}
+		c, err := limit.Compile(p)
+		if err != nil {
+			continue
+		}
+		valid++
+		whole := c.Rules[0].Policy
+		again, err := limit.Compile(whole)
+		if err != nil {
+			t.Fatalf("%+v stands for %+v: %v", p, whole, err)
+		}
+		if !reflect.DeepEqual(again.Rules[0].Policy, whole) {
+			t.Fatalf("%+v stands for %+v, and that for %+v", p, whole, again.Rules[0].Policy)
+		}
+	}
+	if valid < 1000 {
+		t.Errorf("only %d were valid", valid)
 	}
 }
