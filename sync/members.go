@@ -193,6 +193,9 @@ func (ms *members) age(now int64) (changed bool) {
 		case p.state == PeerAlive && silence >= int64(ms.cfg.SuspectAfter):
 			p.state, changed, ms.changed = PeerSuspect, true, true
 			ms.events(EventPeerSuspect, p, fmt.Sprintf("not heard for %.1f s", float64(silence)/1e9))
+			if ms.succeeded(p) { // it came back so soon that nobody had missed it: see replace
+				ms.end(now, p)
+			}
 		case p.state == PeerSuspect && silence >= int64(ms.cfg.GoneAfter):
 			p.state, p.goneAt, changed, ms.changed = PeerGone, now, true, true
 			ms.events(EventPeerGone, p, fmt.Sprintf("not heard for %.1f s", float64(silence)/1e9))
@@ -242,10 +245,15 @@ func (ms *members) bye(now int64, p *peer) bool {
 // admits reports whether the peer may be admitting, for all that is known. A silent one
 // may, until a later incarnation of its node is heard or the roster loses its name (N5).
 func (ms *members) admits(p *peer) bool {
-	if p.left || p.state != PeerGone {
-		return !p.left
+	if p.left || p.replacedAt != 0 {
+		return false
 	}
-	return p.replacedAt == 0 && ms.roster.has(p.node) && !slices.ContainsFunc(ms.peers, func(other *peer) bool {
+	return p.state != PeerGone || ms.roster.has(p.node) && !ms.succeeded(p)
+}
+
+// succeeded reports whether another incarnation of the peer's node came after it was last heard.
+func (ms *members) succeeded(p *peer) bool {
+	return slices.ContainsFunc(ms.peers, func(other *peer) bool {
 		return other != p && other.confirmed && other.node == p.node && !p.twin(other)
 	})
 }

@@ -3,6 +3,7 @@ package sync
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 // knew is a configuration of a node that knew others when it last ran.
@@ -107,6 +108,39 @@ func TestANameGoesWithTheLastThatBearsIt(t *testing.T) {
 	n.run(40e9)
 	if v := nodes[0].store.view(); v.Members != 1 || v.Isolated {
 		t.Errorf("it is shown %+v, want a node alone", v)
+	}
+}
+
+// A node that is back before anybody missed it has ended its run before, as one that is back later has:
+// what that run had not told was over when it was missed, and nobody waits for it.
+func TestARunEndsWhenTheNextOneCameBeforeItWasMissed(t *testing.T) {
+	for _, down := range []int64{300e6, 2e9, 5e9} {
+		n := newSimNet(t, 7)
+		nodes := n.joinAll("a", "b", "c")
+		n.ready()
+		n.run(2e9)
+		nodes[1].crash()
+		n.run(down)
+		n.join("b", 0)
+		n.run(6e9)
+		for _, node := range n.nodes {
+			if node.dead {
+				continue
+			}
+			s := node.engine.Status(n.now)
+			for _, u := range s.Unknown {
+				for _, span := range u.Spans {
+					if span.Ended == 0 && span.Began > int64(3e9) {
+						t.Errorf("back after %v: %s waits for %x since %v", time.Duration(down), node.name, u.Replica, time.Duration(span.Began))
+					}
+				}
+			}
+			for i := range s.Peers {
+				if p := &s.Peers[i]; p.Admits && p.State != PeerAlive {
+					t.Errorf("back after %v: %s takes that the run before may be admitting", time.Duration(down), node.name)
+				}
+			}
+		}
 	}
 }
 

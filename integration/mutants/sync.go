@@ -78,6 +78,12 @@ var syncMistakes = []mistake{
 	{name: "keep a name for a run that crashed a moment ago", edits: []edit{
 		{"sync/peer.go", "(p.metAt > other.metAt || p.heardAt > other.metAt+lateAfter)", "p.state == PeerAlive"},
 	}},
+	{name: "wait for a run that ended before anybody missed it", edits: []edit{
+		{"sync/members.go", "			if ms.succeeded(p) { //", "			if false { //"},
+	}},
+	{name: "take a run that the next one replaced for one that may admit", edits: []edit{
+		{"sync/members.go", "	if p.left || p.replacedAt != 0 {\n", "	if p.left {\n"},
+	}},
 	{name: "forget a silent node of a name that another one bears", edits: []edit{
 		{"sync/members.go", "other.node == p.node && !p.twin(other)", "other.node == p.node && other.heardAt > p.heardAt"},
 	}},

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/sim"
 )
 
@@ -36,5 +37,27 @@ func TestNobodyIsDegradedWithoutTrouble(t *testing.T) {
 		if r.Degraded > 0 {
 			t.Errorf("seed %d: degraded for %v without a reason", seed, r.Degraded)
 		}
+	}
+}
+
+// A node that dies and starts anew is sure of all again, and the others are, soon after it is back:
+// also if it is back before anybody missed it.
+func TestARestartDoesNotLeaveNodesDegraded(t *testing.T) {
+	for _, down := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 2900 * time.Millisecond, 5 * time.Second, 40 * time.Second} {
+		sc := sim.Scenario{
+			Nodes: 3, Policy: node.Policy{Limit: 100, Window: 10 * time.Second}, Duration: 2 * time.Minute,
+			Link:    sim.Link{DelayMin: time.Millisecond, DelayMax: 3 * time.Millisecond},
+			Streams: []sim.Stream{{Client: "c", Cost: 1, Rate: 20}},
+			Faults:  []sim.Fault{{At: 10 * time.Second, For: down, Kind: sim.FaultCrash, Nodes: []int{2}}},
+		}
+		r, err := sim.Run(sc, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Until it is back, the two others are; then all three until it is missed, and it has joined.
+		if most := 2*down + 3*6*time.Second; r.Degraded > most {
+			t.Errorf("down for %v: degraded for %v, want at most %v: %v", down, r.Degraded, most, r.DegradedBy)
+		}
+		t.Log(down, r.Degraded, r.DegradedBy, r.Violations)
 	}
 }
