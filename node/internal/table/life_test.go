@@ -434,3 +434,22 @@ func (n *lifeNode) origins(now int64, w deltasync.Window) (d crdt.Digest) {
 	n.with(func(e *Entry) { e.addOrigins(&d, now, w) })
 	return d
 }
+
+// An idle client whose use has drained by a rule that is over may have some left by the one in force.
+func TestAnIdleClientIsNotForgottenByARuleThatIsOver(t *testing.T) {
+	rules := newLimits(t, limit.Policy{Limit: 60, Window: time.Minute}, limit.Policy{Limit: 60, Window: time.Hour, Algorithm: limit.SlidingWindow}).rules
+	n := newLifeNode(1).begin(rules[0])
+	now := begin + second
+	n.admit(now, 40)
+	rules[1].Revision = crdt.Stamp{At: now + second, By: 9}
+	n.hear(rules[1])
+	for range 4 {
+		now += rules[0].Frame.Width
+		for range sweepParts {
+			n.Sweep(now)
+		}
+		if got := n.used(now); got < 39 {
+			t.Fatalf("%v later, %d are used, want 39", time.Duration(now-begin), got)
+		}
+	}
+}
