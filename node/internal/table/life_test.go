@@ -453,3 +453,22 @@ func TestAnIdleClientIsNotForgottenByARuleThatIsOver(t *testing.T) {
 		}
 	}
 }
+
+// A peer whose clock is ahead counts by a change that is still to come here, also for a client that was
+// reset before.
+func TestARowUnderAChangeToComeIsTakenForAClientThatWasReset(t *testing.T) {
+	rules := newLimits(t, limit.Policy{Limit: 60, Window: time.Hour}, limit.Policy{Limit: 90, Window: time.Hour}).rules
+	here, ahead := newLifeNode(1).begin(rules[0]), newLifeNode(2).begin(rules[0])
+	now := begin + second
+	rules[1].Revision = crdt.Stamp{At: now + second/2, By: 9}
+	for _, n := range []*lifeNode{here, ahead} {
+		n.admit(now, 3)
+		n.restart(crdt.Stamp{At: now, By: 9}, now)
+		n.hear(rules[1])
+	}
+	ahead.admit(now+second, 5)
+	ahead.tell(here, now+second/4, true)
+	if got := here.used(now + second); got != 5 {
+		t.Errorf("%d are used, want 5", got)
+	}
+}
