@@ -472,3 +472,24 @@ func TestARowUnderAChangeToComeIsTakenForAClientThatWasReset(t *testing.T) {
 		t.Errorf("%d are used, want 5", got)
 	}
 }
+
+// What a change carried over is taken back when the node hears late of a change in between.
+func TestAChangeInBetweenIsTakenIntoAccountLate(t *testing.T) {
+	rules := newLimits(t, limit.Policy{Limit: 100, Window: time.Hour}, limit.Policy{Limit: 10, Window: time.Hour}, limit.Policy{Limit: 100, Window: time.Hour}).rules
+	n := newLifeNode(1).begin(rules[0])
+	now := begin + second
+	n.admit(now, 80)
+	for i := range rules {
+		rules[i].Revision.At = now + int64(i)*second
+	}
+	n.hear(rules[2])
+	n.open(now + 3*second)
+	if got := n.used(now + 3*second); got < 79 {
+		t.Fatalf("%d are used after the second change, want 80", got)
+	}
+	n.hear(rules[1])
+	n.open(now + 4*second)
+	if got := n.used(now + 4*second); got > 10 {
+		t.Errorf("%d are used, want the 10 that the change in between left", got)
+	}
+}
