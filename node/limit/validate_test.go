@@ -94,8 +94,8 @@ func TestFieldErrorsFindsAllOfThem(t *testing.T) {
 	}
 }
 
-// What a valid policy stands for, with its defaults filled in, is valid and stands for itself. Nodes
-// tell each other that, and judge it again.
+// Nodes tell each other policies with all defaults filled in, and check them again. So a valid policy
+// is still valid then, and the same.
 func TestAValidPolicyStaysOne(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // small
 	pick := func(of ...int64) int64 { return of[rnd.IntN(len(of))] }

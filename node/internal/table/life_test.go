@@ -473,7 +473,7 @@ func TestARowUnderAChangeToComeIsTakenForAClientThatWasReset(t *testing.T) {
 	}
 }
 
-// What a change carried over is taken back when the node hears late of a change in between.
+// A node hears late of a change in between two others. It takes back what that one does not carry over.
 func TestAChangeInBetweenIsTakenIntoAccountLate(t *testing.T) {
 	rules := newLimits(t, limit.Policy{Limit: 100, Window: time.Hour}, limit.Policy{Limit: 10, Window: time.Hour}, limit.Policy{Limit: 100, Window: time.Hour}).rules
 	n := newLifeNode(1).begin(rules[0])
