@@ -40,8 +40,9 @@ var latestYear = time.Unix(0, Latest).Year()
 // the wall clock by Steer. Make one with New; the zero value is not usable. Now is safe for
 // concurrent use and wait-free.
 type Clock struct {
-	epoch time.Time // carries a monotonic reading; never changes
-	base  atomic.Pointer[base]
+	epoch   time.Time // carries a monotonic reading; never changes
+	base    atomic.Pointer[base]
+	counter counter
 }
 
 // base maps the monotonic time since the epoch to the clock's time. It is immutable. From
@@ -67,7 +68,11 @@ func New() *Clock {
 func (c *Clock) Now() int64 {
 	// The monotonic clock has to be read first. If Steer replaces the base in between, the
 	// reading is by a later base but for an earlier instant, so it is not too high.
-	mono := int64(time.Since(c.epoch))
+	return c.show(int64(time.Since(c.epoch)))
+}
+
+// show is what the clock shows at a monotonic time.
+func (c *Clock) show(mono int64) int64 {
 	b := c.base.Load()
 	if b.slow || mono < b.from {
 		return b.read(mono)
