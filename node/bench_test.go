@@ -165,7 +165,7 @@ func BenchmarkTake(b *testing.B) {
 func BenchmarkRatio(b *testing.B) {
 	for _, l := range loads() {
 		b.Run(l.name, func(b *testing.B) { l.ratio(b, l.node(b)) })
-		b.Run(l.name+"/with_a_peer", func(b *testing.B) { l.ratio(b, l.clustered(b)) })
+		b.Run(l.name+"_with_a_peer", func(b *testing.B) { l.ratio(b, l.clustered(b)) })
 	}
 }
 

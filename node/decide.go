@@ -47,14 +47,18 @@ type decider struct {
 // client that the table holds. If d is not nil, it fills in the answer for the client. If hold is
 // not nil, it fills in what the settlement of a reservation needs.
 //
-// The clock is read as late as can be. It is a fence for the processor, so what is read from
-// memory behind it does not overlap with what is done before.
+// The clock is read as late as can be: the older the time, the more is denied.
 func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
 	r := l.Recent()
 	if r != nil && r.Only != nil && hold == nil && judged(r.Only, client, cost) {
 		k := l.Keys.Sum(client)
-		now := n.time()
-		if l.Known(now) == r {
+		var now int64 // n.time(), which the compiler would call
+		if n.clock != nil {
+			now = n.clock.Lately()
+		} else {
+			now = n.now()
+		}
+		if l.In(r, now) {
 			share, timed, allowed, done := n.straight(n.table.Shard(k), r, r.Only, k, now, cost, d)
 			if done {
 				if share > 0 || timed {
@@ -127,10 +131,10 @@ func (n *decider) decideBy(r *limits.Revision, l *limits.Limit, client string, c
 	return allowed
 }
 
-// time is now without the call of a function that is not known before.
+// time is now, or shortly before: see clock.Clock.Lately.
 func (n *decider) time() int64 {
 	if n.clock != nil {
-		return n.clock.Now()
+		return n.clock.Lately()
 	}
 	return n.now()
 }
@@ -141,38 +145,27 @@ func (n *decider) sample(l *limits.Limit, client string, group []byte, cost int6
 		l.Account.Top.Offer(client, group, uint64(cost)*share, allowed) //nolint:gosec // judged before
 	}
 	if timed {
-		n.latency.Observe(n.now() - now)
+		n.latency.Observe(n.time() - now)
 	}
 }
 
 // straight decides by a straight rule for a client whose cell alone tells how it stands, beside an
-// account if the rule is bounded: see table.Shard.Take. A denial takes no lock and writes nothing but
+// account if the rule is bounded: see table.Shard.Admit. A denial takes no lock and writes nothing but
 // its count. An admission holds the shard's lock for a few stores. done is false, and nothing is done,
 // if it takes more than that, as each denial by a bounded rule does.
 func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule, k crdt.Key, now, cost int64, d *Decision) (share uint64, timed, allowed, done bool) {
 	var g table.Glance
-	ok := s.Glance(&g, k, rule, now)
-	if !ok || rule.Policy.OnIsolation != IsolationKeep && n.isolation.Group() != nil {
+	if !s.Glance(&g, k, rule, now) || rule.Policy.OnIsolation != IsolationKeep && n.isolation.Group() != nil {
 		return 0, false, false, false
 	}
 	conforms, origin := rule.GCRA.Admit(g.Level, now, cost)
 	if conforms {
-		s.Lock()
-		if !g.Still() {
-			if ok = s.Renew(&g, k, rule, now); ok {
-				conforms, origin = rule.GCRA.Admit(g.Level, now, cost)
-			}
+		var v table.Verdict
+		v, share, timed = s.Admit(&g, k, rule, now, cost, origin, !n.offline, r.Account(rule))
+		if v == table.Unsure {
+			return 0, false, false, false
 		}
-		if conforms {
-			if !ok || !s.Take(&g, rule, now, cost, origin, !n.offline) {
-				s.Unlock()
-				return 0, false, false, false
-			}
-			s.Counts.Count(r.Account(rule), cost, true, false)
-			share = s.Sampler.Pick(now)
-			timed = s.Sampler.One(tally.LatencyEvery)
-		}
-		s.Unlock()
+		conforms = v == table.Admitted
 	}
 	if !conforms && rule.Bounded {
 		return 0, false, false, false // the account may cover it, or should note it

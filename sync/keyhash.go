@@ -40,28 +40,28 @@ func (h KeyHash) Add(b []byte) KeyHash {
 // Sum is the key of what h has read, followed by id.
 func (h *KeyHash) Sum(id string) crdt.Key {
 	v0, v1, v2, v3, tail := h.v0, h.v1, h.v2, h.v3, h.tail
-	n, shift, all := h.n+len(id), h.n%8*8, id
+	n, shift, all := h.n+len(id), uint(h.n)%8*8, id //nolint:gosec // not negative
 	for len(id) >= 8 {
 		m := load(id)
-		w := tail | m<<shift
+		w := tail | m<<(shift&63)
 		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3^w)
 		v0 ^= w
-		tail = m >> (64 - shift) // 0 if shift is
+		tail = m >> 1 >> (63 - shift&63) // 0 if shift is
 		id = id[8:]
 	}
 	var rest uint64
 	if len(all) >= 8 {
-		rest = load(all[len(all)-8:]) >> (64 - 8*len(id)) // 0 if nothing is left
+		rest = load(all[len(all)-8:]) >> 1 >> (63 - 8*uint(len(id))&63) // 0 if nothing is left
 	} else {
 		for i := range len(id) {
 			rest |= uint64(id[i]) << (i * 8)
 		}
 	}
-	w := tail | rest<<shift
-	if shift+8*len(id) >= 64 {
+	w := tail | rest<<(shift&63)
+	if shift+8*uint(len(id)) >= 64 {
 		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3^w)
 		v0 ^= w
-		w = rest >> (64 - shift)
+		w = rest >> 1 >> (63 - shift&63)
 	}
 	w |= uint64(n) << 56 //nolint:gosec // its low byte is wanted
 	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3^w)

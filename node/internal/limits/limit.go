@@ -144,6 +144,13 @@ func (l *Limit) Recent() *Revision {
 	return present(l.chain.Load().in)
 }
 
+// In reports whether r, which Recent returned, is the revision in force at t. It may say no though it
+// is.
+func (l *Limit) In(r *Revision, t int64) bool {
+	c := l.chain.Load()
+	return c.in == r && c.from <= t && t < c.until
+}
+
 // Holds reports whether doors hold some requests for the limit.
 func (l *Limit) Holds() bool {
 	r := l.Recent()

@@ -19,7 +19,8 @@
 // # Where things are
 //
 //	table, partset, shard, entry, life        all clients, a partition of them, one, its use in each life
-//	cell, slab, index                         where a client lies, and how it is found without a lock
+//	cell, glance, publish                     how it lies in memory, and how a decision reads and charges it there
+//	slab, index                               where a client lies, and how it is found without a lock
 //	clients, pack, record, numbers, sparse    which form a client has, and the way from one to another
 //	locked                                    shards that one decision holds together
 //	charge, debt, refund, early               what decisions and settlements do to a client
@@ -31,7 +32,7 @@
 //
 // # Progress
 //
-// Nearly all decisions need no entry: Glance reads the client's cell, and Take charges it.
+// Nearly all decisions need no entry: Glance reads the client's cell, and Admit charges it.
 //
 //   - A denial is wait-free but for the length of a search in the index, and writes nothing.
 //   - An admission holds the shard's lock for a few stores.

@@ -14,7 +14,7 @@ import (
 const flood = 500
 
 // floodKey is the key of a client in the first shard.
-func floodKey(i uint64) crdt.Key { return crdt.Key{Lo: (i + 1) * 0x9e3779b97f4a7c15} }
+func floodKey(i uint64) crdt.Key { return crdt.Key{Hi: (i + 1) * 0x9e3779b97f4a7c15 >> 8} }
 
 // room is the memory that a shard holds on to, in places for what it may contain.
 type room struct{ places, chunks, records, spare, open, rules, replicas, wide, refunds int }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/racing"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -23,7 +24,7 @@ func TestAGlanceIsOfOneClientAtOneInstant(t *testing.T) {
 	// Client i has units and an origin that tell i apart, and that fit together.
 	// Readers watch few of them, so that they often meet the writer.
 	const clients, watched, step = 300, 3, 1 << 24
-	key := func(i uint64) crdt.Key { return crdt.Key{Lo: i%7 | i<<32} }
+	key := func(i uint64) crdt.Key { return crdt.Key{Hi: i % 7, Lo: i << 32} }
 	change := func(i, units uint64) {
 		s.Lock()
 		defer s.Unlock()
@@ -97,7 +98,7 @@ func TestAGlanceNoticesAChange(t *testing.T) {
 		s.Lock()
 		change(s.Find(k))
 		s.Unlock()
-		if g.read(&s.clients.rules, k, r, begin) || g.Still() {
+		if g.cell.stands(g.word, k) || g.Still() {
 			t.Errorf("%s went unnoticed", name)
 		}
 	}
@@ -108,7 +109,7 @@ func TestAGlanceNoticesAChange(t *testing.T) {
 func TestGlancesAdmitABurstExactly(t *testing.T) {
 	l := newLimits(t, hourly)
 	table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
-	s := table.Shard(k)
+	s, account := table.Shard(k), &tally.Account{}
 	var admitted atomic.Int64
 	var all sync.WaitGroup
 	for range 4 {
@@ -121,24 +122,123 @@ func TestGlancesAdmitABurstExactly(t *testing.T) {
 					s.Unlock()
 					continue
 				}
-				conforms, _ := r.GCRA.Admit(g.Level, begin, 1)
+				conforms, origin := r.GCRA.Admit(g.Level, begin, 1)
 				if !conforms {
 					continue
 				}
-				s.Lock()
-				if s.Renew(&g, k, r, begin) {
-					if conforms, origin := r.GCRA.Admit(g.Level, begin, 1); conforms && s.Take(&g, r, begin, 1, origin, true) {
-						admitted.Add(1)
-					}
+				if v, _, _ := s.Admit(&g, k, r, begin, 1, origin, true, account); v == Admitted {
+					admitted.Add(1)
 				}
-				s.Unlock()
 			}
 		})
 	}
 	all.Wait()
 	if got := admitted.Load(); got != r.Policy.Burst || count(table, k) != uint64(got) { //nolint:gosec // positive
-		t.Errorf("%d were admitted and %d counted, want %d", got, count(table, k), r.Policy.Burst)
+		t.Errorf("%d were admitted and %d charged, want %d", got, count(table, k), r.Policy.Burst)
 	}
+	if d := table.Decisions(account); d.Allowed != uint64(admitted.Load()) || d.Denied != 0 { //nolint:gosec // positive
+		t.Errorf("%+v were counted", d)
+	}
+}
+
+// What somebody does to a client between a glance and the admission counts for its verdict.
+func TestAnAdmissionJudgesAnewIfTheClientChanged(t *testing.T) {
+	const burst, ms = 10, int64(time.Millisecond)
+	for name, c := range map[string]struct {
+		between func(*Table, crdt.Key, *limit.Rule)
+		want    Verdict
+		count   uint64
+		base    int64 // after it, beyond begin
+	}{
+		"nothing": {func(*Table, crdt.Key, *limit.Rule) {}, Admitted, 2, 20*ms - ms},
+		"a charge by an older clock, which has not drained": {
+			func(table *Table, k crdt.Key, r *limit.Rule) { take(t, table, k, r, begin+18*ms, 5) }, Admitted, 7, 18*ms - ms,
+		},
+		"a charge of all": {
+			func(table *Table, k crdt.Key, r *limit.Rule) { take(t, table, k, r, begin+20*ms, burst) }, Denied, 1 + burst, 20*ms - ms,
+		},
+		"forgetting": {func(table *Table, k crdt.Key, _ *limit.Rule) {
+			s := table.Shard(k)
+			s.Lock()
+			defer s.Unlock()
+			s.remove(s.Find(k).slot)
+		}, Unsure, 0, 0},
+	} {
+		l := newLimits(t, limit.Policy{Limit: 1000, Window: time.Second, Burst: burst})
+		table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
+		s, account := table.Shard(k), &tally.Account{}
+		take(t, table, k, r, begin, 1)
+		var g Glance
+		if !s.Glance(&g, k, r, begin+20*ms) {
+			t.Fatal("no glance")
+		}
+		conforms, origin := r.GCRA.Admit(g.Level, begin+20*ms, 1)
+		if !conforms {
+			t.Fatal("it is denied")
+		}
+		c.between(table, k, r)
+		v, _, _ := s.Admit(&g, k, r, begin+20*ms, 1, origin, true, account)
+		if v != c.want || count(table, k) != c.count {
+			t.Errorf("%s: %v, with %d charged, want %v and %d", name, v, count(table, k), c.want, c.count)
+		}
+		if v != Unsure && s.Glance(&g, k, r, begin+20*ms) && g.Level.Base != begin+c.base {
+			t.Errorf("%s: the origin is %v, want %v", name, time.Duration(g.Level.Base-begin), time.Duration(c.base))
+		}
+		want := tally.Decisions{}
+		if v == Admitted {
+			want.Allowed, want.AllowedUnits = 1, 1
+		}
+		if d := table.Decisions(account); d != want {
+			t.Errorf("%s: %+v were counted, want %+v", name, d, want)
+		}
+	}
+}
+
+// Each admission of this client finds a full bucket, so it raises the origin with the count. A
+// reader may see the new origin with the old count. It never sees the new count with the old
+// origin, for then the client would seem to have drained what was just charged.
+func TestAChargeShowsItsOriginFirst(t *testing.T) {
+	l := newLimits(t, limit.Policy{Limit: 1e9, Window: time.Second, Burst: 10})
+	table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
+	s, account := table.Shard(k), &tally.Account{}
+	charges := int64(1_000_000)
+	if racing.Detected {
+		charges = 30_000
+	}
+	first := r.Frame.Start(begin) + int64(time.Second)
+	take(t, table, k, r, first-int64(time.Second), 1)
+	origin := func(i int64) int64 { return first + i*int64(time.Microsecond) }
+	now := func(i int64) int64 { return origin(i) + r.GCRA.Drain(uint64(i)) } //nolint:gosec // positive
+	var stop atomic.Bool
+	var readers sync.WaitGroup
+	var seen atomic.Int64
+	for range 2 {
+		readers.Go(func() {
+			for !stop.Load() {
+				var g Glance
+				if !s.Glance(&g, k, r, first) || g.Level.Count < 2 {
+					continue
+				}
+				seen.Add(1)
+				if i := int64(g.Level.Count) - 1; g.Level.Base < origin(i) { //nolint:gosec // small
+					t.Errorf("admission %d is seen with an origin from before it", i)
+					return
+				}
+			}
+		})
+	}
+	for i := int64(1); i <= charges || seen.Load() < 1000; i++ {
+		var g Glance
+		if !s.Glance(&g, k, r, now(i)) {
+			t.Fatalf("admission %d: no glance", i)
+		}
+		conforms, raised := r.GCRA.Admit(g.Level, now(i), 1)
+		if v, _, _ := s.Admit(&g, k, r, now(i), 1, raised, false, account); !conforms || raised != origin(i) || v != Admitted {
+			t.Fatalf("admission %d: %v, %v", i, conforms, v)
+		}
+	}
+	stop.Store(true)
+	readers.Wait()
 }
 
 // No insert moves more than moveStep places, however many clients there are, and both lengths
@@ -147,7 +247,7 @@ func TestTheIndexGrowsInSmallSteps(t *testing.T) {
 	s := &newTable().shards[0]
 	grew, last := 0, s.clients.cells.index.Load()
 	for i := range uint64(20_000) {
-		k := crdt.Key{Lo: i * 0x9e3779b97f4a7c15}
+		k := crdt.Key{Hi: i * 0x9e3779b97f4a7c15 >> 8}
 		s.insert(k, anyRule, 0)
 		s.closeViews()
 		x := s.clients.cells.index.Load()
@@ -164,7 +264,7 @@ func TestTheIndexGrowsInSmallSteps(t *testing.T) {
 			t.Fatalf("client %d: its insert moved %d places", i, moved)
 		}
 		for _, j := range []uint64{0, i / 2, i} {
-			if _, c := s.clients.cells.find(crdt.Key{Lo: j * 0x9e3779b97f4a7c15}); c == nil {
+			if _, c := s.clients.cells.find(crdt.Key{Hi: j * 0x9e3779b97f4a7c15 >> 8}); c == nil {
 				t.Fatalf("client %d is not found when there are %d", j, i+1)
 			}
 		}

@@ -9,7 +9,8 @@ import (
 
 // index maps keys to slots by open addressing with linear probing. Its length is a power of
 // two, at least leastIndex, and at most three quarters of it are used: there is always an
-// empty place at which a search ends.
+// empty place at which a search ends. A search begins where a key's upper half says, which the
+// hash yields before the lower one.
 //
 // When it changes its length, both lengths are searched for a while, the new one first. Every
 // insert moves moveStep places over, so none takes long. Nothing is ever taken out of the old
@@ -52,33 +53,27 @@ func placeOf(k crdt.Key, slot uint32) place { return place(tagOf(k) | (slot + 1)
 
 // tagOf is the part of k that a place holds. Neither the shard nor the position in the index
 // depends on it.
-func tagOf(k crdt.Key) uint32 { return uint32(k.Hi) &^ slotMask } //nolint:gosec // its lower half
+func tagOf(k crdt.Key) uint32 { return uint32(k.Lo) &^ slotMask } //nolint:gosec // its lower half
 
 func (p place) slot() uint32 { return uint32(p)&slotMask - 1 }
 
 // find finds the cell of k, nil if there is none. Without the lock, it may miss one that was
 // just inserted, and the cell may be another client's by the time it is read.
 func (m *slab) find(k crdt.Key) (uint32, *cell) {
-	x := m.index.Load()
-	slot, c := m.search(x.places, k)
-	if c == nil && x.old != nil {
-		slot, c = m.search(x.old, k)
-	}
-	return slot, c
-}
-
-func (m *slab) search(places []atomic.Uint32, k crdt.Key) (uint32, *cell) {
-	mask, tag := uint64(len(places)-1), tagOf(k)
-	for i := k.Lo & mask; ; i = (i + 1) & mask {
-		p := places[i].Load()
-		if p == 0 {
-			return 0, nil
-		}
-		if p&^slotMask == tag {
+	x, tag := m.index.Load(), tagOf(k)
+	for places, i := x.places, k.Hi; ; i++ {
+		p := places[i&uint64(len(places)-1)].Load()
+		if p&^slotMask == tag && p != 0 {
 			slot := place(p).slot()
-			if c := m.at(slot); c != nil && c.lo.Load() == k.Lo && c.hi.Load() == k.Hi && c.what.Load()&isUsed != 0 {
+			if c := m.at(slot); c != nil && c.hi.Load() == k.Hi && c.lo.Load() == k.Lo && c.what.Load()&isUsed != 0 {
 				return slot, c
 			}
+		}
+		if p == 0 {
+			if len(x.old) == 0 || len(places) == len(x.old) { // the lengths differ
+				return 0, nil
+			}
+			places, i = x.old, k.Hi-1
 		}
 	}
 }
@@ -86,7 +81,7 @@ func (m *slab) search(places []atomic.Uint32, k crdt.Key) (uint32, *cell) {
 // enter gives k's slot a place in an index that has neither.
 func enter(places []atomic.Uint32, k crdt.Key, slot uint32) {
 	mask := uint64(len(places) - 1)
-	i := k.Lo & mask
+	i := k.Hi & mask
 	for places[i].Load() != 0 {
 		i = (i + 1) & mask
 	}
@@ -96,7 +91,7 @@ func enter(places []atomic.Uint32, k crdt.Key, slot uint32) {
 // positionOf is where a slot of key k is among places, -1 if it is not.
 func positionOf(places []atomic.Uint32, k crdt.Key, slot uint32) int {
 	mask, p := uint64(len(places)-1), uint32(placeOf(k, slot))
-	for i := k.Lo & mask; ; i = (i + 1) & mask {
+	for i := k.Hi & mask; ; i = (i + 1) & mask {
 		switch places[i].Load() {
 		case p:
 			return int(i) //nolint:gosec // an index
@@ -158,7 +153,7 @@ func (m *slab) removePlace(k crdt.Key, slot uint32) {
 	}
 	i := uint64(at) //nolint:gosec // not negative
 	for j := (i + 1) & mask; places[j].Load() != 0; j = (j + 1) & mask {
-		home := m.at(place(places[j].Load()).slot()).lo.Load() & mask
+		home := m.at(place(places[j].Load()).slot()).hi.Load() & mask
 		if (j-home)&mask >= (j-i)&mask {
 			places[i].Store(places[j].Load())
 			i = j

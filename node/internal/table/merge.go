@@ -54,8 +54,7 @@ const touched = 16
 // one comes while the others are looked for. It needs no lock.
 func (t *Table) touch(rows []crdt.Row) {
 	for i := range rows {
-		cells := &t.Shard(rows[i].Key).clients.cells
-		cells.search(cells.index.Load().places, rows[i].Key)
+		t.Shard(rows[i].Key).clients.cells.find(rows[i].Key)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/racing"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
@@ -35,15 +36,16 @@ func wholeOf(st *crdt.State) whole {
 
 // twin is a table beside states of package crdt that see the same.
 type twin struct {
-	t     *testing.T
-	table *Table
-	r     *limit.Rule
-	now   int64
-	model map[crdt.Key]*crdt.State
-	dirty map[crdt.Key]bool
-	wides int // how often a client was wide
-	fast  int // decisions that took a cell alone
-	quick int // rows that did
+	t       *testing.T
+	table   *Table
+	r       *limit.Rule
+	now     int64
+	model   map[crdt.Key]*crdt.State
+	dirty   map[crdt.Key]bool
+	wides   int // how often a client was wide
+	fast    int // decisions that took a cell alone
+	quick   int // rows that did
+	account tally.Account
 }
 
 func (w *twin) state(k crdt.Key) *crdt.State {
@@ -85,10 +87,7 @@ func (w *twin) take(k crdt.Key, cost int64) {
 		if w.fast++; !got {
 			return
 		}
-		s.Lock()
-		done := g.Still() && s.Take(&g, w.r, w.now, cost, origin, true)
-		s.Unlock()
-		if done {
+		if v, _, _ := s.Admit(&g, k, w.r, w.now, cost, origin, true, &w.account); v == Admitted {
 			if level := (gcra.Level{Base: st.Base(), Count: st.Count()}); g.Level != level {
 				w.t.Fatalf("the glance has %+v after its charge, want %+v", g.Level, level)
 			}

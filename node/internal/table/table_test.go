@@ -421,13 +421,12 @@ func TestTwoUnitsDoNotWait(t *testing.T) {
 func takeAtAGlance(t *testing.T, table *Table, k crdt.Key, r *limit.Rule, units int64) {
 	t.Helper()
 	s := table.Shard(k)
-	s.Lock()
-	defer s.Unlock()
 	var g Glance
 	if !s.Glance(&g, k, r, begin) {
 		t.Fatal("the client cannot be seen")
 	}
-	if _, origin := r.GCRA.Admit(g.Level, begin, units); !s.Take(&g, r, begin, units, origin, true) {
+	_, origin := r.GCRA.Admit(g.Level, begin, units)
+	if v, _, _ := s.Admit(&g, k, r, begin, units, origin, true, &tally.Account{}); v != Admitted {
 		t.Fatal("the client has to be opened")
 	}
 }
