@@ -139,13 +139,16 @@ var nodeMistakes = []mistake{
 		{"node/internal/clock/counter.go", "	if math.Abs(n.measured-last) > drift*last || n", "	if n"},
 	}},
 	{name: "never compare the counter with the clock between measurements", edits: []edit{
-		{"node/internal/clock/counter.go", "-passed) > drift*passed+2*exact: //", "-passed) > 1e18: //"},
+		{"node/internal/clock/counter.go", "-passed) > drift*passed+2*exact {\n", "-passed) > 1e18 {\n"},
 	}},
-	{name: "go by a look that was suspended halfway", edits: []edit{
-		{"node/internal/clock/counter.go", "max(last, fastest) > exact, //", "max(last, fastest) > 1e18, //"},
+	{name: "go by a look that was interrupted halfway", edits: []edit{
+		{"node/internal/clock/counter.go", "max(n.measured, fastest) > exact\n", "max(n.measured, fastest) > 1e18\n"},
+	}},
+	{name: "give a counter up for one look that was interrupted", edits: []edit{
+		{"node/internal/clock/counter.go", " && n.late < tries {\n", " && n.late < 0 {\n"},
 	}},
 	{name: "tell the time by the counter while the clock is slowed down", edits: []edit{
-		{"node/internal/clock/counter.go", "	if b.slow || mono < b.from { //", "	if b == nil { //"},
+		{"node/internal/clock/counter.go", "	steady := !b.slow && mono >= b.from //", "	steady := b != nil //"},
 	}},
 	{name: "pack totals that a cell cannot hold", edits: []edit{
 		{"node/internal/table/pack.go", " || im.Carry >= crdt.End {\n", " {\n"},

@@ -15,9 +15,12 @@ const (
 	// slews a clock by 1/2000. Raising it trusts worse counters, and Lately is behind by that part of
 	// span; lowering it trusts none.
 	drift = 1e-3
-	// exact is how long a look may take. One that takes longer was suspended halfway, or the counter
-	// is slow to read. Raising it makes rates less exact, lowering it gives good counters up.
+	// exact is how long a look may take. One that takes longer was interrupted halfway, and the next
+	// reader looks again. Raising it makes rates less exact; lowering it throws good looks away.
 	exact = drift / 2 * float64(span)
+	// tries is how many looks in a row may take longer, until the counter is taken to be slow to
+	// read. Raising it costs that many readers their time; lowering it gives good counters up.
+	tries = 8
 	// soon and later are the times between measurements of a counter that is not trusted, and of one
 	// that is. Raising them makes the rate more exact, and finds a wrong one later.
 	soon, later = 10 * time.Millisecond, time.Second
@@ -38,11 +41,13 @@ type counter struct {
 	next atomic.Int64  // while it is untrusted: when to look again
 
 	// These are for whoever looks: the monotonic clock at the last look; the processor's counter and
-	// the monotonic clock when the rate was last measured, and what it was, in ns a tick; 0 for not yet.
+	// the monotonic clock when the rate was last measured, and what it was, in ns a tick; 0 for not yet;
+	// and how many looks in a row took too long.
 	seen     int64
 	ticks    uint64
 	mono     int64
 	measured float64
+	late     int
 }
 
 // What counter.from may be instead of a value of the processor's counter.
@@ -96,36 +101,53 @@ func (c *Clock) look(from uint64) int64 {
 	mono := int64(time.Since(c.epoch))
 	ended := ticks()
 	at, b := c.show(mono), c.base.Load()
-	n.at.Store(at)
-	n.next.Store(at + int64(soon))
-	if b.slow || mono < b.from { // the clock is slower than the counter, or will be: see slowLead
-		from = untrusted
-	} else {
-		from = n.note(from, begun, ended, mono)
-	}
-	n.from.Store(from)
+	steady := !b.slow && mono >= b.from // or the clock is slower than the counter, or will be: see slowLead
+	n.note(from, begun, ended, mono, at, steady)
 	return at
 }
 
-// note takes a look between two values of the processor's counter, and returns what from is now. from
-// is as it was before the look.
-func (n *counter) note(from, begun, ended uint64, mono int64) uint64 {
+// note takes a look between two values of the processor's counter, and sets from, which was as given.
+// The clock showed at, and steady says that it goes as fast as the monotonic one.
+func (n *counter) note(from, begun, ended uint64, mono, at int64, steady bool) {
+	late := float64(ended-begun)*max(n.measured, fastest) > exact
+	if late && steady && from > looking && n.late < tries {
+		n.late++
+		n.from.Store(from) // it is over, so the next reader looks again
+		return
+	}
+	n.late = 0
+	if late {
+		n.measured = 0
+	}
+	if late || !steady || !n.keepsTime(from, ended, mono) {
+		n.next.Store(at + int64(soon))
+		n.from.Store(untrusted)
+		return
+	}
+	n.at.Store(at)
+	n.from.Store(ended)
+}
+
+// keepsTime reports whether the processor's counter goes with the monotonic clock: since the look that
+// ended at from, if it was trusted, and from one measurement to the next.
+func (n *counter) keepsTime(from, ended uint64, mono int64) bool {
 	last, passed := n.measured, float64(mono-n.seen)
 	n.seen = mono
-	switch {
-	case float64(ended-begun)*max(last, fastest) > exact, // it was suspended halfway
-		from > looking && math.Abs(float64(ended-from)*last-passed) > drift*passed+2*exact: // the counter is off
-		n.measured = 0
-		return untrusted
-	case from > looking && mono-n.mono < int64(later):
-		return ended
+	if from > looking {
+		if math.Abs(float64(ended-from)*last-passed) > drift*passed+2*exact {
+			n.measured = 0
+			return false
+		}
+		if mono-n.mono < int64(later) {
+			return true
+		}
 	}
 	n.measured = float64(mono-n.mono) / float64(ended-n.ticks)
 	n.ticks, n.mono = ended, mono
 	if math.Abs(n.measured-last) > drift*last || n.measured < fastest || n.measured > slowest {
-		return untrusted
+		return false
 	}
 	n.rate.Store(uint64(n.measured * (1 - drift) * (1 << rateBits)))
 	n.good.Store(uint64(float64(span) / n.measured))
-	return ended
+	return true
 }

@@ -40,9 +40,7 @@ func (m *machine) lately() (at int64, told bool) {
 	}
 	begun, at := m.ticks+core, m.mono
 	m.pass(time.Duration(m.took))
-	m.n.at.Store(at)
-	m.n.next.Store(at + int64(soon))
-	m.n.from.Store(m.n.note(from, begun, m.ticks+core, at))
+	m.n.note(from, begun, m.ticks+core, at, at, true)
 	return at, false
 }
 
@@ -135,15 +133,23 @@ func TestACounterThatIsWrongIsGivenUp(t *testing.T) {
 	}
 }
 
-// A look whose goroutine was suspended between its readings is not gone by, also after a pause in
-// which the counter may have drifted by more than that.
-func TestALookThatWasSuspendedIsNotGoneBy(t *testing.T) {
+// A look that was interrupted between its readings is not gone by, also after a pause in which the
+// counter may have drifted by more than that. The next reader looks again.
+func TestALookThatWasInterruptedIsNotGoneBy(t *testing.T) {
 	m := trusted(t, 2)
-	m.pass(2 * later)
-	m.took = int64(span) / 2
-	m.lately()
-	if m.took = 50; m.n.from.Load() != untrusted {
-		t.Error("the look is gone by")
+	for _, pause := range []time.Duration{2 * span, 2 * later} {
+		m.pass(pause)
+		m.took = int64(span) / 2
+		m.lately()
+		m.took = 50
+		m.pass(span / 10)
+		if at, told := m.lately(); told || at != m.mono-m.took {
+			t.Errorf("after %v the look is gone by", pause)
+		}
+		m.pass(span / 10)
+		if _, told := m.lately(); !told {
+			t.Errorf("after %v the next look is not gone by", pause)
+		}
 	}
 }
 
