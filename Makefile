@@ -254,6 +254,10 @@ check-narrow: ## Build and vet for 32 bits: sizes, and the alignment of atomics
 	GOARCH=386 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ratelimitd
 	GOARCH=386 CGO_ENABLED=0 $(GO) vet $(PKGS)
 
+.PHONY: check-nested
+check-nested: ## Build and vet the modules under integration/, which no other check compiles as a whole (needs a network)
+	for module in integration/*/go.mod; do (cd "$$(dirname "$$module")" && $(GO) vet ./...) || exit 1; done
+
 .PHONY: vuln
 vuln: $(GOVULNCHECK_STAMP) ## Look for known vulnerabilities in what the programs call (needs the database of the Go project)
 	@out=$$($(GOVULNCHECK) $(PKGS) 2>&1) && { printf '%s\n' "$$out"; exit 0; } || status=$$?; printf '%s\n' "$$out"; \
@@ -297,7 +301,7 @@ clean: ## Remove built programs, tools and reports
 ##@ Continuous integration
 
 .PHONY: ci-setup
-ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools; only this step, doors-check, browser-check, alerts-check and chaos-tools need a network
+ci-setup: $(GOLANGCI_LINT_STAMP) $(DEADCODE_STAMP) ## Fetch the modules and build the pinned tools; only this step, check-nested, doors-check, browser-check, alerts-check and chaos-tools need a network
 	$(GO) mod download
 
 .PHONY: ci

@@ -129,12 +129,12 @@ func TestWhatIsWrongWithNATSItselfIsAnErrorOfOpen(t *testing.T) {
 }
 
 // server runs a NATS server for the test.
-func server(t *testing.T) *natsserver.Server {
+func server(t testing.TB) *natsserver.Server {
 	t.Helper()
 	return serverAt(t, natsserver.RANDOM_PORT)
 }
 
-func serverAt(t *testing.T, port int) *natsserver.Server {
+func serverAt(t testing.TB, port int) *natsserver.Server {
 	t.Helper()
 	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true})
 	must(t, err)

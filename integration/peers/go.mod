@@ -73,7 +73,6 @@ require (
 	github.com/segmentio/fasthash v1.0.2 // indirect
 	github.com/spf13/pflag v1.0.5 // indirect
 	github.com/uptrace/opentelemetry-go-extra/otellogrus v0.3.2 // indirect
-	github.com/uptrace/opentelemetry-go-extra/otelutil v0.3.2 // indirect
 	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 	go.etcd.io/etcd/api/v3 v3.5.5 // indirect
@@ -120,3 +119,5 @@ require (
 )
 
 replace github.com/distributed-rate-limiter/distributed-rate-limiter => ../..
+
+replace github.com/uptrace/opentelemetry-go-extra/otellogrus => ./otellogrus
