@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -119,6 +120,24 @@ func TestANodeWithoutAShareSpendsNoneAtAGlance(t *testing.T) {
 	for range 10 {
 		if d := one.Take("c", 1); d.Allowed {
 			t.Fatalf("a node without a share admits: %+v", d)
+		}
+	}
+}
+
+// Nobody is denied within a burst by the real clock: the first request of a client takes another way
+// through a decision than the next ones, and all go by one time.
+func TestABurstPassesByTheRealClock(t *testing.T) {
+	for burst := int64(1); burst <= 5; burst++ {
+		n, err := node.Open(t.Context(), node.Config{Name: "alone", Limit: 100, Window: time.Minute, Burst: burst})
+		must(t, err)
+		t.Cleanup(func() { must(t, n.Close()) })
+		for i := range 20_000 {
+			client := fmt.Sprint("client", i)
+			for unit := range burst {
+				if d := n.Take(client, 1); !d.Allowed {
+					t.Fatalf("burst %d, client %d: unit %d is denied: %+v", burst, i, unit+1, d)
+				}
+			}
 		}
 	}
 }

@@ -106,8 +106,8 @@ func (c crew) run(b *testing.B, limit int64) {
 }
 
 // BenchmarkOverNATS is what three real nodes cost while they decide 100,000 requests a second of
-// 10,000 clients, with all that a node does: of a core for each node, alone and over a NATS server,
-// which counts, too. The difference is what sharing costs.
+// 10,000 clients: the share of a core that each takes, with all that a node does. Once they are alone.
+// Together, they share over a NATS server, whose time counts as well.
 func BenchmarkOverNATS(b *testing.B) {
 	const nodes, rate = 3, 100_000
 	clients := ids(10_000)
@@ -117,27 +117,27 @@ func BenchmarkOverNATS(b *testing.B) {
 			if way == "together" {
 				over.URL = server(b).ClientURL()
 			}
-			var crew []*node.Node
+			var all []*node.Node
 			for i := range nodes {
 				n, err := node.Open(b.Context(), node.Config{Name: fmt.Sprint("n", i), Limit: 1e9, Window: time.Minute, NATS: over})
 				must(b, err)
-				defer n.Close()
-				crew = append(crew, n)
+				b.Cleanup(func() { _ = n.Close() })
+				all = append(all, n)
 			}
-			for start := time.Now(); way == "together" && len(crew[0].Stats().Sync.Peers) < nodes-1; time.Sleep(10 * time.Millisecond) {
+			for start := time.Now(); way == "together" && len(all[0].Stats().Sync.Peers) < nodes-1; time.Sleep(10 * time.Millisecond) {
 				if time.Since(start) > 30*time.Second {
 					b.Fatal("the nodes do not find each other")
 				}
 			}
 			for i := range clients {
-				crew[i%nodes].Allow(clients[i])
+				all[i%nodes].Allow(clients[i])
 			}
 			asked := 0
 			second := func() {
 				next := time.Now()
 				for range 1000 {
 					for range rate / 1000 {
-						crew[asked%nodes].Allow(clients[asked*7919%len(clients)])
+						all[asked%nodes].Allow(clients[asked*7919%len(clients)])
 						asked++
 					}
 					next = next.Add(time.Millisecond)

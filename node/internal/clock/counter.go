@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// span is for how long a look at the clock is good: until then its time is told by the
-	// processor's counter. Raising it saves looks, of which one takes as long as a decision;
+	// span is for how long a look at the monotonic clock is good: until then the processor's counter
+	// tells how much time has passed. Raising it saves looks, of which one takes as long as a decision;
 	// lowering it narrows what a wrong counter can do.
 	span = time.Millisecond
 	// drift is by which part the counter's rate may change from one measurement to the next. NTP
-	// slews a clock by 1/2000. Raising it trusts worse counters, and Lately is behind by that part of
-	// span; lowering it trusts none.
+	// mostly slews a clock by up to 1/2000. Raising it trusts worse counters, and a clock is behind by
+	// that part of span; lowering it trusts none.
 	drift = 1e-3
-	// exact is how long a look may take. One that takes longer was interrupted halfway, and the next
-	// reader looks again. Raising it makes rates less exact; lowering it throws good looks away.
+	// exact is how long a look may take, in ns. One that takes longer was interrupted halfway, and the
+	// next reader looks again. Raising it makes rates less exact; lowering it throws good looks away.
 	exact = drift / 2 * float64(span)
 	// tries is how many looks in a row may take longer, until the counter is taken to be slow to
 	// read. Raising it costs that many readers their time; lowering it gives good counters up.
@@ -26,124 +26,178 @@ const (
 	soon, later = 10 * time.Millisecond, time.Second
 	// rateBits makes rates integers: they are in 2^-rateBits ns a tick.
 	rateBits = 32
-	// fastest and slowest are what a tick may take, in ns. With shorter ones a product could overflow,
-	// and longer ones tell too little.
+	// fastest and slowest are what a tick may take, in ns. Shorter ones are of no processor, and
+	// longer ones tell too little.
 	fastest, slowest = 1.0 / 16, 16.0
 )
 
-// counter tells a clock's time by the processor's counter. The zero value does not trust it yet.
-// What all readers read is on one cache line, which is seldom written.
+// counter tells a clock's time by the processor's counter. It is never ahead of the clock, and never
+// steps back while it trusts the counter. The zero value does not trust it yet.
 type counter struct {
-	from atomic.Uint64 // the processor's counter right after the last look, untrusted or looking
-	at   atomic.Int64  // what the clock showed at that look
-	good atomic.Uint64 // for how many ticks a look is good
-	rate atomic.Uint64 // a bit less than a tick takes; see rateBits
-	next atomic.Int64  // while it is untrusted: when to look again
+	last atomic.Pointer[look] // the look that readers go by; nil if there is none
+	good atomic.Uint64        // for how many ticks a look is good
+	rate atomic.Uint64        // a bit less than a tick takes; see rateBits
+	next atomic.Int64         // the monotonic time at which somebody looks again if there is none
+	told atomic.Int64         // what readers may have been told by the last look when it was given up
 
-	// These are for whoever looks: the monotonic clock at the last look; the processor's counter and
-	// the monotonic clock when the rate was last measured, and what it was, in ns a tick; 0 for not yet;
-	// and how many looks in a row took too long.
-	seen     int64
-	ticks    uint64
-	mono     int64
-	measured float64
-	late     int
+	busy atomic.Bool // somebody looks; it guards the rest
+	// The looks take turns, so that readers go by the last one while the next one is written.
+	looks [2]look
+	// trusted says that the counter goes with the monotonic clock. ticks and mono are of the last look,
+	// and oldTicks and oldMono of the last measurement, which found a tick to take measured, in ns.
+	trusted         bool
+	ticks, oldTicks uint64
+	mono, oldMono   int64
+	measured        float64
+	late            int // how many looks in a row took too long
 }
 
-// What counter.from may be instead of a value of the processor's counter.
-const (
-	untrusted = iota // the counter did not tell the same rate twice, or the clock is slowed down
-	looking          // somebody looks
-)
-
-// Lately is what Now was a moment ago, for half of the cost. The moment is up to 3 µs long. If the
-// processor's counter becomes slower by more than drift, it is as long as span takes by that counter.
-// If it becomes faster by more than drift, or differs between cores, Lately may be ahead of Now by less
-// than span. The next look finds that out, and then Lately is Now. It is no fence: readings on several
-// cores may be some nanoseconds the wrong way round. Safe for concurrent use, and wait-free.
-func (c *Clock) Lately() int64 {
-	if !hasTicks {
-		return c.Now()
-	}
-	n := &c.counter
-	from := n.from.Load()
-	if from > looking {
-		if at, ok := n.tell(from, ticks()); ok {
-			return at
-		}
-	}
-	return c.look(from)
+// look is what the clock showed at a value of the processor's counter.
+type look struct {
+	from atomic.Uint64 // the counter right after; 0 while the look is written
+	at   atomic.Int64
 }
 
-// tell is the time at a value of the processor's counter by the look that ended at from. It reports
-// false if that look is not good any more.
-func (n *counter) tell(from, ticks uint64) (at int64, ok bool) {
-	d := ticks - from // huge if the counter was set back
-	if d >= n.good.Load() {
+// source is where a look comes from.
+type source interface {
+	ticks() uint64 // the processor's counter
+	passed() int64 // the monotonic clock
+	// show is what the clock shows at a monotonic time. steady says that it goes as fast, and will for
+	// the next two spans.
+	show(mono int64) (at int64, steady bool)
+}
+
+// tell is the time by a look at a value of the processor's counter. It reports false if the look is
+// older than most ticks.
+func (n *counter) tell(l *look, ticks, most uint64) (at int64, ok bool) {
+	from := l.from.Load()
+	d := ticks - from
+	if d >= most {
 		return 0, false
 	}
-	at = n.at.Load() + int64(d*n.rate.Load()>>rateBits) //nolint:gosec // below span
-	return at, n.from.Load() == from                    // or at may be of another look
+	at = l.at.Load() + int64(d*n.rate.Load()>>rateBits) //nolint:gosec // at most two spans
+	return at, l.from.Load() == from                    // or at may be of another look
 }
 
-// look is Now, and by it Lately tells the time for a while. from is as it was read.
-func (c *Clock) look(from uint64) int64 {
-	n := &c.counter
-	if from <= looking {
-		if at := c.Now(); from == looking || at < n.next.Load() {
+// read is the time when the last look is over, and makes the next one, unless somebody is at it.
+// anyway says that it is made though the last one is good.
+func (n *counter) read(s source, anyway bool) int64 {
+	if n.last.Load() == nil && s.passed() < n.next.Load() || !n.busy.CompareAndSwap(false, true) {
+		return n.meanwhile(s)
+	}
+	l := n.last.Load()
+	if l != nil && !anyway { // somebody may have looked just now
+		if at, ok := n.tell(l, s.ticks(), n.good.Load()); ok {
+			n.busy.Store(false)
 			return at
 		}
 	}
-	if !n.from.CompareAndSwap(from, looking) {
-		return c.Now()
+	begun := s.ticks()
+	mono := s.passed()
+	ended := s.ticks()
+	at, steady := s.show(mono)
+	least := at - int64(exact)
+	if l != nil {
+		if told, ok := n.tell(l, ended, 2*n.good.Load()); ok {
+			least = max(least, told) // somebody may have read that
+		}
 	}
-	begun := ticks()
-	mono := int64(time.Since(c.epoch))
-	ended := ticks()
-	at, b := c.show(mono), c.base.Load()
-	steady := !b.slow && mono >= b.from // or the clock is slower than the counter, or will be: see slowLead
-	n.note(from, begun, ended, mono, at, steady)
+	least = max(least, n.told.Load())
+	switch n.judge(begun, ended, mono, steady) {
+	case keep:
+		at = max(at, least)
+		l = &n.looks[0]
+		if n.last.Load() == l {
+			l = &n.looks[1]
+		}
+		l.from.Store(0)
+		l.at.Store(at)
+		l.from.Store(ended)
+		n.last.Store(l)
+		if now, _ := s.show(mono); now-at > jump { // the clock was set meanwhile: see forget
+			n.forget()
+		}
+	case giveUp:
+		n.told.Store(least)
+		n.next.Store(mono + int64(soon))
+		n.last.Store(nil)
+		at = least
+	case again:
+		at = least
+	}
+	n.busy.Store(false)
 	return at
 }
 
-// note takes a look between two values of the processor's counter, and sets from, which was as given.
-// The clock showed at, and steady says that it goes as fast as the monotonic one.
-func (n *counter) note(from, begun, ended uint64, mono, at int64, steady bool) {
+// meanwhile is the time while nobody is to look. It is the last look's, if readers may have read a time
+// by it within a span. Otherwise it is so far behind the clock that the next look is not behind it.
+func (n *counter) meanwhile(s source) int64 {
+	if l := n.last.Load(); l != nil {
+		if at, ok := n.tell(l, s.ticks(), 2*n.good.Load()); ok {
+			return at
+		}
+	}
+	at, _ := s.show(s.passed())
+	return max(at-int64(exact), n.told.Load())
+}
+
+// jump is how far a clock may be set ahead, in ns, while readers go by the last look. Raising it lets
+// them be behind by as much for a span; below exact, they might then step back.
+const jump = 1000
+
+// forget makes readers look again, because the clock was set ahead by more than jump.
+func (n *counter) forget() {
+	n.next.Store(0)
+	n.last.Store(nil)
+}
+
+// What becomes of a look.
+type judgement uint8
+
+const (
+	keep   judgement = iota
+	again            // it was interrupted, and the next reader looks again
+	giveUp           // the counter is not trusted for a while
+)
+
+// judge judges a look between two values of the processor's counter.
+func (n *counter) judge(begun, ended uint64, mono int64, steady bool) judgement {
 	late := float64(ended-begun)*max(n.measured, fastest) > exact
-	if late && steady && from > looking && n.late < tries {
+	if late && steady && n.trusted && n.late < tries {
 		n.late++
-		n.from.Store(from) // it is over, so the next reader looks again
-		return
+		return again
 	}
 	n.late = 0
 	if late {
-		n.measured = 0
+		n.trusted, n.measured = false, 0
+		return giveUp
 	}
-	if late || !steady || !n.keepsTime(from, ended, mono) {
-		n.next.Store(at + int64(soon))
-		n.from.Store(untrusted)
-		return
+	n.trusted = n.keepsTime(ended, mono)
+	if !n.trusted || !steady {
+		return giveUp
 	}
-	n.at.Store(at)
-	n.from.Store(ended)
+	return keep
 }
 
-// keepsTime reports whether the processor's counter goes with the monotonic clock: since the look that
-// ended at from, if it was trusted, and from one measurement to the next.
-func (n *counter) keepsTime(from, ended uint64, mono int64) bool {
-	last, passed := n.measured, float64(mono-n.seen)
-	n.seen = mono
-	if from > looking {
-		if math.Abs(float64(ended-from)*last-passed) > drift*passed+2*exact {
+// keepsTime reports whether the processor's counter goes with the monotonic clock: since the last look,
+// if it was trusted, and from one measurement to the next.
+func (n *counter) keepsTime(ended uint64, mono int64) bool {
+	passed, since, last := float64(mono-n.mono), mono-n.oldMono, n.measured
+	told := float64(int64(ended-n.ticks)) * last //nolint:gosec // negative if the counter was set back
+	n.ticks, n.mono = ended, mono
+	if n.trusted {
+		if math.Abs(told-passed) > drift*passed+2*exact {
 			n.measured = 0
 			return false
 		}
-		if mono-n.mono < int64(later) {
+		if since < int64(later) {
 			return true
 		}
+	} else if since < int64(soon) {
+		return false // another reader has just measured it
 	}
-	n.measured = float64(mono-n.mono) / float64(ended-n.ticks)
-	n.ticks, n.mono = ended, mono
+	n.measured = float64(since) / float64(ended-n.oldTicks)
+	n.oldTicks, n.oldMono = ended, mono
 	if math.Abs(n.measured-last) > drift*last || n.measured < fastest || n.measured > slowest {
 		return false
 	}

@@ -144,8 +144,8 @@ func (l *Limit) Recent() *Revision {
 	return present(l.chain.Load().in)
 }
 
-// In reports whether r, which Recent returned, is the revision in force at t. It may say no though it
-// is.
+// In reports whether r, which Recent returned, is the revision in force at t. It may report false
+// although r is in force: ask Known then.
 func (l *Limit) In(r *Revision, t int64) bool {
 	c := l.chain.Load()
 	return c.in == r && c.from <= t && t < c.until

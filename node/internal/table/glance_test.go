@@ -104,6 +104,26 @@ func TestAGlanceNoticesAChange(t *testing.T) {
 	}
 }
 
+// A cell that became another client's while it was looked for says nothing of this one.
+func TestAGlanceIsNotOfTheNextClient(t *testing.T) {
+	l := newLimits(t, hourly)
+	table, r := l.table(1), &l.rules[0]
+	k, next := crdt.Key{Hi: 1, Lo: 2}, crdt.Key{Hi: 3, Lo: 4}
+	s := table.Shard(k)
+	take(t, table, k, r, begin, 5)
+	_, c := s.clients.cells.find(k)
+	s.Lock()
+	s.remove(s.Find(k).slot)
+	s.Unlock()
+	take(t, table, next, r, begin, 1)
+	if _, same := s.clients.cells.find(next); same != c {
+		t.Fatal("the next client has another cell")
+	}
+	if word := c.word.Load(); c.stands(word, k) || !c.stands(word, next) {
+		t.Error("the cell stands for the client that it was of")
+	}
+}
+
 // However many goroutines decide at once, with and without the lock, a burst is admitted
 // exactly once.
 func TestGlancesAdmitABurstExactly(t *testing.T) {

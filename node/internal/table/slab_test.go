@@ -174,7 +174,7 @@ func TestRemovalKeepsChainsWhole(t *testing.T) {
 	s := &newTable().shards[0]
 	var keys []crdt.Key
 	for i := range uint64(10) {
-		k := crdt.Key{Hi: i << slotBits, Lo: 14 + 16*i} // homes at the end, so that it wraps
+		k := crdt.Key{Hi: 14 + 16*i, Lo: i << slotBits} // homes at the end, so that it wraps
 		keys = append(keys, k)
 		s.insert(k, anyRule, 0)
 	}

@@ -7,8 +7,8 @@ import (
 )
 
 // LatencyEvery says how many decisions there are to one whose time is measured; a power of
-// two. Lowering it reads the clock twice for more decisions, which costs each of them as much
-// as half a decision. Raising it needs more traffic until the histogram says something.
+// two. Lowering it reads the clock twice for more decisions, which costs each of them a
+// fifth of a decision. Raising it needs more traffic until the histogram says something.
 const LatencyEvery = 64
 
 // latencyBounds are the upper bounds of the latency histogram, in nanoseconds. More bounds
@@ -40,7 +40,7 @@ func (h *Latency) Observe(d int64) {
 	h.counts[i].Add(1)
 	bucket := int(math.Ceil(math.Log2(float64(max(d, 1))/1e9) * (1 << LatencyFineSchema)))
 	h.fine[min(max(bucket, LatencyFineFirst), latencyFineLast)-LatencyFineFirst].Add(1)
-	h.sum.Add(d)
+	h.sum.Add(max(d, 0))
 }
 
 // Sum is of all times.
