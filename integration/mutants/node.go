@@ -130,13 +130,13 @@ var nodeMistakes = []mistake{
 		{"node/internal/limits/limit.go", "	return c.in == r && c.from <= t && t < c.until\n", "	return c.in == r\n"},
 	}},
 	{name: "tell the time by a look that is over", edits: []edit{
-		{"node/internal/clock/counter.go", "	if d >= most {\n", "	if d >= most<<8 {\n"},
+		{"node/internal/clock/counter.go", "	if d >= l.good.Load() {\n", "	if d >= l.good.Load()<<8 {\n"},
 	}},
 	{name: "let the counter's time go as fast as the clock's", edits: []edit{
 		{"node/internal/clock/counter.go", "n.measured * (1 - drift) * (1", "n.measured * (1"},
 	}},
 	{name: "trust a counter that told its rate once", edits: []edit{
-		{"node/internal/clock/counter.go", "	if math.Abs(n.measured-last) > drift*last || n", "	if n"},
+		{"node/internal/clock/counter.go", "	if math.Abs(n.measured-last) > drift*n.measured || n", "	if n"},
 	}},
 	{name: "never compare the counter with the clock between measurements", edits: []edit{
 		{"node/internal/clock/counter.go", "	if math.Abs(told-passed) > drift*passed+2*exact {\n", "	if told-passed > 1e18 {\n"},
@@ -144,11 +144,11 @@ var nodeMistakes = []mistake{
 	{name: "go by a look that was interrupted halfway", edits: []edit{
 		{"node/internal/clock/counter.go", "max(n.measured, fastest) > exact\n", "max(n.measured, fastest) > 1e18\n"},
 	}},
-	{name: "go by the exact clock while somebody looks", edits: []edit{
-		{"node/internal/clock/counter.go", "	if l := n.last.Load(); l != nil {\n		if at, ok := n.tell(l, s.ticks(), 2*", "	if l := n.last.Load(); l != nil && false {\n		if at, ok := n.tell(l, s.ticks(), 2*"},
+	{name: "go by the clock itself while somebody looks", edits: []edit{
+		{"node/internal/clock/counter.go", "	return max(at-int64(behind), min(at, least))\n", "	return at - int64(behind)\n"},
 	}},
 	{name: "go by a look from before the clock was set ahead", edits: []edit{
-		{"node/internal/clock/clock.go", "			c.counter.forget()\n", ""},
+		{"node/internal/clock/clock.go", "		c.counter.release(-ahead > jump)\n", "		c.counter.release(false)\n"},
 	}},
 	{name: "measure the counter twice in a row", edits: []edit{
 		{"node/internal/clock/counter.go", "	} else if since < int64(soon) {\n", "	} else if since < 0 {\n"},

@@ -65,24 +65,24 @@ func New() *Clock {
 }
 
 // Now is unix time in nanoseconds, never less than an earlier Now. It is behind the monotonic clock by up
-// to 3 µs, because it goes by the processor's counter where that can be trusted: see counter. If that
-// counter becomes faster by more than drift, or differs between cores, Now may be ahead by less than two
-// spans, and steps back when the next look finds that out.
+// to 5 µs, because it goes by the processor's counter where that can be trusted: see counter. If that
+// counter becomes faster by more than drift, or differs between cores by more than 1 µs, Now may be ahead by
+// less than a span, and steps back when the next look finds that out. It is no fence: what the processor
+// reorders, and what trusted cores differ by, can put two readings the wrong way round.
 func (c *Clock) Now() int64 {
 	if !hasTicks {
 		at, _ := c.show(c.passed())
 		return at
 	}
-	n := &c.counter
-	if l := n.last.Load(); l != nil {
-		if at, ok := n.tell(l, ticks(), n.good.Load()); ok {
+	if l := c.counter.last.Load(); l != nil {
+		if at, ok := l.tell(ticks()); ok {
 			return at
 		}
 	}
-	return n.read(c, false)
+	return c.counter.read(c, false)
 }
 
-func (c *Clock) ticks() uint64 { return ticks() }
+func (c *Clock) ticks() uint64 { return ticksBehind() }
 
 func (c *Clock) passed() int64 { return int64(time.Since(c.epoch)) }
 
@@ -148,10 +148,9 @@ func (c *Clock) steerBy(mono, wall int64) time.Duration {
 	case wall > Latest: // nobody's time: ours goes on by the monotonic clock
 	case mono < b.from: // the last change of speed is still to come
 	case ahead < 0:
+		c.counter.hold() // or a look by the old base could still become the last one
 		c.base.Store(&base{from: mono, at: wall, jumped: b.jumped - int64(ahead)})
-		if -ahead > jump {
-			c.counter.forget()
-		}
+		c.counter.release(-ahead > jump)
 	case slow != b.slow:
 		last := *b
 		last.before = nil

@@ -2,6 +2,7 @@ package clock
 
 import (
 	"math"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -24,6 +25,9 @@ const (
 	// soon and later are the times between measurements of a counter that is not trusted, and of one
 	// that is. Raising them makes the rate more exact, and finds a wrong one later.
 	soon, later = 10 * time.Millisecond, time.Second
+	// behind is by how much time is behind the clock at most: by drift of two spans twice, since the rate
+	// may be too low by as much, and by exact.
+	behind = 5 * time.Microsecond
 	// rateBits makes rates integers: they are in 2^-rateBits ns a tick.
 	rateBits = 32
 	// fastest and slowest are what a tick may take, in ns. Shorter ones are of no processor, and
@@ -35,10 +39,8 @@ const (
 // steps back while it trusts the counter. The zero value does not trust it yet.
 type counter struct {
 	last atomic.Pointer[look] // the look that readers go by; nil if there is none
-	good atomic.Uint64        // for how many ticks a look is good
-	rate atomic.Uint64        // a bit less than a tick takes; see rateBits
 	next atomic.Int64         // the monotonic time at which somebody looks again if there is none
-	told atomic.Int64         // what readers may have been told by the last look when it was given up
+	told atomic.Int64         // what readers may have been told when the last look was given up
 
 	busy atomic.Bool // somebody looks; it guards the rest
 	// The looks take turns, so that readers go by the last one while the next one is written.
@@ -50,12 +52,15 @@ type counter struct {
 	mono, oldMono   int64
 	measured        float64
 	late            int // how many looks in a row took too long
+	good, rate      uint64
 }
 
 // look is what the clock showed at a value of the processor's counter.
 type look struct {
 	from atomic.Uint64 // the counter right after; 0 while the look is written
 	at   atomic.Int64
+	good atomic.Uint64 // for how many ticks
+	rate atomic.Uint64 // a bit less than a tick takes; see rateBits
 }
 
 // source is where a look comes from.
@@ -68,15 +73,24 @@ type source interface {
 }
 
 // tell is the time by a look at a value of the processor's counter. It reports false if the look is
-// older than most ticks.
-func (n *counter) tell(l *look, ticks, most uint64) (at int64, ok bool) {
+// not good any more.
+func (l *look) tell(ticks uint64) (at int64, ok bool) {
 	from := l.from.Load()
 	d := ticks - from
-	if d >= most {
+	if d >= l.good.Load() {
 		return 0, false
 	}
-	at = l.at.Load() + int64(d*n.rate.Load()>>rateBits) //nolint:gosec // at most two spans
-	return at, l.from.Load() == from                    // or at may be of another look
+	at = l.at.Load() + int64(d*l.rate.Load()>>rateBits) //nolint:gosec // at most a span
+	return at, l.from.Load() == from                    // or at may be of a later look
+}
+
+// grace is what readers may be told by a look at most, at a value of the processor's counter: they go by
+// it for a second span while somebody looks. It reports false if the look is being replaced.
+func (l *look) grace(ticks uint64) (at int64, ok bool) {
+	from := l.from.Load()
+	d := min(ticks-from, 2*l.good.Load())
+	at = l.at.Load() + int64(d*l.rate.Load()>>rateBits) //nolint:gosec // at most two spans
+	return at, from > 0 && l.from.Load() == from
 }
 
 // read is the time when the last look is over, and makes the next one, unless somebody is at it.
@@ -87,7 +101,7 @@ func (n *counter) read(s source, anyway bool) int64 {
 	}
 	l := n.last.Load()
 	if l != nil && !anyway { // somebody may have looked just now
-		if at, ok := n.tell(l, s.ticks(), n.good.Load()); ok {
+		if at, ok := l.tell(s.ticks()); ok {
 			n.busy.Store(false)
 			return at
 		}
@@ -96,14 +110,16 @@ func (n *counter) read(s source, anyway bool) int64 {
 	mono := s.passed()
 	ended := s.ticks()
 	at, steady := s.show(mono)
-	least := at - int64(exact)
+	least := max(at-int64(behind), n.told.Load())
 	if l != nil {
-		if told, ok := n.tell(l, ended, 2*n.good.Load()); ok {
-			least = max(least, told) // somebody may have read that
-		}
+		told, _ := l.grace(ended) // nobody else replaces it
+		least = max(least, min(told, at+int64(exact)))
 	}
-	least = max(least, n.told.Load())
-	switch n.judge(begun, ended, mono, steady) {
+	verdict := n.judge(begun, ended, mono, steady)
+	if l != nil && verdict == giveUp && n.trusted && ended-l.from.Load() < 2*l.good.Load() {
+		verdict = again // the clock is to be slowed down, and readers still go by this look
+	}
+	switch verdict {
 	case keep:
 		at = max(at, least)
 		l = &n.looks[0]
@@ -112,11 +128,10 @@ func (n *counter) read(s source, anyway bool) int64 {
 		}
 		l.from.Store(0)
 		l.at.Store(at)
+		l.good.Store(n.good)
+		l.rate.Store(n.rate)
 		l.from.Store(ended)
 		n.last.Store(l)
-		if now, _ := s.show(mono); now-at > jump { // the clock was set meanwhile: see forget
-			n.forget()
-		}
 	case giveUp:
 		n.told.Store(least)
 		n.next.Store(mono + int64(soon))
@@ -129,26 +144,38 @@ func (n *counter) read(s source, anyway bool) int64 {
 	return at
 }
 
-// meanwhile is the time while nobody is to look. It is the last look's, if readers may have read a time
-// by it within a span. Otherwise it is so far behind the clock that the next look is not behind it.
+// meanwhile is the time while nobody is to look: that of the last look for a second span, and then of the
+// clock. That is so far behind that no look is further behind within its grace.
 func (n *counter) meanwhile(s source) int64 {
+	least := n.told.Load()
 	if l := n.last.Load(); l != nil {
-		if at, ok := n.tell(l, s.ticks(), 2*n.good.Load()); ok {
-			return at
+		if at, ok := l.grace(s.ticks()); ok {
+			least = max(least, at)
 		}
 	}
 	at, _ := s.show(s.passed())
-	return max(at-int64(exact), n.told.Load())
+	return max(at-int64(behind), min(at, least))
 }
 
 // jump is how far a clock may be set ahead, in ns, while readers go by the last look. Raising it lets
-// them be behind by as much for a span; below exact, they might then step back.
-const jump = 1000
+// them be behind by as much for a span; below behind, time might then step back.
+const jump = behind
 
-// forget makes readers look again, because the clock was set ahead by more than jump.
-func (n *counter) forget() {
-	n.next.Store(0)
-	n.last.Store(nil)
+// hold keeps others from looking until release. It waits for one who looks, and is for those who set the
+// clock.
+func (n *counter) hold() {
+	for !n.busy.CompareAndSwap(false, true) {
+		runtime.Gosched()
+	}
+}
+
+// release ends hold. anew says that readers are to look at once.
+func (n *counter) release(anew bool) {
+	if anew {
+		n.next.Store(0)
+		n.last.Store(nil)
+	}
+	n.busy.Store(false)
 }
 
 // What becomes of a look.
@@ -198,10 +225,10 @@ func (n *counter) keepsTime(ended uint64, mono int64) bool {
 	}
 	n.measured = float64(since) / float64(ended-n.oldTicks)
 	n.oldTicks, n.oldMono = ended, mono
-	if math.Abs(n.measured-last) > drift*last || n.measured < fastest || n.measured > slowest {
+	if math.Abs(n.measured-last) > drift*n.measured || n.measured < fastest || n.measured > slowest {
 		return false
 	}
-	n.rate.Store(uint64(n.measured * (1 - drift) * (1 << rateBits)))
-	n.good.Store(uint64(float64(span) / n.measured))
+	n.rate = uint64(n.measured * (1 - drift) * (1 << rateBits))
+	n.good = uint64(float64(span) / n.measured)
 	return true
 }
