@@ -241,6 +241,7 @@ func TestNowOfTheProcessorNeverStepsBack(t *testing.T) {
 			for end := c.Now() + int64(800*time.Millisecond); ; {
 				before, _ := c.show(c.passed())
 				least := told.Load()
+				c.ticks() // is a fence: Now is none
 				at := c.Now()
 				after, _ := c.show(c.passed())
 				if at < least-cores || at > after+cores || at < before-int64(moment) {
