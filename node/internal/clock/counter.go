@@ -96,7 +96,12 @@ func (l *look) grace(ticks uint64) (at int64, ok bool) {
 // read is the time when the last look is over, and makes the next one, unless somebody is at it.
 // anyway says that it is made though the last one is good.
 func (n *counter) read(s source, anyway bool) int64 {
-	if n.last.Load() == nil && s.passed() < n.next.Load() || !n.busy.CompareAndSwap(false, true) {
+	if n.last.Load() == nil {
+		if mono := s.passed(); mono < n.next.Load() {
+			return n.untold(s, mono, n.told.Load())
+		}
+	}
+	if !n.busy.CompareAndSwap(false, true) {
 		return n.meanwhile(s)
 	}
 	l := n.last.Load()
@@ -144,8 +149,8 @@ func (n *counter) read(s source, anyway bool) int64 {
 	return at
 }
 
-// meanwhile is the time while nobody is to look: that of the last look for a second span, and then of the
-// clock. That is so far behind that no look is further behind within its grace.
+// meanwhile is the time while somebody else looks: that of the last look for a second span, and then
+// untold.
 func (n *counter) meanwhile(s source) int64 {
 	least := n.told.Load()
 	if l := n.last.Load(); l != nil {
@@ -153,7 +158,13 @@ func (n *counter) meanwhile(s source) int64 {
 			least = max(least, at)
 		}
 	}
-	at, _ := s.show(s.passed())
+	return n.untold(s, s.passed(), least)
+}
+
+// untold is the time at a monotonic time by the clock alone, but not before least. It is so far behind the
+// clock that no look is further behind while readers go by it.
+func (n *counter) untold(s source, mono, least int64) int64 {
+	at, _ := s.show(mono)
 	return max(at-int64(behind), min(at, least))
 }
 
