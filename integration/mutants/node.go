@@ -117,7 +117,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/glance.go", "	if !g.Still() {\n", "	if false {\n"},
 	}},
 	{name: "judge anew, and charge by the first judgement", edits: []edit{
-		{"node/internal/table/glance.go", "		v, origin = s.again(g, k, r, now, cost)\n", "		v, _ = s.again(g, k, r, now, cost)\n"},
+		{"node/internal/table/glance.go", "		v, origin = g.again(s, k, r, now, cost)\n", "		v, _ = g.again(s, k, r, now, cost)\n"},
 	}},
 	{name: "count a denial behind a glance as admitted", edits: []edit{
 		{"node/internal/table/glance.go", "	if v == Admitted {\n", "	if v != Unsure {\n"},

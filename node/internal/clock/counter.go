@@ -138,7 +138,10 @@ func (n *counter) read(s source, anyway bool) int64 {
 		l.from.Store(ended)
 		n.last.Store(l)
 	case giveUp:
-		n.told.Store(least)
+		if l != nil { // readers may still be told what its grace ends with
+			end, _ := l.grace(l.from.Load() - 1)
+			n.told.Store(max(least, end))
+		}
 		n.next.Store(mono + int64(soon))
 		n.last.Store(nil)
 		at = least
@@ -153,10 +156,11 @@ func (n *counter) read(s source, anyway bool) int64 {
 // untold.
 func (n *counter) meanwhile(s source) int64 {
 	least := n.told.Load()
-	if l := n.last.Load(); l != nil {
+	for l := n.last.Load(); l != nil; l = n.last.Load() {
 		if at, ok := l.grace(s.ticks()); ok {
 			least = max(least, at)
-		}
+			break
+		} // others have looked twice since
 	}
 	return n.untold(s, s.passed(), least)
 }

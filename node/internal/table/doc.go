@@ -19,7 +19,8 @@
 // # Where things are
 //
 //	table, partset, shard, entry, life        all clients, a partition of them, one, its use in each life
-//	cell, glance, publish                     how it lies in memory, and how a decision reads and charges it there
+//	cell, glance                              how it lies in memory, and how a decision reads and charges it
+//	publish_amd64, publish_other              how an admission's stores become visible
 //	slab, index                               where a client lies, and how it is found without a lock
 //	clients, pack, record, numbers, sparse    which form a client has, and the way from one to another
 //	locked                                    shards that one decision holds together

@@ -64,7 +64,7 @@ func (s *Shard) Admit(g *Glance, k crdt.Key, r *limit.Rule, now, cost, origin in
 	s.mu.Lock()
 	v = Admitted
 	if !g.Still() {
-		v, origin = s.again(g, k, r, now, cost)
+		v, origin = g.again(s, k, r, now, cost)
 	}
 	if v == Admitted && !s.charge(g, r, now, cost, origin, send) {
 		v = Unsure
@@ -78,7 +78,7 @@ func (s *Shard) Admit(g *Glance, k crdt.Key, r *limit.Rule, now, cost, origin in
 }
 
 // again takes the glance once more, and judges by it. The shard is locked.
-func (s *Shard) again(g *Glance, k crdt.Key, r *limit.Rule, now, cost int64) (v Verdict, origin int64) {
+func (g *Glance) again(s *Shard, k crdt.Key, r *limit.Rule, now, cost int64) (v Verdict, origin int64) {
 	if !s.Glance(g, k, r, now) {
 		return Unsure, 0
 	}
