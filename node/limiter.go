@@ -47,10 +47,10 @@ func (n *Node) Limiter(name string) *Limiter {
 
 // find is the limit, nil if there still is none of that name.
 func (l *Limiter) find() *limits.Limit {
-	if found := l.limit; found != nil && !found.Removed() {
-		return found
+	if l.limit == nil || l.limit.Removed() {
+		return l.node.find(l.name)
 	}
-	return l.node.find(l.name)
+	return l.limit
 }
 
 // Allow takes one unit for the client and reports whether the request may pass. It

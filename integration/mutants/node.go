@@ -88,17 +88,11 @@ var nodeMistakes = []mistake{
 	{name: "read what was used of a share at a changed limit's rate", edits: []edit{
 		{"node/internal/isolation/share.go", "		sh.level = convert(sh.level, sh.slow, slow, max(g.since, c.Since))\n", ""},
 	}},
-	{name: "read by the new base during a change of the clock's speed", edits: []edit{
-		{"node/internal/clock/clock.go", "	if d < 0 && b.before != nil {\n", "	if false {\n"},
-	}},
 	{name: "change limits at an instant of a clock that is ahead", edits: []edit{
 		{"node/limits.go", "	case n.lead.Beyond():\n", "	case false:\n"},
 	}},
 	{name: "go on for ever with a clock that is ahead", edits: []edit{
 		{"cmd/ratelimitd/rejoin.go", "	return *l >= rejoinAfter\n", "	return false\n"},
-	}},
-	{name: "follow a wall clock beyond the latest instant", edits: []edit{
-		{"node/internal/clock/clock.go", "	case wall > Latest:", "	case false:"},
 	}},
 	{name: "take any clock's word: no tolerance, no future check", edits: []edit{
 		{"node/internal/table/merge.go", "	if d.Start > r.Frame.Start(now+tolerance) || ", "	if "},
@@ -129,33 +123,6 @@ var nodeMistakes = []mistake{
 	{name: "decide at a glance by a revision that is over", also: "./node", edits: []edit{
 		{"node/internal/limits/limit.go", "	return c.in == r && c.from <= t && t < c.until\n", "	return c.in == r\n"},
 	}},
-	{name: "tell the time by a look that is over", edits: []edit{
-		{"node/internal/clock/counter.go", "	if d >= l.good.Load() {\n", "	if d >= l.good.Load()<<8 {\n"},
-	}},
-	{name: "let the counter's time go as fast as the clock's", edits: []edit{
-		{"node/internal/clock/counter.go", "n.measured * (1 - drift) * (1", "n.measured * (1"},
-	}},
-	{name: "trust a counter that told its rate once", edits: []edit{
-		{"node/internal/clock/counter.go", "	if math.Abs(n.measured-last) > drift*n.measured || n", "	if n"},
-	}},
-	{name: "never compare the counter with the clock between measurements", edits: []edit{
-		{"node/internal/clock/counter.go", "	if math.Abs(told-passed) > drift*passed+2*exact {\n", "	if told-passed > 1e18 {\n"},
-	}},
-	{name: "go by a look that was interrupted halfway", edits: []edit{
-		{"node/internal/clock/counter.go", "max(n.measured, fastest) > exact\n", "max(n.measured, fastest) > 1e18\n"},
-	}},
-	{name: "go by the clock itself while somebody looks", edits: []edit{
-		{"node/internal/clock/counter.go", "	return max(at-int64(behind), min(at, least))\n", "	return at - int64(behind)\n"},
-	}},
-	{name: "go by a look from before the clock was set ahead", edits: []edit{
-		{"node/internal/clock/clock.go", "		c.counter.release(-ahead > jump)\n", "		c.counter.release(false)\n"},
-	}},
-	{name: "measure the counter twice in a row", edits: []edit{
-		{"node/internal/clock/counter.go", "	} else if since < int64(soon) {\n", "	} else if since < 0 {\n"},
-	}},
-	{name: "look at a counter that stands still when it says so", edits: []edit{
-		{"node/internal/clock/counter.go", "	if l != nil && !anyway { //", "	if l != nil { //"},
-	}},
 	{name: "open a client by another clock than decisions at a glance go by", edits: []edit{
 		{"node/decide.go", "	rule, group, k, why := n.resolve(l, r, client, cost, &net)\n	now := n.now()\n", "	rule, group, k, why := n.resolve(l, r, client, cost, &net)\n	now := n.now() + 2000\n"},
 	}, also: "./node"},
@@ -164,12 +131,6 @@ var nodeMistakes = []mistake{
 	}},
 	{name: "decide for the client that a cell is of by now", edits: []edit{
 		{"node/internal/table/cell.go", " && c.hi.Load() == k.Hi && c.lo.Load() == k.Lo && c.word", " && c.word"},
-	}},
-	{name: "give a counter up for one look that was interrupted", edits: []edit{
-		{"node/internal/clock/counter.go", " && n.late < tries {\n", " && n.late < 0 {\n"},
-	}},
-	{name: "tell the time by the counter while the clock is slowed down", edits: []edit{
-		{"node/internal/clock/counter.go", "	if !n.trusted || !steady {\n", "	if !n.trusted {\n"},
 	}},
 	{name: "pack totals that a cell cannot hold", edits: []edit{
 		{"node/internal/table/pack.go", " || im.Carry >= crdt.End {\n", " {\n"},

@@ -65,7 +65,7 @@ func New() *Clock {
 }
 
 // Now is unix time in nanoseconds, never less than an earlier Now. It is behind the monotonic clock by up
-// to 5 µs, because it goes by the processor's counter where that can be trusted: see counter. That counter
+// to 3 µs, because it goes by the processor's counter where that can be trusted: see counter. That counter
 // may become faster by more than drift, or differ between cores by more than 1 µs. Then Now is ahead by
 // less than a span, and steps back when the next look finds that out. It is no fence: what the processor
 // reorders, and what trusted cores differ by, can put two readings the wrong way round.

@@ -9,8 +9,8 @@ import (
 
 const (
 	// span is for how long a look at the monotonic clock is good: until then the processor's counter
-	// tells how much time has passed. Raising it saves looks, of which one takes as long as a decision;
-	// lowering it narrows what a wrong counter can do.
+	// tells how much time has passed. A look takes as long as a decision: raising span saves looks.
+	// Lowering it narrows what a wrong counter can do.
 	span = time.Millisecond
 	// drift is by which part the counter's rate may change from one measurement to the next. NTP
 	// mostly slews a clock by up to 1/2000. Raising it trusts worse counters, and a clock is behind by
@@ -25,9 +25,9 @@ const (
 	// soon and later are the times between measurements of a counter that is not trusted, and of one
 	// that is. Raising them makes the rate more exact, and finds a wrong one later.
 	soon, later = 10 * time.Millisecond, time.Second
-	// behind is by how much time is behind the clock at most: by drift of two spans twice, since the rate
-	// may be too low by as much, and by exact.
-	behind = 5 * time.Microsecond
+	// behind is by how much time is behind the clock at most: by drift of a span twice, since the rate
+	// may be too low by as much, and by exact. Raising any of the three raises it.
+	behind = 3 * time.Microsecond
 	// rateBits makes rates integers: they are in 2^-rateBits ns a tick.
 	rateBits = 32
 	// fastest and slowest are what a tick may take, in ns. Shorter ones are of no processor, and
@@ -51,8 +51,8 @@ type counter struct {
 	ticks, oldTicks uint64
 	mono, oldMono   int64
 	measured        float64
-	late            int // how many looks in a row took too long
-	good, rate      uint64
+	late            int    // how many looks in a row took too long
+	good, rate      uint64 // what the next look is given
 }
 
 // look is what the clock showed at a value of the processor's counter.
@@ -68,7 +68,7 @@ type source interface {
 	ticks() uint64 // the processor's counter
 	passed() int64 // the monotonic clock
 	// show is what the clock shows at a monotonic time. steady says that it goes as fast, and will for
-	// the next two spans.
+	// the next span.
 	show(mono int64) (at int64, steady bool)
 }
 
@@ -84,12 +84,12 @@ func (l *look) tell(ticks uint64) (at int64, ok bool) {
 	return at, l.from.Load() == from                    // or at may be of a later look
 }
 
-// grace is what readers may be told by a look at most, at a value of the processor's counter: they go by
-// it for a second span while somebody looks. It reports false if the look is being replaced.
-func (l *look) grace(ticks uint64) (at int64, ok bool) {
+// most is what tell tells at a value of the processor's counter, or what it told at most if the look is
+// over. It reports false if the look is being replaced.
+func (l *look) most(ticks uint64) (at int64, ok bool) {
 	from := l.from.Load()
-	d := min(ticks-from, 2*l.good.Load())
-	at = l.at.Load() + int64(d*l.rate.Load()>>rateBits) //nolint:gosec // at most two spans
+	d := min(ticks-from, l.good.Load())
+	at = l.at.Load() + int64(d*l.rate.Load()>>rateBits) //nolint:gosec // at most a span
 	return at, from > 0 && l.from.Load() == from
 }
 
@@ -115,16 +115,12 @@ func (n *counter) read(s source, anyway bool) int64 {
 	mono := s.passed()
 	ended := s.ticks()
 	at, steady := s.show(mono)
-	least := max(at-int64(behind), n.told.Load())
+	least := max(at-int64(behind), min(at, n.told.Load()))
 	if l != nil {
-		told, _ := l.grace(ended) // nobody else replaces it
+		told, _ := l.most(ended) // nobody else replaces it
 		least = max(least, min(told, at+int64(exact)))
 	}
-	verdict := n.judge(begun, ended, mono, steady)
-	if l != nil && verdict == giveUp && n.trusted && ended-l.from.Load() < 2*l.good.Load() {
-		verdict = again // the clock is to be slowed down, and readers still go by this look
-	}
-	switch verdict {
+	switch n.judge(begun, ended, mono, steady) {
 	case keep:
 		at = max(at, least)
 		l = &n.looks[0]
@@ -138,8 +134,8 @@ func (n *counter) read(s source, anyway bool) int64 {
 		l.from.Store(ended)
 		n.last.Store(l)
 	case giveUp:
-		if l != nil { // readers may still be told what its grace ends with
-			end, _ := l.grace(l.from.Load() - 1)
+		if l != nil { // whoever has it may still be told as much
+			end, _ := l.most(l.from.Load() - 1)
 			n.told.Store(max(least, end))
 		}
 		n.next.Store(mono + int64(soon))
@@ -152,12 +148,11 @@ func (n *counter) read(s source, anyway bool) int64 {
 	return at
 }
 
-// meanwhile is the time while somebody else looks: that of the last look for a second span, and then
-// untold.
+// meanwhile is the time while somebody else looks: untold, but not before what the last look told.
 func (n *counter) meanwhile(s source) int64 {
 	least := n.told.Load()
 	for l := n.last.Load(); l != nil; l = n.last.Load() {
-		if at, ok := l.grace(s.ticks()); ok {
+		if at, ok := l.most(s.ticks()); ok {
 			least = max(least, at)
 			break
 		} // others have looked twice since
@@ -165,8 +160,8 @@ func (n *counter) meanwhile(s source) int64 {
 	return n.untold(s, s.passed(), least)
 }
 
-// untold is the time at a monotonic time by the clock alone, but not before least. It is so far behind the
-// clock that no look is further behind while readers go by it.
+// untold is the time at a monotonic time without a look, but not before least. It is so far behind the
+// clock that no look is further behind it.
 func (n *counter) untold(s source, mono, least int64) int64 {
 	at, _ := s.show(mono)
 	return max(at-int64(behind), min(at, least))
@@ -193,7 +188,7 @@ func (n *counter) release(anew bool) {
 	n.busy.Store(false)
 }
 
-// What becomes of a look.
+// judgement says what is done with a look.
 type judgement uint8
 
 const (
