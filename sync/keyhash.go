@@ -41,7 +41,7 @@ func (h KeyHash) Add(b []byte) KeyHash {
 func (h *KeyHash) Sum(id string) crdt.Key {
 	v0, v1, v2, v3, tail := h.v0, h.v1, h.v2, h.v3, h.tail
 	n, shift, all := h.n+len(id), uint(h.n)%8*8, id //nolint:gosec // not negative
-	for len(id) >= 8 {
+	for len(id) >= 8 {                              // all shifts are below 64, and the compiler need not see to that
 		m := load(id)
 		w := tail | m<<(shift&63)
 		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3^w)

@@ -161,7 +161,7 @@ func TestGlancesAdmitABurstExactly(t *testing.T) {
 	}
 }
 
-// What somebody does to a client between a glance and the admission counts for its verdict.
+// If somebody changes a client between a glance and the admission, the verdict is by the change.
 func TestAnAdmissionJudgesAnewIfTheClientChanged(t *testing.T) {
 	const burst, ms = 10, int64(time.Millisecond)
 	for name, c := range map[string]struct {
