@@ -70,7 +70,7 @@ func (m *slab) find(k crdt.Key) (uint32, *cell) {
 			}
 		}
 		if p == 0 {
-			if len(x.old) == 0 || len(places) == len(x.old) { // only places has another length than old
+			if len(x.old) == 0 || len(places) == len(x.old) { // old is searched: its length is another than that of places
 				return 0, nil
 			}
 			places, i = x.old, k.Hi-1

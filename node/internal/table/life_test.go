@@ -101,7 +101,7 @@ func newLifeNode(self crdt.Replica) *lifeNode {
 
 // begin is for the next run: of another client, and of a limit of which nobody heard before.
 func (n *lifeNode) begin(first limit.Rule) *lifeNode {
-	n.key.Lo++
+	n.key = crdt.Key{Hi: n.key.Hi + 1, Lo: n.key.Lo + 1<<slotBits} // in a row, all would be one chain of the index
 	n.reset, n.seen = crdt.Stamp{}, map[total]crdt.Count{}
 	n.rules = nil
 	n.hear(first)
