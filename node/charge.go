@@ -119,7 +119,7 @@ func (n *decider) chargeOne(c *check, iso *isolation.Group, now int64) {
 		taken = s.Charge(e, iso, now, c.cost, !n.offline)
 		c.d.Allowed, c.d.Reason = allowed, why
 		n.explain(s, &c.d, e, now, 1)
-		c.share = s.Sampler.Pick(now)
+		c.share, _ = s.Sampler.Pick(now)
 	} else {
 		c.d = n.outright(c.rule, c.why, c.cost)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/isolation"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/limits"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -32,6 +31,7 @@ type check struct {
 	entry *table.Entry // nil if the rule alone decides, or the table has no room
 	asked int64        // cost, with that of earlier checks on the same entry
 	share uint64       // the weight of this decision among the heaviest clients, 0 for none
+	timed bool         // its time is to be measured
 	d     Decision
 }
 
@@ -70,7 +70,6 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool, hold time.D
 	for i := range checks {
 		n.conclude(&checks[i], iso, by, allowed, hold > 0, now)
 	}
-	timed := locked.First() != nil && !by.peek && locked.First().Sampler.One(tally.LatencyEvery)
 	for i := range checks {
 		checks[i].drop()
 	}
@@ -80,7 +79,7 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool, hold time.D
 			n.count(&checks[i], by, allowed)
 		}
 	}
-	if timed {
+	if checks[0].timed {
 		n.latency.Observe(n.now() - now)
 	}
 	return allowed, hold
@@ -263,7 +262,7 @@ func (n *decider) conclude(c *check, iso *isolation.Group, by terms, allowed, he
 	if c.shard == nil || by.peek || held {
 		return
 	}
-	if c.share = c.shard.Sampler.Pick(now); allowed == c.d.Allowed {
+	if c.share, c.timed = c.shard.Sampler.Pick(now); allowed == c.d.Allowed {
 		c.shard.Counts.Count(c.by.Account(c.rule), c.cost, allowed, c.d.Reason == ReasonShadow)
 		if !allowed && c.d.Reason == ReasonShort {
 			c.limit.Account.Rights.Short.Add(1)

@@ -13,7 +13,6 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/seldom"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/table"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
-	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/top"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
 
@@ -50,25 +49,46 @@ type decider struct {
 // The clock is read as late as can be: the older the time, the more is denied.
 func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision, hold *hold) (allowed bool) {
 	r := l.Recent()
-	if r != nil && r.Only != nil && hold == nil && judged(r.Only, client, cost) {
-		k := l.Keys.Sum(client)
-		var now int64 // n.time() by hand: the compiler does not inline it
-		if n.clock != nil {
-			now = n.clock.Now()
-		} else {
-			now = n.now()
-		}
-		if l.In(r, now) {
-			share, timed, allowed, done := n.straight(n.table.Shard(k), r, r.Only, k, now, cost, d)
-			if done {
-				if share > 0 || timed {
-					n.sample(l, client, nil, cost, share, allowed, timed, now)
-				}
-				return allowed
-			}
-		}
+	if r == nil || r.Only == nil || hold != nil || !judged(r.Only, client, cost) {
+		return n.decideBy(r, l, client, cost, d, hold)
 	}
-	return n.decideBy(r, l, client, cost, d, hold)
+	k := l.Keys.Sum(client)
+	var now int64 // n.time() by hand: the compiler does not inline it
+	if n.clock != nil {
+		now = n.clock.Now()
+	} else {
+		now = n.now()
+	}
+	if !l.In(r, now) || !n.straight(r.Only) {
+		return n.decideBy(r, l, client, cost, d, hold)
+	}
+	var g table.Glance
+	v, share, timed := n.table.Shard(k).Decide(&g, k, r.Only, now, cost, !n.offline, r.Account(r.Only))
+	if v == table.Unsure {
+		return n.decideBy(r, l, client, cost, d, hold)
+	}
+	if d != nil {
+		n.answer(d, r.Only, &g, now, cost, v == table.Admitted)
+	}
+	if share > 0 || timed {
+		n.sample(l, client, nil, cost, share, v == table.Admitted, timed, now)
+	}
+	return v == table.Admitted
+}
+
+// answer fills in the answer to a request that was decided at a glance.
+func (n *decider) answer(d *Decision, rule *limit.Rule, g *table.Glance, now, cost int64, allowed bool) {
+	d.Allowed, d.Reason, d.Cost = allowed, ReasonOverLimit, 0
+	if allowed {
+		d.Reason, d.Cost = ReasonOK, cost
+	}
+	n.tell(d, rule, now, g.Explain(rule, now, cost, allowed))
+}
+
+// straight reports whether a straight rule decides by the client's state alone: nodes that cannot hear
+// each other may share the rate.
+func (n *decider) straight(rule *limit.Rule) bool {
+	return rule.Policy.OnIsolation == IsolationKeep || n.isolation.Group() == nil
 }
 
 // judged reports whether ruleFor has nothing against a request that its own rule limits.
@@ -93,10 +113,15 @@ func (n *decider) decideBy(r *limits.Revision, l *limits.Limit, client string, c
 		return answer.Allowed
 	}
 	s := n.table.Shard(k)
-	if rule.Straight && hold == nil {
-		if share, timed, allowed, done := n.straight(s, r, rule, k, now, cost, d); done {
-			n.sample(l, client, group, cost, share, allowed, timed, now)
-			return allowed
+	if rule.Straight && hold == nil && n.straight(rule) {
+		var g table.Glance
+		v, share, timed := s.Decide(&g, k, rule, now, cost, !n.offline, r.Account(rule))
+		if v != table.Unsure {
+			if d != nil {
+				n.answer(d, rule, &g, now, cost, v == table.Admitted)
+			}
+			n.sample(l, client, group, cost, share, v == table.Admitted, timed, now)
+			return v == table.Admitted
 		}
 	}
 	s.Lock()
@@ -124,8 +149,7 @@ func (n *decider) decideBy(r *limits.Revision, l *limits.Limit, client string, c
 		}
 	}
 	s.Counts.Count(r.Account(rule), cost, allowed, why == ReasonShadow)
-	share := s.Sampler.Pick(now)
-	timed := s.Sampler.One(tally.LatencyEvery)
+	share, timed := s.Sampler.Pick(now)
 	s.Unlock()
 	n.sample(l, client, group, cost, share, allowed && why != ReasonShadow, timed, now)
 	return allowed
@@ -147,42 +171,6 @@ func (n *decider) sample(l *limits.Limit, client string, group []byte, cost int6
 	if timed {
 		n.latency.Observe(n.time() - now)
 	}
-}
-
-// straight decides by a straight rule for a client whose cell alone tells how it stands, beside an
-// account if the rule is bounded: see table.Shard.Admit. A denial takes no lock and writes nothing but
-// its count. An admission holds the shard's lock for a few stores. done is false, and nothing is done,
-// if it takes more than that, as each denial by a bounded rule does.
-func (n *decider) straight(s *table.Shard, r *limits.Revision, rule *limit.Rule, k crdt.Key, now, cost int64, d *Decision) (share uint64, timed, allowed, done bool) {
-	var g table.Glance
-	if !s.Glance(&g, k, rule, now) || rule.Policy.OnIsolation != IsolationKeep && n.isolation.Group() != nil {
-		return 0, false, false, false
-	}
-	conforms, origin := rule.GCRA.Admit(g.Level, now, cost)
-	if conforms {
-		var v table.Verdict
-		v, share, timed = s.Admit(&g, k, rule, now, cost, origin, !n.offline, r.Account(rule))
-		if v == table.Unsure {
-			return 0, false, false, false
-		}
-		conforms = v == table.Admitted
-	}
-	if !conforms && rule.Bounded {
-		return 0, false, false, false // the account may cover it, or should note it
-	}
-	if !conforms {
-		var random uint64
-		share, random = r.Account(rule).Refusals.Count(now, cost)
-		timed = top.One(random, tally.LatencyEvery)
-	}
-	if d != nil {
-		d.Allowed, d.Reason, d.Cost = conforms, ReasonOverLimit, 0
-		if conforms {
-			d.Reason, d.Cost = ReasonOK, cost
-		}
-		n.tell(d, rule, now, g.Explain(rule, now, cost, conforms))
-	}
-	return share, timed, conforms, true
 }
 
 // resolve is ruleFor, with the client's key if why is ReasonOK.
@@ -256,7 +244,7 @@ func (n *decider) countOutright(l *limits.Limit, r *limits.Revision, rule *limit
 	s := n.table.Shard(anywhere)
 	s.Lock()
 	s.Counts.Count(r.Account(rule), cost, d.Allowed, d.Reason == ReasonShadow)
-	share := s.Sampler.Pick(n.now())
+	share, _ := s.Sampler.Pick(n.now())
 	s.Unlock()
 	if share > 0 {
 		offer(r, client, cost, share, d)

@@ -105,16 +105,28 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/cell.go", " && c.word.Load() == word\n", "\n"},
 	}},
 	{name: "decide from a cell by another rule", edits: []edit{
-		{"node/internal/table/glance.go", " || s.clients.rules.at(what&ruleMask) != r {\n", " {\n"},
+		{"node/internal/table/glance.go", " || s.clients.rules.at(what&ruleMask) != r || now", " || now"},
 	}},
 	{name: "charge a client whom somebody charged since the glance", edits: []edit{
-		{"node/internal/table/glance.go", "	if !g.Still() {\n", "	if false {\n"},
+		{"node/internal/table/glance.go", "			if s.mu.Lock(); c.word.Load() != word {\n", "			if s.mu.Lock(); false {\n"},
 	}},
 	{name: "judge anew, and charge by the first judgement", edits: []edit{
-		{"node/internal/table/glance.go", "		v, origin = g.again(s, k, r, now, cost)\n", "		v, _ = g.again(s, k, r, now, cost)\n"},
+		{"node/internal/table/glance.go", "				continue\n", "				word = c.word.Load()\n"},
 	}},
-	{name: "count a denial behind a glance as admitted", edits: []edit{
-		{"node/internal/table/glance.go", "	if v == Admitted {\n", "	if v != Unsure {\n"},
+	{name: "count a denial at a glance as an admission", edits: []edit{
+		{"node/internal/table/glance.go", "			share, timed = a.Refusals.Count(now, cost)\n", "			s.Lock()\n			s.Counts.Admit(a, cost)\n			s.Unlock()\n"},
+	}},
+	{name: "go by flags from before the lock", edits: []edit{
+		{"node/internal/table/glance.go", "		what = c.what.Load()\n", ""},
+	}},
+	{name: "deny at a glance what a bounded rule's account may cover", also: "./node", edits: []edit{
+		{"node/internal/table/glance.go", "			if r.Bounded {\n", "			if false {\n"},
+	}},
+	{name: "go on with the gap of the shift before", edits: []edit{
+		{"node/internal/top/sampler.go", "		s.shift++\n		s.next = s.seen + s.gap()\n", "		s.shift++\n"},
+	}},
+	{name: "time a decision as many behind the start of a second as were left of it", edits: []edit{
+		{"node/internal/top/sampler.go", "		s.timed -= min(s.timed, s.seen-1)\n", ""},
 	}},
 	{name: "show a charge before its origin", edits: []edit{
 		{"node/internal/table/publish_amd64.s", "	MOVQ BX, cell_origin(AX)\n	MOVQ CX, cell_word(AX)\n", "	MOVQ CX, cell_word(AX)\n	MFENCE\n	MOVQ BX, cell_origin(AX)\n"},
@@ -145,7 +157,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/index.go", "			places, i = x.old, k.Hi-1\n", "			places, i = x.old, k.Lo-1\n"},
 	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
-		{"node/decide.go", "	if rule.Straight && hold == nil {\n", "	if rule.Straight && hold == nil && false {\n"},
+		{"node/decide.go", "	if rule.Straight && hold == nil && n.straight(rule) {\n", "	if rule.Straight && hold == nil && n.straight(rule) && false {\n"},
 		{"node/decide.go", "		if conforms, origin = r.GCRA.Admit(s.Level(e, now), now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
 		if st.Start() > now {
 			level = gcra.Level{Base: st.Origins()[1], Count: st.CountPrevious()}
@@ -230,7 +242,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/limits/register.go", "	late := some && held.Stamp.Compare(r.Stamp) >= 0\n", "	late := some && held.Stamp.Compare(r.Stamp) >= 0\n	some = some && false\n"},
 	}},
 	{name: "charge what was denied", edits: []edit{
-		{"node/decide.go", "	if rule.Straight && hold == nil {\n", "	if rule.Straight && hold == nil && false {\n"},
+		{"node/decide.go", "	if rule.Straight && hold == nil && n.straight(rule) {\n", "	if rule.Straight && hold == nil && n.straight(rule) && false {\n"},
 		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
 	{name: "never flush before the interval ends", slow: true, edits: []edit{
@@ -406,7 +418,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/collect.go", "Slot: uint8(slot),", "Slot: 0,"},
 	}},
 	{name: "decide by a cell alone where nodes that hear each other share the rate", also: "./node", edits: []edit{
-		{"node/decide.go", "now) || rule.Policy.OnIsolation != IsolationKeep && n.isolation.Group() != nil {\n", "now) {\n"},
+		{"node/decide.go", "	return rule.Policy.OnIsolation == IsolationKeep || n.isolation.Group() == nil\n", "	return true\n"},
 	}},
 	{name: "overlook what was carried over into a part of a window", edits: []edit{
 		{"node/limit/count.go", "		if !st.OnTime(r.Frame.Width) {", "		if st == nil {"},

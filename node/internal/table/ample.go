@@ -31,7 +31,7 @@ func (x *accounts) spend(g *Glance, r *limit.Rule, now, c int64) bool {
 	return ok
 }
 
-// Explain is what the client of a glance is told. Under a bounded rule, Admit admitted the request.
+// Explain is what the client of a glance is told. Under a bounded rule, Decide admitted the request.
 func (g *Glance) Explain(r *limit.Rule, now, cost int64, allowed bool) gcra.Decision {
 	d := r.GCRA.Explain(g.Level, now, cost, allowed)
 	if r.Bounded {

@@ -16,7 +16,7 @@ import (
 //
 // Whoever writes a cell holds its shard's lock. Readers need none: they read word, then the
 // rest, then word again. While word is busy, and if it changed meanwhile, what they read may
-// be of two states. Only a plain charge is not marked by busy, see Shard.charge.
+// be of two states. Only a plain charge is not marked by busy, see Shard.Decide.
 type cell struct {
 	word   atomic.Uint64 // busy, version, own P of the current window
 	hi, lo atomic.Uint64 // the key

@@ -33,7 +33,7 @@
 //
 // # Progress
 //
-// Nearly all decisions need no entry: Glance reads the client's cell, and Admit charges it.
+// Nearly all decisions need no entry: Decide reads the client's cell, and charges it.
 //
 //   - A denial is wait-free but for the length of a search in the index, and writes nothing.
 //   - An admission holds the shard's lock for a few stores.

@@ -1,16 +1,26 @@
 package table
 
 import (
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/crdt"
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/gcra"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/racing"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
 )
+
+// levelOf is how a client stands at a glance: that of a request for more than can ever be.
+func levelOf(s *Shard, k crdt.Key, r *limit.Rule, now int64, a *tally.Account) (level gcra.Level, ok bool) {
+	var g Glance
+	v, _, _ := s.Decide(&g, k, r, now, r.Policy.Burst+1, false, a)
+	return g.Level, v == Denied
+}
 
 // Readers without a lock see every client as it was at some instant, and never another one,
 // while it is charged, rolled, forgotten and admitted anew, and while the index grows and
@@ -42,14 +52,14 @@ func TestAGlanceIsOfOneClientAtOneInstant(t *testing.T) {
 	var seen atomic.Uint64
 	for range 3 {
 		readers.Go(func() {
-			for i := uint64(1); !stop.Load(); i = i%watched + 1 {
-				var g Glance
-				if !s.Glance(&g, key(i), r, begin) || g.Level.Count == 0 {
+			for i, a := uint64(1), new(tally.Account); !stop.Load(); i = i%watched + 1 {
+				level, ok := levelOf(s, key(i), r, begin, a)
+				if !ok || level.Count == 0 {
 					continue
 				}
 				seen.Add(1)
-				if g.Level.Base != start+int64(g.Level.Count) || g.Level.Count/step != i { //nolint:gosec // small
-					t.Errorf("client %d is seen at %+v", i, g.Level)
+				if level.Base != start+int64(level.Count) || level.Count/step != i { //nolint:gosec // small
+					t.Errorf("client %d is seen at %+v", i, level)
 					return
 				}
 			}
@@ -91,14 +101,12 @@ func TestAGlanceNoticesAChange(t *testing.T) {
 		"forgetting":       func(e *Entry) { s.remove(e.slot) },
 	} {
 		take(t, table, k, r, begin, 5)
-		var g Glance
-		if !s.Glance(&g, k, r, begin) {
-			t.Fatal("no glance")
-		}
+		_, c := s.clients.cells.find(k)
+		word := c.word.Load()
 		s.Lock()
 		change(s.Find(k))
 		s.Unlock()
-		if g.cell.stands(g.word, k) || g.Still() {
+		if c.stands(word, k) || c.word.Load() == word {
 			t.Errorf("%s went unnoticed", name)
 		}
 	}
@@ -130,23 +138,19 @@ func TestGlancesAdmitABurstExactly(t *testing.T) {
 	l := newLimits(t, hourly)
 	table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
 	s, account := table.Shard(k), &tally.Account{}
-	var admitted atomic.Int64
+	var admitted, denied atomic.Int64
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for range 2000 {
-				var g Glance
-				if !s.Glance(&g, k, r, begin) {
+				switch v, _, _ := s.Decide(&Glance{}, k, r, begin, 1, true, account); v {
+				case Unsure:
 					s.Lock()
 					s.Open(k, r, begin)
 					s.Unlock()
-					continue
-				}
-				conforms, origin := r.GCRA.Admit(g.Level, begin, 1)
-				if !conforms {
-					continue
-				}
-				if v, _, _ := s.Admit(&g, k, r, begin, 1, origin, true, account); v == Admitted {
+				case Denied:
+					denied.Add(1)
+				case Admitted:
 					admitted.Add(1)
 				}
 			}
@@ -156,62 +160,110 @@ func TestGlancesAdmitABurstExactly(t *testing.T) {
 	if got := admitted.Load(); got != r.Policy.Burst || count(table, k) != uint64(got) { //nolint:gosec // positive
 		t.Errorf("%d were admitted and %d charged, want %d", got, count(table, k), r.Policy.Burst)
 	}
-	if d := table.Decisions(account); d.Allowed != uint64(admitted.Load()) || d.Denied != 0 { //nolint:gosec // positive
+	if d := table.Decisions(account); d.Allowed != uint64(admitted.Load()) || d.Denied != uint64(denied.Load()) { //nolint:gosec // positive
 		t.Errorf("%+v were counted", d)
 	}
 }
 
-// If somebody changes a client between a glance and the admission, the verdict is by the change.
+// If somebody changes a client between a glance and the lock, the verdict is by the change.
 func TestAnAdmissionJudgesAnewIfTheClientChanged(t *testing.T) {
 	const burst, ms = 10, int64(time.Millisecond)
+	charge := func(s *Shard, k crdt.Key, r *limit.Rule, now, units int64) {
+		r.Charge(s.Open(k, r, now).States(), now, units)
+	}
 	for name, c := range map[string]struct {
-		between func(*Table, crdt.Key, *limit.Rule)
+		between func(*Shard, crdt.Key, *limit.Rule)
 		want    Verdict
 		count   uint64
 		base    int64 // after it, beyond begin
 	}{
-		"nothing": {func(*Table, crdt.Key, *limit.Rule) {}, Admitted, 2, 20*ms - ms},
+		"nothing": {func(*Shard, crdt.Key, *limit.Rule) {}, Admitted, 2, 20*ms - ms},
 		"a charge by an older clock, which has not drained": {
-			func(table *Table, k crdt.Key, r *limit.Rule) { take(t, table, k, r, begin+18*ms, 5) }, Admitted, 7, 18*ms - ms,
+			func(s *Shard, k crdt.Key, r *limit.Rule) { charge(s, k, r, begin+18*ms, 5) }, Admitted, 7, 18*ms - ms,
 		},
 		"a charge of all": {
-			func(table *Table, k crdt.Key, r *limit.Rule) { take(t, table, k, r, begin+20*ms, burst) }, Denied, 1 + burst, 20*ms - ms,
+			func(s *Shard, k crdt.Key, r *limit.Rule) { charge(s, k, r, begin+20*ms, burst) }, Denied, 1 + burst, 20*ms - ms,
 		},
-		"forgetting": {func(table *Table, k crdt.Key, _ *limit.Rule) {
-			s := table.Shard(k)
-			s.Lock()
-			defer s.Unlock()
-			s.remove(s.Find(k).slot)
-		}, Unsure, 0, 0},
+		"forgetting": {func(s *Shard, k crdt.Key, _ *limit.Rule) { s.remove(s.Find(k).slot) }, Unsure, 0, 0},
 	} {
 		l := newLimits(t, limit.Policy{Limit: 1000, Window: time.Second, Burst: burst})
 		table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
 		s, account := table.Shard(k), &tally.Account{}
 		take(t, table, k, r, begin, 1)
 		var g Glance
-		if !s.Glance(&g, k, r, begin+20*ms) {
-			t.Fatal("no glance")
-		}
-		conforms, origin := r.GCRA.Admit(g.Level, begin+20*ms, 1)
-		if !conforms {
-			t.Fatal("it is denied")
-		}
-		c.between(table, k, r)
-		v, _, _ := s.Admit(&g, k, r, begin+20*ms, 1, origin, true, account)
+		var v Verdict
+		s.Lock()
+		decided := make(chan struct{})
+		go func() {
+			defer close(decided)
+			v, _, _ = s.Decide(&g, k, r, begin+20*ms, 1, true, account)
+		}()
+		awaitWaiter(t, decided)
+		c.between(s, k, r)
+		s.Unlock()
+		<-decided
 		if v != c.want || count(table, k) != c.count {
 			t.Errorf("%s: %v, with %d charged, want %v and %d", name, v, count(table, k), c.want, c.count)
 		}
-		if v != Unsure && s.Glance(&g, k, r, begin+20*ms) && g.Level.Base != begin+c.base {
-			t.Errorf("%s: the origin is %v, want %v", name, time.Duration(g.Level.Base-begin), time.Duration(c.base))
+		if level, ok := levelOf(s, k, r, begin+20*ms, &tally.Account{}); v != Unsure && (!ok || level != g.Level || level.Base != begin+c.base) {
+			t.Errorf("%s: the client stands at %+v, the glance has %+v, want an origin of %v", name, level, g.Level, time.Duration(c.base))
 		}
-		want := tally.Decisions{}
-		if v == Admitted {
+		var want tally.Decisions
+		switch v {
+		case Admitted:
 			want.Allowed, want.AllowedUnits = 1, 1
+		case Denied:
+			want.Denied, want.DeniedUnits = 1, 1
 		}
-		if d := table.Decisions(account); d != want {
-			t.Errorf("%s: %+v were counted, want %+v", name, d, want)
+		if got := table.Decisions(account); got != want {
+			t.Errorf("%s: %+v were counted, want %+v", name, got, want)
 		}
 	}
+}
+
+// A charge shows its count before it notes that there is something to send. Who looks in between finds the
+// note behind the lock, and does not list the client again.
+func TestAnAdmissionListsNoClientTwice(t *testing.T) {
+	l := newLimits(t, hourly)
+	table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
+	s := table.Shard(k)
+	s.Lock()
+	s.Open(k, r, begin)
+	s.closeViews()
+	slot, c := s.clients.cells.find(k)
+	publish(c, c.origin.Load(), c.word.Load()+1)
+	decided := make(chan struct{})
+	go func() {
+		defer close(decided)
+		s.Decide(&Glance{}, k, r, begin, 1, true, &tally.Account{})
+	}()
+	awaitWaiter(t, decided)
+	c.what.Store(c.what.Load() | isDirty | isListed)
+	s.out.add(slot)
+	s.Unlock()
+	<-decided
+	if len(s.out.slots) != 1 || count(table, k) != 2 {
+		t.Errorf("%d units are counted, and clients %v listed", count(table, k), s.out.slots)
+	}
+}
+
+// awaitWaiter waits until a decision waits for its shard's lock.
+func awaitWaiter(t *testing.T, decided <-chan struct{}) {
+	t.Helper()
+	stacks := make([]byte, 1<<20)
+	for range 30_000 {
+		for one := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+			if strings.Contains(one, "[sync.Mutex.Lock]") && strings.Contains(one, "(*Shard).Decide(") {
+				return
+			}
+		}
+		select {
+		case <-decided:
+			t.Fatal("the decision did not wait for the lock")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	t.Fatal("no decision waits for the lock")
 }
 
 // Each admission of this client finds a full bucket, so it raises the origin with the count. A
@@ -235,12 +287,12 @@ func TestAChargeShowsItsOriginFirst(t *testing.T) {
 	for range 2 {
 		readers.Go(func() {
 			for !stop.Load() {
-				var g Glance
-				if !s.Glance(&g, k, r, first) || g.Level.Count < 2 {
+				level, ok := levelOf(s, k, r, first, &tally.Account{})
+				if !ok || level.Count < 2 {
 					continue
 				}
 				seen.Add(1)
-				if i := int64(g.Level.Count) - 1; g.Level.Base < origin(i) { //nolint:gosec // small
+				if i := int64(level.Count) - 1; level.Base < origin(i) { //nolint:gosec // small
 					t.Errorf("admission %d is seen with an origin from before it", i)
 					return
 				}
@@ -249,12 +301,8 @@ func TestAChargeShowsItsOriginFirst(t *testing.T) {
 	}
 	for i := int64(1); i <= charges || seen.Load() < 1000; i++ {
 		var g Glance
-		if !s.Glance(&g, k, r, now(i)) {
-			t.Fatalf("admission %d: no glance", i)
-		}
-		conforms, raised := r.GCRA.Admit(g.Level, now(i), 1)
-		if v, _, _ := s.Admit(&g, k, r, now(i), 1, raised, false, account); !conforms || raised != origin(i) || v != Admitted {
-			t.Fatalf("admission %d: %v, %v", i, conforms, v)
+		if v, _, _ := s.Decide(&g, k, r, now(i), 1, false, account); v != Admitted || g.Level.Base != origin(i) {
+			t.Fatalf("admission %d: %v, at %+v", i, v, g.Level)
 		}
 	}
 	stop.Store(true)
@@ -309,8 +357,7 @@ func TestTheSameRuleAgainIsAsFast(t *testing.T) {
 		fast bool
 	}{"the same": {&again.rules[0], true}, "another": {&other.rules[0], false}} {
 		take(t, table, k, c.rule, begin, 1)
-		var g Glance
-		if got := s.Glance(&g, k, c.rule, begin); got != c.fast {
+		if _, got := levelOf(s, k, c.rule, begin, &tally.Account{}); got != c.fast {
 			t.Errorf("%s: a glance tells: %v", name, got)
 		}
 	}

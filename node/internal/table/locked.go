@@ -35,6 +35,3 @@ func (l *Locked) Unlock() {
 		s.Unlock()
 	}
 }
-
-// First is the one that was locked first, nil if there is none.
-func (l *Locked) First() *Shard { return l.shards[0] }

@@ -79,20 +79,15 @@ func (w *twin) take(k crdt.Key, cost int64) {
 	}
 	s := w.table.Shard(k)
 	var g Glance
-	if s.Glance(&g, k, w.r, w.now) {
-		got, origin := w.r.GCRA.Admit(g.Level, w.now, cost)
-		if got != want {
+	if v, _, _ := s.Decide(&g, k, w.r, w.now, cost, true, &w.account); v != Unsure {
+		if got := v == Admitted; got != want {
 			w.t.Fatalf("a glance admits %d: %v, want %v", cost, got, want)
 		}
-		if w.fast++; !got {
-			return
+		if level := (gcra.Level{Base: st.Base(), Count: st.Count()}); g.Level != level {
+			w.t.Fatalf("the glance has %+v after its decision, want %+v", g.Level, level)
 		}
-		if v, _, _ := s.Admit(&g, k, w.r, w.now, cost, origin, true, &w.account); v == Admitted {
-			if level := (gcra.Level{Base: st.Base(), Count: st.Count()}); g.Level != level {
-				w.t.Fatalf("the glance has %+v after its charge, want %+v", g.Level, level)
-			}
-			return
-		}
+		w.fast++
+		return
 	}
 	s.Lock()
 	defer s.Unlock()

@@ -421,12 +421,7 @@ func TestTwoUnitsDoNotWait(t *testing.T) {
 func takeAtAGlance(t *testing.T, table *Table, k crdt.Key, r *limit.Rule, units int64) {
 	t.Helper()
 	s := table.Shard(k)
-	var g Glance
-	if !s.Glance(&g, k, r, begin) {
-		t.Fatal("the client cannot be seen")
-	}
-	_, origin := r.GCRA.Admit(g.Level, begin, units)
-	if v, _, _ := s.Admit(&g, k, r, begin, units, origin, true, &tally.Account{}); v != Admitted {
+	if v, _, _ := s.Decide(&Glance{}, k, r, begin, units, true, &tally.Account{}); v != Admitted {
 		t.Fatal("the client has to be opened")
 	}
 }

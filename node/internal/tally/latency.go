@@ -4,12 +4,12 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/top"
 )
 
-// LatencyEvery says how many decisions there are to one whose time is measured; a power of
-// two. Lowering it reads the clock twice for more decisions, which costs each of them a
-// fifth of a decision. Raising it needs more traffic until the histogram says something.
-const LatencyEvery = 64
+// LatencyEvery says how many decisions there are to one whose time is measured.
+const LatencyEvery = top.TimedEvery
 
 // latencyBounds are the upper bounds of the latency histogram, in nanoseconds. More bounds
 // make finer percentiles and more Prometheus series.

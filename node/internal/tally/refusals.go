@@ -29,9 +29,8 @@ type stripe struct {
 	_      [96]byte
 }
 
-// Count counts a denial of cost, which is positive, at now. It returns how many decisions this
-// one stands for among samples, as top.Sampler does, and a random number.
-func (r *Refusals) Count(now, cost int64) (share, random uint64) {
+// Count counts a denial of cost, which is positive, at now. share and timed are as of top.Sampler.
+func (r *Refusals) Count(now, cost int64) (share uint64, timed bool) {
 	s := &r.stripes[place()]
 	n := s.count.Add(1)
 	if cost > 1 {
@@ -42,7 +41,8 @@ func (r *Refusals) Count(now, cost int64) (share, random uint64) {
 		s.before.Store(n - 1)
 	}
 	seen := n - 1 - min(n-1, s.before.Load())
-	return top.Share(seen, n)
+	share, random := top.Share(seen, n)
+	return share, top.Timed(random)
 }
 
 // AddTo adds the denials so far to d.

@@ -78,13 +78,7 @@ type count struct {
 // Count counts one decision on cost, which is positive. shadowed says that only a shadow
 // limit would have denied it.
 func (c *Counts) Count(a *Account, cost int64, allowed, shadowed bool) {
-	for a.Index >= len(*c) { // a limit that was set after the start
-		*c = append(*c, count{})
-	}
-	t := &(*c)[a.Index]
-	if t.of != a {
-		*t = count{of: a}
-	}
+	t := c.at(a)
 	units := uint64(cost) //nolint:gosec // positive
 	if allowed {
 		t.Allowed++
@@ -97,6 +91,33 @@ func (c *Counts) Count(a *Account, cost int64, allowed, shadowed bool) {
 		t.Shadowed++
 		t.ShadowedUnits += units
 	}
+}
+
+// Admit counts an admission of cost, which is positive.
+func (c *Counts) Admit(a *Account, cost int64) {
+	t := c.at(a)
+	t.Allowed++
+	t.AllowedUnits += uint64(cost) //nolint:gosec // positive
+}
+
+func (c *Counts) at(a *Account) *count {
+	if a.Index < len(*c) {
+		if t := &(*c)[a.Index]; t.of == a {
+			return t
+		}
+	}
+	return c.begin(a)
+}
+
+// begin makes the count of a limit that was set after the start, or that has the index of another one.
+//
+//go:noinline
+func (c *Counts) begin(a *Account) *count {
+	for a.Index >= len(*c) {
+		*c = append(*c, count{})
+	}
+	(*c)[a.Index] = count{of: a}
+	return &(*c)[a.Index]
 }
 
 // Of are the counts of one limit, zero if there are none.
