@@ -59,7 +59,7 @@ func (n *decider) decide(l *limits.Limit, client string, cost int64, d *Decision
 	} else {
 		now = n.now()
 	}
-	if !l.In(r, now) || !n.straight(r.Only) {
+	if !l.In(r, now) || !n.unshared(r.Only) {
 		return n.decideBy(r, l, client, cost, d, hold)
 	}
 	var g table.Glance
@@ -85,9 +85,9 @@ func (n *decider) answer(d *Decision, rule *limit.Rule, g *table.Glance, now, co
 	n.tell(d, rule, now, g.Explain(rule, now, cost, allowed))
 }
 
-// straight reports whether a straight rule decides by the client's state alone: nodes that cannot hear
-// each other may share the rate.
-func (n *decider) straight(rule *limit.Rule) bool {
+// unshared reports whether nodes do not share the rule's rate just now, as they may while they cannot hear
+// each other.
+func (n *decider) unshared(rule *limit.Rule) bool {
 	return rule.Policy.OnIsolation == IsolationKeep || n.isolation.Group() == nil
 }
 
@@ -113,7 +113,7 @@ func (n *decider) decideBy(r *limits.Revision, l *limits.Limit, client string, c
 		return answer.Allowed
 	}
 	s := n.table.Shard(k)
-	if rule.Straight && hold == nil && n.straight(rule) {
+	if rule.Straight && hold == nil && n.unshared(rule) {
 		var g table.Glance
 		v, share, timed := s.Decide(&g, k, rule, now, cost, !n.offline, r.Account(rule))
 		if v != table.Unsure {

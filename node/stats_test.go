@@ -48,6 +48,44 @@ func TestCountersAreExact(t *testing.T) {
 	}
 }
 
+// A node alone decides nearly all at a glance. It lists such clients with about what they took and were
+// denied, and times one decision in LatencyEvery: also of requests whose own limit decides nothing.
+func TestDecisionsAtAGlanceAreListedAndTimed(t *testing.T) {
+	const decisions = 20_000
+	near := func(got uint64, want float64) bool { return float64(got) > 0.6*want && float64(got) < 1.4*want }
+	for name, c := range map[string]struct {
+		limit           int64
+		request         node.Request
+		allowed, denied float64
+	}{
+		"admissions":            {1 << 20, node.Request{}, decisions, 0},
+		"denials":               {1, node.Request{}, 0, decisions},
+		"behind no limit":       {1 << 20, node.Request{Limit: "free", Also: []node.Check{{Limit: "default"}}}, decisions, 0},
+		"beside another limit":  {1 << 20, node.Request{Also: []node.Check{{Limit: "free"}}}, decisions, 0},
+		"denied behind another": {1, node.Request{Limit: "free", Also: []node.Check{{Limit: "default"}}}, 0, decisions},
+	} {
+		n := alone(t, node.Config{Limit: c.limit, Window: time.Minute, Limits: map[string]node.Policy{"free": {Access: node.Unlimited}}})
+		n.Allow("alice") // the first request makes the client
+		for range decisions {
+			q := c.request
+			q.Client = "alice"
+			n.Do(q)
+		}
+		list, err := n.Top("")
+		must(t, err)
+		if len(list) != 1 || !near(list[0].Allowed, c.allowed) && c.allowed > 0 || !near(list[0].Denied, c.denied) && c.denied > 0 {
+			t.Errorf("%s: listed as %+v", name, list)
+		}
+		timed := uint64(0)
+		for _, c := range n.Stats().LatencyCounts {
+			timed += c
+		}
+		if !near(timed, decisions/float64(n.Stats().LatencyEvery)) {
+			t.Errorf("%s: %d of %d decisions were timed", name, timed, decisions)
+		}
+	}
+}
+
 // A peer that falls silent makes both sides degraded within a few seconds, and one
 // that is heard again ends it; decisions say so too.
 func TestASilentPeerDegrades(t *testing.T) {

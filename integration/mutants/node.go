@@ -122,11 +122,29 @@ var nodeMistakes = []mistake{
 	{name: "deny at a glance what a bounded rule's account may cover", also: "./node", edits: []edit{
 		{"node/internal/table/glance.go", "			if r.Bounded {\n", "			if false {\n"},
 	}},
+	{name: "decide at a glance while joining", edits: []edit{
+		{"node/internal/table/glance.go", "		if c == nil || s.aside.joining.Load() {\n", "		if c == nil {\n"},
+	}},
+	{name: "charge a cell whose record holds what is unsent", edits: []edit{
+		{"node/internal/table/glance.go", "			what&(hasRecords|sentAll) == hasRecords {", "			false {"},
+	}},
+	{name: "look closer at no admission at a glance", also: "./node", edits: []edit{
+		{"node/internal/table/glance.go", "			share, timed = s.Sampler.Look(now)\n", "			s.Sampler.Look(now)\n"},
+	}},
+	{name: "time no denial at a glance", also: "./node", edits: []edit{
+		{"node/internal/tally/refusals.go", "	return share, top.Timed(random)\n", "	return share, top.Timed(random) && false\n"},
+	}},
+	{name: "time no request whose own limit decides nothing", edits: []edit{
+		{"node/checks.go", "	if checks[first].timed {\n", "	if checks[0].timed {\n"},
+	}},
+	{name: "begin with a whole gap until a decision is timed", edits: []edit{
+		{"node/internal/top/sampler.go", "min(s.wait(), s.wait())", "s.wait()"},
+	}},
 	{name: "go on with the gap of the shift before", edits: []edit{
 		{"node/internal/top/sampler.go", "		s.shift++\n		s.next = s.seen + s.gap()\n", "		s.shift++\n"},
 	}},
 	{name: "time a decision as many behind the start of a second as were left of it", edits: []edit{
-		{"node/internal/top/sampler.go", "		s.timed -= min(s.timed, s.seen-1)\n", ""},
+		{"node/internal/top/sampler.go", "		s.timed -= s.seen - 1 // looked at by then, so it is not below\n", ""},
 	}},
 	{name: "show a charge before its origin", edits: []edit{
 		{"node/internal/table/publish_amd64.s", "	MOVQ BX, cell_origin(AX)\n	MOVQ CX, cell_word(AX)\n", "	MOVQ CX, cell_word(AX)\n	MFENCE\n	MOVQ BX, cell_origin(AX)\n"},
@@ -157,7 +175,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/table/index.go", "			places, i = x.old, k.Hi-1\n", "			places, i = x.old, k.Lo-1\n"},
 	}},
 	{name: "look past a newer window that was merged, on a slow clock", edits: []edit{
-		{"node/decide.go", "	if rule.Straight && hold == nil && n.straight(rule) {\n", "	if rule.Straight && hold == nil && n.straight(rule) && false {\n"},
+		{"node/decide.go", "	if rule.Straight && hold == nil && n.unshared(rule) {\n", "	if rule.Straight && hold == nil && n.unshared(rule) && false {\n"},
 		{"node/decide.go", "		if conforms, origin = r.GCRA.Admit(s.Level(e, now), now, cost); !conforms {\n", `		level := gcra.Level{Base: st.Base(), Count: st.Count()}
 		if st.Start() > now {
 			level = gcra.Level{Base: st.Origins()[1], Count: st.CountPrevious()}
@@ -242,7 +260,7 @@ var nodeMistakes = []mistake{
 		{"node/internal/limits/register.go", "	late := some && held.Stamp.Compare(r.Stamp) >= 0\n", "	late := some && held.Stamp.Compare(r.Stamp) >= 0\n	some = some && false\n"},
 	}},
 	{name: "charge what was denied", edits: []edit{
-		{"node/decide.go", "	if rule.Straight && hold == nil && n.straight(rule) {\n", "	if rule.Straight && hold == nil && n.straight(rule) && false {\n"},
+		{"node/decide.go", "	if rule.Straight && hold == nil && n.unshared(rule) {\n", "	if rule.Straight && hold == nil && n.unshared(rule) && false {\n"},
 		{"node/decide.go", "now, cost); !conforms {\n			return false, ReasonOverLimit\n", "now, cost); !conforms {\n			st.Admit(uint64(cost))\n			return false, ReasonOverLimit\n"},
 	}},
 	{name: "never flush before the interval ends", slow: true, edits: []edit{

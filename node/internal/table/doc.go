@@ -35,7 +35,8 @@
 //
 // Nearly all decisions need no entry: Decide reads the client's cell, and charges it.
 //
-//   - A denial is wait-free but for the length of a search in the index, and writes nothing.
+//   - A denial is wait-free but for the length of a search in the index, and writes its count. Only if
+//     somebody charged the client between the look and the lock, it is found under the lock.
 //   - An admission holds the shard's lock for a few stores.
 //   - Everything else holds it for as long as it takes to open one client's entry, to work on
 //     it and to pack it. Passes over the table hold it for holdSlots clients at a time.

@@ -28,10 +28,10 @@ const (
 
 // Decide decides a request of cost at now by a straight rule, from the client's cell alone. It is Unsure
 // if that takes more: the client is new, rolls into another window, has another rule, is wide, or is just
-// being changed. A denial takes no lock: it is wait-free but for the length of a search. An
-// admission holds the shard's lock for a few stores. If somebody changed the client before it had the
-// lock, it looks again. It is counted for a; send says that somebody is to be told. share and timed are as
-// of top.Sampler.
+// being changed. A denial takes no lock. An admission holds the shard's lock for a few stores. If
+// somebody charged the client before it had the lock, it looks again, and may deny then. Unless the verdict
+// is Unsure, the request is counted for a. send says that somebody is to be told. share and timed are as of
+// top.Sampler.
 //
 // An admission stores the origin before the count, and marks neither by busy. A reader between the
 // two finds the old count behind the new origin, which is the instant of this charge: a full

@@ -13,6 +13,7 @@ import (
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/racing"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/internal/tally"
 	"github.com/distributed-rate-limiter/distributed-rate-limiter/node/limit"
+	deltasync "github.com/distributed-rate-limiter/distributed-rate-limiter/sync"
 )
 
 // levelOf is how a client stands at a glance: that of a request for more than can ever be.
@@ -192,16 +193,7 @@ func TestAnAdmissionJudgesAnewIfTheClientChanged(t *testing.T) {
 		take(t, table, k, r, begin, 1)
 		var g Glance
 		var v Verdict
-		s.Lock()
-		decided := make(chan struct{})
-		go func() {
-			defer close(decided)
-			v, _, _ = s.Decide(&g, k, r, begin+20*ms, 1, true, account)
-		}()
-		awaitWaiter(t, decided)
-		c.between(s, k, r)
-		s.Unlock()
-		<-decided
+		behind(t, s, func() { c.between(s, k, r) }, func() { v, _, _ = s.Decide(&g, k, r, begin+20*ms, 1, true, account) })
 		if v != c.want || count(table, k) != c.count {
 			t.Errorf("%s: %v, with %d charged, want %v and %d", name, v, count(table, k), c.want, c.count)
 		}
@@ -232,18 +224,75 @@ func TestAnAdmissionListsNoClientTwice(t *testing.T) {
 	s.closeViews()
 	slot, c := s.clients.cells.find(k)
 	publish(c, c.origin.Load(), c.word.Load()+1)
-	decided := make(chan struct{})
-	go func() {
-		defer close(decided)
-		s.Decide(&Glance{}, k, r, begin, 1, true, &tally.Account{})
-	}()
-	awaitWaiter(t, decided)
-	c.what.Store(c.what.Load() | isDirty | isListed)
-	s.out.add(slot)
 	s.Unlock()
-	<-decided
+	behind(t, s, func() {
+		c.what.Store(c.what.Load() | isDirty | isListed)
+		s.out.add(slot)
+	}, func() { s.Decide(&Glance{}, k, r, begin, 1, true, &tally.Account{}) })
 	if len(s.out.slots) != 1 || count(table, k) != 2 {
 		t.Errorf("%d units are counted, and clients %v listed", count(table, k), s.out.slots)
+	}
+}
+
+// behind lets a decision look, and wait for the lock while the client changes.
+func behind(t *testing.T, s *Shard, change, decide func()) {
+	t.Helper()
+	decided := make(chan struct{})
+	func() {
+		s.Lock()
+		defer s.Unlock()
+		go func() {
+			defer close(decided)
+			decide()
+		}()
+		awaitWaiter(t, decided)
+		change()
+	}()
+	<-decided
+}
+
+// A node that is joining keeps what it admits apart from the states, so no cell decides.
+func TestNoCellDecidesWhileANodeJoins(t *testing.T) {
+	l := newLimits(t, hourly)
+	table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
+	table.Join()
+	take(t, table, k, r, begin, 1)
+	if _, ok := levelOf(table.Shard(k), k, r, begin, &tally.Account{}); ok {
+		t.Error("a cell decides")
+	}
+}
+
+// What is unsent of the previous window is in a record if the cell has records. A charge then takes the
+// entry, until it is sent.
+func TestACellWithUnsentUnitsInARecordIsNotCharged(t *testing.T) {
+	l := newLimits(t, hourly)
+	table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
+	s, start := table.Shard(k), r.Frame.Start(begin)
+	later := start + r.Frame.Width
+	take(t, table, k, r, begin, 5)
+	table.Merge(later, &crdt.Delta{
+		Limit: "default", Replica: 9, Width: r.Frame.Width, Start: later, Rows: []crdt.Row{used(k, later, 3)},
+	}, true, later)
+	s.Lock()
+	s.Open(k, r, later)
+	s.Unlock()
+	_, c := s.clients.cells.find(k)
+	if what := c.what.Load(); what&(hasRecords|sentAll) != hasRecords {
+		t.Fatalf("the cell has flags %x", what)
+	}
+	decide := func() (v Verdict) {
+		v, _, _ = s.Decide(&Glance{}, k, r, later, 1, true, &tally.Account{})
+		return v
+	}
+	if v := decide(); v != Unsure {
+		t.Errorf("%v before the units are sent", v)
+	}
+	var b deltasync.Batch
+	if table.Collect(later, 1, false, &b) {
+		t.Fatal("one client does not fit into a message")
+	}
+	if v := decide(); v != Admitted {
+		t.Errorf("%v behind it", v)
 	}
 }
 
@@ -286,8 +335,8 @@ func TestAChargeShowsItsOriginFirst(t *testing.T) {
 	var seen atomic.Int64
 	for range 2 {
 		readers.Go(func() {
-			for !stop.Load() {
-				level, ok := levelOf(s, k, r, first, &tally.Account{})
+			for a := new(tally.Account); !stop.Load(); {
+				level, ok := levelOf(s, k, r, first, a)
 				if !ok || level.Count < 2 {
 					continue
 				}

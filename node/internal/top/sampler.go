@@ -56,11 +56,11 @@ func (s *Sampler) Passes(now int64) bool {
 // second or of a shift. A gap that is drawn once is distributed as if each decision had its chance. It has
 // no memory, so it may be drawn again when the chance changes.
 func (s *Sampler) Look(now int64) (share uint64, timed bool) {
-	if s.look == 0 {
-		s.timed = s.seen + s.draw()%(2*TimedEvery-1)
+	if s.look == 0 { // somewhere within a gap, and rather within a long one
+		s.timed = s.seen + min(s.wait(), s.wait())
 	}
 	if second := Second(now); s.look == 0 || second != s.second {
-		s.timed -= min(s.timed, s.seen-1)
+		s.timed -= s.seen - 1 // looked at by then, so it is not below
 		s.second, s.seen, s.shift, s.next = second, 1, 0, 1
 	}
 	if (s.seen-1)>>s.shift >= sparse {
@@ -72,7 +72,7 @@ func (s *Sampler) Look(now int64) (share uint64, timed bool) {
 		s.next = s.seen + 1 + s.gap()
 	}
 	if timed = s.seen >= s.timed; timed {
-		s.timed = s.seen + 1 + s.draw()%(2*TimedEvery-1) // TimedEvery on average
+		s.timed = s.seen + 1 + s.wait()
 	}
 	s.look = min(s.next, s.timed, sparse<<s.shift+1)
 	return share, timed
@@ -86,6 +86,9 @@ func (s *Sampler) gap() uint64 {
 	u := float64(s.draw()+1) / (1 << 32) // above 0, at most 1
 	return uint64(math.Log(u) / math.Log1p(-1/float64(uint64(1)<<s.shift)))
 }
+
+// wait draws how many decisions in a row are not timed: TimedEvery-1 on average.
+func (s *Sampler) wait() uint64 { return s.draw() % (2*TimedEvery - 1) }
 
 // draw is a random number of 32 bits.
 func (s *Sampler) draw() uint64 {

@@ -83,3 +83,23 @@ func TestSomeDecisionsAreTimed(t *testing.T) {
 		}
 	}
 }
+
+// From its first decision on, a sampler times one of TimedEvery: nodes start, and most shards see few.
+func TestAFreshSamplerTimesAsMany(t *testing.T) {
+	const samplers = 40_000
+	for _, decisions := range []int{1, 10, 40, 200} {
+		timed := 0
+		for seed := range uint64(samplers) {
+			s := NewSampler(seed << 32)
+			for range decisions {
+				if _, ok := s.Pick(1 << secondBits); ok {
+					timed++
+				}
+			}
+		}
+		want := float64(samplers*decisions) / TimedEvery
+		if off := math.Abs(float64(timed) - want); off > 5*math.Sqrt(want) {
+			t.Errorf("%d of %d times %d decisions were timed, want %.0f", timed, samplers, decisions, want)
+		}
+	}
+}
