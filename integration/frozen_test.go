@@ -161,7 +161,7 @@ func (narrow) Dial(network, address string) (net.Conn, error) {
 			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 64<<10)
 		}), err)
 	}}
-	return d.Dial(network, address) //nolint:noctx // the interface has none
+	return d.Dial(network, address)
 }
 
 // aWriteWaits reports whether the client library waits until a server reads.
