@@ -12,8 +12,8 @@ import (
 )
 
 // Shard holds the clients of one partition: a hash table of cells that never move. Its lock
-// guards all of it. Decide takes the lock by itself if it has to; the methods below Unlock are called with the lock held. Whoever
-// locks several shards does so in the order of Compare.
+// guards all of it. Lock takes the lock, and Decide does if it has to; every other method needs it held,
+// but for Compare. Whoever locks several shards does so in the order of Compare.
 type Shard struct {
 	// What a decision reads comes first, so that it touches few cache lines.
 	mu      sync.Mutex
