@@ -71,6 +71,10 @@ func NATS(t testing.TB, token string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = service.Stop() }) // an error means that the connection is gone
+	// From here on, the server knows who answers.
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	return server.ClientURL()
 }
 
