@@ -420,7 +420,7 @@ var nodeMistakes = []mistake{
 	{name: "take each address of a client's network for another client", edits: []edit{
 		{"node/internal/keys/keys.go", "Network(addr, IPv6Bits)", "Network(addr, 128)"},
 	}},
-	{name: "ask only one node for a refund", edits: []edit{
+	{name: "ask only one node for a refund", also: "./node", edits: []edit{
 		{"node/internal/escrow/rounds.go", "		r.Left -= units\n	}\n", "		r.Left -= units\n		r.Held = nil\n	}\n"},
 	}},
 	{name: "charge whatever is said, for years", edits: []edit{
