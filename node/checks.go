@@ -74,14 +74,14 @@ func (n *decider) decideAll(checks []check, by terms) (allowed bool, hold time.D
 		checks[i].drop()
 	}
 	locked.Unlock()
-	first := 0 // of those that a shard counts: it tells whether the request is timed
-	for first < len(checks)-1 && checks[first].shard == nil {
-		first++
-	}
 	for i := range checks {
 		if hold == 0 {
 			n.count(&checks[i], by, allowed)
 		}
+	}
+	first := 0 // check that a shard counts: it tells whether the request is timed
+	for first < len(checks)-1 && checks[first].shard == nil {
+		first++
 	}
 	if checks[first].timed {
 		n.latency.Observe(n.now() - now)

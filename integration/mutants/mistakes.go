@@ -19,7 +19,7 @@ type edit struct{ file, old, new string }
 
 // mistakes lists them all. Each package has a file of its own here, which holds the
 // mistakes whose first edit is in it.
-var mistakes = slices.Concat(boundMistakes, boundedMistakes, clockMistakes, countsMistakes, crdtMistakes, doorMistakes, envoyrlsMistakes, gcraMistakes, nodeMistakes, simMistakes, syncMistakes)
+var mistakes = slices.Concat(boundMistakes, boundedMistakes, clockMistakes, countsMistakes, crdtMistakes, doorMistakes, envoyrlsMistakes, gcraMistakes, nodeMistakes, simMistakes, syncMistakes, cellMistakes)
 
 // folders are the packages that the mistake is in, but for the simulator.
 func (m *mistake) folders() []string {

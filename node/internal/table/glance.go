@@ -72,7 +72,7 @@ func (s *Shard) Decide(g *Glance, k crdt.Key, r *limit.Rule, now, cost int64, se
 				continue
 			}
 		}
-		// From here on, nobody else changes the cell. What was read of it is good but for its flags.
+		// Nobody else changes the cell now. What was read of it still holds, but its flags may have changed.
 		what = c.what.Load()
 		own := word&ownMask + uint64(cost) //nolint:gosec // positive
 		if own > ownMask || what&sentNone == 0 && own-c.sentOwn(own-uint64(cost), what) > maxRecorded ||

@@ -213,8 +213,8 @@ func TestAnAdmissionJudgesAnewIfTheClientChanged(t *testing.T) {
 	}
 }
 
-// A charge shows its count before it notes that there is something to send. Who looks in between finds the
-// note behind the lock, and does not list the client again.
+// A charge shows its count first, and then lists the client to be sent. A decision that looks in between
+// sees under the lock that the client is listed, and does not list it again.
 func TestAnAdmissionListsNoClientTwice(t *testing.T) {
 	l := newLimits(t, hourly)
 	table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}
@@ -262,8 +262,8 @@ func TestNoCellDecidesWhileANodeJoins(t *testing.T) {
 	}
 }
 
-// What is unsent of the previous window is in a record if the cell has records. A charge then takes the
-// entry, until it is sent.
+// In a cell with records, a record holds the unsent units of the previous window. Until they are sent, only
+// the client's entry can be charged.
 func TestACellWithUnsentUnitsInARecordIsNotCharged(t *testing.T) {
 	l := newLimits(t, hourly)
 	table, r, k := l.table(1), &l.rules[0], crdt.Key{Lo: 1}

@@ -78,7 +78,7 @@ func (s *Sampler) Look(now int64) (share uint64, timed bool) {
 	return share, timed
 }
 
-// gap draws how many decisions in a row are not picked, of which each has a chance of one in 1<<shift.
+// gap draws how many decisions in a row are not picked. Each of them has a chance of one in 1<<shift.
 func (s *Sampler) gap() uint64 {
 	if s.shift == 0 {
 		return 0
